@@ -1,0 +1,116 @@
+// Every differentiable op. Each is defined in autograd/ops/<name>.cpp, on top of the kernel of the same name in
+// tensor/ops/<name>.h, which documents shapes, formulas and gradients.
+//
+// f32 and f64; all inputs of a call must have one dtype (no implicit promotion), index tensors are i64.
+#pragma once
+
+#include <vector>
+
+#include "autograd/variable.h"
+#include "tensor/philox.h"
+
+namespace tessera {
+
+// ---- elementwise, broadcasting (autograd/ops/elementwise.cpp) ----
+Variable add(const Variable& a, const Variable& b);
+Variable sub(const Variable& a, const Variable& b);
+Variable mul(const Variable& a, const Variable& b);
+Variable div(const Variable& a, const Variable& b);
+Variable add(const Variable& a, double b);
+Variable mul(const Variable& a, double b);
+inline Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
+inline Variable operator-(const Variable& a, const Variable& b) { return sub(a, b); }
+inline Variable operator*(const Variable& a, const Variable& b) { return mul(a, b); }
+inline Variable operator/(const Variable& a, const Variable& b) { return div(a, b); }
+inline Variable operator+(const Variable& a, double b) { return add(a, b); }
+inline Variable operator-(const Variable& a, double b) { return add(a, -b); }
+inline Variable operator*(const Variable& a, double b) { return mul(a, b); }
+inline Variable operator*(double a, const Variable& b) { return mul(b, a); }
+inline Variable operator/(const Variable& a, double b) { return mul(a, 1 / b); }
+inline Variable operator-(const Variable& a) { return mul(a, -1); }
+Variable exp(const Variable& x);
+Variable log(const Variable& x);
+Variable sqrt(const Variable& x);
+Variable square(const Variable& x);
+Variable tanh(const Variable& x);
+Variable sigmoid(const Variable& x);
+Variable relu(const Variable& x);
+Variable gelu(const Variable& x);  // exact: x Φ(x), with erf
+Variable cast(const Variable& x, DType dtype);
+
+// ---- shape (autograd/ops/shape.cpp) ----
+Variable reshape(const Variable& x, const Shape& shape);
+Variable permute(const Variable& x, std::initializer_list<int> order);
+Variable transpose(const Variable& x, int a, int b);
+Variable narrow(const Variable& x, int dimension, int64_t start, int64_t length);
+Variable expand(const Variable& x, const Shape& shape);
+Variable contiguous(const Variable& x);
+Variable concatenate(const std::vector<Variable>& parts, int dimension);
+
+// ---- reductions (autograd/ops/reduce.cpp) ----
+Variable sum(const Variable& x);   // of all elements
+Variable mean(const Variable& x);  // of all elements
+Variable sum(const Variable& x, int dimension, bool keep = false);
+Variable mean(const Variable& x, int dimension, bool keep = false);
+Variable max(const Variable& x, int dimension, bool keep = false);  // the first of equal maxima gets the gradient
+
+// ---- softmax (autograd/ops/softmax.cpp) ----
+Variable softmax(const Variable& x);                             // over the last dimension
+Variable masked_softmax(const Variable& x, const Tensor& mask);  // mask i64, 0 = excluded; broadcasts to x
+
+// ---- matrix products (autograd/ops/matmul.cpp, linear.cpp) ----
+// [..., m, k] · [..., k, n]; leading dimensions broadcast; transposed views are read in place.
+Variable matmul(const Variable& a, const Variable& b);
+// x [..., in], weight [out, in], bias [out] or undefined → [..., out].
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+// gelu(linear(x, weight, bias)) in one pass.
+Variable linear_gelu(const Variable& x, const Variable& weight, const Variable& bias);
+
+// ---- normalisation and dropout (autograd/ops/layer_norm.cpp, dropout.cpp, dropout_add_layer_norm.cpp) ----
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
+// Keeps each element with probability 1 - p and divides it by 1 - p. The mask is a function of the ticket and the
+// element's index in row-major order; p = 0 returns x.
+Variable dropout(const Variable& x, double p, const Ticket& ticket);
+struct AddLayerNorm {
+  Variable sum;         // residual + dropout(x)
+  Variable normalised;  // layer_norm(sum)
+};
+AddLayerNorm dropout_add_layer_norm(const Variable& x, const Variable& residual, const Variable& weight,
+                                    const Variable& bias, double eps, double p, const Ticket& ticket);
+
+// ---- rows (autograd/ops/embedding.cpp, gather_rows.cpp, interpolate_rows.cpp) ----
+// table [rows, d], ids i64 of any shape → [ids..., d].
+Variable embedding(const Variable& table, const Tensor& ids);
+// Row index[i] of the sources laid one after another: sources [n_k, d], index i64 [n] → [n, d].
+Variable gather_rows(const std::vector<Variable>& sources, const Tensor& index);
+// out[i] = Σ_k weight[i, k] · table[index[i, k]]: table [rows, d], index i64 [n, taps], weight [n, taps] → [n, d].
+Variable interpolate_rows(const Variable& table, const Tensor& index, const Tensor& weight);
+
+// ---- attention (autograd/ops/attention.cpp) ----
+// Sequences lie packed; cu_seqlens i64 [sequences + 1] marks where each begins. scale = head size ^ -1/2.
+// q [query tokens, heads · head size], k and v [key tokens, heads · head size]. With `causal`, query i of a sequence
+// sees keys 0 .. i + (keys - queries).
+Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& cu_queries,
+                   const Tensor& cu_keys, int64_t heads, bool causal = false);
+// Self-attention on a fused projection qkv [tokens, 3 · heads · head size]: q, k and v side by side.
+Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t heads, bool causal = false);
+
+// ---- losses (autograd/ops/cross_entropy.cpp, bce_with_logits.cpp) ----
+enum class Reduction : uint8_t { mean, sum };
+// logits [n, classes], labels i64 [n]; rows whose label is `ignore_index` do not count. mean: over the rows that count
+// (0 if there is none).
+Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction reduction = Reduction::mean,
+                       int64_t ignore_index = -100);
+// Elementwise binary cross-entropy; targets in [0, 1], logits' shape. mean: over all elements.
+Variable bce_with_logits(const Variable& logits, const Tensor& targets, Reduction reduction = Reduction::mean);
+
+// ---- optimal transport (autograd/ops/cosine_cost.cpp, transport_distance.cpp) ----
+// 1 - cosine of every row of x [m, d] with every row of y [n, d] → [m, n]; norms are floored at eps.
+Variable cosine_cost(const Variable& x, const Variable& y, double eps = 1e-5);
+// The same for ragged pairs: sample s has rows cu_x[s] .. cu_x[s+1] of x and cu_y[s] .. of y. Result flat
+// [Σ_s m_s n_s], the [m_s, n_s] matrices one after another.
+Variable cosine_cost(const Variable& x, const Variable& y, const Tensor& cu_x, const Tensor& cu_y, double eps = 1e-5);
+// Σ_ij plan_ij cost_ij of each ragged sample → [samples]. The plan (ops::ipot, laid out as the cost) is a constant.
+Variable transport_distance(const Variable& cost, const Tensor& plan, const Tensor& cu_x, const Tensor& cu_y);
+
+}  // namespace tessera

@@ -1,0 +1,180 @@
+#include "autograd/gradcheck.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/tape.h"
+#include "tensor/philox.h"
+
+namespace tessera {
+
+Tensor random_normal(const Shape& shape, uint64_t seed, DType dtype) {
+  Random random(seed);
+  std::vector<double> values(static_cast<size_t>(shape.numel()));
+  for (double& value : values) value = random.normal();
+  return Tensor::from(values, shape).to(dtype);
+}
+
+namespace {
+
+double dot(const Tensor& a, const std::vector<double>& b) {
+  const std::vector<double> values = a.to_vector<double>();
+  double sum = 0;
+  for (size_t i = 0; i < values.size(); ++i) sum += values[i] * b[i];
+  return sum;
+}
+
+std::vector<double> normals(int64_t count, Random& random) {
+  std::vector<double> values(static_cast<size_t>(count));
+  for (double& value : values) value = random.normal();
+  return values;
+}
+
+// L(x) = Σ cotangent · f(x), without recording.
+class Objective {
+ public:
+  Objective(const GradcheckFunction& f, uint64_t seed) : f_(f), random_(seed) {}
+
+  // Runs f with the tape on; returns the gradients of L. Draws the cotangents.
+  std::vector<std::vector<double>> gradients(const std::vector<Tensor>& inputs) {
+    std::vector<Variable> leaves;
+    for (const Tensor& input : inputs) leaves.emplace_back(input, true);
+    const std::vector<Variable> outputs = f_(leaves);
+    std::vector<Tensor> dys;
+    for (const Variable& output : outputs) {
+      check(output.dtype() == DType::f64, "gradcheck: output has dtype ", output.dtype(), ", expected f64");
+      cotangents_.push_back(normals(output.value().numel(), random_));
+      dys.push_back(Tensor::from(cotangents_.back(), output.shape()));
+    }
+    backward(outputs, dys);
+    std::vector<std::vector<double>> grads;
+    for (const Variable& leaf : leaves) {
+      const Tensor grad = leaf.grad();
+      grads.push_back(grad.defined() ? grad.to_vector<double>()
+                                     : std::vector<double>(static_cast<size_t>(leaf.value().numel()), 0.0));
+    }
+    return grads;
+  }
+
+  double value(const std::vector<Tensor>& inputs) const {
+    const NoGrad guard;
+    std::vector<Variable> leaves;
+    for (const Tensor& input : inputs) leaves.emplace_back(input);
+    const std::vector<Variable> outputs = f_(leaves);
+    double sum = 0;
+    for (size_t i = 0; i < outputs.size(); ++i) sum += dot(outputs[i].value(), cotangents_[i]);
+    return sum;
+  }
+
+  // Central difference of L along `direction` of input `which`.
+  double difference(std::vector<Tensor> inputs, size_t which, const std::vector<double>& direction, double h) const {
+    const Tensor original = inputs[which];
+    const std::vector<double> x = original.to_vector<double>();
+    const auto moved = [&](double amount) {
+      std::vector<double> values = x;
+      for (size_t i = 0; i < values.size(); ++i) values[i] += amount * direction[i];
+      Tensor t = original.strides() == contiguous_strides(original.shape()) ? Tensor::empty(original.shape(), DType::f64)
+                                                                            : strided_like(original);
+      t.copy_(Tensor::from(values, original.shape()));
+      return t;
+    };
+    inputs[which] = moved(h);
+    const double above = value(inputs);
+    inputs[which] = moved(-h);
+    return (above - value(inputs)) / (2 * h);
+  }
+
+  Random& random() { return random_; }
+
+ private:
+  // Fresh memory with the same order of dimensions, so that a strided input stays strided when it is moved.
+  static Tensor strided_like(const Tensor& original) {
+    std::vector<int> order(static_cast<size_t>(original.dim()));
+    for (int i = 0; i < original.dim(); ++i) order[static_cast<size_t>(i)] = i;
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return original.stride(a) > original.stride(b); });
+    Shape shape;
+    for (const int d : order) shape.push_back(original.size(d));
+    std::vector<int> inverse(order.size());
+    for (size_t i = 0; i < order.size(); ++i) inverse[static_cast<size_t>(order[i])] = static_cast<int>(i);
+    return Tensor::empty(shape, DType::f64).permute(inverse);
+  }
+
+  const GradcheckFunction& f_;
+  Random random_;
+  std::vector<std::vector<double>> cotangents_;
+};
+
+class Comparison {
+ public:
+  explicit Comparison(const GradcheckOptions& options) : options_(options) {}
+
+  void compare(size_t input, int64_t index, double analytic, double numeric, double scale) {
+    const double bound =
+        options_.absolute + options_.relative * std::max({std::abs(analytic), std::abs(numeric), scale});
+    const double difference = std::abs(analytic - numeric);
+    ++report.checked;
+    report.worst_fraction = std::max(report.worst_fraction, difference / bound);
+    if (difference <= bound) return;  // a NaN fails
+    report.ok = false;
+    if (report.failures.size() < 10) report.failures.push_back({input, index, analytic, numeric, bound});
+  }
+
+  GradcheckReport report;
+
+ private:
+  const GradcheckOptions& options_;
+};
+
+}  // namespace
+
+GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Tensor>& inputs,
+                          const GradcheckOptions& options) {
+  for (const Tensor& input : inputs)
+    check(input.dtype() == DType::f64, "gradcheck: input has dtype ", input.dtype(), ", expected f64");
+  Objective objective(f, options.seed);
+  const std::vector<std::vector<double>> grads = objective.gradients(inputs);
+  Comparison comparison(options);
+  for (size_t which = 0; which < inputs.size(); ++which) {
+    const std::vector<double> x = inputs[which].to_vector<double>();
+    double largest = 0;
+    for (const double g : grads[which]) largest = std::max(largest, std::abs(g));
+    if (inputs[which].numel() <= options.elementwise_limit) {
+      std::vector<double> direction(x.size(), 0.0);
+      for (size_t i = 0; i < x.size(); ++i) {
+        direction[i] = 1;
+        const double h = options.step * std::max(1.0, std::abs(x[i]));
+        comparison.compare(which, static_cast<int64_t>(i), grads[which][i],
+                           objective.difference(inputs, which, direction, h), largest);
+        direction[i] = 0;
+      }
+      continue;
+    }
+    for (int k = 0; k < options.directions; ++k) {
+      std::vector<double> direction = normals(inputs[which].numel(), objective.random());
+      double norm = 0, analytic = 0;
+      for (const double d : direction) norm += d * d;
+      for (double& d : direction) d /= std::sqrt(norm);
+      for (size_t i = 0; i < direction.size(); ++i) analytic += direction[i] * grads[which][i];
+      comparison.compare(which, -1, analytic, objective.difference(inputs, which, direction, options.step * 10), largest);
+    }
+  }
+  return comparison.report;
+}
+
+GradcheckReport gradcheck_one(const std::function<Variable(std::span<const Variable>)>& f,
+                              const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+  return gradcheck([&](std::span<const Variable> x) { return std::vector<Variable>{f(x)}; }, inputs, options);
+}
+
+std::string GradcheckReport::message() const {
+  if (ok) return text("gradients agree: ", checked, " compared, worst at ", worst_fraction, " of its bound");
+  std::string out;
+  for (const GradcheckFailure& failure : failures) {
+    out += text("input ", failure.input, ", ",
+                failure.index < 0 ? std::string("random direction") : text("element ", failure.index), ": backward gives ",
+                failure.analytic, ", central difference ", failure.numeric, ", bound ", failure.bound, "\n");
+  }
+  return out;
+}
+
+}  // namespace tessera
