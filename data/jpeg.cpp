@@ -152,6 +152,7 @@ DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name
   check_bytes_can_hold(info, bytes.size(), name);
 
   DecodedImage decoded;
+  if (options.respect_orientation) decoded.orientation = orientation_of(info);  // decoding drops the markers
   Image& image = decoded.image;
   image = make_image(static_cast<int>(info.image_height), static_cast<int>(info.image_width));
   bool complete = false;
@@ -165,7 +166,6 @@ DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name
         JCS_RGB, [&](int y) { return image.row(y); }, [](int) {});
   }
   check(complete, name, ": JPEG: ", decompressor.message());
-  if (options.respect_orientation) decoded.orientation = orientation_of(info);
   return decoded;
 }
 

@@ -147,6 +147,20 @@ void check_bytes_can_hold(const Reader& reader, size_t bytes, const std::string&
         " bytes can hold");
 }
 
+// Big-endian levels. One above 255 saturates, as in Pillow, so that most 16-bit grey pictures turn white.
+void grey16_to_rgb(std::span<const uint8_t> levels, uint8_t* rgb) {
+  for (size_t i = 0; i < levels.size(); i += 2, rgb += 3)
+    rgb[0] = rgb[1] = rgb[2] = levels[i] != 0 ? uint8_t{255} : levels[i + 1];
+}
+
+void palette_to_rgb(std::span<const uint8_t> indices, const std::array<png_color, 256>& palette, uint8_t* rgb) {
+  for (uint8_t index : indices) {
+    *rgb++ = palette[index].red;
+    *rgb++ = palette[index].green;
+    *rgb++ = palette[index].blue;
+  }
+}
+
 void write_bytes(png_structp png, png_bytep from, size_t size) {
   auto* bytes = static_cast<std::vector<uint8_t>*>(png_get_io_ptr(png));
   bool out_of_memory = false;
@@ -169,27 +183,14 @@ DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name,
   DecodedImage decoded;
   Image& image = decoded.image;
   image = make_image(static_cast<int>(reader.height()), static_cast<int>(reader.width()));
+  const size_t count = static_cast<size_t>(image.height) * image.width;
   const Form form = reader.form();
-  if (form == Form::rgb) {
-    check(reader.read(image.pixels.data(), static_cast<size_t>(image.width) * 3), name, ": PNG: ", reader.message());
-  } else {
-    const size_t pixel_bytes = form == Form::grey16 ? 2 : 1;
-    const size_t count = static_cast<size_t>(image.height) * image.width;
-    std::vector<uint8_t> stored(count * pixel_bytes);
-    check(reader.read(stored.data(), image.width * pixel_bytes), name, ": PNG: ", reader.message());
-    uint8_t* rgb = image.pixels.data();
-    if (form == Form::grey16) {
-      // Big-endian; a level above 255 saturates, so that most 16-bit grey pictures turn white.
-      for (size_t i = 0; i < count; ++i, rgb += 3)
-        rgb[0] = rgb[1] = rgb[2] = stored[2 * i] != 0 ? uint8_t{255} : stored[2 * i + 1];
-    } else {
-      const std::array<png_color, 256> palette = reader.palette();
-      for (size_t i = 0; i < count; ++i, rgb += 3) {
-        const png_color& colour = palette[stored[i]];
-        rgb[0] = colour.red, rgb[1] = colour.green, rgb[2] = colour.blue;
-      }
-    }
-  }
+  const size_t pixel_bytes = form == Form::rgb ? 3 : form == Form::grey16 ? 2 : 1;
+  std::vector<uint8_t> stored(form == Form::rgb ? 0 : count * pixel_bytes);
+  const bool complete = reader.read(form == Form::rgb ? image.pixels.data() : stored.data(), image.width * pixel_bytes);
+  check(complete, name, ": PNG: ", reader.message());
+  if (form == Form::grey16) grey16_to_rgb(stored, image.pixels.data());
+  if (form == Form::palette_index) palette_to_rgb(stored, reader.palette(), image.pixels.data());
   if (options.respect_orientation) decoded.orientation = reader.orientation();
   return decoded;
 }

@@ -17,8 +17,8 @@ struct ImageSize {
 // fails). Evaluated in double in the order of the original, on whose rounding borderline sizes depend.
 ImageSize vilt_size(int height, int width, int shorter, int patch);
 
-// Keys' cubic with a = -0.5; shrinking widens it by the factor of the shrinking, so that no pixel is skipped. Each output
-// pixel is a weighted mean along its row, rounded to 8 bits, and then along its column:
+// Keys' cubic with a = -0.5; shrinking widens it by the factor of the shrinking, so that no pixel is skipped. Two passes,
+// one along each side, with rounding to 8 bits after each; which comes first is Pillow 13's choice. In each
 //   out(i) = (2^21 + sum_j round(2^22 w_ij) in(j)) >> 22, clamped to 0..255,
 //   w_ij = k((j + 0.5 - centre_i) / stretch) / sum_j k(...),  centre_i = (i + 0.5) in/out,  stretch = max(in/out, 1).
 // Throws when a side of either size is not positive or too many pixels are asked for.
