@@ -1,0 +1,28 @@
+// Golden tests: compare with reference data that other implementations made. One case per directory of a golden root
+// (or per entry of ops/case.safetensors); a runner takes everything (shapes, eps, steps, texts) from the files.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace tessera::golden {
+
+// detail: what differed, or for a pass what was compared and the used fraction of the bound.
+struct Outcome {
+  bool ok;
+  std::string detail;
+};
+
+struct Case {
+  std::string name;  // directory relative to the golden root, e.g. "data/wordpiece", or "ops/linear"
+  std::function<Outcome(const std::filesystem::path& root)> run;  // empty: there is nothing to compare yet,
+  std::string missing;                                            // for this reason
+};
+
+// Runners of a case directory. A thrown exception is a failure with its message.
+Outcome run_whole_word_mask(const std::filesystem::path& directory);
+Outcome run_wordpiece(const std::filesystem::path& directory);
+Outcome run_wordpiece_train(const std::filesystem::path& directory);
+
+}  // namespace tessera::golden

@@ -1,0 +1,133 @@
+// golden_tests DIR: runs the golden tests on a directory of reference data. Directories that are not there are ignored.
+#include <cstdio>
+#include <exception>
+#include <set>
+#include <vector>
+
+#include "tests/golden/harness.h"
+#include "tests/golden/json.h"
+
+namespace tessera::golden {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Known {
+  const char* directory;
+  Outcome (*run)(const fs::path& directory);
+  const char* missing;  // why there is no runner
+};
+
+const Known kDirectories[] = {
+    {"adamw", nullptr, "no optimiser to compare"},
+    {"ipot", nullptr, "no optimal transport to compare"},
+    {"pos_embed", nullptr, "no interpolation of positions to compare"},
+    {"vilt_pretrain", nullptr, "no pre-training model to compare"},
+    {"training_trajectory", nullptr, "no trainer to compare"},
+    {"vilt_mlm", nullptr, "Hugging Face checkpoints cannot be loaded yet"},
+    {"vilt_mlm_tied", nullptr, "Hugging Face checkpoints cannot be loaded yet"},
+    {"vilt_vqa", nullptr, "there is no question answering yet"},
+    {"vilt_retrieval", nullptr, "there is no retrieval yet"},
+    {"vilt_nlvr2", nullptr, "there is no reasoning over image pairs yet"},
+    {"mpp", nullptr, "there is no masked patch prediction yet"},
+    {"torch_files", nullptr, "PyTorch's pickled checkpoints cannot be read yet"},
+    {"data/wordpiece", run_wordpiece, ""},
+    {"data/wordpiece_train", run_wordpiece_train, ""},
+    {"data/whole_word_mask", run_whole_word_mask, ""},
+    {"data/resize", nullptr, "no image resize to compare"},
+    {"data/randaugment", nullptr, "there is no RandAugment yet"},
+    {"data/hf_processor", nullptr, "Hugging Face's padded batches cannot be made yet"},
+    {"data/formats", nullptr, "only the COCO layout can be read yet"},
+};
+
+// Runner of one entry of ops/case.safetensors.
+Outcome (*const kRunOp)(const fs::path& directory, const std::string& entry) = nullptr;
+
+// Entries of ops/case.safetensors: what its tensors' names have before the last dot.
+std::set<std::string> op_entries(const fs::path& file) {
+  std::ifstream in = open_file(file);
+  unsigned char bytes[8];
+  check(in.read(reinterpret_cast<char*>(bytes), 8).good(), file.string(), ": has no header");
+  uint64_t length = 0;
+  for (int i = 7; i >= 0; --i) length = length << 8 | bytes[i];
+  check(length <= fs::file_size(file) - 8, file.string(), ": the header is longer than the file");
+  std::string header(length, ' ');
+  check(in.read(header.data(), static_cast<std::streamsize>(length)).good(), file.string(), ": the header cannot be read");
+  std::set<std::string> entries;
+  const nlohmann::json tensors = nlohmann::json::parse(header);
+  for (const auto& item : tensors.items())
+    if (item.key() != "__metadata__") entries.insert(item.key().substr(0, item.key().rfind('.')));
+  return entries;
+}
+
+void add_ops(const fs::path& root, std::vector<Case>& cases) {
+  const fs::path file = root / "ops" / "case.safetensors";
+  if (!fs::exists(file)) return;
+  for (const std::string& entry : op_entries(file)) {
+    cases.push_back({"ops/" + entry, {}, "no operations to compare"});
+    if (kRunOp) cases.back().run = [entry](const fs::path& from) { return kRunOp(from / "ops", entry); };
+  }
+}
+
+void add_directories(const fs::path& root, std::vector<Case>& cases) {
+  for (const Known& known : kDirectories) {
+    if (!fs::is_directory(root / known.directory)) continue;
+    cases.push_back({known.directory, {}, known.missing});
+    if (known.run) cases.back().run = [&known](const fs::path& from) { return known.run(from / known.directory); };
+  }
+}
+
+void add_command_line(const fs::path& root, std::vector<Case>& cases) {
+  if (!fs::is_directory(root / "cli")) return;
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(root / "cli"))
+    if (entry.is_directory()) names.insert(entry.path().filename().string());
+  for (const std::string& name : names)
+    cases.push_back({"cli/" + name, {}, "the command cannot answer the queries of this task yet"});
+}
+
+Outcome outcome_of(const Case& one, const fs::path& root) {
+  try {
+    return one.run(root);
+  } catch (const std::exception& error) {
+    return {false, error.what()};
+  }
+}
+
+}  // namespace
+
+int run_all(const fs::path& root) {
+  std::vector<Case> cases;
+  add_ops(root, cases);
+  add_directories(root, cases);
+  add_command_line(root, cases);
+  int passed = 0, failed = 0;
+  for (const Case& one : cases) {
+    if (one.run) {
+      const Outcome outcome = outcome_of(one, root);
+      ++(outcome.ok ? passed : failed);
+      std::printf("%s: %s (%s)\n", outcome.ok ? "passed" : "FAILED", one.name.c_str(), outcome.detail.c_str());
+    } else {
+      std::printf("skipped: %s (%s)\n", one.name.c_str(), one.missing.c_str());
+    }
+    std::fflush(stdout);
+  }
+  if (passed + failed == 0) std::fprintf(stderr, "%s: holds no case that can be run\n", root.c_str());
+  std::printf("%d passed, %d failed\n", passed, failed);
+  return failed > 0 || passed == 0 ? 1 : 0;
+}
+
+}  // namespace tessera::golden
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: golden_tests DIR, a directory of reference data\n");
+    return 2;
+  }
+  try {
+    return tessera::golden::run_all(argv[1]);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "golden_tests: %s\n", error.what());
+    return 1;
+  }
+}
