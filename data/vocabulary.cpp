@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <queue>
 #include <set>
 #include <unordered_map>
 
 #include "data/basic_tokenizer.h"
+#include "data/files.h"
 #include "data/unicode.h"
 #include "tensor/error.h"
 
@@ -194,17 +194,9 @@ std::vector<std::string> VocabularyTrainer::train(size_t size, int64_t min_count
 }
 
 void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& tokens) {
-  std::filesystem::path beside = path;
-  beside += ".new";
-  {
-    std::ofstream out(beside, std::ios::binary | std::ios::trunc);
-    for (const std::string& token : tokens) out << token << '\n';
-    out.flush();
-    check(out.good(), path.string(), ": cannot be written (by way of ", beside.string(), ")");
-  }
-  std::error_code error;
-  std::filesystem::rename(beside, path, error);
-  check(!error, path.string(), ": cannot be written: ", error.message());
+  std::string lines;
+  for (const std::string& token : tokens) lines += token + '\n';
+  write_file_atomically(path, lines);
 }
 
 }  // namespace tessera

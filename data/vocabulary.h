@@ -33,7 +33,7 @@ class VocabularyTrainer {
   std::map<std::string, int64_t> counts_;
 };
 
-// Writes vocab.txt, one token a line, beside its place and then renames it, so that no reader meets half a file.
+// Writes vocab.txt, one token a line; no reader meets half a file.
 void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& tokens);
 
 }  // namespace tessera

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 
 #include "data/basic_tokenizer.h"
+#include "data/files.h"
 #include "data/unicode.h"
 #include "tensor/error.h"
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kSpecialTokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 constexpr size_t kMaxWordCharacters = 100;
-constexpr uintmax_t kMaxFileBytes = uintmax_t{64} << 20;
+constexpr uint64_t kMaxFileBytes = uint64_t{64} << 20;
 
 struct Found {
   size_t position = std::string_view::npos;
@@ -69,18 +69,16 @@ Wordpiece::Wordpiece(std::vector<std::string> tokens, const std::string& origin)
 }
 
 Wordpiece Wordpiece::from_file(const std::filesystem::path& path) {
-  std::error_code error;
-  const uintmax_t bytes = std::filesystem::file_size(path, error);
-  check(!error, path.string(), ": cannot be read: ", error.message());
-  check(bytes <= kMaxFileBytes, path.string(), ": has ", bytes, " bytes, a vocabulary may have ", kMaxFileBytes);
-  std::ifstream in(path, std::ios::binary);
-  check(in.good(), path.string(), ": cannot be opened");
+  const std::vector<uint8_t> bytes = read_file(path, kMaxFileBytes);
+  const std::string_view contents(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::vector<std::string> tokens;
-  for (std::string line; std::getline(in, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    tokens.push_back(std::move(line));
+  for (size_t position = 0; position < contents.size();) {
+    const size_t end = std::min(contents.find('\n', position), contents.size());
+    std::string_view line = contents.substr(position, end - position);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    tokens.emplace_back(line);
+    position = end + 1;
   }
-  check(!in.bad(), path.string(), ": cannot be read to its end");
   check(!tokens.empty(), path.string(), ": is empty, expected one token a line");
   return Wordpiece(std::move(tokens), path.string());
 }
