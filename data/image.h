@@ -51,7 +51,12 @@ Image read_image(const std::filesystem::path& path, const DecodeOptions& options
 // Lossless, 8-bit RGB. The bytes depend on the picture and the libpng in use only.
 std::vector<uint8_t> encode_png(const Image& image);
 
-// Baseline JPEG, chroma halved in both directions (4:2:0), quality 1 to 100 on libjpeg's scale.
-std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
+enum class Chroma : uint8_t {
+  halved,  // in both directions (4:2:0): what most cameras write
+  full,    // 4:4:4: keeps the colours of thin shapes
+};
+
+// Baseline JPEG, quality 1 to 100 on libjpeg's scale.
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality, Chroma chroma = Chroma::halved);
 
 }  // namespace tessera

@@ -169,7 +169,7 @@ DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name
   return decoded;
 }
 
-std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality, Chroma chroma) {
   check(quality >= 1 && quality <= 100, "encode_jpeg: quality is ", quality, ", expected 1 to 100");
   check_image(image, "encode_jpeg");
   check(image.height <= JPEG_MAX_DIMENSION && image.width <= JPEG_MAX_DIMENSION, "encode_jpeg: the picture is ",
@@ -190,6 +190,7 @@ std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
     info.in_color_space = JCS_RGB;
     jpeg_set_defaults(&info);
     jpeg_set_quality(&info, quality, TRUE);
+    if (chroma == Chroma::full) info.comp_info[0].h_samp_factor = info.comp_info[0].v_samp_factor = 1;
     jpeg_start_compress(&info, TRUE);
     while (info.next_scanline < info.image_height) {
       JSAMPROW row = const_cast<JSAMPROW>(image.row(static_cast<int>(info.next_scanline)));

@@ -180,6 +180,10 @@ void VocabularyTrainer::add_word(const std::string& normalised_word, int64_t cou
   counts_[normalised_word] += count;
 }
 
+void VocabularyTrainer::count_words_once() {
+  for (auto& [word, count] : counts_) count = 1;
+}
+
 std::vector<std::string> VocabularyTrainer::train(size_t size, int64_t min_count) const {
   Merger merger(counts_);
   const size_t characters = merger.tokens().size();

@@ -1,0 +1,45 @@
+// JSON from untrusted files, read strictly: duplicate keys, NaN, invalid UTF-8, trailing text, deep nesting and numbers
+// out of range are errors that say where. Internal to data/: only .cpp files include it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace tessera {
+
+// `value` for use in a message: quoted, at most 60 bytes, control characters replaced.
+std::string quoted(std::string_view value);
+
+// One value. `where` starts every message, e.g. "annotations.jsonl, line 7".
+nlohmann::json parse_strict_json(std::string_view json, const std::string& where);
+
+// Reads {"<key>": [{...}, {...}], ...} and calls `handle(index, record)` with each object of that array as soon as it is
+// complete, so that only one is in memory at a time. Values under a key named `skipped_key` are dropped unread.
+using RecordHandler = std::function<void(int64_t index, const nlohmann::json& record)>;
+void for_each_json_record(std::string_view json, const std::string& key, const std::string& skipped_key,
+                          const std::string& where, const RecordHandler& handle);
+
+// Typed fields of one object; a missing field or one of another type is an error that names it.
+class JsonFields {
+ public:
+  JsonFields(const nlohmann::json& object, std::string where);
+
+  bool has(const char* field) const { return object_.contains(field); }
+  int64_t identifier(const char* field) const;  // an integer in [0, 2^63)
+  int64_t integer(const char* field) const;
+  std::string string(const char* field) const;
+  const nlohmann::json& array(const char* field) const;
+  const nlohmann::json& object(const char* field) const;
+  const std::string& where() const { return where_; }
+
+ private:
+  const nlohmann::json& field(const char* field) const;
+  const nlohmann::json& object_;
+  std::string where_;
+};
+
+}  // namespace tessera
