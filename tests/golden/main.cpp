@@ -34,7 +34,7 @@ const Known kDirectories[] = {
     {"data/wordpiece", run_wordpiece, ""},
     {"data/wordpiece_train", run_wordpiece_train, ""},
     {"data/whole_word_mask", run_whole_word_mask, ""},
-    {"data/resize", nullptr, "no image resize to compare"},
+    {"data/resize", run_resize, ""},
     {"data/randaugment", nullptr, "there is no RandAugment yet"},
     {"data/hf_processor", nullptr, "Hugging Face's padded batches cannot be made yet"},
     {"data/formats", nullptr, "only the COCO layout can be read yet"},
