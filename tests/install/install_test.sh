@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs into an empty folder and compiles a consumer with nothing but pkg-config's flags; then finds the library from
+# another Meson project. $1: the build folder.
+set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+build=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+report() { if [[ $1 -eq 0 ]]; then echo "ok install: $2"; else echo "not ok install: $2"; fi; }
+
+DESTDIR=$work/tree meson install -C "$build" --no-rebuild --quiet
+report $? "meson install"
+
+pc=$(find "$work/tree" -name tessera.pc)
+include=$(find "$work/tree" -type d -path '*/include/tessera')
+diff <(cd "$root" && find tensor autograd nn data vilt -name '*.h' | sort) <(cd "$include" && find . -name '*.h' | sed 's|^\./||' | sort)
+report $? "all headers, in their folders"
+
+export PKG_CONFIG_PATH=${pc%/*}
+cd "$work" || exit 1
+# shellcheck disable=SC2046
+"${CXX:-c++}" "$here/consumer.cpp" $(pkg-config --cflags --libs tessera) -o consumer
+report $? "a consumer compiles with pkg-config's flags"
+LD_LIBRARY_PATH=$(pkg-config --variable=libdir tessera) ./consumer >output && [[ $(<output) == 1.5 ]]
+report $? "the consumer runs"
+
+mkdir -p project/subprojects
+ln -s "$root" project/subprojects/tessera
+cp "$here/consumer.cpp" project/
+cat >project/meson.build <<'MESON'
+project('consumer', 'cpp', default_options: 'cpp_std=c++20')
+executable('consumer', 'consumer.cpp', dependencies: dependency('tessera', fallback: 'tessera'))
+MESON
+env -u PKG_CONFIG_PATH meson setup project/build project >log 2>&1 || { cat log; false; }
+report $? "another Meson project finds it as a subproject"

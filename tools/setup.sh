@@ -1,0 +1,114 @@
+# shellcheck shell=bash
+# Shared by ./run and ./test, which source it from the repository's root: Debian packages, the build folder, the time of
+# each phase.
+
+packages=(
+  doctest-dev
+  g++
+  libcli11-dev
+  libeigen3-dev
+  libjpeg62-turbo-dev
+  libopenblas-serial-dev
+  libpng-dev
+  libtomlplusplus-dev
+  libutf8proc-dev
+  meson
+  ninja-build
+  nlohmann-json3-dev
+  pkg-config
+  python3
+)
+
+missing_packages() {
+  local package
+  for package in "${packages[@]}"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
+  done
+}
+
+# The words to put before apt-get (left unquoted by the caller); fails where packages may not be installed.
+as_root() {
+  if [[ $EUID -eq 0 ]]; then
+    echo env
+  elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    echo sudo env
+  else
+    return 1
+  fi
+}
+
+# True when apt's lists know every package given.
+lists_know() {
+  local package
+  for package in "$@"; do
+    apt-cache show "$package" >/dev/null 2>&1 || return 1
+  done
+}
+
+install_packages() {
+  local missing root
+  if ! command -v dpkg-query >/dev/null; then
+    echo "no dpkg here; Debian's names of what must be installed: ${packages[*]}"
+    return
+  fi
+  mapfile -t missing < <(missing_packages)
+  if [[ ${#missing[@]} -eq 0 ]]; then
+    echo "packages: all installed"
+    return
+  fi
+  echo "packages missing: ${missing[*]}"
+  if ! root=$(as_root); then
+    echo "They cannot be installed from here: this is neither root nor a user with passwordless sudo. Run this, then try again:" >&2
+    echo "  apt-get install ${missing[*]}" >&2
+    exit 2
+  fi
+  local install=($root DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}")
+  local log
+  log=$(mktemp)
+  lists_know "${missing[@]}" || $root apt-get update >"$log" 2>&1 || true
+  # Lists that are out of date name files that are gone: one update, one more try.
+  if ! "${install[@]}" </dev/null >"$log" 2>&1 &&
+    ! { $root apt-get update && "${install[@]}"; } </dev/null >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    echo "apt-get could not install: ${missing[*]}" >&2
+    exit 2
+  fi
+  rm -f "$log"
+  echo "packages installed: ${missing[*]}"
+}
+
+# configure DIRECTORY [OPTION...]: sets the build folder up if it is not there; else applies options that are new to it.
+configure() {
+  local directory=$1 log action=setup
+  shift
+  if [[ -f $directory/build.ninja ]]; then
+    [[ $# -eq 0 || $* == "$(cat "$directory/options.txt" 2>/dev/null)" ]] && return
+    action=configure
+  fi
+  log=$(mktemp)
+  if ! meson "$action" "$directory" "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    echo "meson could not configure $directory/" >&2
+    return 1
+  fi
+  rm -f "$log"
+  echo "$*" >"$directory/options.txt"
+}
+
+# build DIRECTORY [TARGET...]: progress on a terminal, else warnings and errors alone.
+build() {
+  local directory=$1
+  shift
+  if [[ -t 1 ]]; then
+    ninja -C "$directory" "$@"
+  else
+    ninja --quiet -C "$directory" "$@"
+  fi
+}
+
+now() { date +%s.%N; }
+
+# seconds_since TIME, with one decimal.
+seconds_since() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%.1f", to - from }'; }
