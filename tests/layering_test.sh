@@ -7,6 +7,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Prints "FILE: includes HEADER" for every include of the tree $1 that points the wrong way.
 violations() {
+  # shellcheck disable=SC2016
   (cd "$1" && find tensor autograd nn data vilt examples tests bench -type f \
     \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc' \) 2>/dev/null | sort |
     xargs -r awk '

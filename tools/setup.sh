@@ -26,7 +26,7 @@ missing_packages() {
   done
 }
 
-# The words to put before apt-get (left unquoted by the caller); fails where packages may not be installed.
+# The words to put before apt-get; fails where packages may not be installed.
 as_root() {
   if [[ $EUID -eq 0 ]]; then
     echo env
@@ -46,7 +46,7 @@ lists_know() {
 }
 
 install_packages() {
-  local missing root
+  local missing words root
   if ! command -v dpkg-query >/dev/null; then
     echo "no dpkg here; Debian's names of what must be installed: ${packages[*]}"
     return
@@ -57,18 +57,19 @@ install_packages() {
     return
   fi
   echo "packages missing: ${missing[*]}"
-  if ! root=$(as_root); then
+  if ! words=$(as_root); then
     echo "They cannot be installed from here: this is neither root nor a user with passwordless sudo. Run this, then try again:" >&2
     echo "  apt-get install ${missing[*]}" >&2
     exit 2
   fi
-  local install=($root DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}")
+  read -ra root <<<"$words"
+  local install=("${root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}")
   local log
   log=$(mktemp)
-  lists_know "${missing[@]}" || $root apt-get update >"$log" 2>&1 || true
+  lists_know "${missing[@]}" || "${root[@]}" apt-get update >"$log" 2>&1 || true
   # Lists that are out of date name files that are gone: one update, one more try.
   if ! "${install[@]}" </dev/null >"$log" 2>&1 &&
-    ! { $root apt-get update && "${install[@]}"; } </dev/null >"$log" 2>&1; then
+    ! { "${root[@]}" apt-get update && "${install[@]}"; } </dev/null >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     rm -f "$log"
     echo "apt-get could not install: ${missing[*]}" >&2
