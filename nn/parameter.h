@@ -1,0 +1,90 @@
+// Parameters: how a model names them, and the arena in which they live.
+//
+// A layer is a plain struct with `operator()` and `void visit(const std::string& prefix, const ParameterVisitor&)`, which
+// calls the visitor once for each of its parameters.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "autograd/variable.h"
+
+namespace tessera {
+
+using ParameterVisitor = std::function<void(const std::string& name, Variable& parameter)>;
+
+// "prefix.name", or "name" without a prefix.
+inline std::string join_name(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + "." + name;
+}
+
+// The named parameters of a model. Their values lie in one flat arena and their gradients in another, each at a 64-byte
+// aligned place of its own (the gaps hold zeros), so that one pass updates all, one takes the norm, one clears.
+class ParameterSet {
+ public:
+  struct Slot {
+    std::string name;
+    Variable parameter;
+    int64_t offset = 0;  // of the first element in both arenas
+  };
+
+  // Collects everything that `model.visit` names, in visiting order, moves the values into the arena (converted to
+  // `dtype`, f32 or f64) and replaces the model's variables by ones that lie there. Handles on the old variables that
+  // were copied before no longer belong to the model. A name that occurs twice, or a variable without a value, is an
+  // error.
+  template <class Model>
+  explicit ParameterSet(Model& model, DType dtype = DType::f32, const std::string& prefix = "") {
+    std::vector<Named> found;
+    model.visit(prefix, [&found](const std::string& name, Variable& parameter) { found.push_back({name, &parameter}); });
+    build(found, dtype);
+  }
+  ParameterSet(const ParameterSet&) = delete;
+  ParameterSet& operator=(const ParameterSet&) = delete;
+
+  DType dtype() const { return values_.dtype(); }
+  int64_t total() const { return total_; }  // elements of all parameters, without the gaps
+  const std::vector<Slot>& slots() const { return slots_; }
+  std::vector<std::string> names() const;
+  const Variable& at(const std::string& name) const;     // an error that names it if there is none
+  const Variable* find(const std::string& name) const;  // nullptr if there is none
+
+  // The arenas, flat, gaps included.
+  Tensor& values() { return values_; }
+  Tensor& gradients() { return gradients_; }
+
+  // Forgets all gradients, at no cost: the next one that arrives overwrites.
+  void clear_gradients();
+  // The parameters that a gradient has reached since the last clear (before finish_gradients).
+  std::vector<std::string> reached() const;
+  // Zero-fills the gradients that none has reached, so that the arena may be read as a whole.
+  void finish_gradients();
+  // The 2-norm of the whole gradient; finishes the gradients first.
+  double global_norm();
+
+  // The values by name: views of the arena, not copies.
+  std::map<std::string, Tensor> state() const;
+  // Copies values in. Every missing, unexpected and misshaped tensor is listed at once in the error, and then nothing is
+  // loaded. Floating types are converted. `source` (a path) is for messages.
+  void load_state(const std::map<std::string, Tensor>& state, const std::string& source);
+
+ private:
+  struct Named {
+    std::string name;
+    Variable* parameter;
+  };
+  void build(const std::vector<Named>& found, DType dtype);
+
+  std::vector<Slot> slots_;
+  std::unordered_map<std::string, size_t> index_;
+  Tensor values_, gradients_;
+  int64_t total_ = 0;
+};
+
+// Compares the names and shapes of `state` with those of `expected`. Returns "" or one line for each tensor that is
+// missing, unexpected, of another shape or not of a floating type.
+std::string compare_state(const std::map<std::string, Tensor>& expected, const std::map<std::string, Tensor>& state);
+
+}  // namespace tessera
