@@ -1,0 +1,90 @@
+#include "data/batch.h"
+
+#include <cstring>
+
+#include "data/position_taps.h"
+
+namespace tessera {
+
+int BatchBuilder::add_image(const PatchedImage& image) {
+  const int64_t count = int64_t{image.rows} * image.columns;
+  check(count > 0, "batch: an image of ", image.rows, " x ", image.columns, " patches");
+  check(static_cast<int64_t>(image.patches.size()) == count * patch_size_, "batch: image has ", image.patches.size(),
+        " values, expected ", count, " patches of ", patch_size_);
+  first_patch_.push_back(static_cast<int64_t>(patches_.size()) / patch_size_);
+  patches_.insert(patches_.end(), image.patches.begin(), image.patches.end());
+  const PositionTaps taps = position_taps(table_side_, image.rows, image.columns);
+  taps_.insert(taps_.end(), taps.index.begin(), taps.index.end());
+  weights_.insert(weights_.end(), taps.weight.begin(), taps.weight.end());
+  batch_.grids.push_back({image.rows, image.columns});
+  return static_cast<int>(batch_.grids.size()) - 1;
+}
+
+int BatchBuilder::add_sequence(std::span<const int64_t> ids, int image, std::span<const int64_t> patch_order,
+                               int64_t image_modality, std::span<const int64_t> types) {
+  check(ids.size() >= 2, "batch: a text of ", ids.size(), " tokens, expected at least [CLS] and [SEP]");
+  check(image >= 0 && image < static_cast<int>(batch_.grids.size()), "batch: no image ", image);
+  check(types.empty() || types.size() == ids.size(), "batch: ", types.size(), " token types for ", ids.size(), " tokens");
+  const Grid grid = batch_.grids[static_cast<size_t>(image)];
+  const int64_t available = int64_t{grid.rows} * grid.columns;
+  for (const int64_t raster : patch_order)
+    check(raster >= 0 && raster < available, "batch: patch ", raster, " of an image of ", available);
+  SequenceLayout layout;
+  layout.begin = batch_.sequences.empty() ? 0 : batch_.sequences.back().begin + batch_.sequences.back().length();
+  layout.text_length = static_cast<int64_t>(ids.size());
+  layout.image = image;
+  layout.patches = patch_order.empty() ? available : static_cast<int64_t>(patch_order.size());
+  layout.patch_order.assign(patch_order.begin(), patch_order.end());
+  batch_.sequences.push_back(std::move(layout));
+  pending_.push_back({static_cast<int64_t>(ids_.size()), image_modality});
+  ids_.insert(ids_.end(), ids.begin(), ids.end());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    positions_.push_back(static_cast<int64_t>(i));
+    types_.push_back(types.empty() ? 0 : types[i]);
+  }
+  return static_cast<int>(batch_.sequences.size()) - 1;
+}
+
+PackedBatch BatchBuilder::finish() {
+  const auto text_tokens = static_cast<int64_t>(ids_.size());
+  std::vector<int64_t> gather, modality, cu_seqlens{0};
+  for (size_t s = 0; s < pending_.size(); ++s) {
+    const SequenceLayout& layout = batch_.sequences[s];
+    for (int64_t t = 0; t < layout.text_length; ++t) gather.push_back(pending_[s].first_text + t);
+    gather.push_back(text_tokens);
+    const int64_t first = text_tokens + 1 + first_patch_[static_cast<size_t>(layout.image)];
+    for (int64_t p = 0; p < layout.patches; ++p)
+      gather.push_back(first + (layout.patch_order.empty() ? p : layout.patch_order[static_cast<size_t>(p)]));
+    modality.insert(modality.end(), static_cast<size_t>(layout.text_length), 0);
+    modality.insert(modality.end(), static_cast<size_t>(1 + layout.patches), pending_[s].modality);
+    cu_seqlens.push_back(static_cast<int64_t>(gather.size()));
+  }
+  const int64_t image_patches = static_cast<int64_t>(patches_.size()) / patch_size_;
+  batch_.patches = Tensor::from(patches_, {image_patches, patch_size_});
+  batch_.position_index = Tensor::from(taps_, {image_patches, 4});
+  batch_.position_weight = Tensor::from(weights_, {image_patches, 4});
+  batch_.token_ids = Tensor::from(ids_);
+  batch_.token_positions = Tensor::from(positions_);
+  batch_.token_types = Tensor::from(types_);
+  batch_.cu_seqlens = Tensor::from(cu_seqlens);
+  batch_.gather = Tensor::from(gather);
+  batch_.modality = Tensor::from(modality);
+  return std::move(batch_);
+}
+
+void fill_alignment_rows(const PackedBatch& packed, int first, int count, ObjectiveTables& tables) {
+  std::vector<int64_t> words, patches, cu_words{0}, cu_patches{0};
+  for (int s = first; s < first + count; ++s) {
+    const SequenceLayout& layout = packed.sequences[static_cast<size_t>(s)];
+    for (int64_t t = 1; t + 1 < layout.text_length; ++t) words.push_back(layout.begin + t);
+    for (int64_t p = 0; p < layout.patches; ++p) patches.push_back(layout.first_patch_row() + p);
+    cu_words.push_back(static_cast<int64_t>(words.size()));
+    cu_patches.push_back(static_cast<int64_t>(patches.size()));
+  }
+  tables.word_rows = Tensor::from(words);
+  tables.patch_rows = Tensor::from(patches);
+  tables.cu_words = Tensor::from(cu_words);
+  tables.cu_patches = Tensor::from(cu_patches);
+}
+
+}  // namespace tessera

@@ -1,0 +1,105 @@
+// A ragged batch, packed: what the model receives. Nothing is padded and there is no mask tensor.
+//
+// The tokens of all sequences lie one after another; `cu_seqlens` marks where each begins. A sequence is
+// [CLS] words [SEP], then the image's class token, then its patches in the order chosen by the collator (raster at
+// inference). An image that several sequences use is embedded once and gathered several times.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace tessera {
+
+// One image, cut into patches: rows in raster order.
+struct PatchedImage {
+  int rows = 0, columns = 0;   // of patches
+  std::vector<float> patches;  // [rows · columns, patch size]: normalised, each row (channel, y, x)
+};
+
+// Where a sequence lies in the packed tensors.
+struct SequenceLayout {
+  int64_t begin = 0;         // row of its [CLS]
+  int64_t text_length = 0;   // tokens including [CLS] and [SEP]
+  int image = 0;             // index into PackedBatch::grids
+  int64_t patches = 0;       // how many of the image's patches it has
+  std::vector<int64_t> patch_order;  // their raster indices; empty: all, in raster order
+
+  int64_t image_class_row() const { return begin + text_length; }
+  int64_t first_patch_row() const { return begin + text_length + 1; }
+  int64_t length() const { return text_length + 1 + patches; }
+};
+
+struct Grid {
+  int rows = 0, columns = 0;
+};
+
+struct PackedBatch {
+  Tensor patches;          // f32 [image patches, patch size], image after image
+  Tensor position_index;   // i64 [image patches, 4]: rows of the position table each patch interpolates between
+  Tensor position_weight;  // f32 [image patches, 4]
+  Tensor token_ids;        // i64 [text tokens], of all sequences
+  Tensor token_positions;  // i64 [text tokens]: 0, 1, … in each sequence
+  Tensor token_types;      // i64 [text tokens]: segment ids
+  Tensor cu_seqlens;       // i64 [sequences + 1]
+  Tensor gather;           // i64 [tokens]: rows of [text tokens; one image class token; image patches]
+  Tensor modality;         // i64 [tokens]: 0 text, 1 image (2: the second image of a pair)
+  std::vector<SequenceLayout> sequences;
+  std::vector<Grid> grids;  // of each image
+
+  int64_t tokens() const { return gather.numel(); }
+};
+
+class BatchBuilder {
+ public:
+  // `patch_size` = 3 · P², `table_side`: the side of the square grid of image position embeddings.
+  BatchBuilder(int64_t patch_size, int table_side) : patch_size_(patch_size), table_side_(table_side) {}
+
+  // Returns the image's index.
+  int add_image(const PatchedImage& image);
+  // `ids` include [CLS] and [SEP]. `patch_order`: raster indices of the patches to use; empty means all. Returns the
+  // sequence's index.
+  int add_sequence(std::span<const int64_t> ids, int image, std::span<const int64_t> patch_order = {},
+                   int64_t image_modality = 1, std::span<const int64_t> types = {});
+  const SequenceLayout& sequence(int index) const { return batch_.sequences[static_cast<size_t>(index)]; }
+  PackedBatch finish();
+
+ private:
+  struct PendingSequence {
+    int64_t first_text = 0, modality = 1;
+  };
+  int64_t patch_size_;
+  int table_side_;
+  PackedBatch batch_;
+  std::vector<float> patches_, weights_;
+  std::vector<int64_t> taps_, ids_, positions_, types_, first_patch_;
+  std::vector<PendingSequence> pending_;
+};
+
+// The indices and labels that the pre-training objectives need beside the packed sequences.
+struct ObjectiveTables {
+  Tensor masked_rows;    // i64 [masked]: rows of the packed hidden states whose word was masked
+  Tensor masked_labels;  // i64 [masked]: the original ids
+  Tensor pair_rows;      // i64 [pairs]: [CLS] rows of the matching sequences
+  Tensor pair_labels;    // i64 [pairs]: 1 = the image belongs to the text
+  Tensor word_rows, cu_words;    // i64: words of the matching sequences without [CLS] and [SEP], ragged by pair
+  Tensor patch_rows, cu_patches;  // i64: their patches without the image class token
+};
+
+// One micro-batch of pre-training: sequence s < pairs is text s with masked words and its own image, sequence pairs + s
+// is the clean text with its own or a false image.
+struct PretrainBatch {
+  PackedBatch packed;
+  ObjectiveTables objectives;
+  std::vector<int64_t> sample_ids;  // of the sentences, for messages
+
+  int64_t pairs() const { return objectives.pair_labels.numel(); }
+  int64_t masked() const { return objectives.masked_labels.numel(); }
+};
+
+// Rows and offsets of the words and patches that transport compares, for the sequences [first, first + count).
+void fill_alignment_rows(const PackedBatch& packed, int first, int count, ObjectiveTables& tables);
+
+}  // namespace tessera

@@ -1,0 +1,40 @@
+// The model's configuration: JSON with Hugging Face's field names, and a few fields of our own for what differs
+// between the authors' code and Hugging Face's.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace tessera {
+
+struct ModelConfig {
+  int64_t vocab_size = 30522;
+  int64_t hidden_size = 768;
+  int64_t num_hidden_layers = 12;
+  int64_t num_attention_heads = 12;
+  int64_t intermediate_size = 3072;
+  int64_t image_size = 384;  // side of the square that the image position embeddings cover, in pixels
+  int64_t patch_size = 32;
+  int64_t max_position_embeddings = 40;  // text tokens including [CLS] and [SEP]
+  int64_t type_vocab_size = 2;           // text segments
+  int64_t modality_type_vocab_size = 2;  // 3 for pairs of images
+  double hidden_dropout_prob = 0.1;
+  double layer_norm_eps = 1e-6;       // blocks and final LayerNorm
+  double text_layer_norm_eps = 1e-12;  // text embedding
+  double mlm_layer_norm_eps = 1e-12;   // masked-word head
+  bool tie_word_embeddings = false;    // the masked-word decoder is the word table
+
+  int64_t head_size() const { return hidden_size / num_attention_heads; }
+  int table_side() const { return static_cast<int>(image_size / patch_size); }
+  int64_t patch_values() const { return 3 * patch_size * patch_size; }
+
+  // Throws an error that names the first field with an impossible value.
+  void validate() const;
+  // Unknown fields are ignored (Hugging Face writes many); a wrong type is an error that names file and field.
+  static ModelConfig from_json(const std::string& text, const std::string& origin);
+  static ModelConfig from_file(const std::filesystem::path& path);
+  std::string to_json() const;
+};
+
+}  // namespace tessera
