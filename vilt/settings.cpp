@@ -1,0 +1,268 @@
+#include "vilt/settings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <sstream>
+#include <variant>
+
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+#include "tensor/error.h"
+
+namespace tessera {
+namespace {
+
+using Slot = std::variant<std::string*, double*, int64_t*, bool*>;
+
+// Every setting by its dotted key, in the order in which they are written.
+std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
+  auto& [data, image, model, init, objectives, optimizer, train] = s;
+  return {
+      {"data.captions", &data.captions},
+      {"data.images", &data.images},
+      {"data.annotations", &data.annotations},
+      {"data.vocabulary", &data.vocabulary},
+      {"data.train_split", &data.train_split},
+      {"data.validation_split", &data.validation_split},
+      {"data.test_split", &data.test_split},
+      {"data.unseen_split", &data.unseen_split},
+      {"data.cache_bytes", &data.cache_bytes},
+      {"data.workers", &data.workers},
+      {"data.prefetch", &data.prefetch},
+      {"data.max_bad_files", &data.max_bad_files},
+      {"image.resize", &image.resize},
+      {"image.shorter", &image.shorter},
+      {"image.mean", &image.mean},
+      {"image.std", &image.std},
+      {"image.max_patches", &image.max_patches},
+      {"model.hidden_size", &model.hidden_size},
+      {"model.num_hidden_layers", &model.num_hidden_layers},
+      {"model.num_attention_heads", &model.num_attention_heads},
+      {"model.intermediate_size", &model.intermediate_size},
+      {"model.image_size", &model.image_size},
+      {"model.patch_size", &model.patch_size},
+      {"model.max_position_embeddings", &model.max_position_embeddings},
+      {"model.hidden_dropout_prob", &model.hidden_dropout_prob},
+      {"model.layer_norm_eps", &model.layer_norm_eps},
+      {"model.tie_word_embeddings", &model.tie_word_embeddings},
+      {"init.linear", &init.linear},
+      {"init.std", &init.std},
+      {"init.positions", &init.positions},
+      {"objectives.mlm_weight", &objectives.mlm_weight},
+      {"objectives.itm_weight", &objectives.itm_weight},
+      {"objectives.wpa_weight", &objectives.wpa_weight},
+      {"objectives.ipot_beta", &objectives.ipot_beta},
+      {"objectives.ipot_iterations", &objectives.ipot_iterations},
+      {"objectives.masking", &objectives.masking},
+      {"objectives.mask_rate", &objectives.mask_rate},
+      {"objectives.content_first", &objectives.content_first},
+      {"objectives.sibling_negatives", &objectives.sibling_negatives},
+      {"objectives.false_images", &objectives.false_images},
+      {"optimizer.variant", &optimizer.variant},
+      {"optimizer.learning_rate", &optimizer.learning_rate},
+      {"optimizer.beta1", &optimizer.beta1},
+      {"optimizer.beta2", &optimizer.beta2},
+      {"optimizer.eps", &optimizer.eps},
+      {"optimizer.weight_decay", &optimizer.weight_decay},
+      {"optimizer.patch_projection_factor", &optimizer.patch_projection_factor},
+      {"optimizer.head_factor", &optimizer.head_factor},
+      {"optimizer.warmup", &optimizer.warmup},
+      {"optimizer.power", &optimizer.power},
+      {"optimizer.end_learning_rate", &optimizer.end_learning_rate},
+      {"optimizer.clip", &optimizer.clip},
+      {"train.steps", &train.steps},
+      {"train.batch_size", &train.batch_size},
+      {"train.accumulate", &train.accumulate},
+      {"train.seed", &train.seed},
+      {"train.curriculum", &train.curriculum},
+      {"train.curriculum_group", &train.curriculum_group},
+      {"train.log_every", &train.log_every},
+      {"train.evaluate_every", &train.evaluate_every},
+      {"train.checkpoint_every", &train.checkpoint_every},
+      {"train.evaluate_samples", &train.evaluate_samples},
+      {"train.threads", &train.threads},
+      {"train.out", &train.out},
+      {"train.title", &train.title},
+  };
+}
+
+// Levenshtein distance.
+size_t distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+Slot find_slot(Settings& settings, const std::string& key, const std::string& origin) {
+  const auto all = slots(settings);
+  std::string nearest;
+  size_t best = std::string::npos;
+  for (const auto& [name, slot] : all) {
+    if (name == key) return slot;
+    // A key given without its section is compared with the last part too.
+    const size_t d = std::min(distance(name, key), distance(name.substr(name.find('.') + 1), key));
+    if (d < best) {
+      best = d;
+      nearest = name;
+    }
+  }
+  fail(origin, ": unknown setting '", key, "'; did you mean '", nearest, "'?");
+}
+
+void assign(const Slot& slot, const toml::node& value, const std::string& key, const std::string& origin) {
+  const auto wrong = [&](const char* expected) {
+    std::ostringstream got;
+    value.visit([&](const auto& concrete) { got << concrete; });
+    fail(origin, ": setting '", key, "' is ", got.str(), ", expected ", expected);
+  };
+  if (const auto* target = std::get_if<std::string*>(&slot)) {
+    const auto v = value.value_exact<std::string>();
+    if (!v) wrong("a string in quotes");
+    **target = *v;
+  } else if (const auto* number = std::get_if<double*>(&slot)) {
+    const auto v = value.is_number() ? value.value<double>() : std::nullopt;
+    if (!v || !std::isfinite(*v)) wrong("a number");
+    **number = *v;
+  } else if (const auto* integer = std::get_if<int64_t*>(&slot)) {
+    const auto v = value.value_exact<int64_t>();
+    if (!v) wrong("a whole number");
+    **integer = *v;
+  } else {
+    const auto v = value.value_exact<bool>();
+    if (!v) wrong("true or false");
+    *std::get<bool*>(slot) = *v;
+  }
+}
+
+void assign_table(Settings& settings, const toml::table& table, const std::string& prefix, const std::string& origin) {
+  for (const auto& [key, value] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const toml::table* inner = value.as_table())
+      assign_table(settings, *inner, name + ".", origin);
+    else
+      assign(find_slot(settings, name, origin), value, name, origin);
+  }
+}
+
+toml::table parse(const std::string& source, const std::string& origin) {
+  try {
+    return toml::parse(source);
+  } catch (const toml::parse_error& error) {
+    fail(origin, ": line ", error.source().begin.line, ": ", error.description());
+  }
+}
+
+}  // namespace
+
+Settings Settings::from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+  std::ifstream in(path, std::ios::binary);
+  check(in.good(), path.string(), ": cannot be opened");
+  std::ostringstream contents;
+  contents << in.rdbuf();
+  Settings settings;
+  assign_table(settings, parse(contents.str(), path.string()), "", path.string());
+  for (const std::string& override_ : overrides) settings.set(override_);
+  settings.validate();
+  return settings;
+}
+
+void Settings::set(const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  check(equals != std::string::npos && equals > 0, "setting '", assignment, "': expected section.key=value");
+  const std::string key = assignment.substr(0, equals), value = assignment.substr(equals + 1);
+  const std::string origin = "setting '" + assignment + "'";
+  const Slot slot = find_slot(*this, key, origin);
+  if (const auto* target = std::get_if<std::string*>(&slot)) {  // the shell has taken the quotes away
+    **target = value;
+    return;
+  }
+  const toml::table table = parse("value = " + value, origin);
+  assign(slot, *table.get("value"), key, origin);
+}
+
+std::string Settings::to_toml() const {
+  Settings copy = *this;
+  std::ostringstream out;
+  std::string section;
+  for (const auto& [name, slot] : slots(copy)) {
+    const size_t dot = name.find('.');
+    if (name.substr(0, dot) != section) {
+      out << (section.empty() ? "" : "\n");
+      section = name.substr(0, dot);
+      out << "[" << section << "]\n";
+    }
+    out << name.substr(dot + 1) << " = ";
+    std::visit([&](const auto* value) { out << toml::value(*value); }, slot);
+    out << "\n";
+  }
+  return out.str();
+}
+
+void Settings::validate() const {
+  const auto one_of = [](const char* key, const std::string& value, std::initializer_list<const char*> allowed) {
+    std::string list;
+    for (const char* a : allowed) {
+      if (value == a) return;
+      list += std::string(list.empty() ? "" : ", ") + a;
+    }
+    fail("setting '", key, "' is '", value, "', expected one of: ", list);
+  };
+  const auto at_least = [](const char* key, auto value, auto least) {
+    check(value >= least, "setting '", key, "' is ", value, ", expected at least ", least);
+  };
+  const auto share = [](const char* key, double value) {
+    check(value >= 0 && value <= 1, "setting '", key, "' is ", value, ", expected 0 to 1");
+  };
+  check(!data.captions.empty(), "setting 'data.captions' is empty, expected a Karpathy JSON file");
+  check(!data.images.empty(), "setting 'data.images' is empty, expected the folder of the images");
+  at_least("data.workers", data.workers, int64_t{1});
+  at_least("data.prefetch", data.prefetch, int64_t{1});
+  at_least("data.cache_bytes", data.cache_bytes, int64_t{0});
+  at_least("data.max_bad_files", data.max_bad_files, int64_t{0});
+  one_of("image.resize", image.resize, {"shorter", "none"});
+  at_least("image.shorter", image.shorter, model.patch_size);
+  check(image.std > 0, "setting 'image.std' is ", image.std, ", expected more than 0");
+  at_least("image.max_patches", image.max_patches, int64_t{0});
+  one_of("init.linear", init.linear, {"normal", "truncated_normal", "fan_in"});
+  one_of("init.positions", init.positions, {"normal", "cosine"});
+  one_of("objectives.masking", objectives.masking, {"official", "strict"});
+  one_of("objectives.false_images", objectives.false_images, {"dataset", "batch"});
+  share("objectives.mask_rate", objectives.mask_rate);
+  share("objectives.content_first", objectives.content_first);
+  share("objectives.sibling_negatives", objectives.sibling_negatives);
+  check(objectives.ipot_beta > 0, "setting 'objectives.ipot_beta' is ", objectives.ipot_beta, ", expected more than 0");
+  at_least("objectives.ipot_iterations", objectives.ipot_iterations, int64_t{1});
+  check(objectives.mlm_weight != 0 || objectives.itm_weight != 0 || objectives.wpa_weight != 0,
+        "settings: every objective has weight 0; nothing would be trained");
+  one_of("optimizer.variant", optimizer.variant, {"transformers", "torch"});
+  share("optimizer.warmup", optimizer.warmup);
+  share("train.curriculum", train.curriculum);
+  at_least("train.steps", train.steps, int64_t{1});
+  at_least("train.batch_size", train.batch_size, int64_t{1});
+  at_least("train.accumulate", train.accumulate, int64_t{1});
+  check(train.batch_size % train.accumulate == 0, "setting 'train.batch_size' is ", train.batch_size,
+        ", expected a multiple of 'train.accumulate' (", train.accumulate, ")");
+  at_least("train.log_every", train.log_every, int64_t{1});
+  check(!train.out.empty(), "setting 'train.out' is empty, expected a folder");
+  const bool annotated = !data.annotations.empty();
+  check(annotated || objectives.content_first == 0, "setting 'objectives.content_first' needs 'data.annotations'");
+  check(annotated || objectives.sibling_negatives == 0, "setting 'objectives.sibling_negatives' needs 'data.annotations'");
+  check(annotated || train.curriculum == 0, "setting 'train.curriculum' needs 'data.annotations'");
+  ModelConfig probe = model;
+  probe.validate();
+}
+
+}  // namespace tessera

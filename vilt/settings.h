@@ -1,0 +1,84 @@
+// Everything that a training run can be told, with the official settings as defaults. Read from TOML, changed by
+// `section.key=value` on the command line, stored as the run's own TOML. A key that does not exist is an error that
+// suggests the nearest one.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "vilt/config.h"
+
+namespace tessera {
+
+struct Settings {
+  struct Data {
+    std::string captions;     // Karpathy JSON
+    std::string images;       // folder of the image files
+    std::string annotations;  // annotations.jsonl, or empty
+    std::string vocabulary;   // vocab.txt; empty: vocab.txt beside the captions
+    std::string train_split = "train";
+    std::string validation_split = "val";
+    std::string test_split = "test";
+    std::string unseen_split;  // a second test split, reported apart
+    int64_t cache_bytes = int64_t{1} << 30;
+    int64_t workers = 1;
+    int64_t prefetch = 8;         // steps
+    int64_t max_bad_files = 100;  // more stop the run
+  } data;
+  struct Image {
+    std::string resize = "shorter";  // or "none": native size, sides must be multiples of the patch
+    int64_t shorter = 384;           // pixels
+    double mean = 0.5, std = 0.5;    // of pixel values scaled to 0..1
+    int64_t max_patches = 200;       // more are sampled in training; 0: no limit
+  } image;
+  ModelConfig model;
+  struct Init {
+    std::string linear = "normal";     // normal (std), truncated_normal (std), fan_in (1 / sqrt(inputs))
+    double std = 0.02;                 // also of the embeddings
+    std::string positions = "normal";  // of the image: normal, cosine (smooth 2-D cosines of amplitude sqrt(2))
+  } init;
+  struct Objectives {
+    double mlm_weight = 1, itm_weight = 1, wpa_weight = 0.1;  // 0 switches one off
+    double ipot_beta = 0.5;
+    int64_t ipot_iterations = 50;
+    std::string masking = "official";  // or "strict"
+    double mask_rate = 0.15;
+    double content_first = 0;     // chance that content words are masked before others (needs annotations)
+    double sibling_negatives = 0;  // share of false images that are the sibling's (needs annotations)
+    std::string false_images = "dataset";  // or "batch"
+  } objectives;
+  struct Optimizer {
+    std::string variant = "transformers";  // or "torch"
+    double learning_rate = 1e-4;
+    double beta1 = 0.9, beta2 = 0.98, eps = 1e-8, weight_decay = 0.01;
+    double patch_projection_factor = 1;  // learning-rate factor of the patch projection
+    double head_factor = 1;              // of the heads
+    double warmup = 0.1;                 // share of the steps
+    double power = 1, end_learning_rate = 0;
+    double clip = 0;  // largest global gradient norm; 0: none
+  } optimizer;
+  struct Train {
+    int64_t steps = 100000;
+    int64_t batch_size = 32;   // pairs per step
+    int64_t accumulate = 1;    // micro-batches per step
+    int64_t seed = 0;
+    double curriculum = 0;         // share of the steps that use the curriculum group only (needs annotations)
+    std::string curriculum_group;  // the `group` of those samples
+    int64_t log_every = 20, evaluate_every = 1000, checkpoint_every = 1000;
+    int64_t evaluate_samples = 400;  // of the validation split during training; 0: all
+    int64_t threads = 0;             // 0: as many as cores
+    std::string out = "runs/vilt";
+    std::string title;  // of the report
+  } train;
+
+  static Settings from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});
+  // Applies one `section.key=value`.
+  void set(const std::string& assignment);
+  std::string to_toml() const;
+  // Errors for values that cannot be, before anything is written.
+  void validate() const;
+};
+
+}  // namespace tessera
