@@ -1,0 +1,72 @@
+#include "data/samples.h"
+
+#include "data/resize.h"
+
+namespace tessera {
+
+ResizedImage prepare_image(Image image, const SampleOptions& options, const std::string& name) {
+  ResizedImage out;
+  out.original_height = image.height;
+  out.original_width = image.width;
+  if (!options.resize) {
+    check(image.height % options.patch == 0 && image.width % options.patch == 0, name, ": ", image.width, " x ",
+          image.height, " pixels are not whole patches of ", options.patch, "; set image.resize to 'shorter'");
+    out.image = std::move(image);
+    return out;
+  }
+  const ImageSize size = vilt_size(image.height, image.width, options.shorter, options.patch);
+  out.image = size.height == image.height && size.width == image.width ? std::move(image) : resize_bicubic(image, size);
+  return out;
+}
+
+namespace {
+
+TextSample tokenised(const Dataset& dataset, int64_t sentence, const Wordpiece& vocabulary, int64_t max_length) {
+  const Encoding pieces = vocabulary.encode(dataset.sentences()[static_cast<size_t>(sentence)].text);
+  const Encoding sequence = vocabulary.sequence(pieces, static_cast<size_t>(max_length));
+  TextSample sample{sequence.ids, sequence.words, {}};
+  const Annotation* annotation = dataset.annotation(sentence);
+  if (!annotation || !annotation->content_words) return sample;
+  int32_t words = 0;
+  for (const int32_t word : sample.words) words = std::max(words, word + 1);
+  sample.content.assign(static_cast<size_t>(words), false);
+  for (const ContentWord& span : *annotation->content_words)
+    for (const int32_t word : words_in_span(pieces, static_cast<size_t>(span.begin), static_cast<size_t>(span.end)))
+      if (word < words) sample.content[static_cast<size_t>(word)] = true;
+  return sample;
+}
+
+}  // namespace
+
+SampleSource::SampleSource(const Dataset& dataset, const Wordpiece& vocabulary, const SampleOptions& options)
+    : dataset_(dataset), vocabulary_(vocabulary), options_(options), extractor_(options.patch, options.norm) {
+  const auto count = static_cast<int64_t>(dataset.sentences().size());
+  texts_.reserve(static_cast<size_t>(count));
+  for (int64_t s = 0; s < count; ++s) texts_.push_back(tokenised(dataset, s, vocabulary, options.max_length));
+}
+
+std::shared_ptr<const ResizedImage> SampleSource::resized(int64_t image) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = cache_.find(image); found != cache_.end()) return found->second;
+  }
+  const auto& path = dataset_.images()[static_cast<size_t>(image)].path;
+  auto ready = std::make_shared<const ResizedImage>(prepare_image(read_image(path), options_, path.string()));
+  const auto bytes = static_cast<int64_t>(ready->image.pixels.size());
+  const std::lock_guard lock(mutex_);
+  if (cached_bytes_ + bytes <= options_.cache_bytes && cache_.emplace(image, ready).second) cached_bytes_ += bytes;
+  return ready;
+}
+
+PatchedImage SampleSource::patched(const ResizedImage& image) const {
+  return {image.image.height / options_.patch, image.image.width / options_.patch, extractor_.extract(image.image)};
+}
+
+PatchedImage SampleSource::patched(int64_t image) const { return patched(*resized(image)); }
+
+int64_t SampleSource::cached_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return cached_bytes_;
+}
+
+}  // namespace tessera

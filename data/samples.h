@@ -1,0 +1,73 @@
+// From a data set to what the collator packs: tokenised captions and images cut into patches.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "data/batch.h"
+#include "data/dataset.h"
+#include "data/image.h"
+#include "data/patches.h"
+#include "data/wordpiece.h"
+
+namespace tessera {
+
+struct SampleOptions {
+  bool resize = true;      // ViLT's rule; otherwise images keep their size, which must be a multiple of the patch
+  int shorter = 384;       // pixels
+  int patch = 32;          // pixels
+  PixelNorm norm;
+  int64_t max_length = 40;  // text tokens including [CLS] and [SEP]; longer captions are cut
+  int64_t cache_bytes = int64_t{1} << 30;  // decoded and resized images that stay in memory
+};
+
+struct TextSample {
+  std::vector<int64_t> ids;    // [CLS] … [SEP]
+  std::vector<int32_t> words;  // the word of each token, -1 for [CLS] and [SEP]
+  std::vector<bool> content;   // of each word: named by the annotations; empty without annotations
+};
+
+// An image after resizing, with what is needed to move boxes along.
+struct ResizedImage {
+  Image image;
+  int original_height = 0, original_width = 0;
+};
+
+class SampleSource {
+ public:
+  // `dataset` and `vocabulary` must outlive the source. Tokenises every caption.
+  SampleSource(const Dataset& dataset, const Wordpiece& vocabulary, const SampleOptions& options);
+
+  const Dataset& dataset() const { return dataset_; }
+  const Wordpiece& vocabulary() const { return vocabulary_; }
+  const SampleOptions& options() const { return options_; }
+
+  const TextSample& text(int64_t sentence) const { return texts_[static_cast<size_t>(sentence)]; }
+  int64_t image_of(int64_t sentence) const { return dataset_.sentences()[static_cast<size_t>(sentence)].image; }
+
+  // Decodes and resizes, or takes it from the cache; the bits are the same. Thread-safe. Throws what decoding throws.
+  std::shared_ptr<const ResizedImage> resized(int64_t image) const;
+  PatchedImage patched(int64_t image) const;
+  PatchedImage patched(const ResizedImage& image) const;
+
+  int64_t cached_bytes() const;
+
+ private:
+  const Dataset& dataset_;
+  const Wordpiece& vocabulary_;
+  SampleOptions options_;
+  PatchExtractor extractor_;
+  std::vector<TextSample> texts_;
+
+  mutable std::mutex mutex_;
+  mutable std::unordered_map<int64_t, std::shared_ptr<const ResizedImage>> cache_;
+  mutable int64_t cached_bytes_ = 0;
+};
+
+// Resizes as the options say; the error of a native size that is no multiple of the patch names the image.
+ResizedImage prepare_image(Image image, const SampleOptions& options, const std::string& name);
+
+}  // namespace tessera
