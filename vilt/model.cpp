@@ -1,0 +1,142 @@
+#include "vilt/model.h"
+
+#include "autograd/functions.h"
+#include "autograd/tape.h"
+#include "tensor/ops/attention.h"
+
+namespace tessera {
+namespace {
+
+Variable zero_parameter(const Shape& shape) { return Variable(Tensor::zeros(shape), true); }
+
+}  // namespace
+
+TextEmbeddings::TextEmbeddings(const ModelConfig& config)
+    : word_embeddings(config.vocab_size, config.hidden_size),
+      position_embeddings(config.max_position_embeddings, config.hidden_size),
+      token_type_embeddings(config.type_vocab_size, config.hidden_size),
+      layer_norm(config.hidden_size, config.text_layer_norm_eps) {}
+
+Variable TextEmbeddings::operator()(const PackedBatch& batch) const {
+  const Variable words = word_embeddings(batch.token_ids);
+  const Variable segments = token_type_embeddings(batch.token_types);
+  return layer_norm(words + segments + position_embeddings(batch.token_positions));
+}
+
+void TextEmbeddings::visit(const std::string& prefix, const ParameterVisitor& visitor) {
+  word_embeddings.visit(join_name(prefix, "word_embeddings"), visitor);
+  position_embeddings.visit(join_name(prefix, "position_embeddings"), visitor);
+  token_type_embeddings.visit(join_name(prefix, "token_type_embeddings"), visitor);
+  layer_norm.visit(join_name(prefix, "LayerNorm"), visitor);
+}
+
+Vilt::Vilt(const ModelConfig& c)
+    : config(c),
+      text_embeddings(c),
+      patch_projection(c.patch_values(), c.hidden_size),
+      cls_token(zero_parameter({1, c.hidden_size})),
+      position_embeddings(zero_parameter({1 + int64_t{c.table_side()} * c.table_side(), c.hidden_size})),
+      modality_embeddings(c.modality_type_vocab_size, c.hidden_size),
+      layer_norm(c.hidden_size, c.layer_norm_eps),
+      pooler(c.hidden_size, c.hidden_size) {
+  c.validate();
+  for (int64_t i = 0; i < c.num_hidden_layers; ++i)
+    blocks.emplace_back(c.hidden_size, c.num_attention_heads, c.intermediate_size, c.layer_norm_eps);
+}
+
+// Rows of text, class token and patches are gathered into the packed order; an image that two sequences use is embedded
+// once, and dropout comes after the gather, so that each use has a mask of its own.
+Variable Vilt::embed(const PackedBatch& batch, BlockContext& context) const {
+  const Variable text = text_embeddings(batch);
+  const Variable patches = patch_projection(Variable(batch.patches.to(cls_token.dtype())));
+  const Tensor weight = batch.position_weight.to(cls_token.dtype());
+  const Variable image = patches + interpolate_rows(position_embeddings, batch.position_index, weight);
+  const Variable class_token = cls_token + narrow(position_embeddings, 0, 0, 1);
+  Variable rows = gather_rows({text, class_token, image}, batch.gather);
+  if (context.training && context.dropout > 0) rows = dropout(rows, context.dropout, context.tickets.next());
+  return rows + modality_embeddings(batch.modality);
+}
+
+Variable Vilt::operator()(const PackedBatch& batch, BlockContext& context, Observations* observations) const {
+  check(batch.patches.size(1) == config.patch_values(), "vilt: patches have ", batch.patches.size(1),
+        " values, expected ", config.patch_values(), " (patch_size ", config.patch_size, ")");
+  const auto observe = [&](const Stream& stream) {
+    if (!observations || !observations->keep_hidden) return;
+    observations->hidden.push_back(
+        stream.branch.defined() ? (stream.residual + stream.branch).value() : stream.residual.value());
+  };
+  Stream stream;
+  {
+    const NameScope scope("vilt.embeddings");
+    stream.residual = embed(batch, context);
+  }
+  observe(stream);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const NameScope scope("vilt.encoder.layer.", static_cast<int64_t>(i));
+    Tensor projected;
+    const bool keep = observations && observations->keep_attention;
+    stream = blocks[i](stream, batch.cu_seqlens, context, keep ? &projected : nullptr);
+    if (keep)
+      observations->attention.push_back(ops::attention_weights(projected, batch.cu_seqlens, config.num_attention_heads));
+    observe(stream);
+  }
+  const NameScope scope("vilt.layernorm");
+  return normalise(stream, layer_norm, context).normalised;
+}
+
+Variable Vilt::pooled(const Variable& hidden, const Tensor& rows) const {
+  return tanh(pooler(gather_rows({hidden}, rows)));
+}
+
+void Vilt::visit(const std::string& prefix, const ParameterVisitor& visitor) {
+  const std::string embeddings = join_name(prefix, "embeddings");
+  visitor(embeddings + ".cls_token", cls_token);
+  visitor(embeddings + ".position_embeddings", position_embeddings);
+  text_embeddings.visit(embeddings + ".text_embeddings", visitor);
+  patch_projection.visit(embeddings + ".patch_embeddings.projection", visitor);
+  modality_embeddings.visit(embeddings + ".token_type_embeddings", visitor);
+  for (size_t i = 0; i < blocks.size(); ++i)
+    blocks[i].visit(join_name(prefix, "encoder.layer." + std::to_string(i)), visitor);
+  layer_norm.visit(join_name(prefix, "layernorm"), visitor);
+  pooler.visit(join_name(prefix, "pooler.dense"), visitor);
+}
+
+MaskedWordHead::MaskedWordHead(const ModelConfig& config)
+    : dense(config.hidden_size, config.hidden_size),
+      layer_norm(config.hidden_size, config.mlm_layer_norm_eps),
+      bias(zero_parameter({config.vocab_size})) {
+  if (!config.tie_word_embeddings) decoder = zero_parameter({config.vocab_size, config.hidden_size});
+}
+
+Variable MaskedWordHead::operator()(const Variable& rows, const Variable& word_embeddings) const {
+  const Variable transformed = layer_norm(linear_gelu(rows, dense.weight, dense.bias));
+  return linear(transformed, decoder.defined() ? decoder : word_embeddings, bias);
+}
+
+void MaskedWordHead::visit(const std::string& prefix, const ParameterVisitor& visitor) {
+  dense.visit(join_name(prefix, "transform.dense"), visitor);
+  layer_norm.visit(join_name(prefix, "transform.LayerNorm"), visitor);
+  if (decoder.defined()) visitor(join_name(prefix, "decoder.weight"), decoder);
+  visitor(join_name(prefix, "bias"), bias);
+}
+
+PretrainModel::PretrainModel(const ModelConfig& config)
+    : vilt(config), masked_words(config), matching(config.hidden_size, 2) {}
+
+Variable PretrainModel::masked_word_logits(const Variable& hidden, const Tensor& rows) const {
+  const NameScope scope("mlm_score");
+  return masked_words(gather_rows({hidden}, rows), vilt.text_embeddings.word_embeddings.weight);
+}
+
+Variable PretrainModel::matching_logits(const Variable& hidden, const Tensor& rows) const {
+  const NameScope scope("itm_score");
+  return matching(vilt.pooled(hidden, rows));
+}
+
+void PretrainModel::visit(const std::string& prefix, const ParameterVisitor& visitor) {
+  vilt.visit(join_name(prefix, "vilt"), visitor);
+  masked_words.visit(join_name(prefix, "mlm_score"), visitor);
+  matching.visit(join_name(prefix, "itm_score.fc"), visitor);
+}
+
+}  // namespace tessera

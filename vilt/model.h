@@ -1,0 +1,83 @@
+// ViLT: one transformer over words and image patches (Kim, Son, Kim: "ViLT: Vision-and-Language Transformer Without
+// Convolution or Region Supervision", ICML 2021), on packed sequences.
+//
+// Parameter names in memory are Hugging Face's, but for the fused projection of queries, keys and values; the mapping to
+// files is vilt/state_dict.h.
+#pragma once
+
+#include <vector>
+
+#include "data/batch.h"
+#include "nn/embedding.h"
+#include "nn/layer_norm.h"
+#include "nn/linear.h"
+#include "nn/transformer_block.h"
+#include "vilt/config.h"
+
+namespace tessera {
+
+struct TextEmbeddings {
+  Embedding word_embeddings, position_embeddings, token_type_embeddings;
+  LayerNorm layer_norm;
+
+  explicit TextEmbeddings(const ModelConfig& config);
+  // [text tokens, hidden]: layer_norm(word + segment + position). Ids and positions out of range are errors.
+  Variable operator()(const PackedBatch& batch) const;
+  void visit(const std::string& prefix, const ParameterVisitor& visitor);
+};
+
+// What a forward pass may keep for looking at: filled layer by layer when a pointer is given.
+struct Observations {
+  bool keep_hidden = false, keep_attention = false;
+  std::vector<Tensor> hidden;     // [layers + 1] × [tokens, hidden]: input of block 0, output of block 0, …
+  std::vector<Tensor> attention;  // [layers] × flat [Σ length²]: mean over heads, sequence by sequence
+};
+
+struct Vilt {
+  ModelConfig config;
+  TextEmbeddings text_embeddings;
+  Linear patch_projection;       // [hidden, 3 · P²]: the checkpoint's convolution kernel, reshaped
+  Variable cls_token;            // [1, hidden], of the image
+  Variable position_embeddings;  // [1 + side², hidden]: row 0 for the class token, then the grid in raster order
+  Embedding modality_embeddings;  // 0 text, 1 image, 2 second image
+  std::vector<TransformerBlock> blocks;
+  LayerNorm layer_norm;
+  Linear pooler;
+
+  explicit Vilt(const ModelConfig& config);
+  // [tokens, hidden] after the final LayerNorm.
+  Variable operator()(const PackedBatch& batch, BlockContext& context, Observations* observations = nullptr) const;
+  // tanh(pooler(hidden[rows])): rows i64 [n] → [n, hidden].
+  Variable pooled(const Variable& hidden, const Tensor& rows) const;
+  void visit(const std::string& prefix, const ParameterVisitor& visitor);
+
+ private:
+  Variable embed(const PackedBatch& batch, BlockContext& context) const;
+};
+
+// Predicts the words that were masked: Linear, GELU, LayerNorm, Linear to the vocabulary.
+struct MaskedWordHead {
+  Linear dense;
+  LayerNorm layer_norm;
+  Variable decoder;  // [vocabulary, hidden]; undefined: the word embeddings
+  Variable bias;     // [vocabulary]
+
+  explicit MaskedWordHead(const ModelConfig& config);
+  // rows [n, hidden] → logits [n, vocabulary].
+  Variable operator()(const Variable& rows, const Variable& word_embeddings) const;
+  void visit(const std::string& prefix, const ParameterVisitor& visitor);
+};
+
+// The model of pre-training: backbone and the heads for masked words and image-text matching.
+struct PretrainModel {
+  Vilt vilt;
+  MaskedWordHead masked_words;
+  Linear matching;  // [2, hidden] on the pooled output; class 1: text and image belong together
+
+  explicit PretrainModel(const ModelConfig& config);
+  Variable masked_word_logits(const Variable& hidden, const Tensor& rows) const;
+  Variable matching_logits(const Variable& hidden, const Tensor& rows) const;
+  void visit(const std::string& prefix, const ParameterVisitor& visitor);
+};
+
+}  // namespace tessera

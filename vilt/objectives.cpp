@@ -1,0 +1,84 @@
+#include "vilt/objectives.h"
+
+#include "autograd/functions.h"
+#include "autograd/tape.h"
+#include "tensor/ops/ipot.h"
+
+namespace tessera {
+namespace {
+
+// +1 for a true pair, -1 for a false one.
+Tensor signs(const Tensor& labels, DType dtype) {
+  std::vector<double> values;
+  for (const int64_t label : labels.to_vector<int64_t>()) values.push_back(label == 1 ? 1 : -1);
+  return Tensor::from(values).to(dtype);
+}
+
+void add_term(Variable& total, const Variable& term, double weight) {
+  const Variable weighted = term * weight;
+  total = total.defined() ? total + weighted : weighted;
+}
+
+void align(Objectives& out, const PretrainBatch& batch, const ObjectiveOptions& options, const LossDivisors& divisors,
+           const Tensor& frozen_plan) {
+  const NameScope scope("wpa");
+  const ObjectiveTables& tables = batch.objectives;
+  const Variable words = gather_rows({out.hidden}, tables.word_rows);
+  const Variable patches = gather_rows({out.hidden}, tables.patch_rows);
+  const Variable cost = cosine_cost(words, patches, tables.cu_words, tables.cu_patches);
+  out.cost = cost.value();
+  out.plan = frozen_plan.defined() ? frozen_plan
+                                   : ops::ipot(out.cost, tables.cu_words, tables.cu_patches, options.ipot_beta,
+                                               options.ipot_iterations);
+  out.distance = transport_distance(cost, out.plan, tables.cu_words, tables.cu_patches);
+  const Variable sign(signs(tables.pair_labels, out.hidden.dtype()));
+  out.wpa = sum(out.distance * sign) * (1.0 / static_cast<double>(divisors.pairs));
+}
+
+}  // namespace
+
+LossDivisors count_divisors(const std::vector<PretrainBatch>& step) {
+  LossDivisors divisors;
+  for (const PretrainBatch& batch : step) {
+    divisors.masked += batch.masked();
+    divisors.pairs += batch.pairs();
+  }
+  return divisors;
+}
+
+Objectives pretrain_objectives(const PretrainModel& model, const PretrainBatch& batch, const ObjectiveOptions& options,
+                               const LossDivisors& divisors, BlockContext& context, const Tensor& frozen_plan) {
+  Objectives out;
+  out.hidden = model.vilt(batch.packed, context);
+  const ObjectiveTables& tables = batch.objectives;
+  if (options.mlm_weight != 0 && batch.masked() > 0) {
+    out.mlm_logits = model.masked_word_logits(out.hidden, tables.masked_rows);
+    out.mlm = cross_entropy(out.mlm_logits, tables.masked_labels, Reduction::sum) *
+              (1.0 / static_cast<double>(divisors.masked));
+    add_term(out.total, out.mlm, options.mlm_weight);
+  }
+  if (options.itm_weight != 0 && batch.pairs() > 0) {
+    out.itm_logits = model.matching_logits(out.hidden, tables.pair_rows);
+    out.itm = cross_entropy(out.itm_logits, tables.pair_labels, Reduction::sum) *
+              (1.0 / static_cast<double>(divisors.pairs));
+    add_term(out.total, out.itm, options.itm_weight);
+  }
+  if (options.wpa_weight != 0 && batch.pairs() > 0) {
+    align(out, batch, options, divisors, frozen_plan);
+    add_term(out.total, out.wpa, options.wpa_weight);
+  }
+  return out;
+}
+
+std::string loss_equation(const ObjectiveOptions& options) {
+  std::string out = "loss =";
+  const auto term = [&](double weight, const char* name) {
+    if (weight != 0) out += text(out.back() == '=' ? " " : " + ", weight, " · ", name);
+  };
+  term(options.mlm_weight, "mlm (mean over masked tokens)");
+  term(options.itm_weight, "itm (mean over pairs)");
+  term(options.wpa_weight, "wpa ((matched - unmatched distances) / pairs)");
+  return out;
+}
+
+}  // namespace tessera

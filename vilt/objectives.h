@@ -1,0 +1,46 @@
+// The three losses of pre-training and their sum.
+//
+//   total = w_mlm · Σ cross-entropy of masked words / masked
+//         + w_itm · Σ cross-entropy of matching / pairs
+//         + w_wpa · (Σ_matched distance - Σ_unmatched distance) / pairs
+//
+// Masked words and pairs are counted over the whole step, so that micro-batches are invisible: k of b pairs give the
+// sums, and the gradients, of one of k·b. The optimal-transport plan of the word-patch alignment is a constant in
+// backward: a gradient check of the whole loss has to freeze it (tests/vilt/objectives_test.cpp).
+#pragma once
+
+#include <vector>
+
+#include "data/batch.h"
+#include "vilt/model.h"
+
+namespace tessera {
+
+struct ObjectiveOptions {
+  double mlm_weight = 1, itm_weight = 1, wpa_weight = 0.1;  // 0 switches an objective off
+  double ipot_beta = 0.5;
+  int64_t ipot_iterations = 50;
+};
+
+struct LossDivisors {
+  int64_t masked = 0, pairs = 0;
+};
+
+LossDivisors count_divisors(const std::vector<PretrainBatch>& step);
+
+struct Objectives {
+  Variable total;     // scalar: this micro-batch's share of the step's loss
+  Variable mlm, itm, wpa;  // scalars, unweighted but divided; undefined where switched off or empty
+  Variable mlm_logits, itm_logits, distance;  // [masked, vocabulary], [pairs, 2], [pairs]
+  Tensor cost, plan;  // ragged flat, of the pairs
+  Variable hidden;    // [tokens, hidden]
+};
+
+// `frozen_plan`: use it in place of the plan of these costs (for gradient checks).
+Objectives pretrain_objectives(const PretrainModel& model, const PretrainBatch& batch, const ObjectiveOptions& options,
+                               const LossDivisors& divisors, BlockContext& context, const Tensor& frozen_plan = {});
+
+// "loss = 1 · mlm + 1 · itm + 0.1 · wpa": printed at the start of training.
+std::string loss_equation(const ObjectiveOptions& options);
+
+}  // namespace tessera
