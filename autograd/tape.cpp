@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "autograd/finite.h"
 #include "tensor/ops/accumulate.h"
 
 namespace tessera {
@@ -33,6 +34,7 @@ class Node {
       seen_inputs_.emplace_back(input.value());
     }
     for (const Tensor& output : outputs) seen_outputs_.emplace_back(output);
+    if (finite_checks_enabled()) scope_ = current_scope();
   }
 
   // A chain of nodes is freed by a loop: a destructor only hands over what it owns, and the outermost one on this
@@ -53,6 +55,7 @@ class Node {
 
   uint64_t number() const { return number_; }
   const char* op() const { return op_; }
+  const std::string& scope() const { return scope_; }  // only known while values are checked
   size_t output_count() const { return seen_outputs_.size(); }
   const std::vector<std::shared_ptr<TapeData>>& inputs() const { return inputs_; }
 
@@ -89,6 +92,7 @@ class Node {
   std::vector<std::shared_ptr<TapeData>> inputs_;
   std::vector<SeenVersion> seen_inputs_, seen_outputs_;
   BackwardMany backward_;
+  std::string scope_;
 };
 
 namespace {
@@ -150,6 +154,8 @@ class Engine {
           inputs.size(), " inputs");
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (!slots[i].needed) continue;
+      if (finite_checks_enabled())
+        check_finite(slots[i].written ? slots[i].target : grads[i], node.op(), "gradient of input", i, node.scope());
       if (slots[i].written)
         inputs[i]->grad_is_stale = false;
       else if (grads[i].defined())
@@ -192,6 +198,8 @@ class Engine {
 std::vector<Variable> record_many(const char* op, std::vector<Tensor> values, std::vector<Variable> inputs,
                                   BackwardMany backward) {
   check(static_cast<bool>(backward), op, ": recorded without a backward closure");
+  if (finite_checks_enabled())
+    for (size_t i = 0; i < values.size(); ++i) check_finite(values[i], op, "output", i, current_scope());
   bool needed = false;
   for (const Variable& input : inputs) needed |= input.requires_grad();
   std::vector<Variable> outputs;

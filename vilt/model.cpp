@@ -1,7 +1,7 @@
 #include "vilt/model.h"
 
 #include "autograd/functions.h"
-#include "autograd/tape.h"
+#include "autograd/finite.h"
 #include "tensor/ops/attention.h"
 
 namespace tessera {

@@ -1,7 +1,7 @@
 #include "vilt/objectives.h"
 
 #include "autograd/functions.h"
-#include "autograd/tape.h"
+#include "autograd/finite.h"
 #include "tensor/ops/ipot.h"
 
 namespace tessera {
