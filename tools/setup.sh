@@ -98,14 +98,14 @@ configure() {
   echo "$*" >"$directory/options.txt"
 }
 
-# build DIRECTORY [TARGET...]: progress on a terminal, else warnings and errors alone.
+# build DIRECTORY [TARGET...]: progress on a terminal, else warnings and errors alone. Callers set pipefail.
 build() {
   local directory=$1
   shift
   if [[ -t 1 ]]; then
     ninja -C "$directory" "$@"
   else
-    ninja --quiet -C "$directory" "$@"
+    ninja --quiet -C "$directory" "$@" | { grep -v '^ninja: no work to do' || true; }
   fi
 }
 
