@@ -104,7 +104,10 @@ TEST_CASE("PNG is kept exactly") {
 }
 
 TEST_CASE("JPEG comes close, and closer at higher quality") {
-  const Image image = picture(40, 52);
+  Image image = make_image(40, 52);
+  for (int y = 0; y < 40; ++y)
+    for (int x = 0; x < 52; ++x)
+      for (int c = 0; c < 3; ++c) image.row(y)[x * 3 + c] = static_cast<uint8_t>(y * 2 + x * 2 + c * 30);
   const auto mean_difference = [&](int quality) {
     const Image decoded = decode_image(encode_jpeg(image, quality), "x");
     CHECK(decoded.height == 40);
@@ -113,8 +116,9 @@ TEST_CASE("JPEG comes close, and closer at higher quality") {
     for (size_t i = 0; i < image.pixels.size(); ++i) sum += std::abs(decoded.pixels[i] - image.pixels[i]);
     return sum / static_cast<double>(image.pixels.size());
   };
-  // The picture is a ramp that wraps from 255 to 0 along lines, so a few blocks keep errors; measured 1.9 and 10.
-  CHECK(mean_difference(95) < 4);
+  // A ramp: at quality 95 the steps of quantisation are of a few levels (0.67 on average here); exchanged channels or rows
+  // would give tens.
+  CHECK(mean_difference(95) < 2);
   CHECK(mean_difference(95) < mean_difference(20));
 }
 
@@ -178,12 +182,9 @@ TEST_CASE("orientation is followed on request, and nonsense is none") {
   CHECK(seen.pixels == apply_orientation(stored, 6).pixels);
   CHECK(seen.height == stored.width);
 
-  for (uint8_t value : {0, 9}) CHECK(exif_orientation(tiff_orientation(value, false)) == 1);
-  for (size_t length = 0; length < 20; ++length) {
-    const Bytes whole = tiff_orientation(6, true);
-    const int cut = exif_orientation(std::span(whole).first(length));
-    CHECK((cut == 1 || (cut == 6 && length >= 20)));
-  }
+  for (uint8_t value : {uint8_t{0}, uint8_t{9}}) CHECK(exif_orientation(tiff_orientation(value, false)) == 1);
+  const Bytes whole = tiff_orientation(6, true);  // the value ends at byte 20
+  for (size_t length = 0; length < 20; ++length) CHECK(exif_orientation(std::span(whole).first(length)) == 1);
   Bytes far = tiff_orientation(6, true);
   std::fill_n(far.begin() + 4, 4, uint8_t{0xff});  // the directory lies at 4 GiB
   CHECK(exif_orientation(far) == 1);
@@ -202,12 +203,12 @@ TEST_CASE("sizes are checked before memory is taken") {
   CHECK_THROWS_WITH_AS(decode_image(png_row(60000, 8, 2, {1, 2, 3}, {}, 60000), "a"),
                        "a: the picture is 60000 x 60000 pixels, the limit is 178956970 in all", Error);
   CHECK_THROWS_WITH_AS(decode_image(png_row(13000, 8, 2, {1, 2, 3}, {}, 13000), "a"),
-                       "a: PNG header says 13000 x 13000 pixels, more than its 76 bytes can hold", Error);
+                       "a: PNG header says 13000 x 13000 pixels, more than its 72 bytes can hold", Error);
   CHECK_THROWS_WITH_AS(decode_image(png_row(0, 8, 2, {}), "a"), "a: PNG: Invalid IHDR data", Error);
 
   Bytes jpeg = encode_jpeg(picture(16, 16), 75);
-  const auto frame = std::search(jpeg.begin(), jpeg.end(), std::begin({uint8_t{0xff}, uint8_t{0xc0}}),
-                                 std::end({uint8_t{0xff}, uint8_t{0xc0}}));
+  const uint8_t marker[] = {0xff, 0xc0};
+  const auto frame = std::search(jpeg.begin(), jpeg.end(), std::begin(marker), std::end(marker));
   REQUIRE(frame != jpeg.end());
   const auto claim = [&](uint8_t height, uint8_t width) {  // in units of 256 pixels
     frame[5] = height, frame[6] = 0, frame[7] = width, frame[8] = 0;
