@@ -11,7 +11,8 @@ namespace tessera {
 
 inline constexpr uint64_t kDefaultFileLimit = uint64_t{1} << 30;
 
-// Throws when the file cannot be read, is not a regular file or has more than `limit` bytes (seen before memory is taken).
+// Throws when the file cannot be read, is not a regular file or has more than `limit` bytes (seen before memory is
+// taken).
 std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t limit = kDefaultFileLimit);
 
 enum class Durability {

@@ -34,15 +34,15 @@ void check_image(const Image& image, const std::string& name);
 struct DecodeOptions {
   // Turn the picture as its EXIF orientation says. ViLT's own code does not.
   bool respect_orientation = false;
-  // Accept JPEG data that libjpeg decodes with a warning (it fills damaged parts with something). Pillow does. Truncated
-  // files are refused in any case.
+  // Accept JPEG data that libjpeg decodes with a warning (it fills damaged parts with something). Pillow does.
+  // Truncated files are refused in any case.
   bool accept_damaged = false;
 };
 
 // JPEG or PNG, told apart by content. Alpha is dropped, not blended; 16-bit colour keeps the high byte; 16-bit grey
 // saturates at 255; CMYK is taken as Adobe writes it (inverted). `name` begins each message. Throws tessera::Error for
-// anything else than a whole picture: other formats, truncated or damaged data, more pixels than kMaxImagePixels or than
-// the bytes could hold. Safe on hostile bytes.
+// anything else than a whole picture: other formats, truncated or damaged data, more pixels than kMaxImagePixels or
+// than the bytes could hold. Safe on hostile bytes.
 Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options = {});
 
 // decode_image of a file's bytes.

@@ -17,8 +17,8 @@ struct DecodedImage {
 DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options);
 DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options);
 
-// The orientation tag (0x0112) of the first directory of a TIFF block, as EXIF stores it in JPEG (after "Exif\0\0") and in
-// PNG's eXIf; 1 for anything that cannot be read or is not 1 to 8.
+// The orientation tag (0x0112) of the first directory of a TIFF block, as EXIF stores it in JPEG (after "Exif\0\0") and
+// in PNG's eXIf; 1 for anything that cannot be read or is not 1 to 8.
 int exif_orientation(std::span<const uint8_t> tiff);
 
 // The picture as it is meant to be seen: one of the eight flips and quarter turns.

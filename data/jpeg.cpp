@@ -16,8 +16,8 @@
 namespace tessera {
 namespace {
 
-// A useful progressive file has one scan per bit plane and band, about ten; a hostile one makes each of thousands of scans
-// walk over a large picture.
+// A useful progressive file has one scan per bit plane and band, about ten; a hostile one makes each of thousands of
+// scans walk over a large picture.
 constexpr int kMaxScans = 100;
 
 struct ErrorManager {

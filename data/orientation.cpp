@@ -38,8 +38,8 @@ int exif_orientation(std::span<const uint8_t> tiff) {
 }
 
 Image apply_orientation(const Image& image, int orientation) {
-  // Seen pixel (y, x) is stored pixel (row, column). From 5 on rows and columns are exchanged; which of the two then runs
-  // backwards is read off the table of the EXIF standard.
+  // Seen pixel (y, x) is stored pixel (row, column). From 5 on rows and columns are exchanged; which of the two then
+  // runs backwards is read off the table of the EXIF standard.
   const bool exchanged = orientation >= 5;
   const bool rows_backwards = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   const bool columns_backwards = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;

@@ -10,15 +10,16 @@
 
 namespace tessera {
 
-// A channel's value x (0..255) becomes (x / 255 - mean) / std, in float32 in this order. ViLT's setting is 0.5 throughout;
-// a mean of 51 and a deviation of 64 on the 0..255 scale are 51/255 and 64/255 here.
+// A channel's value x (0..255) becomes (x / 255 - mean) / std, in float32 in this order. ViLT's setting is 0.5
+// throughout; a mean of 51 and a deviation of 64 on the 0..255 scale are 51/255 and 64/255 here.
 struct PixelNorm {
   std::array<float, 3> mean{0.5f, 0.5f, 0.5f};
   std::array<float, 3> std{0.5f, 0.5f, 0.5f};
 };
 
-// Cuts a picture of whole patches into rows [3 * patch * patch] of float32 in the order (channel, row, column): the order
-// of a convolution kernel [out, 3, patch, patch] reshaped to [out, 3 * patch * patch]. Patches are numbered row by row.
+// Cuts a picture of whole patches into rows [3 * patch * patch] of float32 in the order (channel, row, column): the
+// order of a convolution kernel [out, 3, patch, patch] reshaped to [out, 3 * patch * patch]. Patches are numbered row
+// by row.
 class PatchExtractor {
  public:
   // Throws when patch < 1 or a std is not positive and finite, or a mean not finite.

@@ -75,8 +75,8 @@ class Reader {
     return colour == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png_, info_) == 16 ? Form::grey16 : Form::rgb;
   }
 
-  // Chooses the conversions for form() and reads all rows, from the first to the end chunk. An interlaced picture is read
-  // in several passes over all of `rows`.
+  // Chooses the conversions for form() and reads all rows, from the first to the end chunk. An interlaced picture is
+  // read in several passes over all of `rows`.
   bool read(uint8_t* pixels, size_t row_bytes) {
     return guarded(errors_, [&] {
       if (form() == Form::palette_index)
@@ -112,7 +112,8 @@ class Reader {
  private:
   void open(bool keep_exif) {
     png_set_read_fn(png_, &source_, read_bytes);
-    // A wrong checksum is an error in every chunk. Text, profiles and the like are skipped: they may be compressed bombs.
+    // A wrong checksum is an error in every chunk. Text, profiles and the like are skipped: they may be compressed
+    // bombs.
     png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     static constexpr png_byte kExifChunk[5] = {'e', 'X', 'I', 'f', 0};
@@ -201,15 +202,16 @@ std::vector<uint8_t> encode_png(const Image& image) {
   PngErrors errors;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &errors, on_error, on_warning);
   png_infop info = png ? png_create_info_struct(png) : nullptr;
-  const bool complete = info && guarded(errors, [&] {
-    png_set_write_fn(png, &bytes, write_bytes, nullptr);
-    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_set_IHDR(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), 8,
-                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_write_info(png, info);
-    for (int y = 0; y < image.height; ++y) png_write_row(png, image.row(y));
-    png_write_end(png, nullptr);
-  });
+  const bool complete =
+      info && guarded(errors, [&] {
+        png_set_write_fn(png, &bytes, write_bytes, nullptr);
+        png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+        png_set_IHDR(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), 8,
+                     PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+        png_write_info(png, info);
+        for (int y = 0; y < image.height; ++y) png_write_row(png, image.row(y));
+        png_write_end(png, nullptr);
+      });
   png_destroy_write_struct(&png, &info);
   check(complete, "encode_png: ", errors.message[0] ? errors.message : "out of memory");
   return bytes;

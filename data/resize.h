@@ -1,5 +1,5 @@
-// Bicubic resizing of 8-bit pictures, byte for byte as Pillow's `Image.resize(size, BICUBIC)`, and the size that ViLT asks
-// for.
+// Bicubic resizing of 8-bit pictures, byte for byte as Pillow's `Image.resize(size, BICUBIC)`, and the size that ViLT
+// asks for.
 #pragma once
 
 #include "data/image.h"
@@ -12,13 +12,13 @@ struct ImageSize {
   bool operator==(const ImageSize&) const = default;
 };
 
-// ViLT's rule: the shorter side becomes `shorter`, the longer at most int(1333/800 * shorter); both are rounded to whole
-// pixels, floored to multiples of `patch`, and are at least one patch (where the rule itself gives 0 and the original code
-// fails). Evaluated in double in the order of the original, on whose rounding borderline sizes depend.
+// ViLT's rule: the shorter side becomes `shorter`, the longer at most int(1333/800 * shorter); both are rounded to
+// whole pixels, floored to multiples of `patch`, and are at least one patch (where the rule itself gives 0 and the
+// original code fails). Evaluated in double in the order of the original, on whose rounding borderline sizes depend.
 ImageSize vilt_size(int height, int width, int shorter, int patch);
 
-// Keys' cubic with a = -0.5; shrinking widens it by the factor of the shrinking, so that no pixel is skipped. Two passes,
-// one along each side, with rounding to 8 bits after each; which comes first is Pillow 13's choice. In each
+// Keys' cubic with a = -0.5; shrinking widens it by the factor of the shrinking, so that no pixel is skipped. Two
+// passes, one along each side, with rounding to 8 bits after each; which comes first is Pillow 13's choice. In each
 //   out(i) = (2^21 + sum_j round(2^22 w_ij) in(j)) >> 22, clamped to 0..255,
 //   w_ij = k((j + 0.5 - centre_i) / stretch) / sum_j k(...),  centre_i = (i + 0.5) in/out,  stretch = max(in/out, 1).
 // Throws when a side of either size is not positive or too many pixels are asked for.

@@ -45,14 +45,15 @@ TEST_CASE("a written file is read back, replaced as a whole, and nothing else is
 TEST_CASE("errors of reading name the path and the reason") {
   const Scratch scratch;
   CHECK_THROWS_WITH_AS(read_file(scratch.path / "absent"),
-                       ("cannot open " + (scratch.path / "absent").string() + ": No such file or directory").c_str(), Error);
+                       ("cannot open " + (scratch.path / "absent").string() + ": No such file or directory").c_str(),
+                       Error);
   CHECK_THROWS_WITH_AS(read_file(scratch.path),
                        ("cannot read " + scratch.path.string() + ": it is not a regular file").c_str(), Error);
   const fs::path path = scratch.path / "long";
   write_file_atomically(path, std::string(11, 'x'));
   CHECK(read_file(path, 11).size() == 11);
-  CHECK_THROWS_WITH_AS(read_file(path, 10), ("cannot read " + path.string() + ": it has 11 bytes, the limit is 10").c_str(),
-                       Error);
+  CHECK_THROWS_WITH_AS(read_file(path, 10),
+                       ("cannot read " + path.string() + ": it has 11 bytes, the limit is 10").c_str(), Error);
 }
 
 TEST_CASE("errors of writing leave no partial file") {

@@ -53,7 +53,8 @@ TEST_CASE("chosen patches come in the order asked for") {
   std::vector<float> some(indices.size() * values);
   extractor.extract(image, indices, some);
   for (size_t n = 0; n < indices.size(); ++n)
-    for (size_t v = 0; v < values; ++v) REQUIRE(some[n * values + v] == all[static_cast<size_t>(indices[n]) * values + v]);
+    for (size_t v = 0; v < values; ++v)
+      REQUIRE(some[n * values + v] == all[static_cast<size_t>(indices[n]) * values + v]);
 }
 
 TEST_CASE("a mean and a deviation given on the scale of 0 to 255") {
@@ -73,11 +74,12 @@ TEST_CASE("what cannot be cut into patches") {
                        "patches: mean of channel 2 is inf", Error);
   const PatchExtractor extractor(16);
   CHECK_THROWS_WITH_AS(extractor.count(make_image(32, 40)),
-                       "patches: the picture is 40 x 32 pixels, expected sides that are multiples of the patch, 16", Error);
+                       "patches: the picture is 40 x 32 pixels, expected sides that are multiples of the patch, 16",
+                       Error);
   std::vector<float> room(768);
   CHECK_THROWS_WITH_AS(extractor.extract(make_image(16, 32), std::span<float>(room)),
                        "patches: room for 768 values, expected 1536", Error);
   const std::vector<int64_t> beyond = {2};
-  CHECK_THROWS_WITH_AS(extractor.extract(make_image(16, 32), beyond, room), "patches: patch number 2 of a picture with 2",
-                       Error);
+  CHECK_THROWS_WITH_AS(extractor.extract(make_image(16, 32), beyond, room),
+                       "patches: patch number 2 of a picture with 2", Error);
 }

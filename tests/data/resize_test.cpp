@@ -81,8 +81,11 @@ TEST_CASE("the height goes first when it loses more than twice as many rows as t
     return resize_bicubic(resize_bicubic(image, {size.height, image.width}), size).pixels;
   };
   const Image image = noise(60, 40, 3);
-  for (auto [size, height] : {std::pair{ImageSize{40, 30}, false}, {ImageSize{39, 30}, true}, {ImageSize{59, 41}, true},
-                              {ImageSize{61, 80}, false}, {ImageSize{61, 30}, false}}) {
+  for (auto [size, height] : {std::pair{ImageSize{40, 30}, false},
+                              {ImageSize{39, 30}, true},
+                              {ImageSize{59, 41}, true},
+                              {ImageSize{61, 80}, false},
+                              {ImageSize{61, 30}, false}}) {
     CAPTURE(size.height);
     REQUIRE(width_first(image, size) != height_first(image, size));
     CHECK(resize_bicubic(image, size).pixels == (height ? height_first(image, size) : width_first(image, size)));
@@ -116,7 +119,8 @@ TEST_CASE("ViLT's size rule") {
   CHECK(vilt_size(1, 1, 100, 16) == ImageSize{96, 96});
   CHECK_THROWS_WITH_AS(vilt_size(0, 5, 384, 32), "vilt_size: the picture is 5 x 0 pixels", Error);
   CHECK_THROWS_WITH_AS(vilt_size(5, 5, 384, 0), "vilt_size: patch is 0, expected at least 1", Error);
-  CHECK_THROWS_WITH_AS(vilt_size(5, 5, 31, 32), "vilt_size: shorter side is 31, expected 32 (one patch) to 65536", Error);
+  CHECK_THROWS_WITH_AS(vilt_size(5, 5, 31, 32), "vilt_size: shorter side is 31, expected 32 (one patch) to 65536",
+                       Error);
 }
 
 TEST_CASE("what cannot be resized") {

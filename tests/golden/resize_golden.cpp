@@ -52,15 +52,16 @@ void check_tensor(const Image& image, const json& row, int divisor, const std::s
   for (int c = 0; c < 3; ++c) {
     const json& head = row.at("tensor_head").at(c);
     for (int x = 0; x < static_cast<int>(head.size()); ++x)
-      check(value(c, 0, x) == static_cast<float>(head[x].get<double>()), name, ": normalised value ", x, " of channel ", c,
-            " is ", value(c, 0, x), ", expected ", head[x].dump());
+      check(value(c, 0, x) == static_cast<float>(head[x].get<double>()), name, ": normalised value ", x, " of channel ",
+            c, " is ", value(c, 0, x), ", expected ", head[x].dump());
     double sum = 0;
     for (int y = 0; y < image.height; ++y)
       for (int x = 0; x < image.width; ++x) sum += value(c, y, x);
     // Values are at most 1; the order of the additions changes a sum of n of them by less than n^2 2^-53, and n < 2^20.
     const double n = static_cast<double>(image.height) * image.width;
     const double expected = row.at("tensor_sum").at(c);
-    check(std::abs(sum - expected) <= n * n * 0x1p-53, name, ": sum of channel ", c, " is ", sum, ", expected ", expected);
+    check(std::abs(sum - expected) <= n * n * 0x1p-53, name, ": sum of channel ", c, " is ", sum, ", expected ",
+          expected);
   }
 }
 
@@ -70,7 +71,8 @@ void compare_case(const fs::path& directory, const json& row, int divisor) {
   const auto size = row.at("size").get<std::array<int, 2>>();
   check(image.width == size[0] && image.height == size[1], name, ": ", image.width, " x ", image.height, " pixels");
   check_digest(image, row, "rgb_sha256", name + " decoded");
-  if (row.contains("rgb")) check_equal(image, read_image(directory / row.at("rgb").get<std::string>()), name + " decoded");
+  if (row.contains("rgb"))
+    check_equal(image, read_image(directory / row.at("rgb").get<std::string>()), name + " decoded");
 
   const auto official = row.at("official_size").get<std::array<int, 2>>();
   const ImageSize rule = vilt_size(image.height, image.width, row.at("shorter"), divisor);
@@ -91,7 +93,8 @@ void compare_sizes(const json& sizes, int divisor) {
     check(found != columns.end(), "sizes.json: no column ", name);
     return static_cast<size_t>(found - columns.begin());
   };
-  const size_t w = column("w"), h = column("h"), s = column("shorter"), gw = column("guarded_w"), gh = column("guarded_h");
+  const size_t w = column("w"), h = column("h"), s = column("shorter"), gw = column("guarded_w"),
+               gh = column("guarded_h");
   for (const json& row : sizes.at("rows")) {
     const ImageSize got = vilt_size(row.at(h), row.at(w), row.at(s), divisor);
     check(got == ImageSize{row.at(gh), row.at(gw)}, "sizes.json: ", row.dump(), ": got ", got.width, " x ", got.height);

@@ -54,7 +54,8 @@ inline std::string sha256(std::span<const uint8_t> bytes) {
   std::vector<uint8_t> tail(bytes.begin() + static_cast<std::ptrdiff_t>(whole), bytes.end());
   tail.push_back(0x80);
   while (tail.size() % 64 != 56) tail.push_back(0);
-  for (int shift = 56; shift >= 0; shift -= 8) tail.push_back(static_cast<uint8_t>(uint64_t{bytes.size()} * 8 >> shift));
+  for (int shift = 56; shift >= 0; shift -= 8)
+    tail.push_back(static_cast<uint8_t>(uint64_t{bytes.size()} * 8 >> shift));
   for (size_t at = 0; at < whole; at += 64) sha256_block(bytes.data() + at, state);
   for (size_t at = 0; at < tail.size(); at += 64) sha256_block(tail.data() + at, state);
 
