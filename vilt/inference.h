@@ -1,0 +1,53 @@
+// Questions to a trained model, answered in batches without recording: does a caption match an image, which words are
+// hidden, where do words look.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "vilt/model.h"
+
+namespace tessera {
+
+// A text with an image. Images that are the same object are embedded once per batch.
+struct TextImage {
+  std::vector<int64_t> ids;  // with [CLS] and [SEP]
+  std::shared_ptr<const PatchedImage> image;
+};
+
+// logit(match) - logit(no match) of each pair: above 0 means match; the probability is its sigmoid.
+std::vector<double> match_scores(const PretrainModel& model, const std::vector<TextImage>& pairs);
+
+struct WordPrediction {
+  int64_t id = 0;
+  double probability = 0;
+};
+
+// For each pair and each position in positions[pair] (an index into its ids), the `top` most probable ids.
+std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const PretrainModel& model,
+                                                                    const std::vector<TextImage>& pairs,
+                                                                    const std::vector<std::vector<int64_t>>& positions,
+                                                                    int top = 1);
+
+// Where the words of one pair look: rows are the words without [CLS] and [SEP], columns the patches.
+struct WordMaps {
+  int64_t words = 0, patches = 0;
+  std::vector<std::vector<float>> attention;  // [layers], each [words, patches]: mean over heads
+  std::vector<float> cost;                    // [words, patches]: 1 - cosine after the final LayerNorm
+  std::vector<float> plan, plan_training;     // optimal transport, beta 0.1 × 1,000 iterations and the training setting
+};
+
+struct PlanSettings {
+  double beta = 0.1;
+  int64_t iterations = 1000;
+  double training_beta = 0.5;
+  int64_t training_iterations = 50;
+};
+
+std::vector<WordMaps> word_maps(const PretrainModel& model, const std::vector<TextImage>& pairs,
+                                const PlanSettings& settings = {});
+
+// Entropy of a word's row, divided by log(patches): 1 is uniform, 0 a single patch. One patch gives 0.
+double normalised_entropy(std::span<const float> weights);
+
+}  // namespace tessera

@@ -1,0 +1,51 @@
+#include "vilt/state_dict.h"
+
+namespace tessera {
+namespace {
+
+bool ends_with(const std::string& name, const std::string& ending) { return name.ends_with(ending); }
+
+void add_split(StateDict& out, const std::string& stem, const std::string& kind, const Tensor& fused) {
+  const int64_t hidden = fused.size(0) / 3;
+  int64_t row = 0;
+  for (const char* part : {"query", "key", "value"}) {
+    out.emplace(stem + "attention.attention." + part + "." + kind, fused.narrow(0, row, hidden));
+    row += hidden;
+  }
+}
+
+}  // namespace
+
+StateDict file_views(const StateDict& state, const ModelConfig& config) {
+  StateDict out;
+  const std::string fused = "attention.qkv.";
+  for (const auto& [name, tensor] : state) {
+    const size_t at = name.find(fused);
+    if (at != std::string::npos)
+      add_split(out, name.substr(0, at), name.substr(at + fused.size()), tensor);
+    else if (ends_with(name, "patch_embeddings.projection.weight"))
+      out.emplace(name, tensor.view({tensor.size(0), 3, config.patch_size, config.patch_size}));
+    else if (ends_with(name, "embeddings.cls_token") || ends_with(name, "vilt.embeddings.position_embeddings"))
+      out.emplace(name, tensor.unsqueeze(0));
+    else
+      out.emplace(name, tensor);
+  }
+  return out;
+}
+
+void load_file_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
+                     const std::string& source) {
+  StateDict views = file_views(parameters.state(), config);
+  const std::string differences = compare_state(views, file);
+  check(differences.empty(), source, ": the tensors are not those of the model; nothing was loaded\n", differences);
+  for (auto& [name, view] : views) view.copy_(file.at(name));
+}
+
+StateDict gradient_state(ParameterSet& parameters) {
+  parameters.finish_gradients();
+  StateDict out;
+  for (const ParameterSet::Slot& slot : parameters.slots()) out.emplace(slot.name, slot.parameter.grad());
+  return out;
+}
+
+}  // namespace tessera

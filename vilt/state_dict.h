@@ -1,0 +1,32 @@
+// Between the parameters in memory and the tensors of a file. Files have Hugging Face's names and shapes:
+//
+//   memory                                                  file
+//   …attention.qkv.weight [3d, d], .bias [3d]                …attention.attention.{query,key,value}.weight [d, d], .bias [d]
+//   …patch_embeddings.projection.weight [d, 3P²]             the same name, [d, 3, P, P]
+//   …embeddings.cls_token [1, d]                             the same name, [1, 1, d]
+//   …embeddings.position_embeddings [1 + n², d]              the same name, [1, 1 + n², d]
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "nn/parameter.h"
+#include "vilt/config.h"
+
+namespace tessera {
+
+using StateDict = std::map<std::string, Tensor>;
+
+// Views of `state` (by the names in memory: values, gradients or moments) under the names and shapes of files.
+// Writing into them writes into the originals.
+StateDict file_views(const StateDict& state, const ModelConfig& config);
+
+// Copies a file's tensors into the parameters. Strict: every missing, unexpected or misshaped tensor is listed at once
+// and then nothing is loaded.
+void load_file_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
+                     const std::string& source);
+
+// The gradients by the names in memory (finished: those that none has reached are zero).
+StateDict gradient_state(ParameterSet& parameters);
+
+}  // namespace tessera
