@@ -63,7 +63,13 @@ std::set<std::string> op_entries(const fs::path& file) {
 void add_ops(const fs::path& root, std::vector<Case>& cases) {
   const fs::path file = root / "ops" / "case.safetensors";
   if (!fs::exists(file)) return;
-  for (const std::string& entry : op_entries(file)) {
+  std::set<std::string> entries;
+  try {
+    entries = op_entries(file);
+  } catch (const std::exception& error) {
+    cases.push_back({"ops", [message = std::string(error.what())](const fs::path&) { return Outcome{false, message}; }, ""});
+  }
+  for (const std::string& entry : entries) {
     cases.push_back({"ops/" + entry, {}, "no operations to compare"});
     if (kRunOp) cases.back().run = [entry](const fs::path& from) { return kRunOp(from / "ops", entry); };
   }

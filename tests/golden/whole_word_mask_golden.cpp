@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kDraws = 20'000;
+constexpr int kDraws = 50'000;
 constexpr double kSigmas = 3.89;  // 99.99 %, two-sided
 
 double sampling_error(double probability, double draws) {
