@@ -16,7 +16,8 @@ struct Places {
 
 // Where the pieces of each word are.
 std::vector<Places> places_of_words(const std::vector<int64_t>& ids, const std::vector<int32_t>& words) {
-  check(ids.size() == words.size(), "masking: ", ids.size(), " ids and ", words.size(), " word numbers, expected equally many");
+  check(ids.size() == words.size(), "masking: ", ids.size(), " ids and ", words.size(),
+        " word numbers, expected equally many");
   std::vector<Places> places;
   for (size_t i = 0; i < words.size(); ++i) {
     if (words[i] < 0) continue;
@@ -31,8 +32,8 @@ std::vector<Places> places_of_words(const std::vector<int64_t>& ids, const std::
 }
 
 // Candidates in the order in which they are tried. Numbers from `words` on are padding.
-std::vector<size_t> candidate_order(size_t words, size_t padding, const std::vector<bool>& content, double content_first,
-                                    Random& random) {
+std::vector<size_t> candidate_order(size_t words, size_t padding, const std::vector<bool>& content,
+                                    double content_first, Random& random) {
   std::vector<size_t> order(words + padding);
   std::iota(order.begin(), order.end(), size_t{0});
   random.shuffle(order);

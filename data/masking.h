@@ -1,6 +1,6 @@
 // Whole-word masking for masked language modelling (Devlin et al., 2019): words are chosen, all pieces of a chosen word
-// are masked together. Of the chosen pieces 80 % become [MASK], 10 % a uniform id of the whole vocabulary (special tokens
-// included) and 10 % stay; all of them are to be predicted.
+// are masked together. Of the chosen pieces 80 % become [MASK], 10 % a uniform id of the whole vocabulary (special
+// tokens included) and 10 % stay; all of them are to be predicted.
 //
 // In both variants the words come in random order, and a word is taken unless it would exceed the budget of pieces.
 //   strict     budget = max(1, round(rate · pieces of the text)). If no word fitted, the first of the order is taken

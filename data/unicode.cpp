@@ -135,7 +135,8 @@ bool is_utf8(std::string_view text) {
   for (size_t position = 0; position < text.size();) {
     const size_t start = position;
     // U+FFFD itself, written out, is three bytes and well formed.
-    if (next_code_point(text, position) == 0xFFFD && text.substr(start, position - start) != "\xEF\xBF\xBD") return false;
+    if (next_code_point(text, position) == 0xFFFD && text.substr(start, position - start) != "\xEF\xBF\xBD")
+      return false;
   }
   return true;
 }

@@ -21,9 +21,9 @@ class VocabularyTrainer {
   // Counts the words of a text.
   void add(std::string_view text);
   void add_word(const std::string& normalised_word, int64_t count = 1);
-  // Sets the count of every word added so far to one, however often it occurred: pieces that many words share are found first, and the
-  // result does not hang on which of several equally usual words a sample of text happens to hold more often. For small closed
-  // vocabularies.
+  // Sets the count of every word added so far to one, however often it occurred: pieces that many words share are found
+  // first, and the result does not hang on which of several equally usual words a sample of text happens to hold more
+  // often. For small closed vocabularies.
   void count_words_once();
   // Normalised words and how often they occurred.
   const std::map<std::string, int64_t>& counts() const { return counts_; }

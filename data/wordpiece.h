@@ -42,7 +42,8 @@ class Wordpiece {
   // vocab.txt: one token a line, LF or CR LF.
   static Wordpiece from_file(const std::filesystem::path& path);
 
-  // Without [CLS] and [SEP]. A word that has no pieces, or more than 100 characters (after normalisation), is one [UNK].
+  // Without [CLS] and [SEP]. A word that has no pieces, or more than 100 characters (after normalisation), is one
+  // [UNK].
   Encoding encode(std::string_view text, EncodeOptions options) const;
   Encoding encode(std::string_view text) const { return encode(text, EncodeOptions{}); }
   // [CLS], the first max_length - 2 pieces, [SEP]. max_length: at least 2.
@@ -81,9 +82,9 @@ class Wordpiece {
   void append_pieces(std::string_view text, size_t origin, Encoding& encoding, int32_t& word) const;
 
   std::vector<std::string> tokens_;
-  Index ids_;             // every token as it is written
-  Index continuations_;   // tokens that begin with ##, without it
-  size_t longest_ = 0;    // bytes of the longest token
+  Index ids_;            // every token as it is written
+  Index continuations_;  // tokens that begin with ##, without it
+  size_t longest_ = 0;   // bytes of the longest token
   int64_t pad_ = 0, unk_ = 0, cls_ = 0, sep_ = 0, mask_ = 0;
 };
 

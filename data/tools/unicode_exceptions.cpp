@@ -106,7 +106,8 @@ int main(int argc, char** argv) try {
     size_t position = 0;
     const char32_t target = unicode::next_code_point(text, position);
     check(position == text.size(), "U+", std::hex, unsigned{c}, " needs an exception of several characters");
-    if (!targets.empty() && targets.back().last + 1 == c && targets.back().target + (c - targets.back().first) == target)
+    if (!targets.empty() && targets.back().last + 1 == c &&
+        targets.back().target + (c - targets.back().first) == target)
       targets.back().last = c;
     else
       targets.push_back({c, c, target});

@@ -34,12 +34,13 @@ std::set<int32_t> chosen_words(const Masking& masking, const Words& words = kWor
 }
 
 size_t chosen_pieces(const Masking& masking) {
-  return masking.labels.size() - static_cast<size_t>(std::count(masking.labels.begin(), masking.labels.end(), kIgnoreLabel));
+  return masking.labels.size() -
+         static_cast<size_t>(std::count(masking.labels.begin(), masking.labels.end(), kIgnoreLabel));
 }
 
 template <class Visit>
-void draw(int draws, const Ids& ids, const Words& words, const std::vector<bool>& content, const MaskingOptions& options,
-          Visit visit) {
+void draw(int draws, const Ids& ids, const Words& words, const std::vector<bool>& content,
+          const MaskingOptions& options, Visit visit) {
   const Wordpiece wordpiece = vocabulary();
   for (int i = 0; i < draws; ++i) {
     Random random(5, i);
@@ -47,8 +48,8 @@ void draw(int draws, const Ids& ids, const Words& words, const std::vector<bool>
   }
 }
 
-// Five standard deviations of a share estimated from `draws`: a correct program misses it once in 1.7 million seeds, and
-// the seeds are fixed.
+// Five standard deviations of a share estimated from `draws`: a correct program misses it once in 1.7 million seeds,
+// and the seeds are fixed.
 double five_sigmas(double probability, double draws) { return 5 * std::sqrt(probability * (1 - probability) / draws); }
 
 }  // namespace
@@ -80,9 +81,8 @@ TEST_CASE("mask_words: strict always takes something, official may not") {
   draw(50, ids, one_word, {}, {}, [&](const Masking& masking) { CHECK(chosen_pieces(masking) == 3); });
   // Budget 6 of 40 places: one of 36 candidates; taken unless more than three paddings came before it.
   int taken = 0;
-  draw(4000, ids, one_word, {}, {.variant = MaskingOptions::official}, [&](const Masking& masking) {
-    taken += chosen_pieces(masking) == 3;
-  });
+  draw(4000, ids, one_word, {}, {.variant = MaskingOptions::official},
+       [&](const Masking& masking) { taken += chosen_pieces(masking) == 3; });
   CHECK(std::abs(taken / 4000.0 - 4.0 / 36) < five_sigmas(4.0 / 36, 4000));
   // A word longer than the budget is never taken.
   const MaskingOptions small{.variant = MaskingOptions::official, .max_length = 10};
@@ -114,22 +114,26 @@ TEST_CASE("mask_words: content words first") {
   });
   options.content_first = 0.25;
   int first = 0;
-  draw(4000, kIds, kWords, content, options,
-       [&](const Masking& masking) { first += chosen_words(masking) == std::set<int32_t>{2, 5}; });
+  draw(4000, kIds, kWords, content, options, [&](const Masking& masking) {
+    first += chosen_words(masking) == std::set<int32_t>{2, 5};
+  });
   int without = 0;
-  draw(4000, kIds, kWords, {}, options,
-       [&](const Masking& masking) { without += chosen_words(masking) == std::set<int32_t>{2, 5}; });
+  draw(4000, kIds, kWords, {}, options, [&](const Masking& masking) {
+    without += chosen_words(masking) == std::set<int32_t>{2, 5};
+  });
   const double chance = without / 4000.0, expected = 0.25 + 0.75 * chance;
   CHECK(std::abs(first / 4000.0 - expected) < five_sigmas(expected, 4000) + 0.75 * five_sigmas(chance, 4000));
 }
 
 TEST_CASE("mask_words: without words nothing is masked; equal seeds give equal masks") {
   for (const auto variant : {MaskingOptions::strict, MaskingOptions::official})
-    draw(3, {1, 2}, {-1, -1}, {}, {.variant = variant}, [](const Masking& masking) { CHECK(chosen_pieces(masking) == 0); });
+    draw(3, {1, 2}, {-1, -1}, {}, {.variant = variant},
+         [](const Masking& masking) { CHECK(chosen_pieces(masking) == 0); });
   const Wordpiece wordpiece = vocabulary();
   Random one(3, 1, 2), two(3, 1, 2);
   for (int i = 0; i < 20; ++i) {
-    const Masking a = mask_words(kIds, kWords, {}, {}, wordpiece, one), b = mask_words(kIds, kWords, {}, {}, wordpiece, two);
+    const Masking a = mask_words(kIds, kWords, {}, {}, wordpiece, one),
+                  b = mask_words(kIds, kWords, {}, {}, wordpiece, two);
     CHECK(a.ids == b.ids);
     CHECK(a.labels == b.labels);
   }
@@ -153,7 +157,8 @@ TEST_CASE("mask_words: errors") {
   CHECK_THROWS_WITH_AS(call(kIds, kWords, {}, {.rate = NAN}), Contains("rate is nan"), Error);
   CHECK_THROWS_WITH_AS(call(kIds, kWords, {}, {.content_first = -1}), Contains("content_first is -1"), Error);
   CHECK_THROWS_WITH_AS(call(kIds, {-1, 0}, {}, {}), Contains("11 ids and 2 word numbers"), Error);
-  CHECK_THROWS_WITH_AS(call({1, 10, 11, 2}, {-1, 1, 0, -1}, {}, {}), Contains("place 1 belongs to word 1, expected 0"), Error);
+  CHECK_THROWS_WITH_AS(call({1, 10, 11, 2}, {-1, 1, 0, -1}, {}, {}), Contains("place 1 belongs to word 1, expected 0"),
+                       Error);
   CHECK_THROWS_WITH_AS(call({10, 1, 11}, {0, -1, 0}, {}, {}), Contains("place 2 belongs to word 0"), Error);
   CHECK_THROWS_WITH_AS(call(kIds, kWords, {true}, {}), Contains("1 content flags for 6 words"), Error);
   CHECK_THROWS_WITH_AS(call(kIds, kWords, {}, {.variant = MaskingOptions::official, .max_length = 8}),

@@ -37,8 +37,9 @@ Strings train_naively(const std::map<std::string, int64_t>& counts, size_t size)
       for (size_t i = 1; i < symbols.size(); ++i) pairs[{symbols[i - 1], symbols[i]}] += count;
     if (pairs.empty()) break;
     // The first of the largest in the order of (left, right).
-    const auto best = std::max_element(pairs.begin(), pairs.end(),
-                                       [](const auto& a, const auto& b) { return a.second < b.second; })->first;
+    const auto best = std::max_element(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) {
+                        return a.second < b.second;
+                      })->first;
     const std::string joined = best.first + best.second.substr(2);
     for (auto& [symbols, count] : words)
       for (size_t i = 1; i < symbols.size(); ++i)
@@ -70,8 +71,8 @@ TEST_CASE("vocabulary: size and min_count") {
   CHECK(trainer.train(11).back() == "##ow");
   CHECK(without_specials(trainer.train(100, 3)) == Strings{"##e", "##o", "##r", "##w", "l", "##ow", "low"});
   CHECK(trainer.train(10).size() == 10);
-  CHECK_THROWS_WITH_AS(trainer.train(9),
-                       Contains("size is 9, expected at least 10: 5 special tokens and 5 characters"), Error);
+  CHECK_THROWS_WITH_AS(trainer.train(9), Contains("size is 9, expected at least 10: 5 special tokens and 5 characters"),
+                       Error);
   CHECK(VocabularyTrainer().train(30000).size() == 5);
 }
 
@@ -96,7 +97,8 @@ TEST_CASE("vocabulary: equals the recounted definition on random words") {
       for (uint64_t n = 1 + random.below(9); n > 0; --n) word += static_cast<char>('a' + random.below(3));
       trainer.add_word(word, 1 + static_cast<int64_t>(random.below(4)));
     }
-    for (const size_t size : {20, 60, 400}) CHECK(without_specials(trainer.train(size)) == train_naively(trainer.counts(), size));
+    for (const size_t size : {20, 60, 400})
+      CHECK(without_specials(trainer.train(size)) == train_naively(trainer.counts(), size));
   }
 }
 

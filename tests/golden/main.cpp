@@ -52,7 +52,8 @@ std::set<std::string> op_entries(const fs::path& file) {
   for (int i = 7; i >= 0; --i) length = length << 8 | bytes[i];
   check(length <= fs::file_size(file) - 8, file.string(), ": the header is longer than the file");
   std::string header(length, ' ');
-  check(in.read(header.data(), static_cast<std::streamsize>(length)).good(), file.string(), ": the header cannot be read");
+  check(in.read(header.data(), static_cast<std::streamsize>(length)).good(), file.string(),
+        ": the header cannot be read");
   std::set<std::string> entries;
   const nlohmann::json tensors = nlohmann::json::parse(header);
   for (const auto& item : tensors.items())
@@ -67,7 +68,11 @@ void add_ops(const fs::path& root, std::vector<Case>& cases) {
   try {
     entries = op_entries(file);
   } catch (const std::exception& error) {
-    cases.push_back({"ops", [message = std::string(error.what())](const fs::path&) { return Outcome{false, message}; }, ""});
+    cases.push_back({"ops",
+                     [message = std::string(error.what())](const fs::path&) {
+                       return Outcome{false, message};
+                     },
+                     ""});
   }
   for (const std::string& entry : entries) {
     cases.push_back({"ops/" + entry, {}, "no operations to compare"});

@@ -45,7 +45,7 @@ Wordpiece vocabulary_of(const json& cases) {
 }
 
 struct Sentence {
-  std::vector<int64_t> ids;    // without padding
+  std::vector<int64_t> ids;  // without padding
   std::vector<int32_t> words;
 };
 
@@ -116,7 +116,8 @@ void compare(const json& expected, const Sentence& sentence, const MaskingOption
     worst.add(std::abs(got / kDraws - wanted), interval + sampling_error(wanted, kDraws), name + " " + what);
   };
   for (size_t g = 0; g < groups.size(); ++g)
-    probability(word_count[g], expected.at("word_probability").at(g), expected.at("word_interval").at(g), text("word ", g));
+    probability(word_count[g], expected.at("word_probability").at(g), expected.at("word_interval").at(g),
+                text("word ", g));
   if (groups.empty()) {
     check(total == 0, name, ": masked something where there is no word");
     return;
@@ -165,7 +166,8 @@ Outcome run_whole_word_mask(const std::filesystem::path& directory) {
     for (const auto variant : {MaskingOptions::official, MaskingOptions::strict}) {
       options.variant = variant;
       const char* name = variant == MaskingOptions::strict ? "strict" : "official";
-      compare(one.at(name), sentence, options, vocabulary, seed++, text(name, " ", one.at("text").dump()), worst, replaced);
+      compare(one.at(name), sentence, options, vocabulary, seed++, text(name, " ", one.at("text").dump()), worst,
+              replaced);
     }
   }
   const json& exact = all.at("replacement").at("exact");
@@ -177,8 +179,9 @@ Outcome run_whole_word_mask(const std::filesystem::path& directory) {
   };
   share(replaced.masked, "mask");
   share(replaced.kept, "keep");
-  return {worst.fraction <= 1, text(cases.size(), " sentences, ", kDraws, " draws each; largest used fraction of a bound ",
-                                    worst.fraction, ": ", worst.where)};
+  return {worst.fraction <= 1,
+          text(cases.size(), " sentences, ", kDraws, " draws each; largest used fraction of a bound ", worst.fraction,
+               ": ", worst.where)};
 }
 
 }  // namespace tessera::golden

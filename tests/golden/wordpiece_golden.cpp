@@ -83,8 +83,7 @@ Tally compare_code_points(const std::filesystem::path& directory) {
   const json classes = read_json(directory / "codepoints.json"), maps = read_json(directory / "codepoint_maps.json");
   for (const json& row : classes.at("rows"))
     for (char32_t c = code_point(row.at(0)); c <= code_point(row.at(1)); ++c) kinds[c] = row.at(2);
-  for (const json& row : maps.at("rows"))
-    forms[code_point(row.at(0))] = row.at(1);
+  for (const json& row : maps.at("rows")) forms[code_point(row.at(0))] = row.at(1);
   Tally tally;
   for (char32_t c = 0; c < 0x110000; ++c) {
     if (c >= 0xD800 && c <= 0xDFFF) continue;

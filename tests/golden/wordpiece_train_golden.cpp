@@ -1,5 +1,5 @@
-// data/wordpiece_train: the properties that a trained vocabulary must have. The reference's own vocabularies differ from
-// run to run and are not compared; how many pieces the corpus needs is.
+// data/wordpiece_train: the properties that a trained vocabulary must have. The reference's own vocabularies differ
+// from run to run and are not compared; how many pieces the corpus needs is.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -55,8 +55,8 @@ double check_size(const json& result, const json& properties, const VocabularyTr
   const auto requested = result.at("requested_size").get<size_t>();
   const std::vector<std::string> tokens = trainer.train(requested);
   const std::vector<std::string> specials = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
-  check(tokens.size() >= 5 && std::equal(specials.begin(), specials.end(), tokens.begin()),
-        "size ", requested, ": the special tokens are not first");
+  check(tokens.size() >= 5 && std::equal(specials.begin(), specials.end(), tokens.begin()), "size ", requested,
+        ": the special tokens are not first");
   const Wordpiece vocabulary(tokens);  // refuses duplicates
 
   std::set<std::string> alphabet;
@@ -79,7 +79,8 @@ double check_size(const json& result, const json& properties, const VocabularyTr
 
   if (tokens.size() > 5 + alphabet.size()) {
     const std::string& first = tokens[5 + alphabet.size()];
-    const Wordpiece characters(std::vector<std::string>(tokens.begin(), tokens.begin() + 5 + static_cast<std::ptrdiff_t>(alphabet.size())));
+    const Wordpiece characters(
+        std::vector<std::string>(tokens.begin(), tokens.begin() + 5 + static_cast<std::ptrdiff_t>(alphabet.size())));
     const auto counts = pair_counts(trainer, characters);
     int64_t largest = 0;
     for (const auto& [pair, count] : counts) largest = std::max(largest, count);
