@@ -27,14 +27,14 @@ AnnotatedObject read_object(const json& object, const std::string& where) {
   const json& box = fields.array("box");
   check(box.size() == 4, where, ": field 'box' has ", box.size(), " numbers, expected 4: x, y, width, height");
   for (size_t i = 0; i < 4; ++i) {
-    check(box[i].is_number(), where, ": field 'box' holds a ", box[i].type_name(), ", expected numbers");
+    check(box[i].is_number(), where, ": field 'box' holds ", described_type(box[i]), ", expected numbers");
     result.box[i] = box[i].get<double>();
     check(result.box[i] >= 0 && result.box[i] <= 1e9, where, ": field 'box' holds ", result.box[i], ", expected 0 ... 1e9");
   }
   check(result.box[2] > 0 && result.box[3] > 0, where, ": box of ", result.box[2], " x ", result.box[3], " pixels is empty");
   if (!fields.has("attributes")) return result;
   for (const auto& [key, value] : fields.object("attributes").items()) {
-    check(value.is_string(), where, ": attribute ", quoted(key), " is a ", value.type_name(), ", expected a string");
+    check(value.is_string(), where, ": attribute ", quoted_text(key), " is ", described_type(value), ", expected a string");
     result.attributes.emplace(key, value.get<std::string>());
   }
   return result;

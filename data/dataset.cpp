@@ -23,11 +23,11 @@ bool known_split(const std::string& split) {
 
 // A path below the image folder, made of what an untrusted file says.
 fs::path checked_path(const fs::path& folder, const std::string& name, const char* field, const std::string& where) {
-  check(!name.empty() && name.find('\0') == std::string::npos, where, ": field '", field, "' is ", quoted(name),
+  check(!name.empty() && name.find('\0') == std::string::npos, where, ": field '", field, "' is ", quoted_text(name),
         ", expected a file name");
   const fs::path path(name);
   const bool leaves = path.is_absolute() || std::find(path.begin(), path.end(), fs::path("..")) != path.end();
-  check(!leaves, where, ": field '", field, "' is ", quoted(name), ", which leaves the image folder");
+  check(!leaves, where, ": field '", field, "' is ", quoted_text(name), ", which leaves the image folder");
   return folder / path;
 }
 
@@ -66,7 +66,7 @@ class DatasetReader {
     check(image_ids_.insert(image.id).second, where, ": an earlier image has the same imgid");
 
     image.split = fields.string("split");
-    check(known_split(image.split), where, ": field 'split' is ", quoted(image.split),
+    check(known_split(image.split), where, ": field 'split' is ", quoted_text(image.split),
           ", expected train, restval, val, test, or a name that starts with val_ or test_");
     if (image.split == "restval") image.split = "train";
     ++split_sizes_[image.split];
@@ -122,7 +122,7 @@ class DatasetReader {
     if (present.empty()) present = "no images at all";
     check(!dataset_.images_.empty() || !options_.splits.empty(), "dataset: ", file_.string(), ": has no images");
     for (const std::string& split : options_.splits)
-      check(split_sizes_.contains(split), "dataset: ", file_.string(), ": no image has the split ", quoted(split),
+      check(split_sizes_.contains(split), "dataset: ", file_.string(), ": no image has the split ", quoted_text(split),
             "; the file has ", present);
   }
 

@@ -40,7 +40,7 @@ class Watch {
       keys_[static_cast<size_t>(depth)].clear();
     } else if (event == json::parse_event_t::key) {
       const std::string& key = parsed.get_ref<const std::string&>();
-      check(keys_[static_cast<size_t>(depth) - 1].insert(key).second, where_, ": duplicate key ", quoted(key));
+      check(keys_[static_cast<size_t>(depth) - 1].insert(key).second, where_, ": duplicate key ", quoted_text(key));
     }
   }
 
@@ -59,7 +59,12 @@ json parse(std::string_view text, const json::parser_callback_t& callback, const
 
 }  // namespace
 
-std::string quoted(std::string_view value) { return text('\'', printable(value, 60), '\''); }
+std::string quoted_text(std::string_view value) { return text('\'', printable(value, 60), '\''); }
+
+std::string described_type(const json& value) {
+  if (value.is_null()) return "null";
+  return text(value.is_structured() ? "an " : "a ", value.type_name());
+}
 
 json parse_strict_json(std::string_view text, const std::string& where) {
   Watch watch(where);
@@ -110,7 +115,7 @@ const json& JsonFields::field(const char* field) const {
 
 int64_t JsonFields::integer(const char* name) const {
   const json& value = field(name);
-  check(value.is_number(), where_, ": field '", name, "' is a ", value.type_name(), ", expected an integer");
+  check(value.is_number(), where_, ": field '", name, "' is ", described_type(value), ", expected an integer");
   // Integers beyond 64 bits arrive as floating-point numbers, those beyond 63 as unsigned ones.
   const bool fits = value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX);
   check(fits, where_, ": field '", name, "' is ", printable(value.dump(), 40), ", expected an integer of at most 63 bits");
@@ -125,19 +130,19 @@ int64_t JsonFields::identifier(const char* name) const {
 
 std::string JsonFields::string(const char* name) const {
   const json& value = field(name);
-  check(value.is_string(), where_, ": field '", name, "' is a ", value.type_name(), ", expected a string");
+  check(value.is_string(), where_, ": field '", name, "' is ", described_type(value), ", expected a string");
   return value.get<std::string>();
 }
 
 const json& JsonFields::array(const char* name) const {
   const json& value = field(name);
-  check(value.is_array(), where_, ": field '", name, "' is a ", value.type_name(), ", expected an array");
+  check(value.is_array(), where_, ": field '", name, "' is ", described_type(value), ", expected an array");
   return value;
 }
 
 const json& JsonFields::object(const char* name) const {
   const json& value = field(name);
-  check(value.is_object(), where_, ": field '", name, "' is a ", value.type_name(), ", expected an object");
+  check(value.is_object(), where_, ": field '", name, "' is ", described_type(value), ", expected an object");
   return value;
 }
 

@@ -12,7 +12,10 @@
 namespace tessera {
 
 // `value` for use in a message: quoted, at most 60 bytes, control characters replaced.
-std::string quoted(std::string_view value);
+std::string quoted_text(std::string_view value);
+
+// "a string", "an array", "null", ...
+std::string described_type(const nlohmann::json& value);
 
 // One value. `where` starts every message, e.g. "annotations.jsonl, line 7".
 nlohmann::json parse_strict_json(std::string_view json, const std::string& where);
