@@ -1,0 +1,361 @@
+#include "vilt/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "data/masking.h"
+#include "tensor/philox.h"
+
+namespace tessera {
+namespace {
+
+class Mean {
+ public:
+  void add(double value) {
+    sum_ += value;
+    ++count_;
+  }
+  int64_t count() const { return count_; }
+  Figure value() const { return count_ ? Figure(sum_ / static_cast<double>(count_)) : std::nullopt; }
+
+ private:
+  double sum_ = 0;
+  int64_t count_ = 0;
+};
+
+std::vector<int64_t> chosen_sentences(const SampleSource& source, int64_t limit) {
+  const auto all = static_cast<int64_t>(source.dataset().sentences().size());
+  const int64_t count = limit > 0 ? std::min(limit, all) : all;
+  std::vector<int64_t> out;
+  for (int64_t i = 0; i < count; ++i) out.push_back(i * all / count);
+  return out;
+}
+
+// Patched images, made when first asked for and kept while any pair holds them.
+class ImagePool {
+ public:
+  explicit ImagePool(const SampleSource& source) : source_(source) {}
+  std::shared_ptr<const PatchedImage> get(int64_t image) {
+    auto& entry = images_[image];
+    if (auto alive = entry.lock()) return alive;
+    auto made = std::make_shared<const PatchedImage>(source_.patched(image));
+    entry = made;
+    return made;
+  }
+
+ private:
+  const SampleSource& source_;
+  std::map<int64_t, std::weak_ptr<const PatchedImage>> images_;
+};
+
+const Annotation* first_annotation(const Dataset& dataset, int64_t image) {
+  const DatasetImage& entry = dataset.images()[static_cast<size_t>(image)];
+  return entry.sentence_count > 0 ? dataset.annotation(entry.first_sentence) : nullptr;
+}
+
+// Runs in slices, so that only a slice's images are in memory as floats.
+constexpr size_t kSlice = 512;
+
+std::vector<double> scores(const PretrainModel& model, const SampleSource& source, const std::vector<int64_t>& sentences,
+                           const std::vector<int64_t>& images) {
+  std::vector<double> out;
+  for (size_t first = 0; first < sentences.size(); first += kSlice) {
+    ImagePool pool(source);
+    std::vector<TextImage> pairs;
+    for (size_t i = first; i < std::min(first + kSlice, sentences.size()); ++i)
+      pairs.push_back({source.text(sentences[i]).ids, pool.get(images[i])});
+    const std::vector<double> part = match_scores(model, pairs);
+    out.insert(out.end(), part.begin(), part.end());
+  }
+  return out;
+}
+
+double balanced_accuracy(const std::vector<double>& positive, const std::vector<double>& negative,
+                         const std::vector<size_t>& which) {
+  double hits = 0;
+  for (const size_t i : which) hits += (positive[i] > 0) + (negative[i] < 0);
+  return hits / (2.0 * static_cast<double>(which.size()));
+}
+
+void evaluate_matching(const PretrainModel& model, const SampleSource& source, const std::vector<int64_t>& sentences,
+                       Evaluation& out) {
+  const Dataset& dataset = source.dataset();
+  std::vector<int64_t> own;
+  for (const int64_t s : sentences) own.push_back(source.image_of(s));
+  if (dataset.images().size() < 2) return;
+  const std::vector<double> positive = scores(model, source, sentences, own);
+  const std::vector<double> random = scores(model, source, sentences, false_images(source, sentences));
+  std::vector<size_t> all(sentences.size()), with_sibling;
+  for (size_t i = 0; i < all.size(); ++i) all[i] = i;
+  out.itm_accuracy_random = balanced_accuracy(positive, random, all);
+
+  std::vector<int64_t> siblings(sentences.size());
+  std::map<std::string, std::vector<size_t>> by_kind;
+  for (size_t i = 0; i < sentences.size(); ++i) {
+    const Annotation* annotation = dataset.annotation(sentences[i]);
+    siblings[i] = own[i];
+    if (!annotation || !annotation->sibling) continue;
+    siblings[i] = dataset.sibling(sentences[i]);
+    with_sibling.push_back(i);
+    if (annotation->difference) by_kind[*annotation->difference].push_back(i);
+  }
+  if (with_sibling.empty()) return;
+  const std::vector<double> hard = scores(model, source, sentences, siblings);
+  out.itm_accuracy_hard = balanced_accuracy(positive, hard, with_sibling);
+  for (const auto& [kind, which] : by_kind)
+    out.itm_accuracy_hard_by_kind[kind] = balanced_accuracy(positive, hard, which);
+}
+
+struct MaskedWord {
+  int64_t sentence = 0;
+  int32_t word = 0;
+  std::string kind;
+};
+
+// Every content word; without annotations every word.
+std::vector<MaskedWord> words_to_mask(const SampleSource& source, const std::vector<int64_t>& sentences) {
+  std::vector<MaskedWord> out;
+  for (const int64_t s : sentences) {
+    const TextSample& text = source.text(s);
+    const Annotation* annotation = source.dataset().annotation(s);
+    if (annotation && annotation->content_words) {
+      const Encoding pieces = source.vocabulary().encode(source.dataset().sentences()[static_cast<size_t>(s)].text);
+      for (const ContentWord& span : *annotation->content_words)
+        for (const int32_t word : words_in_span(pieces, static_cast<size_t>(span.begin), static_cast<size_t>(span.end)))
+          if (std::find(text.words.begin(), text.words.end(), word) != text.words.end())
+            out.push_back({s, word, span.kind});
+      continue;
+    }
+    for (size_t t = 1; t + 1 < text.words.size(); ++t)
+      if (text.words[t] != text.words[t - 1]) out.push_back({s, text.words[t], ""});
+  }
+  return out;
+}
+
+std::vector<bool> masked_word_hits(const PretrainModel& model, const SampleSource& source,
+                                   const std::vector<MaskedWord>& words, int64_t image_shift) {
+  std::vector<bool> hits;
+  const auto images = static_cast<int64_t>(source.dataset().images().size());
+  for (size_t first = 0; first < words.size(); first += kSlice) {
+    ImagePool pool(source);
+    std::vector<TextImage> pairs;
+    std::vector<std::vector<int64_t>> positions, wanted;
+    for (size_t i = first; i < std::min(first + kSlice, words.size()); ++i) {
+      const TextSample& text = source.text(words[i].sentence);
+      const Masking masking = mask_one_word(text.ids, text.words, words[i].word, source.vocabulary());
+      pairs.push_back({masking.ids, pool.get((source.image_of(words[i].sentence) + image_shift) % images)});
+      positions.emplace_back();
+      wanted.emplace_back();
+      for (size_t t = 0; t < masking.labels.size(); ++t) {
+        if (masking.labels[t] == kIgnoreLabel) continue;
+        positions.back().push_back(static_cast<int64_t>(t));
+        wanted.back().push_back(masking.labels[t]);
+      }
+    }
+    const auto predicted = predict_words(model, pairs, positions);
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      bool hit = true;
+      for (size_t k = 0; k < wanted[i].size(); ++k) hit &= predicted[i][k][0].id == wanted[i][k];
+      hits.push_back(hit);
+    }
+  }
+  return hits;
+}
+
+Figure share(const std::vector<bool>& hits) {
+  Mean mean;
+  for (const bool hit : hits) mean.add(hit);
+  return mean.value();
+}
+
+void evaluate_words(const PretrainModel& model, const SampleSource& source, const std::vector<int64_t>& sentences,
+                    bool controls, Evaluation& out) {
+  const std::vector<MaskedWord> words = words_to_mask(source, sentences);
+  if (words.empty()) return;
+  out.content_words = static_cast<int64_t>(words.size());
+  const std::vector<bool> hits = masked_word_hits(model, source, words, 0);
+  out.mlm_accuracy_content = share(hits);
+  std::map<std::string, Mean> by_kind;
+  for (size_t i = 0; i < words.size(); ++i)
+    if (!words[i].kind.empty()) by_kind[words[i].kind].add(hits[i]);
+  for (const auto& [kind, mean] : by_kind) out.mlm_accuracy_content_by_kind[kind] = *mean.value();
+  // 37 records on: another pair of siblings, whatever the order in the file.
+  if (controls && source.dataset().images().size() > 37)
+    out.mlm_accuracy_wrong_image = share(masked_word_hits(model, source, words, 37));
+}
+
+// One word's map: the rows of its pieces added up.
+std::vector<float> summed_rows(const std::vector<float>& map, int64_t columns, const std::vector<int64_t>& tokens) {
+  std::vector<float> out(static_cast<size_t>(columns), 0.0f);
+  for (const int64_t token : tokens)  // row 0 is the word after [CLS]
+    for (int64_t p = 0; p < columns; ++p)
+      out[static_cast<size_t>(p)] += map[static_cast<size_t>((token - 1) * columns + p)];
+  return out;
+}
+
+double hit(const std::vector<float>& weights, const std::vector<bool>& box) {
+  const float largest = *std::max_element(weights.begin(), weights.end());
+  double inside = 0, ties = 0;
+  for (size_t p = 0; p < weights.size(); ++p) {
+    if (weights[p] < largest - 1e-6f * std::abs(largest)) continue;
+    ++ties;
+    inside += box[p];
+  }
+  return inside / ties;
+}
+
+double mean_inside(const std::vector<float>& weights, const std::vector<bool>& box) {
+  double sum = 0, count = 0;
+  for (size_t p = 0; p < weights.size(); ++p) {
+    sum += box[p] ? static_cast<double>(weights[p]) : 0;
+    count += box[p];
+  }
+  return sum / count;
+}
+
+struct PointingMeans {
+  Mean attention, own_over_other, plan, plan_training, chance, plan_entropy, plan_training_entropy, attention_entropy;
+  std::vector<Mean> layers;
+};
+
+void point(const SampleSource& source, int64_t sentence, int64_t image, const WordMaps& maps, PointingMeans& means) {
+  const Annotation* shown = first_annotation(source.dataset(), image);
+  if (!shown || !shown->objects) return;
+  const int patch = source.options().patch;
+  const auto resized = source.resized(image);
+  const Grid grid{resized->image.height / patch, resized->image.width / patch};
+  std::vector<std::vector<bool>> boxes;
+  for (const AnnotatedObject& object : *shown->objects)
+    boxes.push_back(patches_in_box(resize_box(object.box, resized->original_height, resized->original_width,
+                                              resized->image.height, resized->image.width), grid, patch));
+  const auto any = [](const std::vector<bool>& box) { return std::find(box.begin(), box.end(), true) != box.end(); };
+  for (size_t o = 0; o < boxes.size(); ++o) {
+    const std::vector<int64_t> tokens = head_noun(source, sentence, static_cast<int64_t>(o));
+    if (tokens.empty() || !any(boxes[o])) continue;
+    means.layers.resize(maps.attention.size());
+    std::vector<float> attention;
+    for (size_t layer = 0; layer < maps.attention.size(); ++layer) {
+      attention = summed_rows(maps.attention[layer], maps.patches, tokens);
+      means.layers[layer].add(hit(attention, boxes[o]));
+    }
+    const std::vector<float> plan = summed_rows(maps.plan, maps.patches, tokens);
+    const std::vector<float> plan_training = summed_rows(maps.plan_training, maps.patches, tokens);
+    means.plan.add(hit(plan, boxes[o]));
+    means.plan_training.add(hit(plan_training, boxes[o]));
+    means.plan_entropy.add(normalised_entropy(plan));
+    means.plan_training_entropy.add(normalised_entropy(plan_training));
+    means.chance.add(static_cast<double>(std::count(boxes[o].begin(), boxes[o].end(), true)) /
+                     static_cast<double>(boxes[o].size()));
+    if (attention.empty()) continue;
+    means.attention.add(hit(attention, boxes[o]));
+    means.attention_entropy.add(normalised_entropy(attention));
+    std::vector<bool> others(boxes[o].size(), false);
+    for (size_t k = 0; k < boxes.size(); ++k)
+      for (size_t p = 0; k != o && p < others.size(); ++p) others[p] = others[p] || boxes[k][p];
+    if (!any(others)) continue;
+    const double own = mean_inside(attention, boxes[o]), other = mean_inside(attention, others);
+    means.own_over_other.add(std::abs(own - other) < 1e-9 ? 0.5 : own > other);
+  }
+}
+
+void evaluate_pointing(const PretrainModel& model, const SampleSource& source, const std::vector<int64_t>& sentences,
+                       const std::vector<int64_t>& images, const EvaluationOptions& options, Evaluation& out) {
+  PointingMeans means;
+  PlanSettings plan = options.plan;
+  if (!options.controls) plan.iterations = 1;
+  for (size_t first = 0; first < sentences.size(); first += kSlice) {
+    ImagePool pool(source);
+    std::vector<TextImage> pairs;
+    const size_t last = std::min(first + kSlice, sentences.size());
+    for (size_t i = first; i < last; ++i) pairs.push_back({source.text(sentences[i]).ids, pool.get(images[i])});
+    const std::vector<WordMaps> maps = word_maps(model, pairs, plan);
+    for (size_t i = first; i < last; ++i) point(source, sentences[i], images[i], maps[i - first], means);
+  }
+  out.pointed_words = means.plan.count();
+  out.pointing_attention = means.attention.value();
+  out.pointing_own_over_other = means.own_over_other.value();
+  out.pointing_chance = means.chance.value();
+  out.attention_entropy = means.attention_entropy.value();
+  for (const Mean& layer : means.layers) out.pointing_attention_by_layer.push_back(layer.value().value_or(0));
+  if (!options.controls) return;
+  out.pointing_plan = means.plan.value();
+  out.pointing_plan_training = means.plan_training.value();
+  out.plan_entropy = means.plan_entropy.value();
+  out.plan_training_entropy = means.plan_training_entropy.value();
+}
+
+}  // namespace
+
+std::vector<bool> patches_in_box(const Box& box, Grid grid, int patch) {
+  std::vector<bool> out;
+  for (int row = 0; row < grid.rows; ++row) {
+    for (int column = 0; column < grid.columns; ++column) {
+      const double x = (column + 0.5) * patch, y = (row + 0.5) * patch;
+      out.push_back(x >= box[0] && x < box[0] + box[2] && y >= box[1] && y < box[1] + box[3]);
+    }
+  }
+  return out;
+}
+
+std::vector<int64_t> head_noun(const SampleSource& source, int64_t sentence, int64_t object) {
+  const Annotation* annotation = source.dataset().annotation(sentence);
+  if (!annotation || !annotation->content_words) return {};
+  const ContentWord* noun = nullptr;
+  for (const ContentWord& word : *annotation->content_words)
+    if (word.object == object && (!noun || word.begin > noun->begin)) noun = &word;
+  if (!noun) return {};
+  const Encoding pieces = source.vocabulary().encode(source.dataset().sentences()[static_cast<size_t>(sentence)].text);
+  const std::vector<int32_t> words =
+      words_in_span(pieces, static_cast<size_t>(noun->begin), static_cast<size_t>(noun->end));
+  std::vector<int64_t> tokens;
+  const TextSample& text = source.text(sentence);
+  for (size_t t = 0; t < text.words.size(); ++t)
+    if (text.words[t] >= 0 && std::find(words.begin(), words.end(), text.words[t]) != words.end())
+      tokens.push_back(static_cast<int64_t>(t));
+  return tokens;
+}
+
+std::vector<int64_t> false_images(const SampleSource& source, const std::vector<int64_t>& sentences) {
+  const Dataset& dataset = source.dataset();
+  check(dataset.images().size() >= 2, "evaluation: false images need at least two images");
+  Random random(3);
+  std::vector<int64_t> out;
+  for (const int64_t s : sentences) {
+    const Annotation* own = dataset.annotation(s);
+    const int64_t sibling = own && own->sibling ? dataset.sibling(s) : -1;
+    int64_t image = source.image_of(s);
+    // After many refusals any other image will do: the data set may have nothing else.
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      image = static_cast<int64_t>(random.below(dataset.images().size()));
+      if (image == source.image_of(s)) continue;
+      if (attempt > 900) break;
+      const Annotation* other = first_annotation(dataset, image);
+      const bool may_be_true = own && other && own->objects && other->objects && caption_true_of(*own, *other);
+      if (image != sibling && !may_be_true) break;
+    }
+    out.push_back(image);
+  }
+  return out;
+}
+
+Evaluation evaluate(const PretrainModel& model, const SampleSource& source, const EvaluationOptions& options) {
+  Evaluation out;
+  const std::vector<int64_t> sentences = chosen_sentences(source, options.limit);
+  out.samples = static_cast<int64_t>(sentences.size());
+  std::vector<int64_t> own;
+  for (const int64_t s : sentences) own.push_back(source.image_of(s));
+  evaluate_matching(model, source, sentences, out);
+  evaluate_words(model, source, sentences, options.controls, out);
+  evaluate_pointing(model, source, sentences, own, options, out);
+  return out;
+}
+
+Evaluation evaluate_shuffled(const PretrainModel& model, const SampleSource& source, const EvaluationOptions& options) {
+  Evaluation out;
+  const std::vector<int64_t> sentences = chosen_sentences(source, options.limit);
+  out.samples = static_cast<int64_t>(sentences.size());
+  evaluate_pointing(model, source, sentences, false_images(source, sentences), options, out);
+  return out;
+}
+
+}  // namespace tessera
