@@ -2,15 +2,16 @@
 // function of (kind, counts, seed): of nothing else, not of the number of threads. docs/data.md describes the task.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "data/annotations.h"
 #include "data/image.h"
+#include "data/progress.h"
 #include "data/scenes/grammar.h"
 #include "data/scenes/picture.h"
 
@@ -65,15 +66,12 @@ struct Scene {
 // One scene in memory. Only kind and seed of the options matter.
 Scene generate_scene(const ScenesOptions& options, ScenesSplit split, int64_t index);
 
-// Called in the calling thread, now and then and at the end.
-using ProgressCallback = std::function<void(int64_t done, int64_t total)>;
-
 enum class ScenesResult : uint8_t { written, kept };
 
 // Writes dataset.json (Karpathy), annotations.jsonl, images/<split>/<number>.jpg, manifest.json and README.md. Image and
 // sentence ids are equal and count through all splits, so that the sibling of i is i ^ 1. The directory is built beside
 // and renamed into place at the end. A complete data set with the same settings is kept; other settings are refused without
-// `force`, and what is no such data set is always refused.
+// `force`, and what is no such data set is always refused. `progress` is called in the calling thread.
 ScenesResult write_scenes(const std::filesystem::path& directory, const ScenesOptions& options,
                           const ProgressCallback& progress = {});
 
