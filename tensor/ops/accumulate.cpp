@@ -1,5 +1,8 @@
 #include "tensor/ops/accumulate.h"
 
+#include <algorithm>
+
+#include "tensor/ops/lanes.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {
@@ -21,43 +24,77 @@ void accumulate_(Tensor& target, const Tensor& source) {
 
 namespace {
 
-// x [outer, middle, inner] → [outer, inner].
+// A block of rows that one task adds up: at most kColumns wide, and high enough to be worth a task.
+constexpr int64_t kColumns = 1024;
+int64_t rows_per_chunk(int64_t columns) { return std::max<int64_t>(16, 32768 / std::max<int64_t>(1, columns)); }
+
+// Σ over `rows` rows of x, `stride` elements apart → y [columns].
 template <class T>
-void sum_middle(const T* x, T* y, int64_t outer, int64_t middle, int64_t inner) {
-  parallel_for(outer, grain_for(middle * inner), [=](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; ++o) {
-      T* out = y + o * inner;
-      for (int64_t i = 0; i < inner; ++i) out[i] = T{0};
-      for (int64_t m = 0; m < middle; ++m) {
-        const T* row = x + (o * middle + m) * inner;
-        for (int64_t i = 0; i < inner; ++i) out[i] += row[i];
-      }
+void sum_rows(const T* x, int64_t stride, int64_t rows, int64_t columns, T* y) {
+  if (columns == 1 && stride == 1) {
+    *y = run_sum(x, rows);
+    return;
+  }
+  std::fill(y, y + columns, T{0});
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {  // four rows at a time: y is read and written a quarter as often
+    const T* row = x + r * stride;
+    for (int64_t i = 0; i < columns; ++i)
+      y[i] += (row[i] + row[stride + i]) + (row[2 * stride + i] + row[3 * stride + i]);
+  }
+  for (; r < rows; ++r)
+    for (int64_t i = 0; i < columns; ++i) y[i] += x[r * stride + i];
+}
+
+// x [outer, middle, inner] → y [outer, inner]. Chunks of rows go to y directly if there is only one, and else to
+// partial sums [outer, chunks, inner], which are then added in the same way.
+template <class T>
+void sum_middle(const T* x, T* y, int64_t outer, int64_t middle, int64_t inner, DType dtype) {
+  const int64_t columns = std::min(inner, kColumns), blocks = (inner + columns - 1) / columns;
+  const int64_t height = rows_per_chunk(columns), chunks = std::max<int64_t>(1, (middle + height - 1) / height);
+  Tensor partial = chunks > 1 ? Tensor::empty({outer, chunks, inner}, dtype) : Tensor{};
+  T* to = chunks > 1 ? partial.mutable_data<T>() : y;
+  const int64_t grain = grain_for(std::min(middle, height) * columns);
+  parallel_for(outer * chunks * blocks, grain, [=](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t column = task % blocks * columns, chunk = task / blocks % chunks, o = task / blocks / chunks;
+      sum_rows(x + (o * middle + chunk * height) * inner + column, inner, std::min(height, middle - chunk * height),
+               std::min(columns, inner - column), to + (o * chunks + chunk) * inner + column);
     }
   });
+  if (chunks > 1) sum_middle<T>(to, y, outer, chunks, inner, dtype);
+}
+
+// Sums over dimensions first .. last, which become 1.
+Tensor sum_dimensions(const Tensor& x, int first, int last) {
+  Shape shape = x.shape();
+  int64_t outer = 1, middle = 1, inner = 1;
+  for (int d = 0; d < x.dim(); ++d) (d < first ? outer : d <= last ? middle : inner) *= shape[d];
+  for (int d = first; d <= last; ++d) shape[d] = 1;
+  Tensor sum = Tensor::empty(shape, x.dtype());
+  if (sum.numel() == 0) return sum;
+  dispatch_floating("sum_to", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    sum_middle(x.data<T>(), sum.mutable_data<T>(), outer, middle, inner, x.dtype());
+  });
+  return sum;
 }
 
 }  // namespace
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
-  Tensor current = x.contiguous();
   const int added = x.dim() - shape.dim();
   check(added >= 0, "sum_to: ", x.shape(), " cannot be the broadcast of ", shape);
+  const auto target = [&](int d) { return d < added ? 1 : shape[d - added]; };
+  for (int d = 0; d < x.dim(); ++d)
+    check(target(d) == x.size(d) || target(d) == 1, "sum_to: ", x.shape(), " cannot be the broadcast of ", shape);
+  Tensor current = x.contiguous();
   for (int d = 0; d < x.dim(); ++d) {
-    const int64_t target = d < added ? 1 : shape[d - added];
-    check(target == x.size(d) || target == 1, "sum_to: ", x.shape(), " cannot be the broadcast of ", shape);
-    if (target == current.size(d)) continue;
-    Shape reduced = current.shape();
-    int64_t outer = 1, inner = 1;
-    for (int i = 0; i < d; ++i) outer *= reduced[i];
-    for (int i = d + 1; i < reduced.dim(); ++i) inner *= reduced[i];
-    const int64_t middle = reduced[d];
-    reduced[d] = 1;
-    Tensor sum = Tensor::empty(reduced, x.dtype());
-    dispatch_floating("sum_to", x.dtype(), [&](auto tag) {
-      using T = decltype(tag);
-      sum_middle(current.data<T>(), sum.mutable_data<T>(), outer, middle, inner);
-    });
-    current = sum;
+    if (target(d) == x.size(d)) continue;
+    int last = d;  // neighbouring dimensions go at once, with those of size 1 between them
+    for (int next = d + 1; next < x.dim() && target(next) == 1; ++next) last = next;
+    current = sum_dimensions(current, d, last);
+    d = last;
   }
   return current.view(shape);
 }

@@ -1,0 +1,122 @@
+#include "tensor/ops/elementwise.h"
+
+#include "tensor/ops/broadcast.h"
+#include "tensor/ops/vector_math.h"
+
+namespace tessera::ops {
+namespace {
+
+template <class F>
+Tensor unary(const char* op, const Tensor& x, F f) {
+  const Tensor source = x.contiguous();
+  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  dispatch_floating(op, x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* from = source.data<T>();
+    T* to = out.mutable_data<T>();
+    parallel_for(x.numel(), 16384, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) to[i] = f(from[i]);
+    });
+  });
+  return out;
+}
+
+template <class T, class F>
+void binary_row(const T* a, int64_t step_a, const T* b, int64_t step_b, T* y, int64_t count, F f) {
+  if (step_a == 1 && step_b == 1) {
+    for (int64_t i = 0; i < count; ++i) y[i] = f(a[i], b[i]);
+  } else if (step_a == 1 && step_b == 0) {
+    const T value = *b;
+    for (int64_t i = 0; i < count; ++i) y[i] = f(a[i], value);
+  } else {
+    for (int64_t i = 0; i < count; ++i) y[i] = f(a[i * step_a], b[i * step_b]);
+  }
+}
+
+template <class F>
+Tensor binary(const char* op, const Tensor& a, const Tensor& b, F f) {
+  check(a.dtype() == b.dtype(), op, ": dtypes are ", a.dtype(), " and ", b.dtype(), "; cast one of them");
+  const Shape shape = broadcast_shapes(op, a.shape(), b.shape());
+  Tensor out = Tensor::empty(shape, a.dtype());
+  const BroadcastRows rows(shape, a, b);
+  dispatch_floating(op, a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* from_a = a.data<T>();
+    const T* from_b = b.data<T>();
+    T* to = out.mutable_data<T>();
+    rows.for_each([&](int64_t y, int64_t ia, int64_t ib, int64_t count) {
+      binary_row(from_a + ia, rows.step_a(), from_b + ib, rows.step_b(), to + y, count, f);
+    });
+  });
+  return out;
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  return binary("add", a, b, [](auto u, auto v) { return u + v; });
+}
+Tensor sub(const Tensor& a, const Tensor& b) {
+  return binary("sub", a, b, [](auto u, auto v) { return u - v; });
+}
+Tensor mul(const Tensor& a, const Tensor& b) {
+  return binary("mul", a, b, [](auto u, auto v) { return u * v; });
+}
+Tensor div(const Tensor& a, const Tensor& b) {
+  return binary("div", a, b, [](auto u, auto v) { return u / v; });
+}
+Tensor negated_product(const Tensor& a, const Tensor& b) {
+  return binary("negated_product", a, b, [](auto u, auto v) { return -(u * v); });
+}
+Tensor add(const Tensor& a, double b) {
+  return unary("add", a, [b](auto v) { return v + static_cast<decltype(v)>(b); });
+}
+Tensor mul(const Tensor& a, double b) {
+  return unary("mul", a, [b](auto v) { return v * static_cast<decltype(v)>(b); });
+}
+
+Tensor exp(const Tensor& x) {
+  return unary("exp", x, [](auto v) { return vmath::exp(v); });
+}
+Tensor log(const Tensor& x) {
+  return unary("log", x, [](auto v) { return vmath::log(v); });
+}
+Tensor sqrt(const Tensor& x) {
+  return unary("sqrt", x, [](auto v) { return std::sqrt(v); });
+}
+Tensor square(const Tensor& x) {
+  return unary("square", x, [](auto v) { return v * v; });
+}
+Tensor tanh(const Tensor& x) {
+  return unary("tanh", x, [](auto v) { return vmath::tanh(v); });
+}
+Tensor sigmoid(const Tensor& x) {
+  return unary("sigmoid", x, [](auto v) { return vmath::sigmoid(v); });
+}
+Tensor relu(const Tensor& x) {
+  return unary("relu", x, [](auto v) { return v < 0 ? decltype(v){0} : v; });
+}
+Tensor gelu(const Tensor& x) {
+  return unary("gelu", x, [](auto v) { return vmath::gelu(v); });
+}
+
+Tensor sqrt_backward(const Tensor& dy, const Tensor& y) {
+  return binary("sqrt_backward", dy, y, [](auto d, auto v) { return d / (v + v); });
+}
+Tensor square_backward(const Tensor& dy, const Tensor& x) {
+  return binary("square_backward", dy, x, [](auto d, auto v) { return d * (v + v); });
+}
+Tensor tanh_backward(const Tensor& dy, const Tensor& y) {
+  return binary("tanh_backward", dy, y, [](auto d, auto v) { return d * (1 - v * v); });
+}
+Tensor sigmoid_backward(const Tensor& dy, const Tensor& y) {
+  return binary("sigmoid_backward", dy, y, [](auto d, auto v) { return d * (v * (1 - v)); });
+}
+Tensor relu_backward(const Tensor& dy, const Tensor& y) {
+  return binary("relu_backward", dy, y, [](auto d, auto v) { return v > 0 ? d : decltype(d){0}; });
+}
+Tensor gelu_backward(const Tensor& dy, const Tensor& x) {
+  return binary("gelu_backward", dy, x, [](auto d, auto v) { return d * vmath::gelu_derivative(v); });
+}
+
+}  // namespace tessera::ops

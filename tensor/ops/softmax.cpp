@@ -1,0 +1,100 @@
+#include "tensor/ops/softmax.h"
+
+#include <algorithm>
+
+#include "tensor/ops/broadcast.h"
+#include "tensor/ops/lanes.h"
+#include "tensor/ops/vector_math.h"
+
+namespace tessera::ops {
+namespace {
+
+// x, y [n]. May work in place.
+template <class T>
+void softmax_row(const T* x, T* y, int64_t n) {
+  const T largest = run_max(x, n);
+  for (int64_t i = 0; i < n; ++i) y[i] = vmath::exp(x[i] - largest);
+  const T scale = T{1} / run_sum(y, n);
+  for (int64_t i = 0; i < n; ++i) y[i] *= scale;
+}
+
+template <class T>
+void masked_softmax_row(const T* x, const int64_t* mask, int64_t step, T* y, int64_t n) {
+  constexpr T kExcluded = -std::numeric_limits<T>::infinity();
+  bool any = false;
+  for (int64_t i = 0; i < n; ++i) {
+    any |= mask[i * step] != 0;
+    y[i] = mask[i * step] != 0 ? x[i] : kExcluded;
+  }
+  if (any)
+    softmax_row(y, y, n);
+  else
+    std::fill(y, y + n, T{0});
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x) {
+  check(x.dim() >= 1, "softmax: shape is [], expected at least one dimension");
+  const Tensor source = x.contiguous();
+  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  if (x.numel() == 0) return out;
+  const int64_t n = x.size(-1);
+  dispatch_floating("softmax", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* from = source.data<T>();
+    T* to = out.mutable_data<T>();
+    parallel_for(x.numel() / n, grain_for(n), [=](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) softmax_row(from + row * n, to + row * n, n);
+    });
+  });
+  return out;
+}
+
+Tensor masked_softmax(const Tensor& x, const Tensor& mask) {
+  check(x.dim() >= 1, "masked_softmax: shape is [], expected at least one dimension");
+  check(mask.dtype() == DType::i64, "masked_softmax: mask has dtype ", mask.dtype(), ", expected i64");
+  check(broadcast_shapes("masked_softmax", x.shape(), mask.shape()) == x.shape(), "masked_softmax: mask ", mask.shape(),
+        " does not broadcast to ", x.shape());
+  const Tensor source = x.contiguous();
+  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  if (x.numel() == 0) return out;
+  const int64_t n = x.size(-1);
+  const BroadcastRows rows(x.shape(), source, mask, true);
+  const int64_t* include = mask.data<int64_t>();
+  dispatch_floating("masked_softmax", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* from = source.data<T>();
+    T* to = out.mutable_data<T>();
+    rows.for_each(
+        [&](int64_t y, int64_t ix, int64_t imask, int64_t count) {
+          masked_softmax_row(from + ix, include + imask, rows.step_b(), to + y, count);
+        },
+        n);
+  });
+  return out;
+}
+
+Tensor softmax_backward(const Tensor& dy, const Tensor& y) {
+  check(dy.shape() == y.shape() && dy.dtype() == y.dtype(), "softmax_backward: dy is ", describe(dy), ", expected ",
+        describe(y));
+  const Tensor gradient = dy.contiguous(), value = y.contiguous();
+  Tensor out = Tensor::empty(y.shape(), y.dtype());
+  if (y.numel() == 0) return out;
+  const int64_t n = y.size(-1);
+  dispatch_floating("softmax_backward", y.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* d = gradient.data<T>();
+    const T* p = value.data<T>();
+    T* to = out.mutable_data<T>();
+    parallel_for(y.numel() / n, grain_for(n), [=](int64_t begin, int64_t end) {
+      for (int64_t at = begin * n; at < end * n; at += n) {
+        const T inner = run_dot(d + at, p + at, n);
+        for (int64_t i = at; i < at + n; ++i) to[i] = p[i] * (d[i] - inner);
+      }
+    });
+  });
+  return out;
+}
+
+}  // namespace tessera::ops
