@@ -24,9 +24,12 @@ void accumulate_(Tensor& target, const Tensor& source) {
 
 namespace {
 
-// A block of rows that one task adds up: at most kColumns wide, and high enough to be worth a task.
+// A block that one task adds up: at most kColumns wide, and as high as a running sum stays accurate (single columns are
+// added in lanes and may be longer).
 constexpr int64_t kColumns = 1024;
-int64_t rows_per_chunk(int64_t columns) { return std::max<int64_t>(16, 32768 / std::max<int64_t>(1, columns)); }
+int64_t rows_per_chunk(int64_t columns) {
+  return columns == 1 ? 32768 : std::clamp<int64_t>(32768 / columns, 32, 256);
+}
 
 // Σ over `rows` rows of x, `stride` elements apart → y [columns].
 template <class T>
