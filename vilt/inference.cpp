@@ -6,9 +6,8 @@
 #include <map>
 #include <numeric>
 
+#include "autograd/functions.h"
 #include "autograd/tape.h"
-#include "tensor/ops/cosine_cost.h"
-#include "tensor/ops/gather_rows.h"
 #include "tensor/ops/ipot.h"
 
 namespace tessera {
@@ -35,9 +34,8 @@ void run(const PretrainModel& model, const std::vector<TextImage>& pairs, Observ
   for (size_t first = 0; first < pairs.size(); first += kBatch) {
     const auto part = std::span(pairs).subspan(first, std::min(kBatch, pairs.size() - first));
     const PackedBatch batch = pack(model, part);
-    BlockContext context;
     if (observations) observations->attention.clear();
-    body(batch, model.vilt(batch, context, observations), first);
+    body(batch, model.vilt(batch, BlockContext{}, observations), first);
   }
 }
 
@@ -117,9 +115,8 @@ void append_maps(const PackedBatch& batch, const Variable& hidden, const Observa
                  std::vector<WordMaps>& out) {
   ObjectiveTables tables;
   fill_alignment_rows(batch, 0, static_cast<int>(batch.sequences.size()), tables);
-  const Tensor words = ops::gather_rows({hidden.value()}, tables.word_rows);
-  const Tensor patches = ops::gather_rows({hidden.value()}, tables.patch_rows);
-  const Tensor cost = ops::cosine_cost(words, patches, tables.cu_words, tables.cu_patches, 1e-5);
+  const Variable words = gather_rows({hidden}, tables.word_rows), patches = gather_rows({hidden}, tables.patch_rows);
+  const Tensor cost = cosine_cost(words, patches, tables.cu_words, tables.cu_patches).value();
   const auto transport = [&](double beta, int64_t iterations) {
     return ops::ipot(cost, tables.cu_words, tables.cu_patches, beta, iterations);
   };

@@ -46,18 +46,19 @@ Vilt::Vilt(const ModelConfig& c)
 
 // Rows of text, class token and patches are gathered into the packed order; an image that two sequences use is embedded
 // once, and dropout comes after the gather, so that each use has a mask of its own.
-Variable Vilt::embed(const PackedBatch& batch, BlockContext& context) const {
+Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) const {
   const Variable text = text_embeddings(batch);
   const Variable patches = patch_projection(Variable(batch.patches.to(cls_token.dtype())));
   const Tensor weight = batch.position_weight.to(cls_token.dtype());
   const Variable image = patches + interpolate_rows(position_embeddings, batch.position_index, weight);
   const Variable class_token = cls_token + narrow(position_embeddings, 0, 0, 1);
   Variable rows = gather_rows({text, class_token, image}, batch.gather);
-  if (context.training && context.dropout > 0) rows = dropout(rows, context.dropout, context.tickets.next());
+  const double p = context.branch_probability();
+  if (p > 0) rows = dropout(rows, p, context.ticket(p));
   return rows + modality_embeddings(batch.modality);
 }
 
-Variable Vilt::operator()(const PackedBatch& batch, BlockContext& context, Observations* observations) const {
+Variable Vilt::operator()(const PackedBatch& batch, const BlockContext& context, Observations* observations) const {
   check(batch.patches.size(1) == config.patch_values(), "vilt: patches have ", batch.patches.size(1),
         " values, expected ", config.patch_values(), " (patch_size ", config.patch_size, ")");
   const auto observe = [&](const Stream& stream) {
@@ -73,15 +74,16 @@ Variable Vilt::operator()(const PackedBatch& batch, BlockContext& context, Obser
   observe(stream);
   for (size_t i = 0; i < blocks.size(); ++i) {
     const NameScope scope("vilt.encoder.layer.", static_cast<int64_t>(i));
-    Tensor projected;
-    const bool keep = observations && observations->keep_attention;
-    stream = blocks[i](stream, batch.cu_seqlens, context, keep ? &projected : nullptr);
-    if (keep)
-      observations->attention.push_back(ops::attention_weights(projected, batch.cu_seqlens, config.num_attention_heads));
+    if (observations && observations->keep_attention) {
+      const Variable input = add_layer_norm(stream, blocks[i].layernorm_before, context).normalised;
+      observations->attention.push_back(ops::attention_weights(blocks[i].attention.qkv(input).value(), batch.cu_seqlens,
+                                                               config.num_attention_heads));
+    }
+    stream = blocks[i](stream, batch.cu_seqlens, context);
     observe(stream);
   }
   const NameScope scope("vilt.layernorm");
-  return normalise(stream, layer_norm, context).normalised;
+  return add_layer_norm(stream, layer_norm, context).normalised;
 }
 
 Variable Vilt::pooled(const Variable& hidden, const Tensor& rows) const {

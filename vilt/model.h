@@ -46,13 +46,13 @@ struct Vilt {
 
   explicit Vilt(const ModelConfig& config);
   // [tokens, hidden] after the final LayerNorm.
-  Variable operator()(const PackedBatch& batch, BlockContext& context, Observations* observations = nullptr) const;
+  Variable operator()(const PackedBatch& batch, const BlockContext& context, Observations* observations = nullptr) const;
   // tanh(pooler(hidden[rows])): rows i64 [n] → [n, hidden].
   Variable pooled(const Variable& hidden, const Tensor& rows) const;
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 
  private:
-  Variable embed(const PackedBatch& batch, BlockContext& context) const;
+  Variable embed(const PackedBatch& batch, const BlockContext& context) const;
 };
 
 // Predicts the words that were masked: Linear, GELU, LayerNorm, Linear to the vocabulary.

@@ -47,7 +47,7 @@ LossDivisors count_divisors(const std::vector<PretrainBatch>& step) {
 }
 
 Objectives pretrain_objectives(const PretrainModel& model, const PretrainBatch& batch, const ObjectiveOptions& options,
-                               const LossDivisors& divisors, BlockContext& context, const Tensor& frozen_plan) {
+                               const LossDivisors& divisors, const BlockContext& context, const Tensor& frozen_plan) {
   Objectives out;
   out.hidden = model.vilt(batch.packed, context);
   const ObjectiveTables& tables = batch.objectives;

@@ -38,7 +38,7 @@ struct Objectives {
 
 // `frozen_plan`: use it in place of the plan of these costs (for gradient checks).
 Objectives pretrain_objectives(const PretrainModel& model, const PretrainBatch& batch, const ObjectiveOptions& options,
-                               const LossDivisors& divisors, BlockContext& context, const Tensor& frozen_plan = {});
+                               const LossDivisors& divisors, const BlockContext& context, const Tensor& frozen_plan = {});
 
 // "loss = 1 · mlm + 1 · itm + 0.1 · wpa": printed at the start of training.
 std::string loss_equation(const ObjectiveOptions& options);
