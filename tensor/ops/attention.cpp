@@ -1,0 +1,245 @@
+#include "tensor/ops/attention.h"
+
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "tensor/ops/attention_tiles.h"
+#include "tensor/ops/ragged.h"
+#include "tensor/parallel.h"
+
+namespace tessera::ops {
+namespace {
+
+using namespace attention_detail;
+
+constexpr const char* kOp = "attention";
+
+Sizes check_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_queries, const Tensor& cu_keys,
+                  int64_t heads, bool causal) {
+  check(q.defined() && q.dim() == 2, kOp, ": q is ", describe(q), ", expected [query tokens, heads · head size]");
+  check(heads >= 1 && q.size(1) % heads == 0 && q.size(1) > 0, kOp, ": width ", q.size(1), " does not divide into ",
+        heads, " heads");
+  check(k.defined() && k.dim() == 2 && k.size(1) == q.size(1), kOp, ": k is ", describe(k), ", expected [key tokens, ",
+        q.size(1), "]");
+  check(v.defined() && v.shape() == k.shape(), kOp, ": v is ", describe(v), ", expected k's shape ", k.shape());
+  check(k.dtype() == q.dtype() && v.dtype() == q.dtype(), kOp, ": q, k and v are ", q.dtype(), ", ", k.dtype(), " and ",
+        v.dtype(), ", expected one dtype");
+  const auto queries = check_marks(kOp, "cu_queries", cu_queries, q.size(0));
+  const auto keys = check_marks(kOp, "cu_keys", cu_keys, k.size(0));
+  check(queries.size() == keys.size(), kOp, ": cu_queries marks ", queries.size() - 1, " sequences, cu_keys ",
+        keys.size() - 1);
+  return {queries, keys, heads, q.size(1) / heads, causal};
+}
+
+// One head of one sequence, and a block of its queries.
+struct Unit {
+  int64_t sequence, head, query, queries;
+};
+
+std::vector<Unit> units_of(const Sizes& sizes, int64_t query_block) {
+  std::vector<Unit> units;
+  units.reserve(static_cast<size_t>(sizes.sequences() * sizes.heads));
+  for (int64_t s = 0; s < sizes.sequences(); ++s)
+    for (int64_t h = 0; h < sizes.heads; ++h)
+      for (int64_t i = 0; i < sizes.queries(s); i += query_block)
+        units.push_back({s, h, i, std::min(query_block, sizes.queries(s) - i)});
+  return units;
+}
+
+// Softmax over all blocks of keys in one pass: with the maximum m and the sum l so far, a block with larger maximum m'
+// scales what has been summed by exp(m - m').
+template <class T>
+struct RunningSoftmax {
+  T maximum = -std::numeric_limits<T>::infinity(), sum = 0;
+
+  // scores → exponentials in place; rescales `sums` [width].
+  void add(T* scores, int64_t visible, int64_t length, T* sums, int64_t width) {
+    if (visible == 0) return exponentials(scores, 0, length, T{0});
+    const T before = maximum, most = simd::maximum(scores, visible);
+    maximum = most > before ? most : before;
+    exponentials(scores, visible, length, maximum);
+    const T added = simd::sum(scores, length);
+    if (sum == 0) {
+      sum = added;
+      return;
+    }
+    const T factor = vmath::exp(before - maximum);
+    sum = sum * factor + added;
+    for (int64_t d = 0; d < width; ++d) sums[d] *= factor;
+  }
+};
+
+template <class T>
+void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const T> q, Rows<const T> k, Rows<const T> v, Rows<T> out,
+                  T* log_sum_exp) {
+  const int64_t s = unit.sequence, d = sizes.head_size, width = simd::padded<T>(d), column = unit.head * d;
+  const int64_t first_query = sizes.cu_queries[s] + unit.query, first_key = sizes.cu_keys[s];
+  const int64_t needed_keys = sizes.visible(s, unit.query + unit.queries - 1);
+  const int64_t block = std::min(simd::padded<T>(needed_keys), kForwardKeys);
+
+  Scratch scratch = Scratch::of_this_thread(
+      Scratch::bytes_for<T>(d * block) + Scratch::bytes_for<T>(block * width) +
+      Scratch::bytes_for<T>(kForwardTile * block) + Scratch::bytes_for<T>(unit.queries * width));
+  T* keys = scratch.take<T>(d * block);
+  T* values = scratch.take<T>(block * width);
+  T* scores = scratch.take<T>(kForwardTile * block);
+  T* sums = scratch.take<T>(unit.queries * width);
+  RunningSoftmax<T> softmax[kQueryBlock];
+  if (needed_keys == 0) std::memset(sums, 0, static_cast<size_t>(unit.queries * width) * sizeof(T));
+
+  for (int64_t begin = 0; begin < needed_keys; begin += kForwardKeys) {
+    const int64_t n = std::min(kForwardKeys, needed_keys - begin), length = simd::padded<T>(n);
+    pack_transposed(k.at(first_key + begin, column), k.stride, n, d, static_cast<T>(sizes.scale()), keys);
+    pack_rows(v.at(first_key + begin, column), v.stride, n, d, values);
+    for (int64_t i = 0; i < unit.queries; i += kForwardTile) {
+      const int64_t rows = std::min(kForwardTile, unit.queries - i);
+      simd::product<T>({q.at(first_query + i, column), q.stride, 1}, keys, length, scores, length, rows, n, d, false);
+      for (int64_t r = 0; r < rows; ++r) {
+        const int64_t visible = std::clamp<int64_t>(sizes.visible(s, unit.query + i + r) - begin, 0, n);
+        softmax[i + r].add(scores + r * length, visible, length, sums + (i + r) * width, width);
+      }
+      simd::product<T>({scores, length, 1}, values, width, sums + i * width, width, rows, d, n, begin > 0);
+    }
+  }
+
+  for (int64_t i = 0; i < unit.queries; ++i) {
+    const bool sees = softmax[i].sum != 0;
+    const T factor = sees ? 1 / softmax[i].sum : T{0};
+    T* row = out.at(first_query + i, column);
+    for (int64_t c = 0; c < d; ++c) row[c] = sums[i * width + c] * factor;
+    log_sum_exp[(first_query + i) * sizes.heads + unit.head] = softmax[i].maximum + std::log(softmax[i].sum);
+  }
+}
+
+// scores = S, gradients = dP → P and scale · dS in place.
+template <class T>
+void score_gradients(T* scores, T* gradients, int64_t length, int64_t visible, T log_sum_exp, T d_sum, T scale) {
+  exponentials(scores, visible, length, log_sum_exp);
+  for (int64_t j = 0; j < length; ++j) gradients[j] = scores[j] * (gradients[j] - d_sum) * scale;
+}
+
+template <class T>
+struct BackwardRows {
+  Rows<const T> dout, q, k, v, out;
+  const T* log_sum_exp;
+  Rows<T> dq, dk, dv;
+};
+
+template <class T>
+void unpack_rows(const T* from, int64_t n, int64_t width, T* to, int64_t stride) {
+  const int64_t length = simd::padded<T>(width);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t d = 0; d < width; ++d) to[i * stride + d] = from[i * length + d];
+}
+
+// All queries of one head of one sequence: every gradient is summed here alone, in the order of the tiles.
+template <class T>
+void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRows<T>& x) {
+  const int64_t d = sizes.head_size, width = simd::padded<T>(d), column = head * d;
+  const int64_t first_query = sizes.cu_queries[s], queries = sizes.queries(s);
+  const int64_t first_key = sizes.cu_keys[s], keys = sizes.keys(s);
+  const int64_t block = std::min(simd::padded<T>(keys), kBackwardKeys), tile = std::min(queries, kBackwardTile);
+  const T scale = static_cast<T>(sizes.scale());
+
+  Scratch scratch = Scratch::of_this_thread(
+      3 * Scratch::bytes_for<T>(queries * width) + Scratch::bytes_for<T>(queries) +
+      3 * Scratch::bytes_for<T>(block * width) + 2 * Scratch::bytes_for<T>(d * block) +
+      2 * Scratch::bytes_for<T>(tile * block));
+  T* q = scratch.take<T>(queries * width);
+  T* dout = scratch.take<T>(queries * width);
+  T* dq = scratch.take<T>(queries * width);
+  T* d_sums = scratch.take<T>(queries);
+  T* k = scratch.take<T>(block * width);
+  T* dk = scratch.take<T>(block * width);
+  T* dv = scratch.take<T>(block * width);
+  T* k_transposed = scratch.take<T>(d * block);
+  T* v_transposed = scratch.take<T>(d * block);
+  T* scores = scratch.take<T>(tile * block);
+  T* gradients = scratch.take<T>(tile * block);
+
+  pack_rows(x.q.at(first_query, column), x.q.stride, queries, d, q);
+  pack_rows(x.dout.at(first_query, column), x.dout.stride, queries, d, dout);
+  std::memset(dq, 0, static_cast<size_t>(queries * width) * sizeof(T));
+  for (int64_t i = 0; i < queries; ++i)
+    d_sums[i] = simd::dot(dout + i * width, x.out.at(first_query + i, column), d);
+
+  for (int64_t begin = 0; begin < keys; begin += kBackwardKeys) {
+    const int64_t n = std::min(kBackwardKeys, keys - begin), length = simd::padded<T>(n);
+    pack_rows(x.k.at(first_key + begin, column), x.k.stride, n, d, k);
+    pack_transposed(x.k.at(first_key + begin, column), x.k.stride, n, d, scale, k_transposed);
+    pack_transposed(x.v.at(first_key + begin, column), x.v.stride, n, d, T{1}, v_transposed);
+    std::memset(dk, 0, static_cast<size_t>(n * width) * sizeof(T));
+    std::memset(dv, 0, static_cast<size_t>(n * width) * sizeof(T));
+    for (int64_t i = 0; i < queries; i += kBackwardTile) {
+      const int64_t rows = std::min(kBackwardTile, queries - i);
+      if (sizes.visible(s, i + rows - 1) <= begin) continue;
+      const T *q_tile = q + i * width, *dout_tile = dout + i * width;
+      simd::product<T>({q_tile, width, 1}, k_transposed, length, scores, length, rows, n, d, false);
+      simd::product<T>({dout_tile, width, 1}, v_transposed, length, gradients, length, rows, n, d, false);
+      for (int64_t r = 0; r < rows; ++r) {
+        const int64_t visible = std::clamp<int64_t>(sizes.visible(s, i + r) - begin, 0, n);
+        score_gradients(scores + r * length, gradients + r * length, length, visible,
+                        x.log_sum_exp[(first_query + i + r) * sizes.heads + head], d_sums[i + r], scale);
+      }
+      simd::product<T>({scores, 1, length}, dout_tile, width, dv, width, n, d, rows, true);
+      simd::product<T>({gradients, 1, length}, q_tile, width, dk, width, n, d, rows, true);
+      simd::product<T>({gradients, length, 1}, k, width, dq + i * width, width, rows, d, n, true);
+    }
+    unpack_rows(dk, n, d, x.dk.at(first_key + begin, column), x.dk.stride);
+    unpack_rows(dv, n, d, x.dv.at(first_key + begin, column), x.dv.stride);
+  }
+  unpack_rows(dq, queries, d, x.dq.at(first_query, column), x.dq.stride);
+}
+
+template <class T>
+Rows<const T> rows_of(const Tensor& x) {
+  return {x.data<T>(), x.stride(0)};
+}
+
+template <class T>
+Rows<T> target_rows(Tensor& x, const Tensor& like, const char* name) {
+  check(x.defined() && x.shape() == like.shape() && x.dtype() == like.dtype() && x.stride(1) == 1, kOp, ": ", name,
+        " is ", describe(x), ", expected ", describe(like), " with rows in one piece");
+  return {x.mutable_data<T>(), x.stride(0)};
+}
+
+}  // namespace
+
+AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor& v_any, const Tensor& cu_queries,
+                          const Tensor& cu_keys, int64_t heads, bool causal) {
+  const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, heads, causal);
+  const Tensor q = with_plain_rows(q_any), k = with_plain_rows(k_any), v = with_plain_rows(v_any);
+  AttentionResult result{Tensor::empty(q.shape(), q.dtype()), Tensor::empty({q.size(0), heads}, q.dtype())};
+  const std::vector<Unit> units = units_of(sizes, kQueryBlock);
+  dispatch_floating(kOp, q.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const Rows<const T> qs = rows_of<T>(q), ks = rows_of<T>(k), vs = rows_of<T>(v);
+    const Rows<T> out{result.out.mutable_data<T>(), q.size(1)};
+    T* log_sum_exp = result.log_sum_exp.mutable_data<T>();
+    parallel_chunks(static_cast<int64_t>(units.size()), [&](int64_t u) {
+      forward_unit<T>(sizes, units[static_cast<size_t>(u)], qs, ks, vs, out, log_sum_exp);
+    });
+  });
+  return result;
+}
+
+void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tensor& k_any, const Tensor& v_any,
+                        const AttentionResult& forward, const Tensor& cu_queries, const Tensor& cu_keys, int64_t heads,
+                        bool causal, Tensor dq, Tensor dk, Tensor dv) {
+  const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, heads, causal);
+  check(dout_any.shape() == q_any.shape() && dout_any.dtype() == q_any.dtype(), kOp, ": dout is ", describe(dout_any),
+        ", expected ", describe(q_any));
+  const Tensor q = with_plain_rows(q_any), k = with_plain_rows(k_any), v = with_plain_rows(v_any);
+  const Tensor dout = with_plain_rows(dout_any);
+  dispatch_floating(kOp, q.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const BackwardRows<T> x{rows_of<T>(dout), rows_of<T>(q), rows_of<T>(k), rows_of<T>(v), rows_of<T>(forward.out),
+                            forward.log_sum_exp.data<T>(), target_rows<T>(dq, q, "dq"), target_rows<T>(dk, k, "dk"),
+                            target_rows<T>(dv, v, "dv")};
+    parallel_chunks(sizes.sequences() * heads,
+                    [&](int64_t u) { backward_unit<T>(sizes, u / heads, u % heads, x); });
+  });
+}
+
+}  // namespace tessera::ops

@@ -1,0 +1,45 @@
+// Scaled dot-product attention over ragged sequences, flash style (Dao et al., "FlashAttention", 2022).
+//
+// Sequence s has queries cu_queries[s] .. cu_queries[s+1] of q and keys cu_keys[s] .. cu_keys[s+1] of k and v. For each
+// head (head size d_h, scale = d_h^-1/2), with S = scale · Q Kᵀ and the row-wise softmax P of S:
+//
+//   out = P V,   log_sum_exp_i = log Σ_j exp S_ij.
+//
+// Only log_sum_exp [query tokens, heads] is kept for backward, which computes P_ij = exp(S_ij - log_sum_exp_i) again,
+// tile by tile. With dO the cotangent of out:
+//
+//   dV = Pᵀ dO,   dP = dO Vᵀ,   dS_ij = P_ij (dP_ij - D_i),   D_i = Σ_j P_ij dP_ij = dO_i · out_i,
+//   dQ = scale · dS K,   dK = scale · dSᵀ Q.
+//
+// (The softmax's Jacobian is P_ij (δ_jl - P_il); D_i is what its second part leaves of row i.)
+//
+// With `causal`, query i of a sequence sees its keys 0 .. i + (keys - queries). A query that sees no key has output 0,
+// log_sum_exp -inf and passes no gradient.
+//
+// Rows may lie any distance apart (row-strided views): the q, k and v of a fused projection [tokens, 3 · width] are
+// read in place, and backward may write dq, dk and dv into the three parts of one tensor.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace tessera::ops {
+
+struct AttentionResult {
+  Tensor out;          // [query tokens, heads · d_h]
+  Tensor log_sum_exp;  // [query tokens, heads]
+};
+
+// q [query tokens, heads · d_h]; k, v [key tokens, heads · d_h]; cu_queries, cu_keys i64 [sequences + 1]. f32 or f64.
+AttentionResult attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_queries,
+                          const Tensor& cu_keys, int64_t heads, bool causal);
+
+// Overwrites dq, dk and dv: tensors of the shapes of q, k and v whose rows have their elements side by side.
+void attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
+                        const AttentionResult& forward, const Tensor& cu_queries, const Tensor& cu_keys, int64_t heads,
+                        bool causal, Tensor dq, Tensor dk, Tensor dv);
+
+// The probabilities P of self-attention on qkv [tokens, 3 · heads · d_h], for pictures: flat f32 [Σ L_s²], the [L_s, L_s]
+// matrices (query, key) one after another. head = -1: the mean over heads; else of that head.
+Tensor attention_weights(const Tensor& qkv, const Tensor& cu_seqlens, int64_t heads, int64_t head = -1);
+
+}  // namespace tessera::ops

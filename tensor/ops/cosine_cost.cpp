@@ -1,0 +1,200 @@
+#include "tensor/ops/cosine_cost.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "tensor/ops/ragged.h"
+#include "tensor/ops/scratch.h"
+#include "tensor/ops/simd.h"
+#include "tensor/parallel.h"
+
+namespace tessera::ops {
+namespace {
+
+constexpr const char* kOp = "cosine_cost";
+
+// to [rows, padded width] = scale_i · x_i, zero in the padding; computes the scales first if `eps` > 0.
+template <class T>
+void normalise(const T* x, int64_t stride, int64_t rows, int64_t width, T eps, T* scale, T* to) {
+  const int64_t length = simd::padded<T>(width);
+  for (int64_t i = 0; i < rows; ++i) {
+    const T* row = x + i * stride;
+    if (eps > 0) {
+      const T norm = std::sqrt(simd::dot(row, row, width));
+      scale[i] = 1 / (norm > eps ? norm : eps);
+    }
+    for (int64_t c = 0; c < width; ++c) to[i * length + c] = scale[i] * row[c];
+    for (int64_t c = width; c < length; ++c) to[i * length + c] = T{0};
+  }
+}
+
+// to [width, padded rows] = fromᵀ, from [rows, length].
+template <class T>
+void transpose(const T* from, int64_t rows, int64_t length, int64_t width, T* to) {
+  const int64_t padded_rows = simd::padded<T>(rows);
+  for (int64_t c = 0; c < width; ++c) {
+    for (int64_t i = 0; i < rows; ++i) to[c * padded_rows + i] = from[i * length + c];
+    for (int64_t i = rows; i < padded_rows; ++i) to[c * padded_rows + i] = T{0};
+  }
+}
+
+// Turns dx̂ [rows, padded width] into dx, where a norm above eps has a gradient of its own.
+template <class T>
+void through_norm(const T* d_unit, const T* unit, const T* scale, int64_t rows, int64_t width, T eps, T* dx) {
+  const int64_t length = simd::padded<T>(width);
+  for (int64_t i = 0; i < rows; ++i) {
+    const T *from = d_unit + i * length, *direction = unit + i * length;
+    const T along = scale[i] < 1 / eps ? simd::dot(from, direction, length) : T{0};
+    for (int64_t c = 0; c < width; ++c) dx[i * width + c] = scale[i] * (from[c] - along * direction[c]);
+  }
+}
+
+struct Problem {
+  std::span<const int64_t> cu_x, cu_y;
+  std::vector<int64_t> offsets;
+  int64_t width;
+
+  int64_t samples() const { return static_cast<int64_t>(cu_x.size()) - 1; }
+};
+
+Problem check_problem(const Tensor& x, const Tensor& y, const Tensor& cu_x, const Tensor& cu_y, double eps) {
+  check(x.defined() && x.dim() == 2, kOp, ": x is ", describe(x), ", expected [rows, d]");
+  check(y.defined() && y.dim() == 2 && y.size(1) == x.size(1) && y.dtype() == x.dtype(), kOp, ": y is ", describe(y),
+        ", expected ", x.dtype(), " [rows, ", x.size(1), "]");
+  check(eps > 0, kOp, ": eps is ", eps, ", expected more than 0");
+  const auto rows = check_marks(kOp, "cu_x", cu_x, x.size(0)), columns = check_marks(kOp, "cu_y", cu_y, y.size(0));
+  check(rows.size() == columns.size(), kOp, ": cu_x marks ", rows.size() - 1, " samples, cu_y ", columns.size() - 1);
+  return {rows, columns, matrix_offsets(rows, columns), x.size(1)};
+}
+
+}  // namespace
+
+CosineCostResult cosine_cost(const Tensor& x_any, const Tensor& y_any, const Tensor& cu_x, const Tensor& cu_y,
+                             double eps) {
+  const Problem p = check_problem(x_any, y_any, cu_x, cu_y, eps);
+  const Tensor x = with_plain_rows(x_any), y = with_plain_rows(y_any);
+  CosineCostResult result{Tensor::empty({p.offsets.back()}, x.dtype()), Tensor::empty({x.size(0)}, x.dtype()),
+                          Tensor::empty({y.size(0)}, x.dtype())};
+  dispatch_floating(kOp, x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *xs = x.data<T>(), *ys = y.data<T>();
+    T *x_scale = result.x_scale.mutable_data<T>(), *y_scale = result.y_scale.mutable_data<T>();
+    T* cost = result.cost.mutable_data<T>();
+    const int64_t width = p.width, padded_width = simd::padded<T>(width);
+    parallel_chunks(p.samples(), [&](int64_t s) {
+      const int64_t first_x = p.cu_x[s], first_y = p.cu_y[s], m = p.cu_x[s + 1] - first_x, n = p.cu_y[s + 1] - first_y;
+      const int64_t length = simd::padded<T>(n);
+      Scratch scratch = Scratch::of_this_thread(
+          Scratch::bytes_for<T>(m * padded_width) + Scratch::bytes_for<T>(n * padded_width) +
+          Scratch::bytes_for<T>(width * length) + Scratch::bytes_for<T>(m * length));
+      T* x_unit = scratch.take<T>(m * padded_width);
+      T* y_unit = scratch.take<T>(n * padded_width);
+      T* y_transposed = scratch.take<T>(width * length);
+      T* cosine = scratch.take<T>(m * length);
+      normalise(xs + first_x * x.stride(0), x.stride(0), m, width, static_cast<T>(eps), x_scale + first_x, x_unit);
+      normalise(ys + first_y * y.stride(0), y.stride(0), n, width, static_cast<T>(eps), y_scale + first_y, y_unit);
+      transpose(y_unit, n, padded_width, width, y_transposed);
+      simd::product<T>({x_unit, padded_width, 1}, y_transposed, length, cosine, length, m, n, width, false);
+      T* to = cost + p.offsets[static_cast<size_t>(s)];
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t j = 0; j < n; ++j) to[i * n + j] = 1 - cosine[i * length + j];
+    });
+  });
+  return result;
+}
+
+CosineCostGradients cosine_cost_backward(const Tensor& dcost_any, const Tensor& x_any, const Tensor& y_any,
+                                         const CosineCostResult& forward, const Tensor& cu_x, const Tensor& cu_y,
+                                         double eps) {
+  const Problem p = check_problem(x_any, y_any, cu_x, cu_y, eps);
+  const Tensor x = with_plain_rows(x_any), y = with_plain_rows(y_any), dcost = dcost_any.contiguous();
+  check(dcost.numel() == p.offsets.back() && dcost.dtype() == x.dtype(), kOp, ": dcost is ", describe(dcost),
+        ", expected ", x.dtype(), " with ", p.offsets.back(), " elements");
+  CosineCostGradients result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty(y.shape(), x.dtype())};
+  dispatch_floating(kOp, x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *xs = x.data<T>(), *ys = y.data<T>(), *gradient = dcost.data<T>();
+    const T *x_scale = forward.x_scale.data<T>(), *y_scale = forward.y_scale.data<T>();
+    T *dx = result.dx.mutable_data<T>(), *dy = result.dy.mutable_data<T>();
+    const int64_t width = p.width, length = simd::padded<T>(width);
+    parallel_chunks(p.samples(), [&](int64_t s) {
+      const int64_t first_x = p.cu_x[s], first_y = p.cu_y[s], m = p.cu_x[s + 1] - first_x, n = p.cu_y[s + 1] - first_y;
+      Scratch scratch = Scratch::of_this_thread(2 * Scratch::bytes_for<T>(m * length) +
+                                                2 * Scratch::bytes_for<T>(n * length) + Scratch::bytes_for<T>(m * n) +
+                                                Scratch::bytes_for<T>(m) + Scratch::bytes_for<T>(n));
+      T* x_unit = scratch.take<T>(m * length);
+      T* y_unit = scratch.take<T>(n * length);
+      T* dx_unit = scratch.take<T>(m * length);
+      T* dy_unit = scratch.take<T>(n * length);
+      T* minus = scratch.take<T>(m * n);
+      T* scales = scratch.take<T>(m);
+      T* y_scales = scratch.take<T>(n);
+      std::copy_n(x_scale + first_x, m, scales);
+      std::copy_n(y_scale + first_y, n, y_scales);
+      normalise(xs + first_x * x.stride(0), x.stride(0), m, width, T{0}, scales, x_unit);
+      normalise(ys + first_y * y.stride(0), y.stride(0), n, width, T{0}, y_scales, y_unit);
+      const T* g = gradient + p.offsets[static_cast<size_t>(s)];
+      for (int64_t i = 0; i < m * n; ++i) minus[i] = -g[i];
+      simd::product<T>({minus, n, 1}, y_unit, length, dx_unit, length, m, width, n, false);
+      simd::product<T>({minus, 1, n}, x_unit, length, dy_unit, length, n, width, m, false);
+      through_norm(dx_unit, x_unit, scales, m, width, static_cast<T>(eps), dx + first_x * width);
+      through_norm(dy_unit, y_unit, y_scales, n, width, static_cast<T>(eps), dy + first_y * width);
+    });
+  });
+  return result;
+}
+
+namespace {
+
+std::vector<int64_t> check_plan(const Tensor& cost, const Tensor& plan, const Tensor& cu_x, const Tensor& cu_y) {
+  constexpr const char* op = "transport_distance";
+  const auto rows = check_marks(op, "cu_x", cu_x), columns = check_marks(op, "cu_y", cu_y);
+  check(rows.size() == columns.size(), op, ": cu_x marks ", rows.size() - 1, " samples, cu_y ", columns.size() - 1);
+  std::vector<int64_t> offsets = matrix_offsets(rows, columns);
+  check(cost.numel() == offsets.back(), op, ": cost is ", describe(cost), ", expected ", offsets.back(), " elements");
+  check(plan.defined() && plan.numel() == cost.numel() && plan.dtype() == cost.dtype(), op, ": plan is ",
+        describe(plan), ", expected ", describe(cost));
+  return offsets;
+}
+
+}  // namespace
+
+Tensor transport_distance(const Tensor& cost_any, const Tensor& plan_any, const Tensor& cu_x, const Tensor& cu_y) {
+  const std::vector<int64_t> offsets = check_plan(cost_any, plan_any, cu_x, cu_y);
+  const Tensor cost = cost_any.contiguous(), plan = plan_any.contiguous();
+  const int64_t samples = static_cast<int64_t>(offsets.size()) - 1;
+  Tensor distance = Tensor::empty({samples}, cost.dtype());
+  dispatch_floating("transport_distance", cost.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *c = cost.data<T>(), *t = plan.data<T>();
+    T* out = distance.mutable_data<T>();
+    parallel_for(samples, 8, [&](int64_t begin, int64_t end) {
+      for (int64_t s = begin; s < end; ++s) {
+        const int64_t first = offsets[static_cast<size_t>(s)];
+        out[s] = simd::dot(c + first, t + first, offsets[static_cast<size_t>(s) + 1] - first);
+      }
+    });
+  });
+  return distance;
+}
+
+Tensor transport_distance_backward(const Tensor& ddistance, const Tensor& plan_any, const Tensor& cu_x,
+                                   const Tensor& cu_y) {
+  const Tensor plan = plan_any.contiguous();
+  const std::vector<int64_t> offsets = check_plan(plan, plan, cu_x, cu_y);
+  Tensor dcost = Tensor::empty(plan.shape(), plan.dtype());
+  dispatch_floating("transport_distance", plan.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *t = plan.data<T>(), *d = ddistance.data<T>();
+    T* to = dcost.mutable_data<T>();
+    parallel_for(static_cast<int64_t>(offsets.size()) - 1, 8, [&](int64_t begin, int64_t end) {
+      for (int64_t s = begin; s < end; ++s)
+        for (int64_t i = offsets[static_cast<size_t>(s)]; i < offsets[static_cast<size_t>(s) + 1]; ++i)
+          to[i] = d[s] * t[i];
+    });
+  });
+  return dcost;
+}
+
+}  // namespace tessera::ops

@@ -1,0 +1,148 @@
+#include "tensor/ops/cross_entropy.h"
+
+#include <vector>
+
+#include "tensor/ops/ragged.h"
+#include "tensor/ops/simd.h"
+#include "tensor/ops/vector_math.h"
+#include "tensor/parallel.h"
+
+namespace tessera::ops {
+namespace {
+
+constexpr const char* kOp = "cross_entropy";
+
+int64_t check_labels(const Tensor& logits, const Tensor& labels, int64_t ignore_index) {
+  check(logits.defined() && logits.dim() == 2, kOp, ": logits are ", describe(logits), ", expected [n, classes]");
+  check(labels.defined() && labels.dtype() == DType::i64 && labels.shape() == Shape{logits.size(0)}, kOp, ": labels are ",
+        describe(labels), ", expected i64 [", logits.size(0), "]");
+  check(labels.is_contiguous(), kOp, ": labels are not contiguous");
+  const int64_t* label = labels.data<int64_t>();
+  int64_t counted = 0;
+  for (int64_t i = 0; i < labels.numel(); ++i) {
+    if (label[i] == ignore_index) continue;
+    check(label[i] >= 0 && label[i] < logits.size(1), kOp, ": label[", i, "] is ", label[i], ", expected 0 to ",
+          logits.size(1) - 1, " or ", ignore_index, " (ignored)");
+    ++counted;
+  }
+  return counted;
+}
+
+// log Σ exp x, with the exponentials in a small buffer so that both loops are vector code.
+template <class T>
+T log_sum_exp_of(const T* x, int64_t n) {
+  constexpr int64_t kBuffer = 256;
+  T buffer[kBuffer], total = 0;
+  const T most = simd::maximum(x, n);
+  for (int64_t begin = 0; begin < n; begin += kBuffer) {
+    const int64_t count = n - begin < kBuffer ? n - begin : kBuffer;
+    for (int64_t j = 0; j < count; ++j) buffer[j] = vmath::exp(x[begin + j] - most);
+    total += simd::sum(buffer, count);
+  }
+  return most + std::log(total);
+}
+
+}  // namespace
+
+CrossEntropyResult cross_entropy(const Tensor& logits_any, const Tensor& labels_any, bool mean, int64_t ignore_index) {
+  const Tensor labels = labels_any.defined() ? labels_any.contiguous() : labels_any;
+  const int64_t counted = check_labels(logits_any, labels, ignore_index);
+  const Tensor logits = with_plain_rows(logits_any);
+  const int64_t n = logits.size(0), classes = logits.size(1);
+  CrossEntropyResult result{{}, Tensor::empty({n}, logits.dtype()), counted};
+  std::vector<double> losses(static_cast<size_t>(n), 0.0);
+  dispatch_floating(kOp, logits.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const int64_t* label = labels.data<int64_t>();
+    const T* x = logits.data<T>();
+    T* log_sum_exp = result.log_sum_exp.mutable_data<T>();
+    parallel_for(n, grain_for(4 * classes), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        if (label[i] == ignore_index) continue;
+        const T* row = x + i * logits.stride(0);
+        log_sum_exp[i] = log_sum_exp_of(row, classes);
+        losses[static_cast<size_t>(i)] = static_cast<double>(log_sum_exp[i]) - static_cast<double>(row[label[i]]);
+      }
+    });
+  });
+  double total = 0;
+  for (const double loss : losses) total += loss;
+  result.loss = Tensor::scalar(mean && counted > 0 ? total / static_cast<double>(counted) : total, logits.dtype());
+  return result;
+}
+
+Tensor cross_entropy_backward(double factor, const Tensor& logits_any, const Tensor& labels_any,
+                              const Tensor& log_sum_exp, int64_t ignore_index) {
+  const Tensor logits = with_plain_rows(logits_any), labels = labels_any.contiguous();
+  const int64_t n = logits.size(0), classes = logits.size(1);
+  Tensor gradient = Tensor::empty({n, classes}, logits.dtype());
+  dispatch_floating(kOp, logits.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const int64_t* label = labels.data<int64_t>();
+    const T *x = logits.data<T>(), *norm = log_sum_exp.data<T>();
+    T* dx = gradient.mutable_data<T>();
+    const T scale = static_cast<T>(factor);
+    parallel_for(n, grain_for(4 * classes), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        T* to = dx + i * classes;
+        const T* row = x + i * logits.stride(0);
+        if (label[i] == ignore_index) {
+          for (int64_t c = 0; c < classes; ++c) to[c] = T{0};
+          continue;
+        }
+        const T shift = norm[i];
+        for (int64_t c = 0; c < classes; ++c) to[c] = scale * vmath::exp(row[c] - shift);
+        to[label[i]] -= scale;
+      }
+    });
+  });
+  return gradient;
+}
+
+namespace {
+
+void check_targets(const Tensor& logits, const Tensor& targets) {
+  check(logits.defined(), "bce_with_logits: logits are undefined");
+  check(targets.defined() && targets.shape() == logits.shape() && targets.dtype() == logits.dtype(),
+        "bce_with_logits: targets are ", describe(targets), ", expected ", describe(logits));
+}
+
+}  // namespace
+
+Tensor bce_with_logits(const Tensor& logits_any, const Tensor& targets_any, double factor) {
+  check_targets(logits_any, targets_any);
+  const Tensor logits = logits_any.contiguous(), targets = targets_any.contiguous();
+  constexpr int64_t kGrain = 4096;
+  std::vector<double> partial(static_cast<size_t>((logits.numel() + kGrain - 1) / kGrain), 0.0);
+  dispatch_floating("bce_with_logits", logits.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *x = logits.data<T>(), *t = targets.data<T>();
+    parallel_for(logits.numel(), kGrain, [&](int64_t begin, int64_t end) {
+      double total = 0;
+      for (int64_t i = begin; i < end; ++i) {
+        check(t[i] >= 0 && t[i] <= 1, "bce_with_logits: target ", i, " is ", t[i], ", expected 0 to 1");
+        total += static_cast<double>((x[i] > 0 ? x[i] : T{0}) - x[i] * t[i] + std::log1p(std::exp(-std::abs(x[i]))));
+      }
+      partial[static_cast<size_t>(begin / kGrain)] = total;
+    });
+  });
+  double total = 0;
+  for (const double part : partial) total += part;
+  return Tensor::scalar(total * factor, logits.dtype());
+}
+
+Tensor bce_with_logits_backward(double factor, const Tensor& logits_any, const Tensor& targets_any) {
+  const Tensor logits = logits_any.contiguous(), targets = targets_any.contiguous();
+  Tensor gradient = Tensor::empty_like(logits);
+  dispatch_floating("bce_with_logits", logits.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *x = logits.data<T>(), *t = targets.data<T>(), scale = static_cast<T>(factor);
+    T* dx = gradient.mutable_data<T>();
+    parallel_for(logits.numel(), 4096, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) dx[i] = scale * (vmath::sigmoid(x[i]) - t[i]);
+    });
+  });
+  return gradient;
+}
+
+}  // namespace tessera::ops

@@ -1,0 +1,37 @@
+// Cross-entropy of class logits, fused with the softmax.
+//
+// For logits x [n, classes] and labels l [n], with log_sum_exp_i = log Σ_c exp x_ic:
+//
+//   loss = Σ_i (log_sum_exp_i - x_i,l_i) / divisor   over the rows whose label is not `ignore_index`;
+//
+// the divisor is the number of those rows (mean) or 1 (sum). Only log_sum_exp is kept for backward:
+//
+//   dx_ic = dloss / divisor · (exp(x_ic - log_sum_exp_i) - [c = l_i]),   0 in rows that do not count.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace tessera::ops {
+
+struct CrossEntropyResult {
+  Tensor loss;         // scalar
+  Tensor log_sum_exp;  // [n]; undefined contents in rows that do not count
+  int64_t counted = 0;
+};
+
+// The loss is summed (in f64, in row order), and divided by the counted rows if `mean`; 0 if there is none.
+CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& labels, bool mean, int64_t ignore_index);
+
+// `factor` = dloss / divisor. [n, classes].
+Tensor cross_entropy_backward(double factor, const Tensor& logits, const Tensor& labels, const Tensor& log_sum_exp,
+                              int64_t ignore_index);
+
+// Binary cross-entropy with logits, elementwise, in a form that neither overflows nor cancels:
+//   -t log σ(x) - (1 - t) log(1 - σ(x)) = max(x, 0) - x t + log(1 + exp(-|x|)).
+// The sum of all elements, times `factor`. targets in [0, 1], of the shape and dtype of logits.
+Tensor bce_with_logits(const Tensor& logits, const Tensor& targets, double factor);
+
+// factor · (σ(x) - t).
+Tensor bce_with_logits_backward(double factor, const Tensor& logits, const Tensor& targets);
+
+}  // namespace tessera::ops

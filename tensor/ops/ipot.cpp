@@ -1,0 +1,194 @@
+#include "tensor/ops/ipot.h"
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#include "tensor/ops/ragged.h"
+#include "tensor/ops/scratch.h"
+#include "tensor/ops/simd.h"
+#include "tensor/ops/vector_math.h"
+#include "tensor/parallel.h"
+
+namespace tessera::ops {
+namespace {
+
+constexpr const char* kOp = "ipot";
+constexpr double kSpanOfF32 = 40, kSpanOfF64 = 650;
+
+// While alive, results below the smallest normal number are 0 on this thread. The elements of a plan that die out pass
+// through that range, where arithmetic is up to a hundred times slower.
+class FlushDenormals {
+#if defined(__SSE2__)
+ public:
+  FlushDenormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040u); }
+  ~FlushDenormals() { _mm_setcsr(before_); }
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+  unsigned before_;
+#else
+ public:
+  FlushDenormals() {}
+  ~FlushDenormals() {}
+#endif
+};
+
+template <class T>
+struct Sample {
+  const T *cost, *row_marginals, *column_marginals;  // marginals: null for uniform
+  int64_t m, n;
+  T* plan;
+};
+
+// One pass over the matrix for each iteration: as soon as the new delta is known, each row gives its sigma, its row of
+// the plan, and with that its row of the next Q and its share of the next delta. `Work` is the type computed in.
+template <class T, class Work>
+class Solver {
+ public:
+  Solver(const Sample<T>& sample, double beta)
+      : sample_(sample), m_(sample.m), n_(sample.n), length_(simd::padded<Work>(sample.n)) {
+    Scratch scratch = Scratch::of_this_thread(2 * Scratch::bytes_for<Work>(m_ * length_) +
+                                              4 * Scratch::bytes_for<Work>(length_));
+    a_ = scratch.take<Work>(m_ * length_);
+    q_ = scratch.take<Work>(m_ * length_);
+    delta_ = scratch.take<Work>(length_);
+    next_ = scratch.take<Work>(length_);
+    row_ = scratch.take<Work>(length_);
+    columns_ = scratch.take<Work>(length_);
+    prepare(beta);
+  }
+
+  void run(int64_t iterations) {
+    for (int64_t t = 0; t < iterations; ++t) {
+      std::swap(delta_, next_);
+      for (int64_t j = 0; j < length_; ++j) delta_[j] = columns_[j] / delta_[j];
+      for (int64_t j = n_; j < length_; ++j) delta_[j] = 0;
+      std::fill_n(next_, length_, Work{0});
+      for (int64_t i = 0; i < m_; ++i) step_row(i, t + 1 == iterations);
+    }
+  }
+
+ private:
+  using Vector = simd::Vector<Work>;
+  static constexpr int64_t kLanes = simd::kLanes<Work>;
+
+  // A, Q = A (T = 1) and the first sums Σ_i Q_ij / m.
+  void prepare(double beta) {
+    const T least = *std::min_element(sample_.cost, sample_.cost + m_ * n_);
+    const Work rate = static_cast<Work>(-1 / beta), sigma = 1 / static_cast<Work>(m_);
+    std::fill_n(next_, length_, Work{0});
+    for (int64_t i = 0; i < m_; ++i) {
+      Work *a = a_ + i * length_, *q = q_ + i * length_;
+      const T* cost = sample_.cost + i * n_;
+      for (int64_t j = 0; j < n_; ++j)
+        a[j] = vmath::exp((static_cast<Work>(cost[j]) - static_cast<Work>(least)) * rate);
+      for (int64_t j = n_; j < length_; ++j) a[j] = 0;
+      for (int64_t j = 0; j < length_; ++j) q[j] = a[j];
+      for (int64_t j = 0; j < length_; ++j) next_[j] += a[j] * sigma;
+    }
+    for (int64_t j = 0; j < n_; ++j)
+      columns_[j] = sample_.column_marginals ? static_cast<Work>(sample_.column_marginals[j]) : 1 / static_cast<Work>(n_);
+    for (int64_t j = n_; j < length_; ++j) columns_[j] = 0;
+  }
+
+  void step_row(int64_t i, bool last) {
+    Work* q = q_ + i * length_;
+    const Work* a = a_ + i * length_;
+    Vector lanes{};
+    for (int64_t j = 0; j < length_; j += kLanes) {
+      const Vector v = simd::load(q + j) * simd::load(delta_ + j);
+      simd::store(row_ + j, v);
+      lanes += v;
+    }
+    const Work wanted = sample_.row_marginals ? static_cast<Work>(sample_.row_marginals[i]) : 1 / static_cast<Work>(m_);
+    const Work total = simd::sum_of_lanes<Work>(lanes);
+    const Work sigma = wanted > 0 ? wanted / total : Work{0};
+    if (last) {
+      for (int64_t j = 0; j < n_; ++j) sample_.plan[i * n_ + j] = static_cast<T>(row_[j] * sigma);
+      return;
+    }
+    for (int64_t j = 0; j < length_; j += kLanes) {
+      const Vector next = simd::load(a + j) * (simd::load(row_ + j) * sigma);
+      simd::store(q + j, next);
+      simd::store(next_ + j, simd::load(next_ + j) + next * sigma);
+    }
+  }
+
+  Sample<T> sample_;
+  int64_t m_, n_, length_;
+  Work *a_, *q_, *delta_, *next_, *row_, *columns_;
+};
+
+template <class T>
+void solve(const Sample<T>& sample, double beta, int64_t iterations) {
+  if (sample.m == 0 || sample.n == 0) return;
+  const FlushDenormals guard;
+  const auto [least, most] = std::minmax_element(sample.cost, sample.cost + sample.m * sample.n);
+  const double span = (static_cast<double>(*most) - static_cast<double>(*least)) / beta;
+  check(!(span > kSpanOfF64), kOp, ": beta ", beta, " is too small for costs from ", *least, " to ", *most,
+        "; expected at least ", span * beta / kSpanOfF64);
+  if (std::is_same_v<T, double> || span > kSpanOfF32)
+    Solver<T, double>(sample, beta).run(iterations);
+  else
+    Solver<T, T>(sample, beta).run(iterations);
+}
+
+void check_marginals(const char* name, const Tensor& marginals, const Tensor& cost, std::span<const int64_t> marks) {
+  if (!marginals.defined()) return;
+  check(marginals.dtype() == cost.dtype() && marginals.shape() == Shape{marks.back()}, kOp, ": ", name, " are ",
+        describe(marginals), ", expected ", cost.dtype(), " [", marks.back(), "]");
+  const std::vector<double> values = marginals.to(DType::f64).to_vector<double>();
+  for (size_t s = 1; s < marks.size(); ++s) {
+    double sum = 0;
+    for (int64_t i = marks[s - 1]; i < marks[s]; ++i) {
+      const double value = values[static_cast<size_t>(i)];
+      check(value >= 0, kOp, ": ", name, "[", i, "] is ", value, ", expected at least 0");
+      sum += value;
+    }
+    check(marks[s] == marks[s - 1] || std::abs(sum - 1) <= 1e-3, kOp, ": ", name, " of sample ", s - 1, " sum to ", sum,
+          ", expected 1");
+  }
+}
+
+}  // namespace
+
+Tensor ipot(const Tensor& cost_any, const Tensor& cu_rows, const Tensor& cu_columns, double beta, int64_t iterations,
+            const Tensor& row_marginals_any, const Tensor& column_marginals_any) {
+  check(beta > 0, kOp, ": beta is ", beta, ", expected more than 0");
+  check(iterations >= 1, kOp, ": iterations is ", iterations, ", expected at least 1");
+  check(cost_any.defined(), kOp, ": cost is undefined");
+  const auto rows = check_marks(kOp, "cu_rows", cu_rows), columns = check_marks(kOp, "cu_columns", cu_columns);
+  check(rows.size() == columns.size(), kOp, ": cu_rows marks ", rows.size() - 1, " samples, cu_columns ",
+        columns.size() - 1);
+  const std::vector<int64_t> offsets = matrix_offsets(rows, columns);
+  const Tensor cost = cost_any.contiguous();
+  check(cost.numel() == offsets.back(), kOp, ": cost is ", describe(cost), ", expected ", offsets.back(), " elements");
+  check_marginals("row_marginals", row_marginals_any, cost, rows);
+  check_marginals("column_marginals", column_marginals_any, cost, columns);
+  const Tensor row_marginals = row_marginals_any.defined() ? row_marginals_any.contiguous() : Tensor{};
+  const Tensor column_marginals = column_marginals_any.defined() ? column_marginals_any.contiguous() : Tensor{};
+  Tensor plan = Tensor::empty(cost.shape(), cost.dtype());
+  dispatch_floating(kOp, cost.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *c = cost.data<T>(), *p = row_marginals.defined() ? row_marginals.data<T>() : nullptr;
+    const T* q = column_marginals.defined() ? column_marginals.data<T>() : nullptr;
+    T* out = plan.mutable_data<T>();
+    parallel_chunks(static_cast<int64_t>(rows.size()) - 1, [&](int64_t s) {
+      const int64_t first = offsets[static_cast<size_t>(s)];
+      solve<T>({c + first, p ? p + rows[s] : nullptr, q ? q + columns[s] : nullptr, rows[s + 1] - rows[s],
+                columns[s + 1] - columns[s], out + first},
+               beta, iterations);
+    });
+  });
+  return plan;
+}
+
+}  // namespace tessera::ops
