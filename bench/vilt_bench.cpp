@@ -1,0 +1,86 @@
+// vilt_bench step|infer|ipot|adamw|gemm|loader: how long the parts of a ViLT training take, one JSON line for each
+// measurement.
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+
+#include "bench/bench.h"
+#include "tensor/error.h"
+#include "tensor/parallel.h"
+
+namespace tessera::bench {
+
+void report(const Arguments& arguments, const Milliseconds& ms, const nlohmann::ordered_json& extra) {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  nlohmann::ordered_json line{{"peer", "tessera " TESSERA_VERSION}, {"work", arguments.work}};
+  line.update(extra);
+  line["threads"] = arguments.threads;
+  line["ms"] = rounded(ms.median, 3);
+  line["min_ms"] = rounded(ms.least, 3);
+  line["max_ms"] = rounded(ms.most, 3);
+  line["peak_rss_bytes"] = int64_t{usage.ru_maxrss} * 1024;
+  std::cout << line.dump() << std::endl;
+}
+
+namespace {
+
+const std::map<std::string, void (*)(const Arguments&)> kWorks{
+    {"loader", bench_loader},
+};
+
+std::vector<std::string> work_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, function] : kWorks) names.push_back(name);
+  return names;
+}
+
+int run(int argc, char** argv) {
+  Arguments arguments;
+  arguments.threads = thread_count();
+  CLI::App app{"Measures the parts of a ViLT training; one JSON line for each measurement.\n"
+               "Every time is the median of --reps calls after --warmup calls."};
+  app.add_option("work", arguments.work, "what to measure")->required()->check(CLI::IsMember(work_names()));
+  app.add_option("--model", arguments.model, "size of the model")
+      ->check(CLI::IsMember({"b32", "small", "tiny", "scenes"}))
+      ->capture_default_str();
+  app.add_option("--batch", arguments.batch, "pairs in a batch")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--precision", arguments.precision, "of the activations; bf16 is not part of this version")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  app.add_option("--dropout", arguments.dropout)->check(CLI::Range(0.0, 0.999))->capture_default_str();
+  app.add_flag("--ragged", arguments.ragged, "texts and images of different lengths, as in COCO");
+  app.add_flag("--compile", arguments.compile, "accepted and ignored");
+  app.add_option("--compile-mode", arguments.compile_mode, "accepted and ignored");
+  app.add_option("--threads", arguments.threads)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--warmup", arguments.warmup, "calls before the measurement")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--reps", arguments.reps, "calls that are measured")->check(CLI::PositiveNumber)->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (arguments.precision == "bf16") {
+    std::cerr << "vilt_bench: precision bf16 is not part of this version; use --precision f32\n";
+    return 2;
+  }
+  set_thread_count(arguments.threads);
+  kWorks.at(arguments.work)(arguments);
+  return 0;
+}
+
+}  // namespace
+}  // namespace tessera::bench
+
+int main(int argc, char** argv) {
+  try {
+    return tessera::bench::run(argc, argv);
+  } catch (const tessera::Error& error) {
+    std::cerr << "vilt_bench: " << error.what() << '\n';
+    return 1;
+  }
+}
