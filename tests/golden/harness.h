@@ -21,6 +21,7 @@ struct Case {
 };
 
 // Runners of a case directory. A thrown exception is a failure with its message.
+Outcome run_adamw(const std::filesystem::path& directory);
 Outcome run_resize(const std::filesystem::path& directory);
 Outcome run_whole_word_mask(const std::filesystem::path& directory);
 Outcome run_wordpiece(const std::filesystem::path& directory);

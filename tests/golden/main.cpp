@@ -19,7 +19,7 @@ struct Known {
 };
 
 const Known kDirectories[] = {
-    {"adamw", nullptr, "no optimiser to compare"},
+    {"adamw", run_adamw, ""},
     {"ipot", nullptr, "no optimal transport to compare"},
     {"pos_embed", nullptr, "no interpolation of positions to compare"},
     {"vilt_pretrain", nullptr, "no pre-training model to compare"},
