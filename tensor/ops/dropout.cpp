@@ -1,0 +1,38 @@
+#include "tensor/ops/dropout.h"
+
+#include <algorithm>
+
+#include "tensor/ops/dropout_mask.h"
+#include "tensor/parallel.h"
+
+namespace tessera::ops {
+
+Tensor dropout(const Tensor& x, double p, const Ticket& ticket) {
+  check(x.defined(), "dropout: x is undefined");
+  const DropoutMask mask("dropout", p, ticket);
+  check(is_floating(x.dtype()) && x.dtype() != DType::bf16, "dropout: dtype is ", x.dtype(), ", expected f32 or f64");
+  if (!mask.drops()) return x;
+  const Tensor from = x.contiguous();
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  dispatch_floating("dropout", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* in = from.data<T>();
+    T* out = y.mutable_data<T>();
+    const T scale = static_cast<T>(mask.scale());
+    const uint32_t last_dropped = mask.last_dropped();
+    parallel_for(x.numel(), 8 * DropoutMask::kSegment, [=, &mask](int64_t begin, int64_t end) {
+      DropoutMask::Buffer buffer;
+      for (int64_t first = begin; first < end; first += DropoutMask::kSegment) {
+        const int64_t count = std::min(DropoutMask::kSegment, end - first);
+        const uint32_t* words = mask.words(first, count, buffer);
+        for (int64_t i = 0; i < count; ++i) {
+          const T scaled = in[first + i] * scale;
+          out[first + i] = words[i] > last_dropped ? scaled : T{0};
+        }
+      }
+    });
+  });
+  return y;
+}
+
+}  // namespace tessera::ops

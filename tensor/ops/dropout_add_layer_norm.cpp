@@ -1,0 +1,98 @@
+#include "tensor/ops/dropout_add_layer_norm.h"
+
+#include "tensor/ops/dropout_mask.h"
+#include "tensor/ops/layer_norm_rows.h"
+
+namespace tessera::ops {
+namespace {
+
+// out = (base or 0) + dropout(x), for a row of d elements of which the first is element `first` of the mask.
+template <class T, bool kAdd>
+void add_dropout_row(const T* base, const T* x, T* out, int64_t d, int64_t first, const DropoutMask& mask,
+                     DropoutMask::Buffer& buffer) {
+  const T scale = static_cast<T>(mask.scale());
+  const uint32_t last_dropped = mask.last_dropped();
+  for (int64_t begin = 0; begin < d; begin += DropoutMask::kSegment) {
+    const int64_t count = std::min(DropoutMask::kSegment, d - begin);
+    const uint32_t* words = mask.words(first + begin, count, buffer);
+    for (int64_t i = 0; i < count; ++i) {
+      const T scaled = x[begin + i] * scale;
+      const T kept = words[i] > last_dropped ? scaled : T{0};
+      out[begin + i] = kAdd ? base[begin + i] + kept : kept;
+    }
+  }
+}
+
+}  // namespace
+
+DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& weight,
+                                           const Tensor& bias, double eps, double p, const Ticket& ticket) {
+  check_layer_norm("dropout_add_layer_norm", x, weight, bias, eps);
+  check(residual.defined() && residual.shape() == x.shape() && residual.dtype() == x.dtype(),
+        "dropout_add_layer_norm: residual is ", residual.defined() ? describe(residual) : "undefined", ", expected ",
+        describe(x));
+  const DropoutMask mask("dropout_add_layer_norm", p, ticket);
+  const int64_t rows = row_count(x), d = x.size(-1);
+  DropoutAddLayerNorm result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty(x.shape(), x.dtype()),
+                             Tensor::empty({rows}, x.dtype()), Tensor::empty({rows}, x.dtype())};
+  const Tensor from = x.contiguous(), base = residual.contiguous(), w = weight.contiguous(), b = bias.contiguous();
+  dispatch_floating("dropout_add_layer_norm", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *in = from.data<T>(), *add = base.data<T>(), *scale = w.data<T>(), *shift = b.data<T>();
+    T *sum = result.sum.mutable_data<T>(), *y = result.normalised.mutable_data<T>();
+    T *mean = result.mean.mutable_data<T>(), *rstd = result.rstd.mutable_data<T>();
+    parallel_for(rows, grain_for(3 * d), [&](int64_t begin, int64_t end) {
+      DropoutMask::Buffer buffer;
+      for (int64_t i = begin; i < end; ++i) {
+        T* row = sum + i * d;
+        if (mask.drops())
+          add_dropout_row<T, true>(add + i * d, in + i * d, row, d, i * d, mask, buffer);
+        else
+          for_row<T>(d, [&](auto load, int64_t j) { store(row + j, load(add + i * d + j) + load(in + i * d + j)); });
+        normalise_row(row, scale, shift, y + i * d, d, static_cast<T>(eps), mean[i], rstd[i]);
+      }
+    });
+  });
+  return result;
+}
+
+DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const Tensor& d_normalised, const Tensor& sum,
+                                                    const Tensor& weight, const Tensor& mean, const Tensor& rstd,
+                                                    double p, const Ticket& ticket, const NormGradients& gradients) {
+  const DropoutMask mask("dropout_add_layer_norm", p, ticket);
+  check(d_sum.defined() || d_normalised.defined(), "dropout_add_layer_norm: no gradient arrived");
+  const int64_t rows = row_count(sum), d = sum.size(-1);
+  const Tensor direct = d_sum.defined() ? d_sum.contiguous() : d_sum;
+  const Tensor through = d_normalised.defined() ? d_normalised.contiguous() : d_normalised;
+  const Tensor w = weight.contiguous();
+  Tensor total = through.defined() ? Tensor::empty(sum.shape(), sum.dtype()) : direct;
+  Tensor dx = mask.drops() ? Tensor::empty(sum.shape(), sum.dtype()) : total;
+  dispatch_floating("dropout_add_layer_norm", sum.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* s = sum.data<T>();
+    const T *scale = w.data<T>(), *means = mean.data<T>(), *rstds = rstd.data<T>();
+    const T* add = direct.defined() ? direct.data<T>() : nullptr;
+    const T* dy = through.defined() ? through.data<T>() : nullptr;
+    T* out = dy ? total.mutable_data<T>() : nullptr;
+    T* dropped = mask.drops() ? dx.mutable_data<T>() : nullptr;
+    RowSums<T> sums(rows, d, 2 * d);
+    sums.run([&](int64_t begin, int64_t end, T* partial) {
+      DropoutMask::Buffer buffer;
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t at = i * d;
+        const auto backward = [&](auto&& write) {
+          normalise_row_backward(dy + at, s + at, scale, means[i], rstds[i], d, partial, partial + d, write);
+        };
+        if (dy && add)
+          backward([&](auto load, int64_t j, const auto& value) { store(out + at + j, load(add + at + j) + value); });
+        else if (dy)
+          backward([&](auto, int64_t j, const auto& value) { store(out + at + j, value); });
+        if (dropped) add_dropout_row<T, false>(nullptr, (dy ? out : add) + at, dropped + at, d, at, mask, buffer);
+      }
+    });
+    write_norm_gradients(sums, gradients, d);
+  });
+  return {dx, total};
+}
+
+}  // namespace tessera::ops

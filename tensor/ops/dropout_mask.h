@@ -1,0 +1,51 @@
+// Which elements dropout keeps: element i (row-major) uses word i of a ticket's stream and is kept iff word >= p · 2^32.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "tensor/error.h"
+#include "tensor/philox.h"
+
+namespace tessera::ops {
+
+// out[0 .. 4 · blocks) = the words of ticket.block(first_block + 0 .. blocks - 1), bit for bit. Writes whole groups of
+// kPhiloxLanes blocks: `out` has room for `blocks` rounded up to a multiple of it.
+inline constexpr int64_t kPhiloxLanes = 16;
+void philox_words(const Ticket& ticket, uint64_t first_block, int64_t blocks, uint32_t* out);
+
+class DropoutMask {
+ public:
+  // The most elements for which `words` is asked at once.
+  static constexpr int64_t kSegment = 1024;
+
+  // 0 <= p < 1.
+  DropoutMask(const char* op, double p, const Ticket& ticket) : ticket_(ticket), scale_(1 / (1 - p)) {
+    check(p >= 0 && p < 1, op, ": p is ", p, ", expected 0 <= p < 1");
+    if (p > 0) last_dropped_ = static_cast<uint32_t>(std::ceil(p * 0x1p32) - 1);
+    drops_ = p > 0;
+  }
+
+  bool drops() const { return drops_; }    // p > 0
+  double scale() const { return scale_; }  // 1 / (1 - p)
+  // With p > 0, an element is kept iff its word is larger than this: word >= p · 2^32 in integers.
+  uint32_t last_dropped() const { return last_dropped_; }
+
+  struct Buffer {
+    alignas(64) uint32_t words[kSegment + 4 * kPhiloxLanes + 4];
+  };
+  // A pointer to the words of elements first .. first + count - 1, in `buffer`. count <= kSegment.
+  const uint32_t* words(int64_t first, int64_t count, Buffer& buffer) const {
+    const int64_t block = first / 4, skipped = first % 4;
+    philox_words(ticket_, static_cast<uint64_t>(block), (skipped + count + 3) / 4, buffer.words);
+    return buffer.words + skipped;
+  }
+
+ private:
+  Ticket ticket_;
+  double scale_;
+  uint32_t last_dropped_ = 0;
+  bool drops_ = false;
+};
+
+}  // namespace tessera::ops

@@ -1,0 +1,48 @@
+#include "tensor/ops/layer_norm.h"
+
+#include "tensor/ops/layer_norm_rows.h"
+
+namespace tessera::ops {
+
+LayerNorm layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  check_layer_norm("layer_norm", x, weight, bias, eps);
+  const int64_t rows = row_count(x), d = x.size(-1);
+  LayerNorm result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows}, x.dtype()),
+                   Tensor::empty({rows}, x.dtype())};
+  const MatrixOperand from = rows_operand(x);
+  const Tensor w = weight.contiguous(), b = bias.contiguous();
+  dispatch_floating("layer_norm", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *in = from.tensor.data<T>(), *scale = w.data<T>(), *shift = b.data<T>();
+    T *y = result.y.mutable_data<T>(), *mean = result.mean.mutable_data<T>(), *rstd = result.rstd.mutable_data<T>();
+    parallel_for(rows, grain_for(2 * d), [=, &from](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        normalise_row(in + i * from.ld, scale, shift, y + i * d, d, static_cast<T>(eps), mean[i], rstd[i]);
+    });
+  });
+  return result;
+}
+
+Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                           const Tensor& rstd, const NormGradients& gradients) {
+  const int64_t rows = row_count(x), d = x.size(-1);
+  Tensor dx = Tensor::empty(x.shape(), x.dtype());
+  const MatrixOperand from = rows_operand(x);
+  const Tensor dy_rows = dy.contiguous(), w = weight.contiguous();
+  dispatch_floating("layer_norm", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T *g = dy_rows.data<T>(), *in = from.tensor.data<T>(), *scale = w.data<T>();
+    const T *means = mean.data<T>(), *rstds = rstd.data<T>();
+    T* out = dx.mutable_data<T>();
+    RowSums<T> sums(rows, d, 2 * d);
+    sums.run([&](int64_t begin, int64_t end, T* partial) {
+      for (int64_t i = begin; i < end; ++i)
+        normalise_row_backward(g + i * d, in + i * from.ld, scale, means[i], rstds[i], d, partial, partial + d,
+                               [to = out + i * d](auto, int64_t j, const auto& value) { store(to + j, value); });
+    });
+    write_norm_gradients(sums, gradients, d);
+  });
+  return dx;
+}
+
+}  // namespace tessera::ops

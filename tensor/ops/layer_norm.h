@@ -1,0 +1,30 @@
+// Layer normalisation over the last dimension (Ba, Kiros, Hinton, 2016).
+//
+//   mean = Σ x / d,  rstd = (Σ (x - mean)² / d + eps)^(-1/2),  x̂ = (x - mean) rstd,  y = x̂ w + b
+//
+// Gradient. With g = dy w, and since Σ x̂ = 0 and Σ x̂² = d (up to eps),
+//   dx = rstd (g - Σ g / d - x̂ Σ(g x̂) / d),  dw = Σ_rows dy x̂,  db = Σ_rows dy.
+//
+// x [..., d], weight and bias [d], mean and rstd [rows]. Statistics are taken in two passes, in the dtype of x (f32 or
+// f64). Errors name the shapes.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace tessera::ops {
+
+struct LayerNorm {
+  Tensor y, mean, rstd;
+};
+LayerNorm layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
+
+// Where the weight's and bias's gradients go: contiguous tensors [d], written or added to; undefined = not needed.
+struct NormGradients {
+  Tensor dweight, dbias;
+  bool accumulate_weight = false, accumulate_bias = false;
+};
+// Returns dx.
+Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                           const Tensor& rstd, const NormGradients& gradients);
+
+}  // namespace tessera::ops

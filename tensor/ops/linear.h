@@ -1,0 +1,31 @@
+// y = x Wᵀ + b, and the same followed by GELU.
+//
+//   x [..., in], weight [out, in], bias [out] or undefined, y [..., out]; with x and y as matrices of `tokens` rows:
+//   dx = dy W,  dW = dyᵀ x,  db = Σ_tokens dy.
+//
+// x may be a matrix with any distance between its rows, and weight may be transposed: both are read in place.
+// f32 and f64. Errors name the shapes.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace tessera::ops {
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+struct LinearGelu {
+  Tensor y;       // a Φ(a)
+  Tensor before;  // a = x Wᵀ + b
+};
+LinearGelu linear_gelu(const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+// dx [..., in] of dy [..., out].
+Tensor linear_data_gradient(const Tensor& dy, const Tensor& weight);
+// dW [out, in], written to `dw` (contiguous) or added to it.
+void linear_weight_gradient_(Tensor& dw, const Tensor& dy, const Tensor& x, bool accumulate);
+// Σ over all dimensions but the last, written to `sums` [columns] or added to it.
+void column_sums_(Tensor& sums, const Tensor& x, bool accumulate);
+// da = dy (Φ(a) + a φ(a)), and in the same pass its column sums, the bias gradient, unless `db` is undefined.
+Tensor gelu_gradient(const Tensor& dy, const Tensor& before, Tensor db, bool accumulate);
+
+}  // namespace tessera::ops

@@ -1,0 +1,122 @@
+// Building blocks of the kernels that work on rows: sums over a row in vector lanes, and sums over all rows of a matrix
+// in fixed chunks. The order of every sum depends on sizes alone.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "tensor/parallel.h"
+#include "tensor/tensor.h"
+
+namespace tessera::ops {
+
+template <class T>
+inline constexpr int64_t kVectorLanes = 64 / sizeof(T);
+
+// A vector of kVectorLanes<T> numbers; arithmetic and comparison are elementwise, scalars are broadcast.
+template <class T>
+using Vector [[gnu::vector_size(64)]] = T;
+
+struct LoadVector {
+  template <class T>
+  Vector<T> operator()(const T* p) const {
+    Vector<T> v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  }
+};
+struct LoadScalar {
+  template <class T>
+  T operator()(const T* p) const {
+    return *p;
+  }
+};
+// Writes a vector or a single number.
+template <class T, class Value>
+inline void store(T* p, const Value& value) {
+  std::memcpy(p, &value, sizeof value);
+}
+
+// The sum of the lanes, in halves.
+template <class T>
+inline T sum_of_lanes(const Vector<T>& v) {
+  T lanes[kVectorLanes<T>];
+  std::memcpy(lanes, &v, sizeof v);
+  for (int64_t half = kVectorLanes<T> / 2; half > 0; half /= 2)
+    for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+// N sums over a row at once. terms(load, i, sums) adds its terms at i to sums[0 .. N): for i in steps of a vector with a
+// load of vectors, then for the last elements one by one with a load of scalars.
+template <class T, size_t N, class F>
+inline std::array<T, N> row_sums(int64_t n, F&& terms) {
+  constexpr int64_t kLanes = kVectorLanes<T>;
+  Vector<T> even[N] = {}, odd[N] = {};
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    terms(LoadVector{}, i, even);
+    terms(LoadVector{}, i + kLanes, odd);
+  }
+  if (i + kLanes <= n) {
+    terms(LoadVector{}, i, even);
+    i += kLanes;
+  }
+  std::array<T, N> sums;
+  for (size_t k = 0; k < N; ++k) sums[k] = sum_of_lanes<T>(even[k] + odd[k]);
+  for (; i < n; ++i) terms(LoadScalar{}, i, sums);
+  return sums;
+}
+
+// Calls body(load, i) for i in steps of a vector, then for single elements with a scalar load.
+template <class T, class F>
+inline void for_row(int64_t n, F&& body) {
+  int64_t i = 0;
+  for (; i + kVectorLanes<T> <= n; i += kVectorLanes<T>) body(LoadVector{}, i);
+  for (; i < n; ++i) body(LoadScalar{}, i);
+}
+
+// Sums over the rows of a matrix: rows are taken in chunks, each with a partial sum of `width` numbers of its own, and
+// the partial sums are added in chunk order.
+template <class T>
+class RowSums {
+ public:
+  // About 8 thousand elements a chunk, so that threads share the work evenly.
+  RowSums(int64_t rows, int64_t row_elements, int64_t width)
+      : rows_(rows), width_(width), chunk_rows_(std::max<int64_t>(16, 8192 / std::max<int64_t>(1, row_elements))),
+        chunks_((rows + chunk_rows_ - 1) / chunk_rows_) {
+    partial_ = Tensor::empty({chunks_, width}, dtype_of<T>::value);
+  }
+
+  // body(begin, end, partial): adds rows [begin, end) to partial [width], which starts as zeros.
+  template <class Body>
+  void run(Body&& body) {
+    T* partial = partial_.mutable_data<T>();
+    parallel_chunks(chunks_, [&](int64_t chunk) {
+      T* own = partial + chunk * width_;
+      std::fill(own, own + width_, T{0});
+      const int64_t begin = chunk * chunk_rows_;
+      body(begin, std::min(rows_, begin + chunk_rows_), own);
+    });
+  }
+
+  // Entries [first, first + count) of the total go to `out`, or are added to it.
+  void write(T* out, int64_t first, int64_t count, bool accumulate) const {
+    const T* partial = partial_.data<T>();
+    parallel_for(count, std::max<int64_t>(64, grain_for(chunks_)), [=, this](int64_t begin, int64_t end) {
+      if (!accumulate) std::fill(out + begin, out + end, T{0});
+      for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+        const T* from = partial + chunk * width_ + first;
+        for (int64_t i = begin; i < end; ++i) out[i] += from[i];
+      }
+    });
+  }
+
+ private:
+  int64_t rows_, width_, chunk_rows_, chunks_;
+  Tensor partial_;
+};
+
+}  // namespace tessera::ops
