@@ -3,17 +3,14 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <cstring>
 #include <functional>
 #include <vector>
 
-#include "autograd/functions.h"
-#include "autograd/gradcheck.h"
-#include "autograd/tape.h"
 #include "tensor/parallel.h"
+#include "tests/ops/op_check.h"
 
-namespace tessera::testing {
+namespace tessera::test {
 
 // The elements in f64, row-major.
 inline std::vector<double> values_of(const Tensor& x) { return x.to(DType::f64).to_vector<double>(); }
@@ -80,4 +77,4 @@ inline std::vector<Tensor> gradients(const std::function<Variable(std::span<cons
   return grads;
 }
 
-}  // namespace tessera::testing
+}  // namespace tessera::test

@@ -66,7 +66,12 @@ struct Problem {
 
 template <class T>
 void check_product(int64_t m, int64_t n, int64_t k, bool ta, bool tb, T alpha, T beta, int64_t gap) {
-  CAPTURE(m), CAPTURE(n), CAPTURE(k), CAPTURE(ta), CAPTURE(tb), CAPTURE(beta);
+  CAPTURE(m);
+  CAPTURE(n);
+  CAPTURE(k);
+  CAPTURE(ta);
+  CAPTURE(tb);
+  CAPTURE(beta);
   const Problem<T> problem(m, n, k, ta, tb, alpha, beta, gap);
   Problem<T> run = problem;
   run.point();
