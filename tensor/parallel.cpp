@@ -36,7 +36,7 @@ class Pool {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
-      generation_.fetch_add(1);
+      state_.fetch_add(kGeneration);
     }
     wake_.notify_all();
     for (std::thread& worker : workers_) worker.join();
@@ -50,15 +50,16 @@ class Pool {
     context_ = context;
     chunks_ = chunks;
     next_.store(0, std::memory_order_relaxed);
+    finished_.store(0, std::memory_order_relaxed);
     failure_ = nullptr;
-    running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
     {
       const std::lock_guard lock(mutex_);
-      generation_.fetch_add(1);
+      state_.store((state_.load() & ~(kGeneration - 1)) + kGeneration + kOpen);
     }
     if (sleepers_.load() > 0) wake_.notify_all();
     take_chunks();
-    for (int spin = 0; running_.load(std::memory_order_acquire) > 0; ++spin) {
+    const uint64_t joined = (state_.fetch_and(~kOpen) & (kOpen - 1));
+    for (int spin = 0; finished_.load(std::memory_order_acquire) < joined; ++spin) {
       if (spin < kSpins)
         pause();
       else
@@ -68,25 +69,41 @@ class Pool {
   }
 
  private:
+  // The state of the current loop in one word: how many workers have joined it, whether more may, and its number. The
+  // caller closes the loop when no chunk is left and waits for those that have joined: one that has not woken up yet,
+  // because another program has its core, holds nobody up.
+  static constexpr uint64_t kOpen = 1u << 15, kGeneration = 1u << 16;
+  static uint64_t generation(uint64_t state) { return state / kGeneration; }
+
+  bool join(uint64_t state) {
+    while (state & kOpen) {
+      const uint64_t before = state;
+      if (state_.compare_exchange_weak(state, state + 1)) return true;
+      if (generation(state) != generation(before)) return false;
+    }
+    return false;
+  }
+
   void work() {
     uint64_t seen = 0;
     for (;;) {
-      uint64_t now = generation_.load(std::memory_order_acquire);
-      for (int spin = 0; now == seen && spin < kSpins; ++spin) {
+      uint64_t now = state_.load(std::memory_order_acquire);
+      for (int spin = 0; generation(now) == seen && spin < kSpins; ++spin) {
         pause();
-        now = generation_.load(std::memory_order_acquire);
+        now = state_.load(std::memory_order_acquire);
       }
-      if (now == seen) {
+      if (generation(now) == seen) {
         std::unique_lock lock(mutex_);
         sleepers_.fetch_add(1);
-        wake_.wait(lock, [&] { return generation_.load() != seen; });
+        wake_.wait(lock, [&] { return generation(state_.load()) != seen; });
         sleepers_.fetch_sub(1);
-        now = generation_.load();
+        now = state_.load();
       }
       if (stopping_) return;
-      seen = now;
+      seen = generation(now);
+      if (!join(now)) continue;
       take_chunks();
-      running_.fetch_sub(1, std::memory_order_release);
+      finished_.fetch_add(1, std::memory_order_release);
     }
   }
 
@@ -107,8 +124,8 @@ class Pool {
   std::vector<std::thread> workers_;
   std::mutex callers_, mutex_, failure_mutex_;
   std::condition_variable wake_;
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<int> sleepers_{0}, running_{0};
+  std::atomic<uint64_t> state_{0}, finished_{0};
+  std::atomic<int> sleepers_{0};
   std::atomic<int64_t> next_{0};
   std::atomic<bool> stopping_{false};
   int64_t chunks_ = 0;
