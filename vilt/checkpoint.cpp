@@ -1,0 +1,160 @@
+#include "vilt/checkpoint.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "data/files.h"
+#include "data/vocabulary.h"
+#include "nn/safetensors.h"
+#include "vilt/state_dict.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+const std::string kPrefix = "checkpoint-";
+
+Json read_json(const fs::path& path) {
+  const std::vector<uint8_t> bytes = read_file(path);
+  Json out = Json::parse(bytes.begin(), bytes.end(), nullptr, false);
+  check(out.is_object(), path.string(), ": not a JSON object");
+  return out;
+}
+
+// Hugging Face's field names; `do_resize` false means that images keep their size.
+std::string preprocessing_json(const SampleOptions& options) {
+  Json out;
+  out["do_resize"] = options.resize;
+  out["size"] = {{"shortest_edge", options.shorter}};
+  out["size_divisor"] = options.patch;
+  out["image_mean"] = options.norm.mean;
+  out["image_std"] = options.norm.std;
+  return out.dump(2) + "\n";
+}
+
+SampleOptions read_preprocessing(const fs::path& path) {
+  const Json in = read_json(path);
+  SampleOptions options;
+  try {
+    options.resize = in.value("do_resize", true);
+    options.shorter = in.at("size").at("shortest_edge").get<int>();
+    options.patch = in.at("size_divisor").get<int>();
+    options.norm.mean = in.at("image_mean").get<std::array<float, 3>>();
+    options.norm.std = in.at("image_std").get<std::array<float, 3>>();
+  } catch (const nlohmann::json::exception& error) {
+    fail(path.string(), ": ", error.what());
+  }
+  return options;
+}
+
+std::string state_json(const TrainingState& state) {
+  Json out;
+  out["step"] = state.step;
+  out["data_cursor"] = {{"next_step", state.step}};
+  out["seed"] = state.seed;
+  out["schedule"] = {{"peak", state.schedule.peak},   {"warmup", state.schedule.warmup}, {"total", state.schedule.total},
+                     {"power", state.schedule.power}, {"end", state.schedule.end}};
+  out["train_seconds"] = state.train_seconds;
+  out["settings"] = state.settings;
+  return out.dump(2) + "\n";
+}
+
+// The step that a checkpoint's directory name says; -1 if it is no such name.
+int64_t step_of(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (!name.starts_with(kPrefix) || name.size() == kPrefix.size() || name.size() > kPrefix.size() + 15) return -1;
+  const std::string digits = name.substr(kPrefix.size());
+  return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) ? std::stoll(digits) : -1;
+}
+
+}  // namespace
+
+void save_checkpoint(const fs::path& run, const TrainingState& state, const ModelConfig& config,
+                     const SampleOptions& preprocessing, const Wordpiece& vocabulary, const ParameterSet& parameters,
+                     const AdamW& optimizer) {
+  fs::create_directories(run);
+  const fs::path final_place = run / (kPrefix + std::to_string(state.step));
+  const fs::path beside = run / ("partial-" + kPrefix + std::to_string(state.step));
+  fs::remove_all(beside);
+  fs::create_directories(beside);
+  StateDict tensors;
+  for (const auto& [name, view] : file_views(parameters.state(), config)) tensors.emplace(name, view.contiguous());
+  save_safetensors((beside / "model.safetensors").string(), tensors, {{"format", "pt"}});
+  save_safetensors((beside / "optimizer.safetensors").string(), optimizer.state());
+  write_file_atomically(beside / "config.json", config.to_json(), Durability::power);
+  write_file_atomically(beside / "preprocessor_config.json", preprocessing_json(preprocessing), Durability::power);
+  write_vocabulary(beside / "vocab.txt", vocabulary.tokens());
+  write_file_atomically(beside / "state.json", state_json(state), Durability::power);
+  fs::remove_all(final_place);
+  fs::rename(beside, final_place);
+  for (const fs::directory_entry& entry : fs::directory_iterator(run)) {
+    const std::string name = entry.path().filename().string();
+    const int64_t step = step_of(entry.path());
+    if ((step >= 0 && step != state.step) || name.starts_with("partial-" + kPrefix)) fs::remove_all(entry.path());
+  }
+}
+
+std::optional<fs::path> newest_checkpoint(const fs::path& run) {
+  std::optional<fs::path> newest;
+  if (!fs::is_directory(run)) return newest;
+  for (const fs::directory_entry& entry : fs::directory_iterator(run))
+    if (step_of(entry.path()) >= 0 && (!newest || step_of(entry.path()) > step_of(*newest))) newest = entry.path();
+  return newest;
+}
+
+TrainingState read_training_state(const fs::path& checkpoint) {
+  const fs::path path = checkpoint / "state.json";
+  const Json in = read_json(path);
+  TrainingState state;
+  try {
+    state.step = in.at("step").get<int64_t>();
+    state.seed = in.at("seed").get<uint64_t>();
+    state.train_seconds = in.at("train_seconds").get<double>();
+    state.settings = in.at("settings").get<std::string>();
+    const Json& schedule = in.at("schedule");
+    state.schedule = {schedule.at("peak").get<double>(), schedule.at("warmup").get<int64_t>(),
+                      schedule.at("total").get<int64_t>(), schedule.at("power").get<double>(),
+                      schedule.at("end").get<double>()};
+  } catch (const nlohmann::json::exception& error) {
+    fail(path.string(), ": ", error.what());
+  }
+  check(state.step >= 0, path.string(), ": step is ", state.step);
+  return state;
+}
+
+void load_checkpoint(const fs::path& checkpoint, const ModelConfig& config, ParameterSet& parameters, AdamW& optimizer) {
+  const std::string moments = (checkpoint / "optimizer.safetensors").string();
+  const std::string model = (checkpoint / "model.safetensors").string();
+  const SafeTensors state = load_safetensors(moments);
+  const SafeTensors weights = load_safetensors(model);
+  optimizer.load_state(state.tensors, moments);
+  load_file_state(parameters, config, weights.tensors, model);
+}
+
+LoadedModel load_model(const fs::path& directory) {
+  LoadedModel out;
+  out.directory = directory;
+  check(fs::is_directory(directory), directory.string(), ": no such directory; expected a checkpoint or a run");
+  if (!fs::exists(directory / "model.safetensors")) {
+    const auto newest = newest_checkpoint(directory);
+    check(newest.has_value(), directory.string(), ": neither a model (model.safetensors) nor a run with a checkpoint");
+    out.directory = *newest;
+  }
+  out.config = ModelConfig::from_file(out.directory / "config.json");
+  out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(out.directory / "vocab.txt"));
+  check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, out.directory.string(), ": vocab.txt has ",
+        out.vocabulary->size(), " tokens, config.json says ", out.config.vocab_size);
+  out.preprocessing = read_preprocessing(out.directory / "preprocessor_config.json");
+  out.preprocessing.max_length = out.config.max_position_embeddings;
+  check(out.preprocessing.patch == out.config.patch_size, out.directory.string(), ": preprocessor_config.json has patches of ",
+        out.preprocessing.patch, " pixels, config.json of ", out.config.patch_size);
+  out.model = std::make_unique<PretrainModel>(out.config);
+  out.parameters = std::make_unique<ParameterSet>(*out.model);
+  const std::string weights = (out.directory / "model.safetensors").string();
+  load_file_state(*out.parameters, out.config, load_safetensors(weights).tensors, weights);
+  return out;
+}
+
+}  // namespace tessera

@@ -1,0 +1,57 @@
+// Checkpoints: directories `checkpoint-STEP` inside a run's directory, written beside and renamed, so that a reader, or
+// a run that was killed at any moment, finds a whole one or none. Each holds
+//
+//   model.safetensors        Hugging Face's names and shapes
+//   config.json              the model's configuration
+//   preprocessor_config.json  how images are prepared
+//   vocab.txt
+//   optimizer.safetensors    both moments, by the names in memory
+//   state.json               step, data cursor, seed, schedule, seconds, and the run's settings as TOML
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "data/samples.h"
+#include "nn/adamw.h"
+#include "nn/schedule.h"
+#include "vilt/model.h"
+#include "vilt/settings.h"
+
+namespace tessera {
+
+struct TrainingState {
+  int64_t step = 0;          // updates made; also the data cursor: the next batch is that of this step
+  double train_seconds = 0;  // spent in updates so far
+  uint64_t seed = 0;
+  PolynomialSchedule schedule;
+  std::string settings;  // TOML
+};
+
+// Writes `checkpoint-STEP` into `run`, then removes older ones.
+void save_checkpoint(const std::filesystem::path& run, const TrainingState& state, const ModelConfig& config,
+                     const SampleOptions& preprocessing, const Wordpiece& vocabulary, const ParameterSet& parameters,
+                     const AdamW& optimizer);
+
+// The checkpoint with the highest step in `run`, if there is one.
+std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& run);
+
+TrainingState read_training_state(const std::filesystem::path& checkpoint);
+// Strict; nothing is loaded when anything does not fit.
+void load_checkpoint(const std::filesystem::path& checkpoint, const ModelConfig& config, ParameterSet& parameters,
+                     AdamW& optimizer);
+
+// A model for use: from a checkpoint, or from a run's directory (its newest checkpoint).
+struct LoadedModel {
+  std::filesystem::path directory;
+  ModelConfig config;
+  std::unique_ptr<PretrainModel> model;
+  std::unique_ptr<ParameterSet> parameters;
+  std::unique_ptr<Wordpiece> vocabulary;
+  SampleOptions preprocessing;
+};
+LoadedModel load_model(const std::filesystem::path& directory);
+
+}  // namespace tessera
