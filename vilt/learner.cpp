@@ -1,0 +1,163 @@
+#include "vilt/learner.h"
+
+#include <cmath>
+
+#include "autograd/finite.h"
+#include "nn/clip.h"
+#include "tensor/ops/reduce.h"
+#include "vilt/initialise.h"
+
+namespace tessera {
+namespace {
+
+// Names of the parameters that some objective with a weight reaches.
+bool is_trained(const std::string& name, const Settings::Objectives& objectives) {
+  if (name.starts_with("mlm_score.")) return objectives.mlm_weight != 0;
+  if (name.starts_with("itm_score.") || name.starts_with("vilt.pooler.")) return objectives.itm_weight != 0;
+  return true;
+}
+
+bool is_head(const std::string& name) { return name.starts_with("mlm_score.") || name.starts_with("itm_score."); }
+
+int64_t count_correct(const Tensor& logits, const Tensor& labels) {
+  const std::vector<int64_t> predicted = ops::argmax(logits, 1, false).to_vector<int64_t>();
+  const std::vector<int64_t> wanted = labels.to_vector<int64_t>();
+  int64_t correct = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) correct += predicted[i] == wanted[i];
+  return correct;
+}
+
+std::string sentence_list(const std::vector<PretrainBatch>& step) {
+  std::string out;
+  for (const PretrainBatch& batch : step)
+    for (const int64_t id : batch.sample_ids) out += (out.empty() ? "" : ", ") + std::to_string(id);
+  return out;
+}
+
+}  // namespace
+
+SampleOptions sample_options(const Settings& settings) {
+  SampleOptions options;
+  options.resize = settings.image.resize == "shorter";
+  options.shorter = static_cast<int>(settings.image.shorter);
+  options.patch = static_cast<int>(settings.model.patch_size);
+  options.norm.mean.fill(static_cast<float>(settings.image.mean));
+  options.norm.std.fill(static_cast<float>(settings.image.std));
+  options.max_length = settings.model.max_position_embeddings;
+  options.cache_bytes = settings.data.cache_bytes;
+  return options;
+}
+
+CollatorOptions collator_options(const Settings& settings) {
+  const auto& objectives = settings.objectives;
+  CollatorOptions options;
+  options.batch_size = settings.train.batch_size;
+  options.accumulate = settings.train.accumulate;
+  options.seed = static_cast<uint64_t>(settings.train.seed);
+  options.table_side = settings.model.table_side();
+  options.max_patches = settings.image.max_patches;
+  options.masked_words = objectives.mlm_weight != 0;
+  options.pairs = objectives.itm_weight != 0 || objectives.wpa_weight != 0;
+  options.masking.variant = objectives.masking == "strict" ? MaskingOptions::strict : MaskingOptions::official;
+  options.masking.rate = objectives.mask_rate;
+  options.masking.content_first = objectives.content_first;
+  options.masking.max_length = settings.model.max_position_embeddings;
+  options.sibling_negatives = objectives.sibling_negatives;
+  options.false_images_in_batch = objectives.false_images == "batch";
+  options.curriculum_steps = std::llround(settings.train.curriculum * static_cast<double>(settings.train.steps));
+  options.curriculum_group = settings.train.curriculum_group;
+  options.max_bad_files = settings.data.max_bad_files;
+  return options;
+}
+
+ObjectiveOptions objective_options(const Settings& settings) {
+  const auto& from = settings.objectives;
+  return {from.mlm_weight, from.itm_weight, from.wpa_weight, from.ipot_beta, from.ipot_iterations};
+}
+
+Learner::Learner(const Settings& settings) : settings_(settings), objectives_(objective_options(settings)) {
+  model_ = std::make_unique<PretrainModel>(settings.model);
+  initialise(*model_, settings.init, static_cast<uint64_t>(settings.train.seed));
+  parameters_ = std::make_unique<ParameterSet>(*model_);
+  const auto& from = settings.optimizer;
+  const AdamWOptions options{from.beta1, from.beta2, from.eps, from.weight_decay,
+                             from.variant == "torch" ? AdamWVariant::torch : AdamWVariant::transformers};
+  std::set<std::string> trained;
+  for (const std::string& name : parameters_->names())
+    if (is_trained(name, settings.objectives)) trained.insert(name);
+  const auto group = [&](const std::string& name, const Variable& parameter) {
+    ParameterGroup result = default_group(name, parameter);
+    if (name.ends_with("patch_embeddings.projection.weight"))
+      result.learning_rate_multiplier = from.patch_projection_factor;
+    else if (is_head(name))
+      result.learning_rate_multiplier = from.head_factor;
+    return result;
+  };
+  optimizer_ = std::make_unique<AdamW>(*parameters_, options, group, trained);
+  schedule_ = {from.learning_rate, std::llround(from.warmup * static_cast<double>(settings.train.steps)),
+               settings.train.steps, from.power, from.end_learning_rate};
+  schedule_.validate();
+}
+
+void Learner::add_micro_batch(const PretrainBatch& batch, const LossDivisors& divisors, TicketSource& tickets,
+                              StepReport& report) {
+  BlockContext context;
+  context.dropout = context.activation_dropout = settings_.model.hidden_dropout_prob;
+  context.training = true;
+  context.tickets = &tickets;
+  const Objectives out = pretrain_objectives(*model_, batch, objectives_, divisors, context);
+  if (!out.total.defined()) return;  // nothing was masked in this micro-batch and there are no pairs
+  report.loss += out.total.value().item<double>();
+  if (out.mlm.defined()) {
+    report.mlm_loss += out.mlm.value().item<double>();
+    report.masked += batch.masked();
+    report.masked_correct += count_correct(out.mlm_logits.value(), batch.objectives.masked_labels);
+  }
+  if (out.itm.defined()) {
+    report.itm_loss += out.itm.value().item<double>();
+    report.pairs += batch.pairs();
+    report.pairs_correct += count_correct(out.itm_logits.value(), batch.objectives.pair_labels);
+  }
+  if (out.wpa.defined()) report.wpa_loss += out.wpa.value().item<double>();
+  out.total.backward();
+}
+
+StepReport Learner::update(const std::vector<PretrainBatch>& step) {
+  const int64_t finished = optimizer_->updates();
+  const LossDivisors divisors = count_divisors(step);
+  StepReport report;
+  report.step = finished + 1;
+  // transformers' scheduler is asked before the update, so under warm-up its first rate is 0.
+  report.learning_rate = schedule_.rate(settings_.optimizer.variant == "torch" ? finished + 1 : finished);
+  parameters_->clear_gradients();
+  TicketSource tickets(static_cast<uint64_t>(settings_.train.seed), static_cast<uint32_t>(finished));
+  for (const PretrainBatch& batch : step) add_micro_batch(batch, divisors, tickets, report);
+  report.gradient_norm = parameters_->global_norm();
+  if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) explain_non_finite(step, divisors, report);
+  optimizer_->step(report.learning_rate, clip_factor(report.gradient_norm, settings_.optimizer.clip));
+  return report;
+}
+
+// Runs the step again with every value looked at. The same tickets give the same values.
+void Learner::explain_non_finite(const std::vector<PretrainBatch>& step, const LossDivisors& divisors,
+                                 const StepReport& report) {
+  std::string reason = "no single tensor, only their sum, is not finite";
+  for (const ParameterSet::Slot& slot : parameters_->slots()) {
+    if (all_finite(slot.parameter.value())) continue;
+    reason = "parameter " + slot.name + " is not finite";
+    throw NonFinite(text("step ", report.step, ": ", reason, " (sentences ", sentence_list(step), ")"));
+  }
+  try {
+    const CheckFinite guard;
+    StepReport ignored;
+    parameters_->clear_gradients();
+    TicketSource tickets(static_cast<uint64_t>(settings_.train.seed), static_cast<uint32_t>(report.step - 1));
+    for (const PretrainBatch& batch : step) add_micro_batch(batch, divisors, tickets, ignored);
+  } catch (const NonFinite& error) {
+    reason = error.what();
+  }
+  throw NonFinite(text("step ", report.step, ": loss ", report.loss, ", gradient norm ", report.gradient_norm, ": ",
+                       reason, " (sentences ", sentence_list(step), "); nothing was updated"));
+}
+
+}  // namespace tessera

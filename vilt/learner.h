@@ -1,0 +1,53 @@
+// One update of pre-training, without files: model, optimiser and schedule.
+#pragma once
+
+#include <memory>
+
+#include "data/collator.h"
+#include "nn/adamw.h"
+#include "nn/schedule.h"
+#include "vilt/objectives.h"
+#include "vilt/settings.h"
+
+namespace tessera {
+
+// One update's figures.
+struct StepReport {
+  int64_t step = 0;  // counted from 1
+  double loss = 0, mlm_loss = 0, itm_loss = 0, wpa_loss = 0, gradient_norm = 0, learning_rate = 0;
+  int64_t masked = 0, masked_correct = 0, pairs = 0, pairs_correct = 0;
+};
+
+// Model, optimiser and schedule: what one update needs, without files. One thread at a time.
+class Learner {
+ public:
+  explicit Learner(const Settings& settings);
+  // The micro-batches of one step → one update. A value that is not finite leaves the parameters as they were and throws
+  // NonFinite, naming step, sentences and the first bad tensor.
+  StepReport update(const std::vector<PretrainBatch>& step);
+
+  int64_t updates() const { return optimizer_->updates(); }
+  PretrainModel& model() { return *model_; }
+  ParameterSet& parameters() { return *parameters_; }
+  AdamW& optimizer() { return *optimizer_; }
+  const PolynomialSchedule& schedule() const { return schedule_; }
+
+ private:
+  void add_micro_batch(const PretrainBatch& batch, const LossDivisors& divisors, TicketSource& tickets,
+                       StepReport& report);
+  [[noreturn]] void explain_non_finite(const std::vector<PretrainBatch>& step, const LossDivisors& divisors,
+                                       const StepReport& report);
+
+  Settings settings_;
+  ObjectiveOptions objectives_;
+  std::unique_ptr<PretrainModel> model_;
+  std::unique_ptr<ParameterSet> parameters_;
+  std::unique_ptr<AdamW> optimizer_;
+  PolynomialSchedule schedule_;
+};
+
+SampleOptions sample_options(const Settings& settings);
+CollatorOptions collator_options(const Settings& settings);
+ObjectiveOptions objective_options(const Settings& settings);
+
+}  // namespace tessera

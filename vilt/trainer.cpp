@@ -1,0 +1,330 @@
+#include "vilt/trainer.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "data/files.h"
+#include "data/loader.h"
+#include "tensor/parallel.h"
+#include "vilt/checkpoint.h"
+#include "vilt/initialise.h"
+#include "vilt/learner.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  std::ostringstream out;
+  if (whole >= 3600) out << whole / 3600 << ':' << std::setw(2) << std::setfill('0');
+  out << whole / 60 % 60 << ':' << std::setw(2) << std::setfill('0') << whole % 60;
+  return out.str();
+}
+
+// The settings that may change between the parts of a run, since no result depends on them.
+bool may_change(const std::string& line) {
+  for (const char* key : {"threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_every", "title"})
+    if (line.starts_with(std::string(key) + " = ")) return true;
+  return false;
+}
+
+std::vector<std::string> binding_lines(const std::string& toml) {
+  std::vector<std::string> out;
+  std::istringstream in(toml);
+  for (std::string line, section; std::getline(in, line);) {
+    if (line.starts_with("[")) section = line;
+    else if (!line.empty() && !may_change(line)) out.push_back(section + " " + line);
+  }
+  return out;
+}
+
+void check_same_settings(const fs::path& stored, const std::string& current) {
+  const std::vector<uint8_t> bytes = read_file(stored);
+  const auto before = binding_lines({bytes.begin(), bytes.end()}), now = binding_lines(current);
+  std::string differences;
+  for (const std::string& line : now)
+    if (std::find(before.begin(), before.end(), line) == before.end()) differences += "\n  now     " + line;
+  for (const std::string& line : before)
+    if (std::find(now.begin(), now.end(), line) == now.end()) differences += "\n  before  " + line;
+  check(differences.empty(), stored.parent_path().string(),
+        ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place", differences);
+}
+
+// metrics.jsonl: rows are written whole, and rows after the step that a run continues from are dropped.
+class Metrics {
+ public:
+  Metrics(const fs::path& path, int64_t resume_step) {
+    std::string kept;
+    std::ifstream in(path);
+    for (std::string line; std::getline(in, line);) {
+      const Json row = Json::parse(line, nullptr, false);
+      if (row.is_object() && row.value("step", int64_t{0}) <= resume_step) kept += line + "\n";
+    }
+    in.close();
+    write_file_atomically(path, kept);
+    out_.open(path, std::ios::app);
+    check(out_.good(), path.string(), ": cannot be written");
+  }
+  void write(const Json& row) { out_ << row.dump() + "\n" << std::flush; }
+
+ private:
+  std::ofstream out_;
+};
+
+// Sums over the steps since the last logged one.
+struct Interval {
+  StepReport sum;
+  int64_t steps = 0;
+  double seconds = 0, wait = 0;
+
+  void add(const StepReport& r, double step_seconds, double step_wait) {
+    sum.step = r.step;
+    sum.learning_rate = r.learning_rate;
+    sum.loss += r.loss;
+    sum.mlm_loss += r.mlm_loss;
+    sum.itm_loss += r.itm_loss;
+    sum.wpa_loss += r.wpa_loss;
+    sum.gradient_norm += r.gradient_norm;
+    sum.masked += r.masked;
+    sum.masked_correct += r.masked_correct;
+    sum.pairs += r.pairs;
+    sum.pairs_correct += r.pairs_correct;
+    ++steps;
+    seconds += step_seconds;
+    wait += step_wait;
+  }
+
+  Json row(double train_seconds, int64_t batch_size) const {
+    const auto n = static_cast<double>(steps);
+    const auto share = [](int64_t part, int64_t whole) {
+      return whole > 0 ? Json(static_cast<double>(part) / static_cast<double>(whole)) : Json(nullptr);
+    };
+    return {{"step", sum.step},
+            {"seconds", train_seconds},
+            {"learning_rate", sum.learning_rate},
+            {"loss", sum.loss / n},
+            {"mlm_loss", sum.mlm_loss / n},
+            {"itm_loss", sum.itm_loss / n},
+            {"wpa_loss", sum.wpa_loss / n},
+            {"grad_norm", sum.gradient_norm / n},
+            {"mlm_accuracy", share(sum.masked_correct, sum.masked)},
+            {"itm_accuracy", share(sum.pairs_correct, sum.pairs)},
+            {"samples_per_second", static_cast<double>(steps * batch_size) / seconds},
+            {"data_wait_share", wait / seconds}};
+  }
+};
+
+std::string number(double value, int digits) {
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(digits) << value;
+  return out.str();
+}
+
+std::string figure(const Figure& value) { return value ? number(*value, 3) : "-"; }
+
+// A split of the data set, ready to draw from.
+struct Split {
+  Dataset dataset;
+  std::unique_ptr<SampleSource> source;
+};
+
+class Run {
+ public:
+  Run(Settings settings, const TrainOptions& options)
+      : settings_(std::move(settings)), options_(options), log_(options.log ? *options.log : std::cout), out_(settings_.train.out) {}
+
+  Summary go();
+
+ private:
+  Split open(const std::string& split) const;
+  bool resume();
+  void train_until_done();
+  void log_interval(Interval& interval, Metrics& metrics);
+  void evaluate_now(Metrics& metrics);
+  void checkpoint();
+  Summary finish();
+
+  Settings settings_;
+  const TrainOptions& options_;
+  std::ostream& log_;
+  fs::path out_;
+  std::unique_ptr<Wordpiece> vocabulary_;
+  std::unique_ptr<Split> train_, validation_;
+  std::unique_ptr<Learner> learner_;
+  double train_seconds_ = 0;
+  bool terminal_ = isatty(STDERR_FILENO) != 0;
+};
+
+Split Run::open(const std::string& split) const {
+  DatasetOptions options;
+  options.splits = {split};
+  options.annotations = settings_.data.annotations;
+  Split out{Dataset::open(settings_.data.captions, settings_.data.images, options), nullptr};
+  return out;
+}
+
+// True if there is a checkpoint to continue from.
+bool Run::resume() {
+  const auto newest = newest_checkpoint(out_);
+  if (!newest) return false;
+  const TrainingState state = read_training_state(*newest);
+  load_checkpoint(*newest, settings_.model, learner_->parameters(), learner_->optimizer());
+  check(learner_->updates() == state.step, newest->string(), ": state.json is of step ", state.step,
+        ", optimizer.safetensors of ", learner_->updates());
+  train_seconds_ = state.train_seconds;
+  log_ << "continuing from step " << state.step << " of " << settings_.train.steps << "\n";
+  return true;
+}
+
+void Run::checkpoint() {
+  TrainingState state;
+  state.step = learner_->updates();
+  state.train_seconds = train_seconds_;
+  state.seed = static_cast<uint64_t>(settings_.train.seed);
+  state.schedule = learner_->schedule();
+  state.settings = settings_.to_toml();
+  save_checkpoint(out_, state, settings_.model, sample_options(settings_), *vocabulary_, learner_->parameters(),
+                  learner_->optimizer());
+}
+
+void Run::log_interval(Interval& interval, Metrics& metrics) {
+  const Json row = interval.row(train_seconds_, settings_.train.batch_size);
+  metrics.write(row);
+  if (terminal_) {
+    const double left = interval.seconds / static_cast<double>(interval.steps) *
+                        static_cast<double>(settings_.train.steps - interval.sum.step);
+    std::cerr << "\r\033[K" << "step " << interval.sum.step << "/" << settings_.train.steps << "  loss "
+              << number(row["loss"].get<double>(), 3) << "  mlm " << number(row["mlm_loss"].get<double>(), 3) << "  itm "
+              << number(row["itm_loss"].get<double>(), 3) << "  wpa " << number(row["wpa_loss"].get<double>(), 3) << "  "
+              << number(row["samples_per_second"].get<double>(), 0) << " pairs/s  data wait "
+              << number(100 * row["data_wait_share"].get<double>(), 0) << " %  " << clock_text(left) << " left" << std::flush;
+  }
+  interval = {};
+}
+
+void Run::evaluate_now(Metrics& metrics) {
+  EvaluationOptions options;
+  options.limit = settings_.train.evaluate_samples;
+  options.controls = false;
+  const Evaluation e = evaluate(learner_->model(), *validation_->source, options);
+  Json row;
+  row["step"] = learner_->updates();
+  row["seconds"] = train_seconds_;
+  row["evaluation"] = Json::parse(evaluation_json(e));
+  metrics.write(row);
+  if (terminal_) std::cerr << "\r\033[K" << std::flush;
+  log_ << "step " << std::setw(6) << learner_->updates() << "  " << clock_text(train_seconds_) << "  " << e.samples
+       << " of " << settings_.data.validation_split << ": matching random " << figure(e.itm_accuracy_random) << ", sibling "
+       << figure(e.itm_accuracy_hard) << "; masked words " << figure(e.mlm_accuracy_content) << "; attention points "
+       << figure(e.pointing_attention) << ", own above other " << figure(e.pointing_own_over_other) << std::endl;
+}
+
+void Run::train_until_done() {
+  Quarantine quarantine(settings_.data.max_bad_files, [this](const std::string& reason) {
+    std::cerr << (terminal_ ? "\r\033[K" : "") << "left out: " << reason << std::endl;
+  });
+  const Collator collator(*train_->source, collator_options(settings_), quarantine);
+  Metrics metrics(out_ / "metrics.jsonl", learner_->updates());
+  Loader loader([&](int64_t step) { return collator.step(step); }, learner_->updates(), settings_.train.steps,
+                static_cast<int>(settings_.data.workers), settings_.data.prefetch);
+  Interval interval;
+  double waited = 0;
+  const auto due = [&](int64_t every) {
+    return learner_->updates() == settings_.train.steps || (every > 0 && learner_->updates() % every == 0);
+  };
+  while (learner_->updates() < settings_.train.steps) {
+    const auto start = Clock::now();
+    const StepReport report = learner_->update(loader.next());
+    const double seconds = seconds_since(start);
+    train_seconds_ += seconds;
+    interval.add(report, seconds, loader.wait_seconds() - waited);
+    waited = loader.wait_seconds();
+    if (due(settings_.train.log_every)) log_interval(interval, metrics);
+    if (due(settings_.train.evaluate_every)) evaluate_now(metrics);
+    if (due(settings_.train.checkpoint_every)) checkpoint();
+  }
+  log_ << "trained " << settings_.train.steps << " steps in " << clock_text(train_seconds_) << "; "
+       << number(100 * waited / std::max(train_seconds_, 1e-9), 1) << " % of it waiting for data; "
+       << (train_->source->cached_bytes() >> 20) << " MiB of decoded images in memory; " << quarantine.count()
+       << " images left out" << std::endl;
+}
+
+Summary Run::finish() {
+  const auto start = Clock::now();
+  Split test = open(settings_.data.test_split);
+  test.source = std::make_unique<SampleSource>(test.dataset, *vocabulary_, sample_options(settings_));
+  PretrainModel untrained(settings_.model);
+  initialise(untrained, settings_.init, static_cast<uint64_t>(settings_.train.seed));
+  Summary summary;
+  summary.steps = settings_.train.steps;
+  summary.train_seconds = train_seconds_;
+  summary.parameters = learner_->parameters().total();
+  EvaluationOptions options;
+  options.plan.training_beta = settings_.objectives.ipot_beta;
+  options.plan.training_iterations = settings_.objectives.ipot_iterations;
+  log_ << "evaluating on " << test.dataset.sentences().size() << " captions of split " << settings_.data.test_split << std::endl;
+  summary.blocks["test"] = evaluate(learner_->model(), *test.source, options);
+  summary.blocks["untrained"] = evaluate(untrained, *test.source, options);
+  summary.blocks["shuffled_caption"] = evaluate_shuffled(learner_->model(), *test.source, options);
+  if (!settings_.data.unseen_split.empty()) {
+    Split unseen = open(settings_.data.unseen_split);
+    unseen.source = std::make_unique<SampleSource>(unseen.dataset, *vocabulary_, sample_options(settings_));
+    summary.blocks["test_unseen"] = evaluate(learner_->model(), *unseen.source, options);
+  }
+  if (options_.report) options_.report(settings_, summary, learner_->model(), untrained, *test.source);
+  write_file_atomically(out_ / "summary.json", summary_json(summary), Durability::power);
+  log_ << "evaluation and report took " << number(seconds_since(start), 1) << " s" << std::endl;
+  return summary;
+}
+
+Summary Run::go() {
+  if (settings_.train.threads > 0) set_thread_count(static_cast<int>(settings_.train.threads));
+  fs::path words = settings_.data.vocabulary;
+  if (words.empty()) words = fs::path(settings_.data.captions).parent_path() / "vocab.txt";
+  vocabulary_ = std::make_unique<Wordpiece>(Wordpiece::from_file(words));
+  settings_.model.vocab_size = static_cast<int64_t>(vocabulary_->size());
+  settings_.model.validate();
+  const std::string toml = settings_.to_toml();
+  if (options_.fresh)
+    for (const char* name : {"settings.toml", "metrics.jsonl", "summary.json", "report.html"}) fs::remove(out_ / name);
+  if (options_.fresh)
+    while (const auto old = newest_checkpoint(out_)) fs::remove_all(*old);
+  fs::create_directories(out_);
+  if (fs::exists(out_ / "settings.toml")) check_same_settings(out_ / "settings.toml", toml);
+  write_file_atomically(out_ / "settings.toml", toml);
+  if (fs::exists(out_ / "summary.json")) {
+    log_ << "the run in " << out_.string() << " is finished; --fresh starts over\n";
+    return read_summary(out_ / "summary.json");
+  }
+  log_ << toml << "\n" << loss_equation(objective_options(settings_)) << "\n";
+  train_ = std::make_unique<Split>(open(settings_.data.train_split));
+  validation_ = std::make_unique<Split>(open(settings_.data.validation_split));
+  for (Split* split : {train_.get(), validation_.get()})
+    split->source = std::make_unique<SampleSource>(split->dataset, *vocabulary_, sample_options(settings_));
+  learner_ = std::make_unique<Learner>(settings_);
+  log_ << train_->dataset.sentences().size() << " captions of " << train_->dataset.images().size() << " images; vocabulary of "
+       << vocabulary_->size() << "; " << learner_->parameters().total() << " parameters; image cache up to "
+       << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count() << " threads" << std::endl;
+  resume();
+  if (learner_->updates() < settings_.train.steps) train_until_done();
+  return finish();
+}
+
+}  // namespace
+
+Summary train(Settings settings, const TrainOptions& options) { return Run(std::move(settings), options).go(); }
+
+}  // namespace tessera
