@@ -39,7 +39,7 @@ struct Grid {
 struct PackedBatch {
   Tensor patches;          // f32 [image patches, patch size], image after image
   Tensor position_index;   // i64 [image patches, 4]: rows of the position table each patch interpolates between
-  Tensor position_weight;  // f32 [image patches, 4]
+  Tensor position_weight;  // f64 [image patches, 4]
   Tensor token_ids;        // i64 [text tokens], of all sequences
   Tensor token_positions;  // i64 [text tokens]: 0, 1, … in each sequence
   Tensor token_types;      // i64 [text tokens]: segment ids
@@ -73,7 +73,8 @@ class BatchBuilder {
   int64_t patch_size_;
   int table_side_;
   PackedBatch batch_;
-  std::vector<float> patches_, weights_;
+  std::vector<float> patches_;
+  std::vector<double> weights_;
   std::vector<int64_t> taps_, ids_, positions_, types_, first_patch_;
   std::vector<PendingSequence> pending_;
 };

@@ -8,7 +8,6 @@
 #include <sstream>
 #include <variant>
 
-#define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
 
 #include "tensor/error.h"
