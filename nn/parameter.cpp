@@ -8,10 +8,14 @@ void ParameterSet::build(const std::vector<Named>& found, DType dtype) {
   check(dtype == DType::f32 || dtype == DType::f64, "parameters: dtype is ", dtype, ", expected f32 or f64");
   const int64_t alignment = 64 / size_of(dtype);
   int64_t end = 0;
+  std::unordered_map<const TapeData*, std::string> seen;
   for (const auto& [name, parameter] : found) {
     check(parameter->defined(), "parameters: '", name, "' has no value");
     check(is_floating(parameter->dtype()), "parameters: '", name, "' is ", parameter->dtype(), ", expected a floating type");
     check(index_.emplace(name, slots_.size()).second, "parameters: the name '", name, "' occurs twice");
+    const auto first = seen.emplace(parameter->tape().get(), name);
+    check(first.second, "parameters: '", name, "' is the same variable as '", first.first->second,
+          "'; a shared parameter is visited once");
     slots_.push_back({name, {}, end});
     total_ += parameter->value().numel();
     end += (parameter->value().numel() + alignment - 1) / alignment * alignment;

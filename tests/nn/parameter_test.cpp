@@ -73,6 +73,10 @@ TEST_CASE("parameter set: what cannot be collected") {
   Pair empty;
   empty.first = Variable();
   CHECK_THROWS_WITH(ParameterSet{empty}, "parameters: 'first' has no value");
+  Pair tied;
+  tied.second = tied.first;
+  CHECK_THROWS_WITH(ParameterSet{tied},
+                    "parameters: 'second' is the same variable as 'first'; a shared parameter is visited once");
   Pair integer;
   integer.first = Variable(Tensor::zeros({2}, DType::i64));
   CHECK_THROWS_WITH(ParameterSet{integer}, "parameters: 'first' is i64, expected a floating type");
