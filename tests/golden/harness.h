@@ -20,6 +20,9 @@ struct Case {
   std::string missing;                                            // for this reason
 };
 
+// Runner of one entry of ops/case.safetensors in the directory `ops`.
+Outcome run_op(const std::filesystem::path& directory, const std::string& entry);
+
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
 Outcome run_resize(const std::filesystem::path& directory);

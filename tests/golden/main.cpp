@@ -40,9 +40,6 @@ const Known kDirectories[] = {
     {"data/formats", nullptr, "only the COCO layout can be read yet"},
 };
 
-// Runner of one entry of ops/case.safetensors.
-Outcome (*const kRunOp)(const fs::path& directory, const std::string& entry) = nullptr;
-
 // Entries of ops/case.safetensors: what its tensors' names have before the last dot.
 std::set<std::string> op_entries(const fs::path& file) {
   std::ifstream in = open_file(file);
@@ -74,10 +71,8 @@ void add_ops(const fs::path& root, std::vector<Case>& cases) {
                      },
                      ""});
   }
-  for (const std::string& entry : entries) {
-    cases.push_back({"ops/" + entry, {}, "no operations to compare"});
-    if (kRunOp) cases.back().run = [entry](const fs::path& from) { return kRunOp(from / "ops", entry); };
-  }
+  for (const std::string& entry : entries)
+    cases.push_back({"ops/" + entry, [entry](const fs::path& from) { return run_op(from / "ops", entry); }, ""});
 }
 
 void add_directories(const fs::path& root, std::vector<Case>& cases) {
