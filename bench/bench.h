@@ -53,6 +53,8 @@ inline double rounded(double value, int decimals) {
 // Prints one line: peer, work, `extra` in its order, threads, times, peak memory of the process.
 void report(const Arguments& arguments, const Milliseconds& ms, const nlohmann::ordered_json& extra);
 
+void bench_gemm(const Arguments& arguments);
+void bench_ipot(const Arguments& arguments);
 void bench_loader(const Arguments& arguments);
 
 }  // namespace tessera::bench

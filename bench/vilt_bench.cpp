@@ -28,6 +28,8 @@ void report(const Arguments& arguments, const Milliseconds& ms, const nlohmann::
 namespace {
 
 const std::map<std::string, void (*)(const Arguments&)> kWorks{
+    {"gemm", bench_gemm},
+    {"ipot", bench_ipot},
     {"loader", bench_loader},
 };
 
