@@ -53,22 +53,28 @@ template <class T>
 struct RunningSoftmax {
   T maximum = -std::numeric_limits<T>::infinity(), sum = 0;
 
-  // scores → exponentials in place; rescales `sums` [width].
-  void add(T* scores, int64_t visible, int64_t length, T* sums, int64_t width) {
-    if (visible == 0) return exponentials(scores, 0, length, T{0});
-    const T before = maximum, most = simd::maximum(scores, visible);
+  // Subtracts the new maximum from a row of scores. Returns what `sums` and `sum` have to be multiplied by.
+  T shift(T* scores, int64_t visible, int64_t length) {
+    const T before = maximum, most = largest(scores, visible);
     maximum = most > before ? most : before;
-    exponentials(scores, visible, length, maximum);
-    const T added = simd::sum(scores, length);
-    if (sum == 0) {
-      sum = added;
-      return;
-    }
-    const T factor = vmath::exp(before - maximum);
-    sum = sum * factor + added;
-    for (int64_t d = 0; d < width; ++d) sums[d] *= factor;
+    subtract(scores, visible, length, maximum);
+    return sum == 0 ? T{1} : vmath::exp(before - maximum);
   }
 };
+
+// A tile of scores → exponentials, in place; brings sums [rows, width] of the keys before up to the new maxima.
+template <class T, class Visible>
+void softmax_tile(RunningSoftmax<T>* softmax, T* scores, int64_t rows, int64_t length, T* sums, int64_t width,
+                  Visible visible) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const T factor = softmax[r].shift(scores + r * length, visible(r), length);
+    if (softmax[r].sum == 0) continue;
+    softmax[r].sum *= factor;
+    for (int64_t d = 0; d < width; ++d) sums[r * width + d] *= factor;
+  }
+  exponentials(scores, rows, length);
+  for (int64_t r = 0; r < rows; ++r) softmax[r].sum += clear_and_sum(scores + r * length, visible(r), length);
+}
 
 template <class T>
 void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const T> q, Rows<const T> k, Rows<const T> v, Rows<T> out,
@@ -95,10 +101,9 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const T> q, Rows<co
     for (int64_t i = 0; i < unit.queries; i += kForwardTile) {
       const int64_t rows = std::min(kForwardTile, unit.queries - i);
       simd::product<T>({q.at(first_query + i, column), q.stride, 1}, keys, length, scores, length, rows, n, d, false);
-      for (int64_t r = 0; r < rows; ++r) {
-        const int64_t visible = std::clamp<int64_t>(sizes.visible(s, unit.query + i + r) - begin, 0, n);
-        softmax[i + r].add(scores + r * length, visible, length, sums + (i + r) * width, width);
-      }
+      softmax_tile(softmax + i, scores, rows, length, sums + i * width, width, [&](int64_t r) {
+        return std::clamp<int64_t>(sizes.visible(s, unit.query + i + r) - begin, 0, n);
+      });
       simd::product<T>({scores, length, 1}, values, width, sums + i * width, width, rows, d, n, begin > 0);
     }
   }
@@ -112,11 +117,19 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const T> q, Rows<co
   }
 }
 
-// scores = S, gradients = dP → P and scale · dS in place.
-template <class T>
-void score_gradients(T* scores, T* gradients, int64_t length, int64_t visible, T log_sum_exp, T d_sum, T scale) {
-  exponentials(scores, visible, length, log_sum_exp);
-  for (int64_t j = 0; j < length; ++j) gradients[j] = scores[j] * (gradients[j] - d_sum) * scale;
+// A tile of scores S → P, and of gradients dP → scale · dS, in place.
+template <class T, class Visible>
+void score_gradients(T* scores, T* gradients, int64_t rows, int64_t length, const T* log_sum_exp, int64_t heads,
+                     const T* d_sums, T scale, Visible visible) {
+  for (int64_t r = 0; r < rows; ++r) subtract(scores + r * length, visible(r), length, log_sum_exp[r * heads]);
+  exponentials(scores, rows, length);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t j = 0; j < length; j += simd::kLanes<T>) {
+      T *p = scores + r * length + j, *dp = gradients + r * length + j;
+      const simd::Vector<T> zero{}, v = simd::first_lanes<T>(visible(r) - j) ? simd::load(p) : zero;
+      simd::store(p, v);
+      simd::store(dp, v * (simd::load(dp) - d_sums[r]) * scale);
+    }
 }
 
 template <class T>
@@ -177,11 +190,9 @@ void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRo
       const T *q_tile = q + i * width, *dout_tile = dout + i * width;
       simd::product<T>({q_tile, width, 1}, k_transposed, length, scores, length, rows, n, d, false);
       simd::product<T>({dout_tile, width, 1}, v_transposed, length, gradients, length, rows, n, d, false);
-      for (int64_t r = 0; r < rows; ++r) {
-        const int64_t visible = std::clamp<int64_t>(sizes.visible(s, i + r) - begin, 0, n);
-        score_gradients(scores + r * length, gradients + r * length, length, visible,
-                        x.log_sum_exp[(first_query + i + r) * sizes.heads + head], d_sums[i + r], scale);
-      }
+      score_gradients(scores, gradients, rows, length, x.log_sum_exp + (first_query + i) * sizes.heads + head,
+                      sizes.heads, d_sums + i, scale,
+                      [&](int64_t r) { return std::clamp<int64_t>(sizes.visible(s, i + r) - begin, 0, n); });
       simd::product<T>({scores, 1, length}, dout_tile, width, dv, width, n, d, rows, true);
       simd::product<T>({gradients, 1, length}, q_tile, width, dk, width, n, d, rows, true);
       simd::product<T>({gradients, length, 1}, k, width, dq + i * width, width, rows, d, n, true);

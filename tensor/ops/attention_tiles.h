@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 #include "tensor/ops/scratch.h"
@@ -57,20 +58,63 @@ void pack_rows(const T* from, int64_t stride, int64_t n, int64_t width, T* to) {
 // to [width, padded n] = factor · fromᵀ, zero in the padding.
 template <class T>
 void pack_transposed(const T* from, int64_t stride, int64_t n, int64_t width, T factor, T* to) {
+  constexpr int64_t kLanes = simd::kLanes<T>;
   const int64_t length = simd::padded<T>(n);
-  for (int64_t d = 0; d < width; ++d) {
-    T* row = to + d * length;
-    for (int64_t i = 0; i < n; ++i) row[i] = factor * from[i * stride + d];
-    for (int64_t i = n; i < length; ++i) row[i] = T{0};
+  for (int64_t i = 0; i < n; i += kLanes)
+    for (int64_t d = 0; d < width; d += kLanes) {
+      simd::Vector<T> block[kLanes];
+      const int64_t columns = std::min(kLanes, width - d);
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < kLanes; ++r) {
+        const T* row = from + (i + r) * stride + d;
+        block[r] = simd::Vector<T>{};
+        if (i + r >= n) continue;
+        block[r] = (columns == kLanes ? simd::load(row) : simd::load_first(row, columns)) * factor;
+      }
+      simd::transpose_block<T>(block);
+#pragma GCC unroll 16
+      for (int64_t c = 0; c < kLanes; ++c)
+        if (c < columns) simd::store(to + (d + c) * length + i, block[c]);
+    }
+}
+
+// A whole tile at a time, [rows, length], so that the loop is long.
+template <class T>
+void exponentials(T* scores, int64_t rows, int64_t length) {
+  for (int64_t j = 0; j < rows * length; ++j) scores[j] = vmath::exp(scores[j]);
+}
+
+// row -= shift in the first `visible` elements, 0 behind them.
+template <class T>
+void subtract(T* row, int64_t visible, int64_t length, T shift) {
+  for (int64_t j = 0; j < length; j += simd::kLanes<T>) {
+    const simd::Vector<T> zero{}, v = simd::load(row + j) - shift;
+    simd::store(row + j, simd::first_lanes<T>(visible - j) ? v : zero);
   }
 }
 
-// row = exp(row - shift) on the first `visible` elements, zero up to `length` (whole vectors).
+// The largest of the first `visible` elements.
 template <class T>
-void exponentials(T* row, int64_t visible, int64_t length, T shift) {
-  const int64_t used = simd::padded<T>(visible);
-  for (int64_t j = 0; j < used; ++j) row[j] = vmath::exp(row[j] - shift);
-  for (int64_t j = visible; j < length; ++j) row[j] = T{0};
+T largest(const T* row, int64_t visible) {
+  const simd::Vector<T> none = simd::splat(-std::numeric_limits<T>::infinity());
+  simd::Vector<T> lanes = none;
+  for (int64_t j = 0; j < visible; j += simd::kLanes<T>) {
+    const simd::Vector<T> v = simd::load(row + j);
+    lanes = simd::larger<T>(lanes, simd::first_lanes<T>(visible - j) ? v : none);
+  }
+  return simd::largest_lane<T>(lanes);
+}
+
+// Clears what lies behind the first `visible` elements and returns the sum.
+template <class T>
+T clear_and_sum(T* row, int64_t visible, int64_t length) {
+  simd::Vector<T> lanes{};
+  for (int64_t j = 0; j < length; j += simd::kLanes<T>) {
+    const simd::Vector<T> zero{}, v = simd::first_lanes<T>(visible - j) ? simd::load(row + j) : zero;
+    simd::store(row + j, v);
+    lanes += v;
+  }
+  return simd::sum_of_lanes<T>(lanes);
 }
 
 }  // namespace tessera::ops::attention_detail

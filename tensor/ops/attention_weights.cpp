@@ -23,9 +23,11 @@ void add_weights(const T* q, const T* k, int64_t stride, int64_t tokens, int64_t
   for (int64_t i = 0; i < tokens; i += kForwardTile) {
     const int64_t rows = std::min(kForwardTile, tokens - i);
     simd::product<T>({q + i * stride, stride, 1}, keys, length, scores, length, rows, tokens, head_size, false);
+    for (int64_t r = 0; r < rows; ++r)
+      subtract(scores + r * length, tokens, length, largest(scores + r * length, tokens));
+    exponentials(scores, rows, length);
     for (int64_t r = 0; r < rows; ++r) {
-      T* row = scores + r * length;
-      exponentials(row, tokens, length, simd::maximum(row, tokens));
+      const T* row = scores + r * length;
       const double norm = factor / static_cast<double>(simd::sum(row, tokens));
       float* to = weights + (i + r) * tokens;
       for (int64_t j = 0; j < tokens; ++j) to[j] += static_cast<float>(norm * static_cast<double>(row[j]));

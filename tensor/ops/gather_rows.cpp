@@ -22,8 +22,9 @@ std::string position_of(const Shape& shape, int64_t element) {
 void check_index(const char* op, const Tensor& index, int64_t rows) {
   const int64_t* values = index.data<int64_t>();
   for (int64_t i = 0; i < index.numel(); ++i)
-    check(values[i] >= 0 && values[i] < rows, op, ": index", position_of(index.shape(), i), " is ", values[i],
-          ", expected 0 to ", rows - 1, " (", rows, " rows)");
+    if (values[i] < 0 || values[i] >= rows) [[unlikely]]
+      fail(op, ": index", position_of(index.shape(), i), " is ", values[i], ", expected 0 to ", rows - 1, " (", rows,
+           " rows)");
 }
 
 Tensor index_of(const char* op, const Tensor& index) {
@@ -41,7 +42,10 @@ struct Buckets {
     for (const int64_t row : index) ++starts[static_cast<size_t>(row) + 1];
     for (size_t r = 1; r < starts.size(); ++r) starts[r] += starts[r - 1];
     std::vector<int64_t> next(starts.begin(), starts.end() - 1);
-    for (size_t e = 0; e < index.size(); ++e) order[static_cast<size_t>(next[static_cast<size_t>(index[e])]++)] = static_cast<int64_t>(e);
+    for (size_t e = 0; e < index.size(); ++e) {
+      const size_t place = static_cast<size_t>(next[static_cast<size_t>(index[e])]++);
+      order[place] = static_cast<int64_t>(e);
+    }
   }
 };
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 namespace tessera::simd {
 
@@ -35,6 +36,13 @@ template <class T>
 inline Vector<T> load(const T* p) {
   return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(p);
 }
+// The first n elements, n < kLanes; zeros behind them.
+template <class T>
+inline Vector<T> load_first(const T* p, int64_t n) {
+  T lanes[kLanes<T>] = {};
+  for (int64_t i = 0; i < n; ++i) lanes[i] = p[i];
+  return load(lanes);
+}
 template <class T>
 inline void store(T* p, Vector<T> v) {
   *reinterpret_cast<typename VectorOf<T>::unaligned*>(p) = v;
@@ -48,22 +56,70 @@ inline Vector<T> larger(Vector<T> a, Vector<T> b) {
   return a > b ? a : b;
 }
 
-// Lanes 0 + 1 + 2 + ..., by halves.
+// As many integers as a vector has lanes, as wide as its elements: what comparisons give and shuffles take.
+template <class T>
+using Mask = decltype(Vector<T>{} < Vector<T>{});
+
+namespace detail {
+
+template <class T>
+inline constexpr auto kLaneNumbers = std::make_integer_sequence<int, kLanes<T>>{};
+
+template <class T, int... lane>
+inline Mask<T> lane_numbers(std::integer_sequence<int, lane...>) {
+  return Mask<T>{lane...};
+}
+// Lane i of the result is lane i ^ distance of v.
+template <class T, int distance, int... lane>
+inline Vector<T> exchange(Vector<T> v, std::integer_sequence<int, lane...>) {
+  return __builtin_shufflevector(v, v, (lane ^ distance)...);
+}
+template <class T, int half = kLanes<T> / 2, class Combine>
+inline T combine_lanes(Vector<T> v, Combine combine) {
+  if constexpr (half == 0)
+    return v[0];
+  else
+    return combine_lanes<T, half / 2>(combine(v, exchange<T, half>(v, kLaneNumbers<T>)), combine);
+}
+
+// Exchanges the elements of rows a and b = a + s of a block whose row and column numbers differ in bit s.
+template <class T, int s, int... lane>
+inline void exchange_rows(Vector<T>& a, Vector<T>& b, std::integer_sequence<int, lane...>) {
+  const Vector<T> low = __builtin_shufflevector(a, b, (lane & s ? kLanes<T> + lane - s : lane)...);
+  b = __builtin_shufflevector(a, b, (lane & s ? kLanes<T> + lane : lane + s)...);
+  a = low;
+}
+template <class T, int s = 1>
+inline void transpose_steps(Vector<T>* rows) {
+#pragma GCC unroll 64
+  for (int i = 0; i < kLanes<T>; ++i)
+    if (!(i & s)) exchange_rows<T, s>(rows[i], rows[i + s], kLaneNumbers<T>);
+  if constexpr (2 * s < kLanes<T>) transpose_steps<T, 2 * s>(rows);
+}
+
+}  // namespace detail
+
+// True in the first n lanes.
+template <class T>
+inline Mask<T> first_lanes(int64_t n) {
+  using Lane = decltype(Mask<T>{}[0] + 0);
+  return detail::lane_numbers<T>(detail::kLaneNumbers<T>) < static_cast<Lane>(n < kLanes<T> ? n : kLanes<T>);
+}
+
+// Lanes are combined by halves.
 template <class T>
 inline T sum_of_lanes(Vector<T> v) {
-  T lanes[kLanes<T>];
-  store(lanes, v);
-  for (int half = kLanes<T> / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
+  return detail::combine_lanes<T>(v, [](Vector<T> a, Vector<T> b) { return a + b; });
 }
 template <class T>
 inline T largest_lane(Vector<T> v) {
-  T lanes[kLanes<T>];
-  store(lanes, v);
-  for (int half = kLanes<T> / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-  return lanes[0];
+  return detail::combine_lanes<T>(v, [](Vector<T> a, Vector<T> b) { return larger<T>(a, b); });
+}
+
+// A square block of kLanes rows, transposed in registers.
+template <class T>
+inline void transpose_block(Vector<T> (&rows)[kLanes<T>]) {
+  detail::transpose_steps<T>(rows);
 }
 
 // n rounded up to whole vectors.
@@ -117,7 +173,8 @@ struct Operand {
 
 namespace detail {
 
-// Rows and vectors of C that stay in registers: kRows · kColumns sums, kColumns of B and one of A.
+// Rows and vectors of C that stay in registers: kRows · kColumns sums, kColumns of B and one of A. A product with one
+// column of vectors takes twice the rows: fewer sums than that leave the multipliers waiting for each other.
 inline constexpr int kRows = kRegisters == 32 ? 6 : 4;
 inline constexpr int kColumns = kRegisters == 32 ? 4 : 2;
 
@@ -125,18 +182,28 @@ template <class T, int rows, int columns>
 inline void product_block(const T* a, int64_t a_row, int64_t a_column, const T* b, int64_t ldb, T* c, int64_t ldc,
                           int64_t k, bool add) {
   Vector<T> sums[rows][columns];
+#pragma GCC unroll 16
   for (int i = 0; i < rows; ++i)
-    for (int j = 0; j < columns; ++j) sums[i][j] = add ? load(c + i * ldc + j * kLanes<T>) : Vector<T>{};
+#pragma GCC unroll 8
+    for (int j = 0; j < columns; ++j) sums[i][j] = Vector<T>{};
   for (int64_t l = 0; l < k; ++l) {
     Vector<T> right[columns];
+#pragma GCC unroll 8
     for (int j = 0; j < columns; ++j) right[j] = load(b + l * ldb + j * kLanes<T>);
+#pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
       const Vector<T> left = splat(a[i * a_row + l * a_column]);
+#pragma GCC unroll 8
       for (int j = 0; j < columns; ++j) sums[i][j] += left * right[j];
     }
   }
+#pragma GCC unroll 16
   for (int i = 0; i < rows; ++i)
-    for (int j = 0; j < columns; ++j) store(c + i * ldc + j * kLanes<T>, sums[i][j]);
+#pragma GCC unroll 8
+    for (int j = 0; j < columns; ++j) {
+      T* to = c + i * ldc + j * kLanes<T>;
+      store(to, add ? load(to) + sums[i][j] : sums[i][j]);
+    }
 }
 
 template <class T, int rows>
@@ -165,6 +232,10 @@ void product(Operand<T> a, const T* b, int64_t ldb, T* c, int64_t ldc, int64_t m
     product_rows<T, decltype(count)::value>(a.data + i * a.row, a.row, a.column, b, ldb, c + i * ldc, ldc, n, k, add);
     i += decltype(count)::value;
   };
+  if (n <= kLanes<T>) {
+    for (; i + 2 * kRows <= m; i += 2 * kRows)
+      product_block<T, 2 * kRows, 1>(a.data + i * a.row, a.row, a.column, b, ldb, c + i * ldc, ldc, k, add);
+  }
   while (i + kRows <= m) rows(std::integral_constant<int, kRows>{});
   if constexpr (kRows == 6) {
     if (m - i >= 4) rows(std::integral_constant<int, 4>{});
