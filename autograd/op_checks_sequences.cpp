@@ -1,0 +1,89 @@
+// Gradient checks of attention, losses and optimal transport.
+#include "autograd/functions.h"
+#include "autograd/op_check_list.h"
+
+namespace tessera::detail {
+namespace {
+
+void add_attention_checks(OpCheckList& list) {
+  const auto cross = [](const Tensor& cu_queries, const Tensor& cu_keys, int64_t heads, bool causal) {
+    return [=](Inputs x) { return attention(x[0], x[1], x[2], cu_queries, cu_keys, heads, causal); };
+  };
+  const Tensor five = marks({5});
+  list.add("attention", "one sequence", cross(five, five, 1, false),
+           {list.normal({5, 3}), list.normal({5, 3}), list.normal({5, 3})});
+  list.add("attention", "ragged, other key lengths", cross(marks({3, 0, 1, 4}), marks({2, 1, 5, 1}), 2, false),
+           {list.normal({8, 6}), list.normal({9, 6}), list.normal({9, 6})});
+  list.add("attention", "no keys for two queries", cross(marks({2, 3}), marks({0, 4}), 2, false),
+           {list.normal({5, 4}), list.normal({4, 4}), list.normal({4, 4})});
+  list.add("attention", "causal, more keys and fewer", cross(marks({3, 4}), marks({5, 2}), 2, true),
+           {list.normal({7, 4}), list.normal({7, 4}), list.normal({7, 4})});
+  list.add("attention", "strided", cross(five, five, 2, false),
+           {list.strided({5, 4}), list.strided({5, 4}), list.strided({5, 4})});
+  list.add("attention", "longer than a tile", cross(marks({70, 3}), marks({130, 3}), 2, false),
+           {list.normal({73, 10}), list.normal({133, 10}), list.normal({133, 10})});
+
+  const auto self = [](const Tensor& cu_seqlens, int64_t heads, bool causal) {
+    return [=](Inputs x) { return self_attention(x[0], cu_seqlens, heads, causal); };
+  };
+  list.add("self_attention", "ragged: 3, 0, 1, 4", self(marks({3, 0, 1, 4}), 2, false), {list.normal({8, 18})});
+  list.add("self_attention", "causal", self(marks({4, 1, 3}), 2, true), {list.normal({8, 12})});
+  list.add("self_attention", "strided", self(marks({5}), 1, false), {list.strided({5, 9})});
+  list.add("self_attention", "longer than a tile", self(marks({131, 2}), 2, false), {list.normal({133, 24})});
+  list.add("self_attention", "causal, longer than a tile", self(marks({131, 2}), 2, true), {list.normal({133, 24})});
+}
+
+void add_loss_checks(OpCheckList& list) {
+  for (const Reduction reduction : {Reduction::mean, Reduction::sum}) {
+    const bool is_mean = reduction == Reduction::mean;
+    const Tensor labels = indices({2, 0, 4, 4});
+    list.add("cross_entropy", is_mean ? "mean" : "sum",
+             [=](Inputs x) { return cross_entropy(x[0], labels, reduction); }, {list.normal({4, 5})});
+    const Tensor some = indices({2, -100, 4, -100});
+    list.add("cross_entropy", is_mean ? "mean, rows ignored" : "sum, rows ignored",
+             [=](Inputs x) { return cross_entropy(x[0], some, reduction); }, {list.normal({4, 5})});
+  }
+  const Tensor own_ignore = indices({1, 0, 3});
+  list.add("cross_entropy", "strided, ignore_index 0",
+           [=](Inputs x) { return cross_entropy(x[0], own_ignore, Reduction::mean, 0); }, {list.strided({3, 4})});
+  const Tensor none = indices({-100, -100});
+  list.add("cross_entropy", "all rows ignored", [=](Inputs x) { return cross_entropy(x[0], none) + sum(x[0]); },
+           {list.normal({2, 3})});
+  const Tensor soft = list.uniform({3, 5}, 0, 1);
+  for (const Reduction reduction : {Reduction::mean, Reduction::sum})
+    list.add("bce_with_logits", reduction == Reduction::mean ? "mean" : "sum",
+             [=](Inputs x) { return bce_with_logits(x[0], soft, reduction); }, {list.normal({3, 5})});
+  const Tensor hard = Tensor::from(std::vector<double>{0, 1, 1, 0, 0.25, 1}, {2, 3});
+  list.add("bce_with_logits", "strided, targets 0 and 1",
+           [=](Inputs x) { return bce_with_logits(x[0], hard, Reduction::mean); }, {list.strided({2, 3})});
+}
+
+void add_transport_checks(OpCheckList& list) {
+  const Tensor cu_x = marks({2, 1, 0, 4}), cu_y = marks({3, 1, 2, 5});
+  constexpr int64_t kCells = 2 * 3 + 1 * 1 + 0 * 2 + 4 * 5;
+  const auto dense = [](double eps) { return [eps](Inputs x) { return cosine_cost(x[0], x[1], eps); }; };
+  const auto ragged = [=](Inputs x) { return cosine_cost(x[0], x[1], cu_x, cu_y); };
+  list.add("cosine_cost", "dense", dense(1e-5), {list.normal({3, 4}), list.normal({5, 4})});
+  list.add("cosine_cost", "dense, strided", dense(1e-5), {list.strided({3, 4}), list.strided({5, 4})});
+  list.add("cosine_cost", "dense, norms below the floor", dense(2),
+           {list.uniform({3, 4}, 0.1, 0.5), list.uniform({5, 4}, 1.5, 3)});
+  list.add("cosine_cost", "ragged: 2, 1, 0, 4", ragged, {list.normal({7, 3}), list.normal({11, 3})});
+  list.add("cosine_cost", "ragged, strided", ragged, {list.strided({7, 3}), list.strided({11, 3})});
+
+  const Tensor plan = list.uniform({kCells}, 0, 0.2);
+  const auto distance = [=](Inputs x) { return transport_distance(x[0], plan, cu_x, cu_y); };
+  list.add("transport_distance", "ragged: 2, 1, 0, 4", distance, {list.normal({kCells})});
+  list.add("transport_distance", "of a cosine cost",
+           [=](Inputs x) { return transport_distance(cosine_cost(x[0], x[1], cu_x, cu_y), plan, cu_x, cu_y); },
+           {list.normal({7, 3}), list.normal({11, 3})});
+}
+
+}  // namespace
+
+void add_sequence_checks(OpCheckList& list) {
+  add_attention_checks(list);
+  add_loss_checks(list);
+  add_transport_checks(list);
+}
+
+}  // namespace tessera::detail
