@@ -36,8 +36,9 @@ ParameterGroup default_group(const std::string& name, const Variable& parameter)
 
 class AdamW {
  public:
-  // `parameters` must outlive the optimiser. With `trained`, the other parameters are in no group: they neither decay nor
-  // move, and have no state (parameters that no active loss reaches). A name in `trained` that does not exist is an error.
+  // `parameters` must outlive the optimiser. With `trained`, the other parameters are in no group: they neither decay
+  // nor move, and have no state (parameters that no active loss reaches). A name in `trained` that does not exist is an
+  // error.
   AdamW(ParameterSet& parameters, const AdamWOptions& options, const GroupFunction& group = default_group,
         const std::optional<std::set<std::string>>& trained = std::nullopt);
 

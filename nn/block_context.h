@@ -22,9 +22,10 @@ class TicketSource {
 };
 
 struct BlockContext {
-  double dropout = 0;             // of each branch, before it is added to the residual
-  double activation_dropout = 0;  // after the GELU of the MLP; Hugging Face's ViLT has none there, the official code has
-  bool training = false;          // without, nothing is dropped
+  double dropout = 0;  // of each branch, before it is added to the residual
+  // After the GELU of the MLP. Hugging Face's ViLT has no dropout there, the official code has.
+  double activation_dropout = 0;
+  bool training = false;            // without, nothing is dropped
   TicketSource* tickets = nullptr;  // needed when something is dropped
 
   double branch_probability() const { return training ? dropout : 0; }

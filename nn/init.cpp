@@ -45,8 +45,7 @@ void fill(Variable& parameter, const std::string& name, uint64_t seed, double de
     using T = decltype(tag);
     T* out = value.mutable_data<T>();
     parallel_for(value.numel(), 4096, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        out[i] = static_cast<T>(deviation * draw(ticket, static_cast<uint64_t>(i)));
+      for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(deviation * draw(ticket, static_cast<uint64_t>(i)));
     });
   });
 }

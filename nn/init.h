@@ -1,5 +1,5 @@
-// Initialisation. A value is a function of (seed, parameter name, element index) and of nothing else, so parameters may be
-// initialised in any order, and a model that gains a parameter keeps the others.
+// Initialisation. A value is a function of (seed, parameter name, element index) and of nothing else, so parameters may
+// be initialised in any order, and a model that gains a parameter keeps the others.
 #pragma once
 
 #include <string>

@@ -11,7 +11,8 @@ void ParameterSet::build(const std::vector<Named>& found, DType dtype) {
   std::unordered_map<const TapeData*, std::string> seen;
   for (const auto& [name, parameter] : found) {
     check(parameter->defined(), "parameters: '", name, "' has no value");
-    check(is_floating(parameter->dtype()), "parameters: '", name, "' is ", parameter->dtype(), ", expected a floating type");
+    check(is_floating(parameter->dtype()), "parameters: '", name, "' is ", parameter->dtype(),
+          ", expected a floating type");
     check(index_.emplace(name, slots_.size()).second, "parameters: the name '", name, "' occurs twice");
     const auto first = seen.emplace(parameter->tape().get(), name);
     check(first.second, "parameters: '", name, "' is the same variable as '", first.first->second,

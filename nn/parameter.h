@@ -1,7 +1,7 @@
 // Parameters: how a model names them, and the arena in which they live.
 //
-// A layer is a plain struct with `operator()` and `void visit(const std::string& prefix, const ParameterVisitor&)`, which
-// calls the visitor once for each of its parameters.
+// A layer is a plain struct with `operator()` and `void visit(const std::string& prefix, const ParameterVisitor&)`,
+// which calls the visitor once for each of its parameters.
 #pragma once
 
 #include <functional>
@@ -38,7 +38,9 @@ class ParameterSet {
   template <class Model>
   explicit ParameterSet(Model& model, DType dtype = DType::f32, const std::string& prefix = "") {
     std::vector<Named> found;
-    model.visit(prefix, [&found](const std::string& name, Variable& parameter) { found.push_back({name, &parameter}); });
+    model.visit(prefix, [&found](const std::string& name, Variable& parameter) {
+      found.push_back({name, &parameter});
+    });
     build(found, dtype);
   }
   ParameterSet(const ParameterSet&) = delete;
@@ -48,7 +50,7 @@ class ParameterSet {
   int64_t total() const { return total_; }  // elements of all parameters, without the gaps
   const std::vector<Slot>& slots() const { return slots_; }
   std::vector<std::string> names() const;
-  const Variable& at(const std::string& name) const;     // an error that names it if there is none
+  const Variable& at(const std::string& name) const;    // an error that names it if there is none
   const Variable* find(const std::string& name) const;  // nullptr if there is none
 
   // The arenas, flat, gaps included.
@@ -66,8 +68,8 @@ class ParameterSet {
 
   // The values by name: views of the arena, not copies.
   std::map<std::string, Tensor> state() const;
-  // Copies values in. Every missing, unexpected and misshaped tensor is listed at once in the error, and then nothing is
-  // loaded. Floating types are converted. `source` (a path) is for messages.
+  // Copies values in. Every missing, unexpected and misshaped tensor is listed at once in the error, and then nothing
+  // is loaded. Floating types are converted. `source` (a path) is for messages.
   void load_state(const std::map<std::string, Tensor>& state, const std::string& source);
 
  private:

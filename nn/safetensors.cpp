@@ -50,8 +50,8 @@ class File {
     }
   }
   void seek(uint64_t position) {
-    check(::lseek(descriptor_, static_cast<off_t>(position), SEEK_SET) >= 0, path_, ": cannot read: ",
-          std::strerror(errno));
+    check(::lseek(descriptor_, static_cast<off_t>(position), SEEK_SET) >= 0, path_,
+          ": cannot read: ", std::strerror(errno));
   }
   void write(const void* from, uint64_t bytes) {
     auto* in = static_cast<const char*>(from);
@@ -117,7 +117,8 @@ Tensor read_tensor(File& file, const Entry& entry, const std::string& name, cons
     Tensor tensor = read_as(uint8_t{});
     const uint8_t* values = tensor.data<uint8_t>();
     for (int64_t i = 0; i < tensor.numel(); ++i)
-      check(values[i] <= 1, path, ": tensor '", name, "': BOOL element ", i, " is ", int{values[i]}, ", expected 0 or 1");
+      check(values[i] <= 1, path, ": tensor '", name, "': BOOL element ", i, " is ", int{values[i]},
+            ", expected 0 or 1");
     return tensor;
   }
   if (entry.dtype == "F16") {
@@ -170,9 +171,8 @@ void write_contents(const std::string& to, const std::string& path, const NamedT
   file.write(header.data(), length);
   for (const auto& entry : entries) {
     const Tensor tensor = tensors.at(entry.first).contiguous();
-    dispatch_any(tensor.dtype(), [&](auto tag) {
-      file.write(tensor.data<decltype(tag)>(), static_cast<uint64_t>(tensor.bytes()));
-    });
+    dispatch_any(tensor.dtype(),
+                 [&](auto tag) { file.write(tensor.data<decltype(tag)>(), static_cast<uint64_t>(tensor.bytes())); });
   }
   file.flush_and_close();
 }

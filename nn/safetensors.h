@@ -1,8 +1,8 @@
 // Reader and writer of the safetensors format:
 //
 //   8 bytes   length of the header, little-endian
-//   header    JSON object: name → {"dtype", "shape", "data_offsets": [begin, end)}, and "__metadata__": string → string;
-//             may end in spaces
+//   header    JSON object: name → {"dtype", "shape", "data_offsets": [begin, end)}, and "__metadata__": string →
+//             string; may end in spaces
 //   data      the tensors' elements, row-major, little-endian, without gaps or overlap
 //
 // The reader is strict: a file that breaks one of the format's rules is an error that names the file and the tensor.
@@ -33,8 +33,8 @@ struct SafeTensors {
 // Any other type is an error.
 SafeTensors load_safetensors(const std::string& path);
 
-// Writes beside `path`, flushes to disk and renames, so that `path` holds the old contents or the new, never a part. The
-// data is aligned to the elements' size; equal contents give equal bytes.
+// Writes beside `path`, flushes to disk and renames, so that `path` holds the old contents or the new, never a part.
+// The data is aligned to the elements' size; equal contents give equal bytes.
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 

@@ -123,13 +123,18 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     return value.size() <= 40 ? value : value.substr(0, 40) + "...";
   }
 
+  const char* field_name() const {
+    if (field_ == kDType) return "dtype";
+    return field_ == kShape ? "shape" : "data_offsets";
+  }
+
   [[noreturn]] void unexpected(const char* what) {
     switch (place_) {
       case Place::start: fail(path_, ": header is ", what, ", expected an object");
       case Place::metadata: fail(path_, ": __metadata__ '", key_, "' is ", what, ", expected a string");
       case Place::info:
-        fail(path_, ": tensor '", name_, "': ", field_ == kDType ? "dtype" : field_ == kShape ? "shape" : "data_offsets",
-             " is ", what, ", expected ", field_ == kDType ? "a string" : "a list of whole numbers");
+        fail(path_, ": tensor '", name_, "': ", field_name(), " is ", what, ", expected ",
+             field_ == kDType ? "a string" : "a list of whole numbers");
       case Place::list: fail(path_, ": tensor '", name_, "': list holds ", what, ", expected whole numbers");
       default: fail(path_, ": entry '", name_, "' is ", what, ", expected an object");
     }

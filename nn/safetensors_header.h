@@ -28,8 +28,8 @@ struct Header {
 // Bytes of one element of a type of the format; 0 for a type that the reader does not know.
 int64_t element_bytes(std::string_view dtype);
 
-// Parses the header and checks it against the number of data bytes that follow it. Takes memory in proportion to `json`.
-// `path` is for messages.
+// Parses the header and checks it against the number of data bytes that follow it. Takes memory in proportion to
+// `json`. `path` is for messages.
 Header parse_header(std::string_view json, uint64_t data_bytes, const std::string& path);
 
 // The header as JSON, padded with spaces to a multiple of 8 bytes.

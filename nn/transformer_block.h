@@ -3,8 +3,9 @@
 //   a = x + dropout(attention(layernorm_before(x)))
 //   y = a + dropout(mlp(layernorm_after(a)))
 //
-// Between two branches lie always the same three steps: dropout of the branch, addition to the residual, LayerNorm for the
-// next branch. They are one fused op, also across blocks: a block does not add its last branch itself but hands it on.
+// Between two branches lie always the same three steps: dropout of the branch, addition to the residual, LayerNorm for
+// the next branch. They are one fused op, also across blocks: a block does not add its last branch itself but hands it
+// on.
 #pragma once
 
 #include "nn/attention.h"
@@ -34,7 +35,8 @@ struct TransformerBlock {
   // cu_seqlens i64 [sequences + 1]
   Stream operator()(const Stream& stream, const Tensor& cu_seqlens, const BlockContext& context) const;
 
-  // layernorm_before.*, attention.qkv.*, attention.output.dense.*, layernorm_after.*, intermediate.dense.*, output.dense.*
+  // layernorm_before.*, attention.qkv.*, attention.output.dense.*, layernorm_after.*, intermediate.dense.*,
+  // output.dense.*
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };
 

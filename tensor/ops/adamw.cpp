@@ -50,10 +50,12 @@ void update(T* __restrict p, const T* __restrict g, T* __restrict m, T* __restri
 
 void adamw_(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& exp_avg_sq,
             std::span<const AdamWSlice> slices, const AdamWStep& step) {
-  for (const Tensor* other : {&gradients, static_cast<const Tensor*>(&exp_avg), static_cast<const Tensor*>(&exp_avg_sq)})
-    check(other->shape() == values.shape() && other->dtype() == values.dtype() && other->is_contiguous(),
-          "adamw: got ", describe(*other), ", expected contiguous ", describe(values));
-  check(values.dim() == 1 && values.is_contiguous(), "adamw: values are ", describe(values), ", expected one dimension");
+  for (const Tensor* other :
+       {&gradients, static_cast<const Tensor*>(&exp_avg), static_cast<const Tensor*>(&exp_avg_sq)})
+    check(other->shape() == values.shape() && other->dtype() == values.dtype() && other->is_contiguous(), "adamw: got ",
+          describe(*other), ", expected contiguous ", describe(values));
+  check(values.dim() == 1 && values.is_contiguous(), "adamw: values are ", describe(values),
+        ", expected one dimension");
   check(step.number >= 1, "adamw: update number is ", step.number, ", expected at least 1");
   int64_t last = 0;
   for (const AdamWSlice& slice : slices) {
@@ -68,7 +70,8 @@ void adamw_(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& ex
     T* v = exp_avg_sq.mutable_data<T>();
     const T* g = gradients.data<T>();
     parallel_for(last, 16384, [&](int64_t begin, int64_t end) {
-      auto slice = std::partition_point(slices.begin(), slices.end(), [=](const AdamWSlice& s) { return s.end <= begin; });
+      auto slice =
+          std::partition_point(slices.begin(), slices.end(), [=](const AdamWSlice& s) { return s.end <= begin; });
       for (; slice != slices.end() && slice->begin < end; ++slice) {
         const int64_t from = std::max(begin, slice->begin), to = std::min(end, slice->end);
         update(p + from, g + from, m + from, v + from, to - from, Constants<T>(step, *slice));

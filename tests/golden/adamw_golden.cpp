@@ -39,10 +39,14 @@ double weight_decay_of(const json& settings) {
   return decay;
 }
 
+PolynomialSchedule schedule_of(const json& settings) {
+  return {settings.at("lr"), settings.at("warmup"), settings.at("steps"), settings.at("power"), settings.at("end_lr")};
+}
+
 void set_gradient(const Variable& parameter, const Tensor& gradient) {
-  record("given", Tensor::scalar(0, parameter.dtype()), {parameter},
-         [gradient](const Tensor&, GradSlots) -> Grads { return {gradient}; })
-      .backward();
+  record("given", Tensor::scalar(0, parameter.dtype()), {parameter}, [gradient](const Tensor&, GradSlots) -> Grads {
+    return {gradient};
+  }).backward();
 }
 
 // Follows the trajectory PREFIX.NAME of every parameter; the moments where the file has them.
@@ -59,8 +63,7 @@ void follow(const SafeTensors& file, const json& settings, AdamWVariant variant,
     const json& group = settings.at("params").at(name);
     return {group.at("weight_decay").get<double>() > 0, group.at("lr_mult")};
   });
-  const PolynomialSchedule schedule{settings.at("lr"), settings.at("warmup"), settings.at("steps"), settings.at("power"),
-                                    settings.at("end_lr")};
+  const PolynomialSchedule schedule = schedule_of(settings);
   const int64_t steps = settings.at("steps");
   std::map<std::string, Tensor> track;
   for (const auto& [name, start] : set.state()) {
@@ -74,7 +77,8 @@ void follow(const SafeTensors& file, const json& settings, AdamWVariant variant,
     optimiser.step(schedule.rate(t));
     for (const auto& [name, value] : set.state()) track.at(name).select(0, t + 1).copy_(value);
   }
-  for (const auto& [name, values] : track) comparison.compare(prefix + "." + name, values, file.at(prefix + "." + name));
+  for (const auto& [name, values] : track)
+    comparison.compare(prefix + "." + name, values, file.at(prefix + "." + name));
   if (variant != AdamWVariant::transformers) return;
   for (const auto& [name, moment] : optimiser.state())
     if (file.contains(name)) comparison.compare(name, moment, file.at(name));
@@ -86,8 +90,7 @@ Outcome run_adamw(const std::filesystem::path& directory) {
   const SafeTensors file = load_safetensors((directory / "case.safetensors").string());
   const json settings = read_json(directory / "groups.json");
   Comparison comparison(directory);
-  const PolynomialSchedule schedule{settings.at("lr"), settings.at("warmup"), settings.at("steps"), settings.at("power"),
-                                    settings.at("end_lr")};
+  const PolynomialSchedule schedule = schedule_of(settings);
   std::vector<double> rates;
   for (int64_t t = 0; t < file.at("lr").numel(); ++t) rates.push_back(schedule.rate(t));
   comparison.compare("lr", Tensor::from(rates), file.at("lr"));

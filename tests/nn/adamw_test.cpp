@@ -35,10 +35,10 @@ struct Model {
     set.clear_gradients();
     for (const std::string& name : names) {
       const Variable& parameter = set.at(name);
-      const Variable out = record("probe", Tensor::scalar(0, parameter.dtype()), {parameter},
-                                  [&](const Tensor&, GradSlots) -> Grads {
-                                    return {random_normal(parameter.shape(), seed).to(parameter.dtype())};
-                                  });
+      const Variable out =
+          record("probe", Tensor::scalar(0, parameter.dtype()), {parameter}, [&](const Tensor&, GradSlots) -> Grads {
+            return {random_normal(parameter.shape(), seed).to(parameter.dtype())};
+          });
       out.backward();
     }
   }
@@ -101,7 +101,8 @@ TEST_CASE("AdamW: a gradient that never arrived counts as zero, whatever the mem
   b.step(0);
   model.give_gradients(2, {"body.weight"});
   same.give_gradients(2, {"body.weight"});
-  for (const std::string name : {"body.bias", "head.weight", "head.bias"}) CHECK(same.set.at(name).grad().to_vector<double>()[0] == 0);
+  for (const std::string name : {"body.bias", "head.weight", "head.bias"})
+    CHECK(same.set.at(name).grad().to_vector<double>()[0] == 0);
   a.step(0.1);
   b.step(0.1);
   for (const std::string& name : kAll) CHECK(model.element(name, 1) == same.element(name, 1));
@@ -110,7 +111,8 @@ TEST_CASE("AdamW: a gradient that never arrived counts as zero, whatever the mem
 TEST_CASE("AdamW: an update counts as a modification of what it wrote, and of nothing else") {
   Model model;
   AdamW optimiser(model.set, {}, default_group, std::set<std::string>{"body.weight"});
-  const uint64_t trained = model.set.at("body.weight").value().version(), other = model.set.at("head.weight").value().version();
+  const uint64_t trained = model.set.at("body.weight").value().version(),
+                 other = model.set.at("head.weight").value().version();
   optimiser.step(0.1);
   CHECK(model.layers.body.weight.value().version() > trained);
   CHECK(model.layers.head.weight.value().version() == other);
@@ -160,6 +162,9 @@ TEST_CASE("AdamW: states and options that are refused") {
   CHECK_THROWS_WITH(AdamW(model.set, {.beta2 = -1}), "adamw: beta2 is -1, expected 0 <= beta2 < 1");
   CHECK_THROWS_WITH(AdamW(model.set, {.eps = 0}), "adamw: eps is 0, expected a number > 0");
   CHECK_THROWS_WITH(AdamW(model.set, {.weight_decay = -1}), "adamw: weight decay is -1, expected a number >= 0");
-  CHECK_THROWS_WITH(AdamW(model.set, {}, [](const std::string&, const Variable&) { return ParameterGroup{true, -1}; }),
+  CHECK_THROWS_WITH(AdamW(model.set, {},
+                          [](const std::string&, const Variable&) {
+                            return ParameterGroup{true, -1};
+                          }),
                     "adamw: 'body.weight': learning-rate multiplier is -1, expected a number >= 0");
 }

@@ -185,11 +185,11 @@ TEST_CASE("safetensors: what is malformed is refused by name") {
   CHECK(message(entry(f32, "[1]", "[4,0]"), 4) == "tensor 'a': data_offsets [4, 0] run backwards");
   CHECK(message(entry(f32, "[2]", "[0,8]"), 7) ==
         "tensor 'a': data_offsets [0, 8] lie outside the file's 7 bytes of data; the file may be cut short");
-  CHECK(message(entry(f32, "[2]", "[0,18446744073709551615]"), 8) ==
-        "tensor 'a': data_offsets [0, 18446744073709551615] lie outside the file's 8 bytes of data; the file may be cut "
-        "short");
-  CHECK(message(entry(f32, "[3]", "[0,8]"), 8) ==
-        "tensor 'a': data_offsets [0, 8] span 8 bytes, but F32 [3] takes 12");
+  CHECK(
+      message(entry(f32, "[2]", "[0,18446744073709551615]"), 8) ==
+      "tensor 'a': data_offsets [0, 18446744073709551615] lie outside the file's 8 bytes of data; the file may be cut "
+      "short");
+  CHECK(message(entry(f32, "[3]", "[0,8]"), 8) == "tensor 'a': data_offsets [0, 8] span 8 bytes, but F32 [3] takes 12");
   CHECK(message(entry(f32, "[2]", "[0,8]"), 9) == "1 bytes follow the last tensor");
   CHECK(message(entry(f32, "[2]", "[4,12]"), 12) == "tensor 'a': data begins at 4, expected 0 (a gap)");
   CHECK(message("{" + one + R"(,"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1) ==
@@ -206,7 +206,8 @@ TEST_CASE("safetensors: files that are none") {
     CHECK_THROWS_WITH_AS(load_safetensors(path), (path + ": " + message).c_str(), Error);
   };
   refuses("1234567", "7 bytes are too few for a safetensors file");
-  refuses(std::string("\x10\0\0\0\0\0\0\0{}", 10), "header length is 16, but only 2 bytes follow; the file may be cut short");
+  refuses(std::string("\x10\0\0\0\0\0\0\0{}", 10),
+          "header length is 16, but only 2 bytes follow; the file may be cut short");
   refuses(std::string(8, '\xff') + "{}",
           "header length is 18446744073709551615, at most 100000000 is allowed; not a safetensors file?");
   refuses(with_header(R"({"b":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}})", "\x01\x02"),
@@ -225,7 +226,8 @@ TEST_CASE("safetensors: a failed save leaves the old file") {
   CHECK_THROWS_WITH(save_safetensors(path, {{"__metadata__", Tensor::scalar(1)}}),
                     doctest::Contains("a tensor cannot be named __metadata__"));
   CHECK_THROWS_WITH(save_safetensors(path, {{"\xff", Tensor::scalar(1)}}), doctest::Contains("not valid UTF-8"));
-  CHECK_THROWS_WITH(save_safetensors(scratch.file("no/such/place"), {}), doctest::Contains("place.writing: cannot open"));
+  CHECK_THROWS_WITH(save_safetensors(scratch.file("no/such/place"), {}),
+                    doctest::Contains("place.writing: cannot open"));
   CHECK(load_safetensors(path).at("x").item() == 1);
   CHECK(std::distance(fs::directory_iterator(scratch.path()), {}) == 1);
 }

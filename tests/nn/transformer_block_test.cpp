@@ -30,7 +30,8 @@ struct Blocks {
     return add_layer_norm(stream, norm, context).normalised;
   }
   void visit(const std::string& prefix, const ParameterVisitor& visitor) {
-    for (size_t i = 0; i < layers.size(); ++i) layers[i].visit(join_name(prefix, "layer." + std::to_string(i)), visitor);
+    for (size_t i = 0; i < layers.size(); ++i)
+      layers[i].visit(join_name(prefix, "layer." + std::to_string(i)), visitor);
     norm.visit(join_name(prefix, "layernorm"), visitor);
   }
 };
@@ -79,8 +80,9 @@ Variable plain_dropout(const Variable& x, double p, TicketSource& tickets) {
 
 Variable plain(const Blocks& blocks, Variable x, double p, double activation_p, TicketSource tickets) {
   for (const TransformerBlock& block : blocks.layers) {
-    const Variable attended = plain_linear(
-        block.attention.output, plain_attention(plain_linear(block.attention.qkv, plain_norm(block.layernorm_before, x))));
+    const Variable attended =
+        plain_linear(block.attention.output,
+                     plain_attention(plain_linear(block.attention.qkv, plain_norm(block.layernorm_before, x))));
     const Variable a = x + plain_dropout(attended, p, tickets);
     const Variable hidden = gelu(plain_linear(block.mlp.fc1, plain_norm(block.layernorm_after, a)));
     const Variable branch = plain_linear(block.mlp.fc2, plain_dropout(hidden, activation_p, tickets));
@@ -102,7 +104,8 @@ double largest_difference(const Tensor& a, const Tensor& b) {
 TEST_CASE("transformer block: names and shapes") {
   Blocks blocks(1);
   std::string names;
-  blocks.visit("encoder", [&names](const std::string& name, Variable& p) { names += text(name, ' ', p.shape(), '\n'); });
+  blocks.visit("encoder",
+               [&names](const std::string& name, Variable& p) { names += text(name, ' ', p.shape(), '\n'); });
   CHECK(names ==
         "encoder.layer.0.layernorm_before.weight [6]\nencoder.layer.0.layernorm_before.bias [6]\n"
         "encoder.layer.0.attention.qkv.weight [18, 6]\nencoder.layer.0.attention.qkv.bias [18]\n"

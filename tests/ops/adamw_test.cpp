@@ -81,15 +81,16 @@ TEST_CASE("adamw: against a naive loop, both variants") {
       worst = std::max({worst, std::abs(p[i] - naive.p), std::abs(m[i] - naive.m), std::abs(v[i] - naive.v)});
       worst_single = std::max(worst_single, std::abs(single[i] - naive.p));
     }
-    CHECK(worst < 1e-14);         // values of order one, some tens of roundings of 1e-16
-    CHECK(worst_single < 4e-6);   // the same with 6e-8, on values up to 5
+    CHECK(worst < 1e-14);        // values of order one, some tens of roundings of 1e-16
+    CHECK(worst_single < 4e-6);  // the same with 6e-8, on values up to 5
   }
 }
 
 TEST_CASE("adamw: neither slices nor threads change a bit") {
   const std::vector<AdamWSlice> one{{0, 40001, 0.01, 0.3}};
   std::vector<AdamWSlice> many;
-  for (int64_t begin = 0; begin < 40001; begin += 997) many.push_back({begin, std::min<int64_t>(begin + 997, 40001), 0.01, 0.3});
+  for (int64_t begin = 0; begin < 40001; begin += 997)
+    many.push_back({begin, std::min<int64_t>(begin + 997, 40001), 0.01, 0.3});
   for (const AdamWVariant variant : {AdamWVariant::torch, AdamWVariant::transformers}) {
     const auto first = run(variant, DType::f32, one, 3).p.to_vector<float>();
     CHECK(run(variant, DType::f32, many, 3).p.to_vector<float>() == first);
@@ -123,7 +124,8 @@ TEST_CASE("adamw: bad input") {
   const std::vector<AdamWSlice> good{{0, 8, 0.1, 0}}, outside{{4, 9, 0.1, 0}}, overlapping{{0, 4, 1, 0}, {3, 5, 1, 0}};
   CHECK_THROWS_WITH(ops::adamw_(p, other, m, v, good, {}), "adamw: got f32 [7], expected contiguous f32 [8]");
   CHECK_THROWS_WITH(ops::adamw_(p, p, m, v, outside, {}), "adamw: slice [4, 9) overlaps another or lies outside [8]");
-  CHECK_THROWS_WITH(ops::adamw_(p, p, m, v, overlapping, {}), "adamw: slice [3, 5) overlaps another or lies outside [8]");
+  CHECK_THROWS_WITH(ops::adamw_(p, p, m, v, overlapping, {}),
+                    "adamw: slice [3, 5) overlaps another or lies outside [8]");
   AdamWStep zero;
   zero.number = 0;
   CHECK_THROWS_WITH(ops::adamw_(p, p, m, v, good, zero), "adamw: update number is 0, expected at least 1");
