@@ -26,6 +26,8 @@ Outcome run_op(const std::filesystem::path& directory, const std::string& entry)
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
 Outcome run_resize(const std::filesystem::path& directory);
+Outcome run_training_trajectory(const std::filesystem::path& directory);
+Outcome run_vilt_pretrain(const std::filesystem::path& directory);
 Outcome run_whole_word_mask(const std::filesystem::path& directory);
 Outcome run_wordpiece(const std::filesystem::path& directory);
 Outcome run_wordpiece_train(const std::filesystem::path& directory);
