@@ -1,0 +1,66 @@
+// `vilt scenes` and `vilt vocab`: the data that a training run reads.
+#include <filesystem>
+#include <iostream>
+
+#include "data/dataset.h"
+#include "data/files.h"
+#include "data/progress.h"
+#include "data/scenes/scenes.h"
+#include "data/vocabulary.h"
+#include "data/wordpiece.h"
+#include "tensor/error.h"
+#include "vilt/command/command.h"
+
+namespace tessera::command {
+
+int run_scenes(const ScenesArguments& arguments) {
+  ScenesOptions options;
+  options.kind = parse_scenes_kind(arguments.kind);
+  options.seed = arguments.seed;
+  options.train = arguments.train;
+  options.val = arguments.val;
+  options.test = arguments.test;
+  options.test_unseen = arguments.test_unseen;
+  options.force = arguments.force;
+  const ScenesResult result = write_scenes(arguments.out, options, terminal_progress("scenes"));
+  std::cout << (result == ScenesResult::kept ? "kept " : "written ") << arguments.out << ": " << name(options.kind);
+  const char* separator = ", ";
+  for (const ScenesSplit split : kScenesSplits) {
+    std::cout << separator << options.count(split) << ' ' << name(split);
+  }
+  std::cout << ", seed " << options.seed << '\n';
+  return 0;
+}
+
+int run_vocabulary(const VocabularyArguments& arguments) {
+  int64_t size = arguments.size;
+  bool once = arguments.once;
+  if (!arguments.kind.empty()) {
+    if (size == 0) size = recommended_vocabulary_size(parse_scenes_kind(arguments.kind));
+    once = true;
+  }
+  check(size > 0, "vocab: --size is ", size, ", expected the number of tokens (BERT has 30522), or --kind of a built-in data set");
+  DatasetOptions options;
+  options.splits = {arguments.split};
+  options.check_files = false;
+  const Dataset dataset = Dataset::open(arguments.captions, ".", options);
+  VocabularyTrainer trainer;
+  for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);
+  if (once) trainer.count_words_once();
+  const std::vector<std::string> tokens = trainer.train(static_cast<size_t>(size));
+  const std::filesystem::path folder = std::filesystem::path(arguments.out).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder);
+  write_vocabulary(arguments.out, tokens);
+
+  const Wordpiece wordpiece(tokens);
+  int64_t split_words = 0;
+  for (const auto& [word, count] : trainer.counts()) split_words += wordpiece.encode(word).size() > 1;
+  std::cout << "written " << arguments.out << ": " << tokens.size() << " tokens from " << dataset.sentences().size()
+            << " captions with " << trainer.counts().size() << " different words, " << split_words
+            << " of them in more than one piece\n";
+  if (static_cast<int64_t>(tokens.size()) < size)
+    std::cout << "(" << size << " were asked for; there are no more pairs to join)\n";
+  return 0;
+}
+
+}  // namespace tessera::command

@@ -1,0 +1,21 @@
+// Evaluations as a table for people.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vilt/summary.h"
+
+namespace tessera::command {
+
+// One column per evaluation, one row per figure; "-" where a figure does not exist, no row where no column has one.
+void print_figures(std::ostream& out, const std::vector<std::pair<std::string, const Evaluation*>>& columns);
+
+// "final figures": the blocks of a run's summary side by side, then parameters, steps and time.
+void print_summary(std::ostream& out, const Summary& summary);
+
+std::string with_thousands(int64_t number);  // 268657 → "268,657"
+
+}  // namespace tessera::command
