@@ -33,7 +33,9 @@ std::vector<double> normals(int64_t count, Random& random) {
 // L(x) = Σ cotangent · f(x), without recording.
 class Objective {
  public:
-  Objective(const GradcheckFunction& f, uint64_t seed) : f_(f), random_(seed) {}
+  // The stream of its own keeps the cotangent apart from an input that was drawn with the same seed: along a cotangent
+  // equal to x, the derivative of anything that only depends on the direction of x vanishes.
+  Objective(const GradcheckFunction& f, uint64_t seed) : f_(f), random_(seed, kStream) {}
 
   // Runs f with the tape on; returns the gradients of L. Draws the cotangents.
   std::vector<std::vector<double>> gradients(const std::vector<Tensor>& inputs) {
@@ -87,6 +89,8 @@ class Objective {
   Random& random() { return random_; }
 
  private:
+  static constexpr uint64_t kStream = 1;
+
   // Fresh memory with the same order of dimensions, so that a strided input stays strided when it is moved.
   static Tensor strided_like(const Tensor& original) {
     std::vector<int> order(static_cast<size_t>(original.dim()));

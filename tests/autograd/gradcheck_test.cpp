@@ -110,3 +110,15 @@ TEST_CASE("gradcheck: errors") {
                                      {Tensor::zeros({2}, DType::f64)}),
                        "gradcheck: output has dtype f32, expected f64", Error);
 }
+
+TEST_CASE("gradcheck: the cotangent is not the input that was drawn with the same seed") {
+  // x / |x| does not change along x: with a cotangent parallel to x every gradient would be 0, right or wrong.
+  const auto unit_vector_without_gradient = [](std::span<const Variable> x) {
+    const Tensor norm = sqrt(sum(square(x[0]))).value();
+    const Tensor y = (x[0].detach() / Variable(norm)).value();
+    return record("unit", y, {x[0]}, [](const Tensor& dy, GradSlots) -> Grads { return {Tensor::zeros_like(dy)}; });
+  };
+  GradcheckOptions options;
+  options.seed = 5;
+  CHECK_FALSE(gradcheck_one(unit_vector_without_gradient, {random_normal({4}, 5)}, options).ok);
+}
