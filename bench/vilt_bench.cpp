@@ -6,7 +6,7 @@
 #include <iostream>
 #include <map>
 
-#include "bench/bench.h"
+#include "bench/bench_model.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
@@ -28,9 +28,8 @@ void report(const Arguments& arguments, const Milliseconds& ms, const nlohmann::
 namespace {
 
 const std::map<std::string, void (*)(const Arguments&)> kWorks{
-    {"gemm", bench_gemm},
-    {"ipot", bench_ipot},
-    {"loader", bench_loader},
+    {"adamw", bench_adamw}, {"gemm", bench_gemm},     {"infer", bench_infer},
+    {"ipot", bench_ipot},   {"loader", bench_loader}, {"step", bench_step},
 };
 
 std::vector<std::string> work_names() {

@@ -1,0 +1,72 @@
+// One update of pre-training (masked words, matching, word-patch alignment; backward; AdamW), and one forward pass of
+// matching.
+#include "autograd/tape.h"
+#include "bench/bench_model.h"
+#include "nn/adamw.h"
+#include "vilt/objectives.h"
+
+namespace tessera::bench {
+
+void bench_step(const Arguments& arguments) {
+  const ModelSize& size = model_size(arguments.model);
+  PretrainModel model = make_model(size);
+  ParameterSet parameters(model);
+  AdamW optimizer(parameters, {});
+  const auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, true);
+  const LossDivisors divisors{batch.masked(), batch.pairs()};
+
+  uint32_t step = 0;
+  const auto update = [&, &batch = batch] {
+    TicketSource tickets(0, step++);
+    BlockContext context{arguments.dropout, arguments.dropout, true, &tickets};
+    pretrain_objectives(model, batch, {}, divisors, context).total.backward();
+    optimizer.step(1e-4);
+    parameters.clear_gradients();
+  };
+  const Milliseconds ms = median_ms(update, arguments.warmup, arguments.reps);
+  report(arguments, ms,
+         {{"model", arguments.model},
+          {"batch", arguments.batch},
+          {"precision", arguments.precision},
+          {"compile", arguments.compile},
+          {"ragged", arguments.ragged},
+          {"dropout", arguments.dropout},
+          {"tokens", tokens},
+          {"masked", batch.masked()},
+          {"samples_per_s", rounded(arguments.batch / ms.median * 1e3, 2)},
+          {"gflops", rounded(step_flops(size, arguments.batch, batch.masked()) / ms.median / 1e6, 1)}});
+}
+
+void bench_infer(const Arguments& arguments) {
+  const ModelSize& size = model_size(arguments.model);
+  PretrainModel model = make_model(size);
+  const ParameterSet parameters(model);
+  const auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, false);
+  const auto forward = [&, &batch = batch] {
+    const NoGrad no_grad;
+    BlockContext context;
+    model.matching_logits(model.vilt(batch.packed, context), batch.objectives.pair_rows);
+  };
+  const Milliseconds ms = median_ms(forward, arguments.warmup, arguments.reps);
+  report(arguments, ms,
+         {{"model", arguments.model},
+          {"batch", arguments.batch},
+          {"precision", arguments.precision},
+          {"compile", arguments.compile},
+          {"samples_per_s", rounded(arguments.batch / ms.median * 1e3, 2)}});
+}
+
+void bench_adamw(const Arguments& arguments) {
+  PretrainModel model = make_model(model_size("b32"));
+  ParameterSet parameters(model);
+  parameters.finish_gradients();
+  Random random(2);
+  Tensor gradients = parameters.gradients();
+  float* values = gradients.mutable_data<float>();
+  for (int64_t i = 0; i < gradients.numel(); ++i) values[i] = static_cast<float>(random.normal());
+  AdamW optimizer(parameters, {});
+  const Milliseconds ms = median_ms([&] { optimizer.step(1e-4); }, arguments.warmup, arguments.reps);
+  report(arguments, ms, {{"parameters", parameters.total()}});
+}
+
+}  // namespace tessera::bench
