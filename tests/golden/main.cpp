@@ -20,8 +20,8 @@ struct Known {
 
 const Known kDirectories[] = {
     {"adamw", run_adamw, ""},
-    {"ipot", nullptr, "no optimal transport to compare"},
-    {"pos_embed", nullptr, "no interpolation of positions to compare"},
+    {"ipot", run_ipot, ""},
+    {"pos_embed", run_pos_embed, ""},
     {"vilt_pretrain", run_vilt_pretrain, ""},
     {"training_trajectory", run_training_trajectory, ""},
     {"vilt_mlm", nullptr, "Hugging Face checkpoints cannot be loaded yet"},
