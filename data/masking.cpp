@@ -31,15 +31,22 @@ std::vector<Places> places_of_words(const std::vector<int64_t>& ids, const std::
   return places;
 }
 
-// Candidates in the order in which they are tried. Numbers from `words` on are padding.
-std::vector<size_t> candidate_order(size_t words, size_t padding, const std::vector<bool>& content,
-                                    double content_first, Random& random) {
-  std::vector<size_t> order(words + padding);
-  std::iota(order.begin(), order.end(), size_t{0});
-  random.shuffle(order);
-  if (content_first > 0 && random.uniform() < content_first)
-    std::stable_partition(order.begin(), order.end(), [&](size_t i) { return i < content.size() && content[i]; });
-  return order;
+struct Candidates {
+  std::vector<size_t> order;   // in which they are tried; numbers from `words` on are padding
+  bool content_first = false;  // content words were put first, and there is one
+};
+
+Candidates draw_candidates(size_t words, size_t padding, const std::vector<bool>& content, double content_first,
+                           Random& random) {
+  Candidates out;
+  out.order.resize(words + padding);
+  std::iota(out.order.begin(), out.order.end(), size_t{0});
+  random.shuffle(out.order);
+  if (content_first == 0 || random.uniform() >= content_first) return out;
+  const auto end = std::stable_partition(out.order.begin(), out.order.end(),
+                                         [&](size_t i) { return i < std::min(words, content.size()) && content[i]; });
+  out.content_first = end != out.order.begin();
+  return out;
 }
 
 int64_t replacement(int64_t id, const Wordpiece& vocabulary, Random& random) {
@@ -72,14 +79,16 @@ Masking mask_words(const std::vector<int64_t>& ids, const std::vector<int32_t>& 
   for (const Places& word : places) real_pieces += static_cast<int64_t>(word.count);
   const auto budget = static_cast<size_t>(masking_budget(strict ? real_pieces : options.max_length, options.rate));
   const size_t padding = strict ? 0 : static_cast<size_t>(options.max_length - length);
-  const std::vector<size_t> order = candidate_order(places.size(), padding, content, options.content_first, random);
+  const auto [order, content_first] =
+      draw_candidates(places.size(), padding, content, options.content_first, random);
 
   std::vector<size_t> chosen;
   size_t used = 0;
   for (const size_t candidate : order) {
     const bool is_padding = candidate >= places.size();
     const size_t pieces = is_padding ? 1 : places[candidate].count;
-    if (used + pieces > budget) continue;
+    const bool is_first_content = content_first && candidate == order.front();
+    if (used + pieces > budget && !is_first_content) continue;
     used += pieces;
     if (!is_padding) chosen.push_back(candidate);
   }
