@@ -8,10 +8,10 @@ namespace tessera {
 namespace {
 
 // +1 for a true pair, -1 for a false one.
-Tensor signs(const Tensor& labels, DType dtype) {
+Tensor signs(const Tensor& labels) {
   std::vector<double> values;
   for (const int64_t label : labels.to_vector<int64_t>()) values.push_back(label == 1 ? 1 : -1);
-  return Tensor::from(values).to(dtype);
+  return Tensor::from(values);
 }
 
 void add_term(Variable& total, const Variable& term, double weight) {
@@ -30,9 +30,10 @@ void align(Objectives& out, const PretrainBatch& batch, const ObjectiveOptions& 
   out.plan = frozen_plan.defined() ? frozen_plan
                                    : ops::ipot(out.cost, tables.cu_words, tables.cu_patches, options.ipot_beta,
                                                options.ipot_iterations);
-  out.distance = transport_distance(cost, out.plan, tables.cu_words, tables.cu_patches);
-  const Variable sign(signs(tables.pair_labels, out.hidden.dtype()));
-  out.wpa = sum(out.distance * sign) * (1.0 / static_cast<double>(divisors.pairs));
+  // The loss is a small difference of distances near one, which would leave f32 few digits.
+  out.distance = transport_distance(cast(cost, DType::f64), out.plan.to(DType::f64), tables.cu_words, tables.cu_patches);
+  const Variable sign(signs(tables.pair_labels));
+  out.wpa = cast(sum(out.distance * sign) * (1.0 / static_cast<double>(divisors.pairs)), out.hidden.dtype());
 }
 
 }  // namespace

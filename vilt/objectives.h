@@ -31,7 +31,7 @@ LossDivisors count_divisors(const std::vector<PretrainBatch>& step);
 struct Objectives {
   Variable total;     // scalar: this micro-batch's share of the step's loss
   Variable mlm, itm, wpa;  // scalars, unweighted but divided; undefined where switched off or empty
-  Variable mlm_logits, itm_logits, distance;  // [masked, vocabulary], [pairs, 2], [pairs]
+  Variable mlm_logits, itm_logits, distance;  // [masked, vocabulary], [pairs, 2], f64 [pairs]
   Tensor cost, plan;  // ragged flat, of the pairs
   Variable hidden;    // [tokens, hidden]
 };

@@ -46,7 +46,7 @@ void compare_outputs(Comparison& comparison, const SafeTensors& file, const std:
   compare("wpa_loss", mul(out.wpa, options.wpa_weight).value());
   compare("total_loss", out.total.value());
   compare("itm_logits", out.itm_logits.value());
-  compare("distance", out.distance.value());
+  compare("distance", out.distance.value().to(out.hidden.dtype()));
   compare("pooled_itm", golden.model.vilt.pooled(out.hidden, batch.objectives.pair_rows).value());
   const Tensor text = sequence_rows(batch.packed, 0, pairs, true);
   compare("mlm_logits", golden.model.masked_word_logits(out.hidden, text).value());
