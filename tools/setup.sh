@@ -16,7 +16,6 @@ packages=(
   ninja-build
   nlohmann-json3-dev
   pkg-config
-  python3
 )
 
 missing_packages() {
