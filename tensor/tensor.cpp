@@ -178,7 +178,7 @@ Tensor Tensor::view(const Shape& shape) const {
   int64_t known = 1;
   for (int i = 0; i < full.dim(); ++i) {
     if (full[i] != -1) {
-      known *= full[i];
+      check(!__builtin_mul_overflow(known, full[i], &known), "view: cannot view ", shape_, " as ", shape);
       continue;
     }
     check(unknown < 0, "view: ", shape, " has more than one -1");
@@ -220,8 +220,8 @@ Tensor Tensor::transpose(int a, int b) const {
 
 Tensor Tensor::narrow(int dimension, int64_t start, int64_t length) const {
   const int d = wrap(dimension);
-  check(start >= 0 && length >= 0 && start <= shape_[d] - length, "narrow: [", start, ", ", start + length,
-        ") is outside dimension ", d, " of ", shape_);
+  check(start >= 0 && length >= 0 && start <= shape_[d] - length, "narrow: start ", start, ", length ", length,
+        " is outside dimension ", d, " of ", shape_);
   Shape shape = shape_;
   shape[d] = length;
   return with(shape, strides_, offset_ + start * strides_[d]);

@@ -9,7 +9,8 @@ namespace {
 // A unary op whose backward reads one saved tensor.
 template <class Derivative>
 Variable unary(const char* op, const Tensor& y, const Variable& x, const Tensor& saved, Derivative derivative) {
-  return record(op, y, {x}, [saved, derivative](const Tensor& dy, GradSlots) -> Grads { return {derivative(dy, saved)}; });
+  return record(op, y, {x},
+                [saved, derivative](const Tensor& dy, GradSlots) -> Grads { return {derivative(dy, saved)}; });
 }
 
 }  // namespace
@@ -56,7 +57,8 @@ Variable exp(const Variable& x) {
 }
 
 Variable log(const Variable& x) {
-  return unary("log", ops::log(x.value()), x, x.value(), [](const Tensor& dy, const Tensor& v) { return ops::div(dy, v); });
+  return unary("log", ops::log(x.value()), x, x.value(),
+               [](const Tensor& dy, const Tensor& v) { return ops::div(dy, v); });
 }
 
 Variable sqrt(const Variable& x) {

@@ -28,7 +28,8 @@ class BroadcastRows {
       Position at = seek(begin / pieces);
       for (int64_t item = begin, piece = begin % pieces; item < end; ++item) {
         const int64_t start = piece * longest;
-        body(at.row * length_ + start, at.a + start * step_a_, at.b + start * step_b_, std::min(longest, length_ - start));
+        body(at.row * length_ + start, at.a + start * step_a_, at.b + start * step_b_,
+             std::min(longest, length_ - start));
         if (++piece == pieces) {
           piece = 0;
           advance(at);

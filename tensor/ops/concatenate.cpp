@@ -13,7 +13,8 @@ Tensor concatenate(std::span<const Tensor> parts, int dimension) {
     const Tensor& part = parts[i];
     bool agrees = part.dim() == first.dim() && part.dtype() == first.dtype();
     for (int k = 0; agrees && k < shape.dim(); ++k) agrees = k == d || part.size(k) == shape[k];
-    check(agrees, "concatenate: part ", i, " is ", describe(part), ", expected ", describe(first), " up to dimension ", d);
+    check(agrees, "concatenate: part ", i, " is ", describe(part), ", expected ", describe(first), " up to dimension ",
+          d);
     shape[d] += part.size(d);
   }
   const Tensor out = Tensor::empty(shape, first.dtype());

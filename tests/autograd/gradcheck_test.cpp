@@ -85,7 +85,8 @@ TEST_CASE("gradcheck: large inputs go by random directions") {
   CHECK(wrong.message().find("input 0, random direction: backward gives") == 0);
   GradcheckOptions options;
   options.elementwise_limit = 600;
-  const GradcheckReport each = gradcheck_one([](std::span<const Variable> v) { return cube(v[0], 411, 1.1); }, x, options);
+  const GradcheckReport each =
+      gradcheck_one([](std::span<const Variable> v) { return cube(v[0], 411, 1.1); }, x, options);
   REQUIRE(each.failures.size() == 1);
   CHECK(each.failures[0].index == 411);
 }

@@ -209,7 +209,8 @@ TEST_CASE("tape: a second backward is an error") {
   const Variable x = leaf({1});
   const Variable y = exp(x);
   y.backward();
-  CHECK_THROWS_WITH_AS(y.backward(), "backward: the graph of 'exp' was freed by an earlier backward; run the forward pass again", Error);
+  CHECK_THROWS_WITH_AS(
+      y.backward(), "backward: the graph of 'exp' was freed by an earlier backward; run the forward pass again", Error);
 }
 
 TEST_CASE("tape: a change after forward is an error that names the op and the input") {
@@ -230,21 +231,27 @@ TEST_CASE("tape: a change after forward is an error that names the op and the in
 
 TEST_CASE("tape: errors") {
   const Variable x = leaf({1, 2});
-  CHECK_THROWS_WITH_AS((x * 2.0).backward(), doctest::Contains("only a single element has an implicit gradient of 1"), Error);
+  CHECK_THROWS_WITH_AS((x * 2.0).backward(), doctest::Contains("only a single element has an implicit gradient of 1"),
+                       Error);
   CHECK_THROWS_WITH_AS((x * 2.0).backward(Tensor::zeros({3}, DType::f64)),
                        "backward: cotangent is f64 [3], expected f64 [2]", Error);
-  CHECK_THROWS_WITH_AS(Variable(Tensor::scalar(1)).backward(), "backward: the variable does not require a gradient", Error);
+  CHECK_THROWS_WITH_AS(Variable(Tensor::scalar(1)).backward(), "backward: the variable does not require a gradient",
+                       Error);
   CHECK_THROWS_WITH_AS(Variable(Tensor::zeros({2}, DType::i64), true),
                        "variable: a tensor of dtype i64 cannot require a gradient", Error);
   CHECK_THROWS_WITH_AS(record("op", x.value(), {x}, Backward{}), "op: recorded without a backward closure", Error);
   const Variable wrong_count = record("op", x.value(), {x}, [](const Tensor&, GradSlots) -> Grads { return {}; });
   CHECK_THROWS_WITH_AS(sum(wrong_count).backward(), "op: backward returned 0 gradients for 1 inputs", Error);
-  const Variable wrong_type = record("op", x.value(), {x}, [](const Tensor& dy, GradSlots) -> Grads { return {dy.to(DType::f32)}; });
+  const Variable wrong_type =
+      record("op", x.value(), {x}, [](const Tensor& dy, GradSlots) -> Grads { return {dy.to(DType::f32)}; });
   CHECK_THROWS_WITH_AS(sum(wrong_type).backward(), "op: gradient has dtype f32, expected f64", Error);
-  const Variable wrong_shape = record("op", x.value(), {x}, [](const Tensor&, GradSlots) -> Grads { return {Tensor::zeros({3}, DType::f64)}; });
+  const Variable wrong_shape =
+      record("op", x.value(), {x}, [](const Tensor&, GradSlots) -> Grads { return {Tensor::zeros({3}, DType::f64)}; });
   CHECK_THROWS_WITH_AS(sum(wrong_shape).backward(), "sum_to: [3] cannot be the broadcast of [2]", Error);
   Variable y = leaf({1, 2});
-  CHECK_THROWS_WITH_AS(y.set_grad_storage(Tensor::zeros({2})), "set_grad_storage: got f32 [2], expected contiguous f64 [2]", Error);
+  CHECK_THROWS_WITH_AS(y.set_grad_storage(Tensor::zeros({2})),
+                       "set_grad_storage: got f32 [2], expected contiguous f64 [2]", Error);
   Variable result = y * 2.0;
-  CHECK_THROWS_WITH_AS(result.set_grad_storage(Tensor::zeros({2}, DType::f64)), "set_grad_storage: not a leaf that requires a gradient", Error);
+  CHECK_THROWS_WITH_AS(result.set_grad_storage(Tensor::zeros({2}, DType::f64)),
+                       "set_grad_storage: not a leaf that requires a gradient", Error);
 }

@@ -74,7 +74,8 @@ void Comparison::compare_within(const std::string& name, const Tensor& actual, c
   if (ok || ++failed_ > 8) return;
   const std::string what = comparable ? text("differs by ", number(difference), ", bound ", number(bound))
                                       : text("is ", describe(actual), ", expected ", describe(expected));
-  failures_ += text(failures_.empty() ? "" : "; ", actual.defined() ? name_of(actual.dtype()) : "", ' ', name, ' ', what);
+  failures_ +=
+      text(failures_.empty() ? "" : "; ", actual.defined() ? name_of(actual.dtype()) : "", ' ', name, ' ', what);
 }
 
 Outcome Comparison::outcome() const {

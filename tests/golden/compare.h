@@ -23,7 +23,8 @@ class Comparison {
   // case.safetensors. Without that file only 1e-6 · largest holds.
   explicit Comparison(const std::filesystem::path& directory);
 
-  // The bound is that of `actual`'s dtype (f32 or f64). `name` is the tensor's in case.safetensors. i64 tensors must be equal.
+  // The bound is that of `actual`'s dtype (f32 or f64); i64 tensors must be equal. `name` is the tensor's in
+  // case.safetensors.
   void compare(const std::string& name, const Tensor& actual, const Tensor& expected);
   // The same with a bound of the caller's own.
   void compare_within(const std::string& name, const Tensor& actual, const Tensor& expected, double bound);

@@ -74,7 +74,8 @@ Variable run_cosine_cost(Entry& e) {
   return cosine_cost(x, y);
 }
 
-// A convolution whose stride is its kernel: a linear layer over flattened patches. x [n, c, h·p, w·q], w [out, c, p, q].
+// A convolution whose stride is its kernel: a linear layer over flattened patches.
+// x [n, c, rows · p, columns · q], w [out, c, p, q].
 Variable run_patch_embed(Entry& e) {
   const Variable x = e.input("x"), w = e.input("w"), b = e.input("b");
   const int64_t n = x.size(0), c = x.size(1), p = w.size(2), q = w.size(3), out = w.size(0);

@@ -103,7 +103,8 @@ TEST_CASE("elementwise: binary ops broadcast") {
       const Tensor a = inputs(s.a, false, 1), b = inputs(s.b, true, 2);
       const Tensor a32 = a.to(DType::f32), b32 = b.to(DType::f32);
       const Tensor y = op.f(Variable(a32), Variable(b32)).value();
-      CHECK(largest_difference(op.f(Variable(a), Variable(b)).value(), broadcast_map(a, b, s.out, op.reference)) <= 1e-14);
+      CHECK(largest_difference(op.f(Variable(a), Variable(b)).value(), broadcast_map(a, b, s.out, op.reference)) <=
+            1e-14);
       CHECK(largest_difference(y, broadcast_map(a32, b32, s.out, op.reference)) <= 2e-6);
       CHECK(largest_difference(op.f(Variable(strided(a32)), Variable(b32)).value(), y) == 0);
       CHECK(largest_difference(op.f(Variable(a32), Variable(strided(b32))).value(), y) == 0);
@@ -138,7 +139,8 @@ TEST_CASE("elementwise: special values") {
 
 TEST_CASE("elementwise: casts") {
   const Tensor x = Tensor::from(std::vector<float>{1, 1.00390625f, 1.01171875f, -3.14159f});
-  // bf16 keeps 8 bits: 1 + 2^-8 lies halfway between 1 and 1 + 2^-7 and goes to the even one, 1; 1 + 3 · 2^-8 to 1 + 2^-6.
+  // bf16 keeps 8 bits: 1 + 2^-8 lies halfway between 1 and 1 + 2^-7 and goes to the even one, 1;
+  // 1 + 3 · 2^-8 goes to 1 + 2^-6.
   CHECK(cast(Variable(x), DType::bf16).value().to(DType::f32).to_vector<float>() ==
         std::vector<float>{1, 1, 1.015625f, -3.140625f});
   const Variable leaf(x, true);

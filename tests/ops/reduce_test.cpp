@@ -35,8 +35,8 @@ const Shape kShapes[] = {{1}, {3}, {1000}, {100003}, {4, 5}, {3, 0, 2}, {0, 3}, 
 
 }  // namespace
 
-// A sum of n normal values is of size √n and passes through at most about 100 additions on its way (lanes, chunks), each
-// of which rounds by 6e-8 of it: √n · 1e-6 leaves room for their random walk. In f64 that is 1e-12.
+// A sum of n normal values is of size √n and passes through at most about 100 additions on its way (lanes, chunks),
+// each of which rounds by 6e-8 of it: √n · 1e-6 leaves room for their random walk. In f64 that is 1e-12.
 TEST_CASE("reduce: sums and means over each dimension and over all") {
   for (const Shape& shape : kShapes) {
     CAPTURE(shape.numel());
@@ -53,13 +53,15 @@ TEST_CASE("reduce: sums and means over each dimension and over all") {
       if (shape[d] == 0) continue;
       CHECK(ops::mean(x, d, true).shape() == kept);
       const Tensor mean = ops::mean(x, d);
-      CHECK(largest_difference(ops::sum(mean), Tensor::scalar(ops::sum(x).item() / static_cast<double>(shape[d]), DType::f64)) <= 1e-9);
+      CHECK(largest_difference(ops::sum(mean),
+                               Tensor::scalar(ops::sum(x).item() / static_cast<double>(shape[d]), DType::f64)) <= 1e-9);
     }
     double total = 0;
     for (const double value : x.to_vector<double>()) total += value;
     CHECK(ops::sum(x).item() == doctest::Approx(total).epsilon(1e-10));
     CHECK(std::abs(ops::sum(x32).item() - total) <= 1e-6 * (1 + std::sqrt(static_cast<double>(x.numel()))));
-    if (x.numel() > 0) CHECK(ops::mean(x).item() == doctest::Approx(total / static_cast<double>(x.numel())).epsilon(1e-10));
+    if (x.numel() > 0)
+      CHECK(ops::mean(x).item() == doctest::Approx(total / static_cast<double>(x.numel())).epsilon(1e-10));
   }
   CHECK(ops::sum(Tensor::zeros({0, 3})).item() == 0);
   CHECK(ops::sum(Tensor::zeros({2, 0}), 1).to_vector<float>() == std::vector<float>{0, 0});
@@ -94,7 +96,8 @@ TEST_CASE("reduce: maxima") {
 TEST_CASE("reduce: sum_to undoes a broadcast") {
   const Shape full{3, 4, 5, 6};
   const Tensor x = random_normal(full, 11);
-  for (const Shape& shape : {Shape{}, Shape{1}, Shape{6}, Shape{5, 1}, Shape{4, 1, 6}, Shape{3, 1, 1, 6}, Shape{1, 4, 5, 1}, full}) {
+  for (const Shape& shape :
+       {Shape{}, Shape{1}, Shape{6}, Shape{5, 1}, Shape{4, 1, 6}, Shape{3, 1, 1, 6}, Shape{1, 4, 5, 1}, full}) {
     Shape padded = shape;
     while (padded.dim() < 4) padded.insert(0, 1);
     Tensor expected = x;

@@ -48,7 +48,8 @@ TEST_CASE("shape: gradients") {
   check_gradients("narrow", one([](const Variable& v) { return narrow(v, -2, 1, 2); }), {x});
   check_gradients("narrow to nothing", one([](const Variable& v) { return sum(narrow(v, 2, 1, 0)) + sum(v); }), {x});
   check_gradients("contiguous", one([](const Variable& v) { return contiguous(permute(v, {2, 1, 0})); }), {x});
-  check_gradients("expand", one([](const Variable& v) { return expand(v, {5, 2, 3, 4}); }), {random_normal({2, 1, 4}, 6)});
+  check_gradients("expand", one([](const Variable& v) { return expand(v, {5, 2, 3, 4}); }),
+                  {random_normal({2, 1, 4}, 6)});
   check_gradients("concatenate",
                   [](std::span<const Variable> v) { return square(concatenate({v[0], v[1], v[0]}, 1)); },
                   {random_normal({2, 3}, 7), random_normal({2, 1}, 8)});
@@ -67,7 +68,7 @@ TEST_CASE("shape: errors") {
   CHECK_THROWS_WITH_AS(permute(x, {0}), "permute: 1 dimensions given for shape [2, 3]", Error);
   CHECK_THROWS_WITH_AS(permute(x, {0, 0}), "permute: dimension 0 given twice", Error);
   CHECK_THROWS_WITH_AS(transpose(x, 0, 2), "tensor: no dimension 2 in shape [2, 3]", Error);
-  CHECK_THROWS_WITH_AS(narrow(x, 1, 2, 2), "narrow: [2, 4) is outside dimension 1 of [2, 3]", Error);
+  CHECK_THROWS_WITH_AS(narrow(x, 1, 2, 2), "narrow: start 2, length 2 is outside dimension 1 of [2, 3]", Error);
   CHECK_THROWS_WITH_AS(expand(x, {3, 3}), "expand: [2, 3] does not expand to [3, 3]", Error);
   CHECK_THROWS_WITH_AS(concatenate({}, 0), "concatenate: no tensors given", Error);
   CHECK_THROWS_WITH_AS(concatenate({x}, 2), "concatenate: no dimension 2 in shape [2, 3]", Error);

@@ -49,9 +49,11 @@ TEST_CASE("softmax: against the definition") {
 }
 
 TEST_CASE("softmax: shifted and spread rows stay stable") {
-  const Tensor x = Tensor::from(std::vector<float>{1e30f, 1e30f, -1e30f, 3e38f, -3e38f, 0, 300, 301, -INFINITY}, {3, 3});
+  const Tensor x =
+      Tensor::from(std::vector<float>{1e30f, 1e30f, -1e30f, 3e38f, -3e38f, 0, 300, 301, -INFINITY}, {3, 3});
   const float high = 1 / (1 + std::exp(-1.0f));
-  CHECK(largest_difference(ops::softmax(x), Tensor::from(std::vector<float>{0.5f, 0.5f, 0, 1, 0, 0, 1 - high, high, 0}, {3, 3})) <= 1e-7);
+  CHECK(largest_difference(ops::softmax(x), Tensor::from(std::vector<float>{0.5f, 0.5f, 0, 1, 0, 0, 1 - high, high, 0},
+                                                         {3, 3})) <= 1e-7);
   CHECK(std::isnan(ops::softmax(Tensor::from(std::vector<float>{1, NAN})).to_vector<float>()[0]));
 }
 
@@ -66,12 +68,14 @@ TEST_CASE("softmax: masked, with broadcast masks") {
   const Tensor x = random_normal({2, 3, 5}, 23);
   for (const Shape& shape : {Shape{5}, Shape{3, 1}, Shape{2, 1, 5}, Shape{1}, Shape{}}) {
     const Tensor mask = random_mask(shape, 24);
-    CHECK(largest_difference(ops::masked_softmax(x, mask), naive_softmax(x, mask.expand(x.shape()).contiguous())) <= 1e-14);
+    CHECK(largest_difference(ops::masked_softmax(x, mask), naive_softmax(x, mask.expand(x.shape()).contiguous())) <=
+          1e-14);
   }
   const Tensor none = ops::masked_softmax(x, Tensor::zeros({2, 3, 5}, DType::i64));
   CHECK(largest_difference(none, Tensor::zeros({2, 3, 5}, DType::f64)) == 0);
   // What is excluded may be anything.
-  CHECK(ops::masked_softmax(Tensor::from(std::vector<float>{1, NAN, INFINITY}), Tensor::from(std::vector<int64_t>{1, 0, 0}))
+  CHECK(ops::masked_softmax(Tensor::from(std::vector<float>{1, NAN, INFINITY}),
+                            Tensor::from(std::vector<int64_t>{1, 0, 0}))
             .to_vector<float>() == std::vector<float>{1, 0, 0});
 }
 

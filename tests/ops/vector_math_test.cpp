@@ -56,20 +56,27 @@ TEST_CASE("vector_math: f32 functions against f64 over all exponents") {
     CHECK(errors.of_argument <= of_argument);
   };
   const double any = std::numeric_limits<double>::infinity();
-  within("exp", measure([](float x) { return vmath::exp(x); }, [](double x) { return std::exp(x); }, -kLargest, kLargest),
-         2.5, any, any);
-  within("log", measure([](float x) { return vmath::log(x); }, [](double x) { return std::log(x); }, -kLargest, kLargest),
-         2.5, any, any);
-  within("tanh", measure([](float x) { return vmath::tanh(x); }, [](double x) { return std::tanh(x); }, -kLargest, kLargest),
+  within("exp",
+         measure([](float x) { return vmath::exp(x); }, [](double x) { return std::exp(x); }, -kLargest, kLargest), 2.5,
+         any, any);
+  within("log",
+         measure([](float x) { return vmath::log(x); }, [](double x) { return std::log(x); }, -kLargest, kLargest), 2.5,
+         any, any);
+  within("tanh",
+         measure([](float x) { return vmath::tanh(x); }, [](double x) { return std::tanh(x); }, -kLargest, kLargest),
          2.6, any, any);
-  within("sigmoid", measure([](float x) { return vmath::sigmoid(x); }, [](double x) { return vmath::sigmoid(x); }, -88, kLargest),
+  within("sigmoid",
+         measure([](float x) { return vmath::sigmoid(x); }, [](double x) { return vmath::sigmoid(x); }, -88, kLargest),
          2.6, any, any);
-  within("erf", measure([](float x) { return vmath::erf(x); }, [](double x) { return std::erf(x); }, -kLargest, kLargest),
-         3, 1.5e-7, any);
-  within("gelu", measure([](float x) { return vmath::gelu(x); }, [](double x) { return vmath::gelu(x); }, -kLargest, kLargest),
+  within("erf",
+         measure([](float x) { return vmath::erf(x); }, [](double x) { return std::erf(x); }, -kLargest, kLargest), 3,
+         1.5e-7, any);
+  within("gelu",
+         measure([](float x) { return vmath::gelu(x); }, [](double x) { return vmath::gelu(x); }, -kLargest, kLargest),
          any, any, 1.2e-7);
-  within("normal_cdf", measure([](float x) { return vmath::normal_cdf(x); }, [](double x) { return vmath::normal_cdf(x); },
-                               -kLargest, kLargest),
+  within("normal_cdf",
+         measure([](float x) { return vmath::normal_cdf(x); }, [](double x) { return vmath::normal_cdf(x); }, -kLargest,
+                 kLargest),
          any, 1.2e-7, any);
   within("gelu_derivative", measure([](float x) { return vmath::gelu_derivative(x); },
                                     [](double x) { return vmath::gelu_derivative(x); }, -1e18f, 1e18f),
@@ -79,7 +86,8 @@ TEST_CASE("vector_math: f32 functions against f64 over all exponents") {
 TEST_CASE("vector_math: infinities, NaN, zeros and denormals") {
   CHECK(vmath::exp(kInfinity) == kInfinity);
   CHECK(vmath::exp(-kInfinity) == 0);
-  CHECK(vmath::exp(-100.0f) == doctest::Approx(std::exp(-100.0)).epsilon(0.03));  // a denormal, 26 units of the smallest
+  CHECK(vmath::exp(-100.0f) ==
+        doctest::Approx(std::exp(-100.0)).epsilon(0.03));  // a denormal, 26 units of the smallest
   CHECK(vmath::exp(0.0f) == 1);
   CHECK(vmath::log(0.0f) == -kInfinity);
   CHECK(vmath::log(-0.0f) == -kInfinity);

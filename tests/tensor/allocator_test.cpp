@@ -88,5 +88,6 @@ TEST_CASE("allocator: no system call and no page fault after the first step") {
 }
 
 TEST_CASE("allocator: too much is an error that says how much") {
-  CHECK_THROWS_WITH_AS(allocate_host(int64_t{1} << 60), doctest::Contains("out of memory: 1152921504606846976 bytes"), Error);
+  CHECK_THROWS_WITH_AS(allocate_host(int64_t{1} << 60), doctest::Contains("out of memory: 1152921504606846976 bytes"),
+                       Error);
 }

@@ -25,8 +25,8 @@ TEST_CASE("philox: a ticket's words depend on seed, stream, step and index alone
   CHECK(words.size() == 7);
 }
 
-// 100,000 draws: the mean of a uniform has standard deviation 0.289 / √n = 0.0009, that of a normal 0.0032, and that of a
-// normal's square 0.0045; bounds are five of them.
+// 100,000 draws: the mean of a uniform has standard deviation 0.289 / √n = 0.0009, that of a normal 0.0032, and that of
+// a normal's square 0.0045; bounds are five of them.
 TEST_CASE("philox: draws stay in their bounds and have their moments") {
   Random random(1, 2, 3);
   constexpr int kDraws = 100000;
