@@ -96,8 +96,8 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const T> q, Rows<co
 
   for (int64_t begin = 0; begin < needed_keys; begin += kForwardKeys) {
     const int64_t n = std::min(kForwardKeys, needed_keys - begin), length = simd::padded<T>(n);
-    pack_transposed(k.at(first_key + begin, column), k.stride, n, d, static_cast<T>(sizes.scale()), keys);
-    pack_rows(v.at(first_key + begin, column), v.stride, n, d, values);
+    simd::pack_transposed(k.at(first_key + begin, column), k.stride, n, d, static_cast<T>(sizes.scale()), keys);
+    simd::pack_rows(v.at(first_key + begin, column), v.stride, n, d, values);
     for (int64_t i = 0; i < unit.queries; i += kForwardTile) {
       const int64_t rows = std::min(kForwardTile, unit.queries - i);
       simd::product<T>({q.at(first_query + i, column), q.stride, 1}, keys, length, scores, length, rows, n, d, false);
@@ -171,17 +171,17 @@ void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRo
   T* scores = scratch.take<T>(tile * block);
   T* gradients = scratch.take<T>(tile * block);
 
-  pack_rows(x.q.at(first_query, column), x.q.stride, queries, d, q);
-  pack_rows(x.dout.at(first_query, column), x.dout.stride, queries, d, dout);
+  simd::pack_rows(x.q.at(first_query, column), x.q.stride, queries, d, q);
+  simd::pack_rows(x.dout.at(first_query, column), x.dout.stride, queries, d, dout);
   std::memset(dq, 0, static_cast<size_t>(queries * width) * sizeof(T));
   for (int64_t i = 0; i < queries; ++i)
     d_sums[i] = simd::dot(dout + i * width, x.out.at(first_query + i, column), d);
 
   for (int64_t begin = 0; begin < keys; begin += kBackwardKeys) {
     const int64_t n = std::min(kBackwardKeys, keys - begin), length = simd::padded<T>(n);
-    pack_rows(x.k.at(first_key + begin, column), x.k.stride, n, d, k);
-    pack_transposed(x.k.at(first_key + begin, column), x.k.stride, n, d, scale, k_transposed);
-    pack_transposed(x.v.at(first_key + begin, column), x.v.stride, n, d, T{1}, v_transposed);
+    simd::pack_rows(x.k.at(first_key + begin, column), x.k.stride, n, d, k);
+    simd::pack_transposed(x.k.at(first_key + begin, column), x.k.stride, n, d, scale, k_transposed);
+    simd::pack_transposed(x.v.at(first_key + begin, column), x.v.stride, n, d, T{1}, v_transposed);
     std::memset(dk, 0, static_cast<size_t>(n * width) * sizeof(T));
     std::memset(dv, 0, static_cast<size_t>(n * width) * sizeof(T));
     for (int64_t i = 0; i < queries; i += kBackwardTile) {

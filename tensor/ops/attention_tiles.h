@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 
+#include "tensor/ops/pack.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/ops/simd.h"
 #include "tensor/ops/vector_math.h"
@@ -43,40 +44,6 @@ struct Sizes {
   }
   double scale() const { return 1 / std::sqrt(static_cast<double>(head_size)); }
 };
-
-// to [n, padded width] = from's rows, zero in the padding.
-template <class T>
-void pack_rows(const T* from, int64_t stride, int64_t n, int64_t width, T* to) {
-  const int64_t whole = width / simd::kLanes<T> * simd::kLanes<T>, length = simd::padded<T>(width);
-  for (int64_t i = 0; i < n; ++i, from += stride, to += length) {
-    for (int64_t d = 0; d < whole; d += simd::kLanes<T>) simd::store(to + d, simd::load(from + d));
-    for (int64_t d = whole; d < width; ++d) to[d] = from[d];
-    for (int64_t d = width; d < length; ++d) to[d] = T{0};
-  }
-}
-
-// to [width, padded n] = factor · fromᵀ, zero in the padding.
-template <class T>
-void pack_transposed(const T* from, int64_t stride, int64_t n, int64_t width, T factor, T* to) {
-  constexpr int64_t kLanes = simd::kLanes<T>;
-  const int64_t length = simd::padded<T>(n);
-  for (int64_t i = 0; i < n; i += kLanes)
-    for (int64_t d = 0; d < width; d += kLanes) {
-      simd::Vector<T> block[kLanes];
-      const int64_t columns = std::min(kLanes, width - d);
-#pragma GCC unroll 16
-      for (int64_t r = 0; r < kLanes; ++r) {
-        const T* row = from + (i + r) * stride + d;
-        block[r] = simd::Vector<T>{};
-        if (i + r >= n) continue;
-        block[r] = (columns == kLanes ? simd::load(row) : simd::load_first(row, columns)) * factor;
-      }
-      simd::transpose_block<T>(block);
-#pragma GCC unroll 16
-      for (int64_t c = 0; c < kLanes; ++c)
-        if (c < columns) simd::store(to + (d + c) * length + i, block[c]);
-    }
-}
 
 // A whole tile at a time, [rows, length], so that the loop is long.
 template <class T>

@@ -19,7 +19,7 @@ void add_weights(const T* q, const T* k, int64_t stride, int64_t tokens, int64_t
                                             Scratch::bytes_for<T>(kForwardTile * length));
   T* keys = scratch.take<T>(head_size * length);
   T* scores = scratch.take<T>(kForwardTile * length);
-  pack_transposed(k, stride, tokens, head_size, static_cast<T>(scale), keys);
+  simd::pack_transposed(k, stride, tokens, head_size, static_cast<T>(scale), keys);
   for (int64_t i = 0; i < tokens; i += kForwardTile) {
     const int64_t rows = std::min(kForwardTile, tokens - i);
     simd::product<T>({q + i * stride, stride, 1}, keys, length, scores, length, rows, tokens, head_size, false);

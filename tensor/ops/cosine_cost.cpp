@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "tensor/ops/pack.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/ops/simd.h"
@@ -26,16 +27,6 @@ void normalise(const T* x, int64_t stride, int64_t rows, int64_t width, T eps, T
     }
     for (int64_t c = 0; c < width; ++c) to[i * length + c] = scale[i] * row[c];
     for (int64_t c = width; c < length; ++c) to[i * length + c] = T{0};
-  }
-}
-
-// to [width, padded rows] = fromᵀ, from [rows, length].
-template <class T>
-void transpose(const T* from, int64_t rows, int64_t length, int64_t width, T* to) {
-  const int64_t padded_rows = simd::padded<T>(rows);
-  for (int64_t c = 0; c < width; ++c) {
-    for (int64_t i = 0; i < rows; ++i) to[c * padded_rows + i] = from[i * length + c];
-    for (int64_t i = rows; i < padded_rows; ++i) to[c * padded_rows + i] = T{0};
   }
 }
 
@@ -94,7 +85,7 @@ CosineCostResult cosine_cost(const Tensor& x_any, const Tensor& y_any, const Ten
       T* cosine = scratch.take<T>(m * length);
       normalise(xs + first_x * x.stride(0), x.stride(0), m, width, static_cast<T>(eps), x_scale + first_x, x_unit);
       normalise(ys + first_y * y.stride(0), y.stride(0), n, width, static_cast<T>(eps), y_scale + first_y, y_unit);
-      transpose(y_unit, n, padded_width, width, y_transposed);
+      simd::pack_transposed(y_unit, padded_width, n, width, T{1}, y_transposed);
       simd::product<T>({x_unit, padded_width, 1}, y_transposed, length, cosine, length, m, n, width, false);
       T* to = cost + p.offsets[static_cast<size_t>(s)];
       for (int64_t i = 0; i < m; ++i)
