@@ -20,6 +20,16 @@ struct Lanes {
   }
 };
 
+// The lanes of a vector combined in pairs of halves.
+template <class T, class F>
+T fold_lanes(typename Lanes<T>::Vector v, F f) {
+  T lane[Lanes<T>::kCount];
+  std::memcpy(lane, &v, sizeof(v));
+  for (int64_t half = Lanes<T>::kCount / 2; half > 0; half /= 2)
+    for (int64_t k = 0; k < half; ++k) lane[k] = f(lane[k], lane[k + half]);
+  return lane[0];
+}
+
 // Σ_i f(i) over [0, n), where f.at(i) gives one term and f.vector(i) those of i .. i + kCount - 1.
 template <class T, class F>
 T lane_sum(int64_t n, F f) {
@@ -30,8 +40,7 @@ T lane_sum(int64_t n, F f) {
     for (int k = 0; k < 4; ++k) total[k] += f.vector(i + k * L::kCount);
   for (; i + L::kCount <= n; i += L::kCount) total[0] += f.vector(i);
   const typename L::Vector all = (total[0] + total[1]) + (total[2] + total[3]);
-  T sum = 0;
-  for (int64_t k = 0; k < L::kCount; ++k) sum += all[k];
+  T sum = fold_lanes<T>(all, [](T a, T b) { return a + b; });
   for (; i < n; ++i) sum += f.at(i);
   return sum;
 }
@@ -72,9 +81,7 @@ T run_max(const T* x, int64_t n) {
       largest[k] = v > largest[k] ? v : largest[k];
     }
   }
-  T result = kLowest;
-  for (int64_t k = 0; k < L::kCount; ++k)
-    for (int half = 0; half < 2; ++half) result = largest[half][k] > result ? largest[half][k] : result;
+  T result = fold_lanes<T>(largest[0] > largest[1] ? largest[0] : largest[1], [](T a, T b) { return a > b ? a : b; });
   for (; i < n; ++i) result = x[i] > result ? x[i] : result;
   return result;
 }
