@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "data/masking.h"
 #include "tensor/philox.h"
@@ -23,11 +24,27 @@ class Mean {
   int64_t count_ = 0;
 };
 
-std::vector<int64_t> chosen_sentences(const SampleSource& source, int64_t limit) {
-  const auto all = static_cast<int64_t>(source.dataset().sentences().size());
-  const int64_t count = limit > 0 ? std::min(limit, all) : all;
+[[noreturn]] void fail_without_candidates(const Dataset& dataset, const std::string& group) {
+  check(!dataset.sentences().empty(), "evaluation: the split has no captions");
+  std::set<std::string> groups;
+  for (size_t s = 0; s < dataset.sentences().size(); ++s)
+    groups.insert("'" + *dataset.annotation(static_cast<int64_t>(s))->group + "'");
+  std::string list;
+  for (const std::string& name : groups) list += (list.empty() ? "" : ", ") + name;
+  fail("evaluation: no caption is of group '", group, "'; the groups are ", list);
+}
+
+std::vector<int64_t> chosen_sentences(const SampleSource& source, const EvaluationOptions& options) {
+  const Dataset& dataset = source.dataset();
+  std::vector<int64_t> candidates;
+  if (!options.group.empty()) dataset.require(AnnotationField::group, text("evaluation of group '", options.group, "'"));
+  for (int64_t s = 0; s < static_cast<int64_t>(dataset.sentences().size()); ++s)
+    if (options.group.empty() || *dataset.annotation(s)->group == options.group) candidates.push_back(s);
+  if (candidates.empty()) fail_without_candidates(dataset, options.group);
+  const auto all = static_cast<int64_t>(candidates.size());
+  const int64_t count = options.limit > 0 ? std::min(options.limit, all) : all;
   std::vector<int64_t> out;
-  for (int64_t i = 0; i < count; ++i) out.push_back(i * all / count);
+  for (int64_t i = 0; i < count; ++i) out.push_back(candidates[static_cast<size_t>(i * all / count)]);
   return out;
 }
 
@@ -340,7 +357,7 @@ std::vector<int64_t> false_images(const SampleSource& source, const std::vector<
 
 Evaluation evaluate(const PretrainModel& model, const SampleSource& source, const EvaluationOptions& options) {
   Evaluation out;
-  const std::vector<int64_t> sentences = chosen_sentences(source, options.limit);
+  const std::vector<int64_t> sentences = chosen_sentences(source, options);
   out.samples = static_cast<int64_t>(sentences.size());
   std::vector<int64_t> own;
   for (const int64_t s : sentences) own.push_back(source.image_of(s));
@@ -352,7 +369,7 @@ Evaluation evaluate(const PretrainModel& model, const SampleSource& source, cons
 
 Evaluation evaluate_shuffled(const PretrainModel& model, const SampleSource& source, const EvaluationOptions& options) {
   Evaluation out;
-  const std::vector<int64_t> sentences = chosen_sentences(source, options.limit);
+  const std::vector<int64_t> sentences = chosen_sentences(source, options);
   out.samples = static_cast<int64_t>(sentences.size());
   evaluate_pointing(model, source, sentences, false_images(source, sentences), options, out);
   return out;

@@ -41,6 +41,7 @@ struct Evaluation {
 
 struct EvaluationOptions {
   int64_t limit = 0;   // sentences, evenly spread; 0: all
+  std::string group;   // only sentences annotated with this group; empty: all. None is an error
   bool controls = true;  // wrong images and transport plans, which take most of the time
   PlanSettings plan;
 };

@@ -30,4 +30,49 @@ struct TrainArguments {
 };
 int run_train(const TrainArguments& arguments);
 
+struct ReportArguments {
+  std::string run;
+};
+int run_report(const ReportArguments& arguments);
+
+struct EvalArguments {
+  std::string model, captions, images, annotations, split = "test", group;
+  int64_t limit = 0;  // 0: all
+  bool json = false;
+};
+int run_eval(const EvalArguments& arguments);
+
+struct FillArguments {
+  std::string model, image, text;
+  int top = 5;
+};
+int run_fill(const FillArguments& arguments);
+
+struct MatchArguments {
+  std::string model, image;
+  std::vector<std::string> captions;
+};
+int run_match(const MatchArguments& arguments);
+
+struct AlignArguments {
+  std::string model, image, caption, out, map = "attention";
+  int64_t layer = 0;  // counted from 1; 0: the last
+};
+int run_align(const AlignArguments& arguments);
+
+struct InfoArguments {
+  std::string what;  // a model's folder or a TOML file
+  std::string grid;  // ROWSxCOLUMNS; empty: the position table's
+  int64_t text = 0;  // tokens; 0: as many as fit
+  int64_t batch = 0;  // pairs; 0: as the settings say, or 32
+};
+int run_info(const InfoArguments& arguments);
+
+struct GradcheckArguments {
+  std::string op;
+  uint64_t seed = 0;
+  bool plant = false;
+};
+int run_gradcheck(const GradcheckArguments& arguments);
+
 }  // namespace tessera::command

@@ -7,8 +7,14 @@
 #include "autograd/finite.h"
 #include "tensor/error.h"
 #include "vilt/command/command.h"
+#include "vilt/gradcheck_command.h"
 
 namespace tessera::command {
+
+int run_gradcheck(const GradcheckArguments& arguments) {
+  return run_gradcheck_table(std::cout, arguments.op, arguments.seed, arguments.plant);
+}
+
 namespace {
 
 using Action = std::function<int()>;
@@ -58,6 +64,95 @@ void add_train(CLI::App& app, Action& action) {
   command->callback([arguments, &action] { action = [arguments] { return run_train(*arguments); }; });
 }
 
+void add_report(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "report", "Writes the report of a finished run once more", "vilt report runs/scenes-quick");
+  auto arguments = std::make_shared<ReportArguments>();
+  command->add_option("RUN", arguments->run, "Folder of the run (its train.out)")->required();
+  command->callback([arguments, &action] { action = [arguments] { return run_report(*arguments); }; });
+}
+
+void add_model(CLI::App* command, std::string& model) {
+  command->add_option("--model", model, "Folder of a run (its newest checkpoint is taken) or of a checkpoint")->required();
+}
+
+void add_eval(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "eval", "Measures a trained model on a split of a data set",
+                                  "vilt eval --model runs/scenes --captions runs/data/scenes/dataset.json --images "
+                                  "runs/data/scenes/images --annotations runs/data/scenes/annotations.jsonl --split val");
+  auto arguments = std::make_shared<EvalArguments>();
+  add_model(command, arguments->model);
+  command->add_option("--captions", arguments->captions, "Captions, Karpathy JSON")->required();
+  command->add_option("--images", arguments->images, "Folder of the images")->required();
+  command->add_option("--annotations", arguments->annotations,
+                      "annotations.jsonl: siblings, content words, boxes; without it fewer figures exist");
+  command->add_option("--split", arguments->split, "Split (default test)");
+  command->add_option("--group", arguments->group, "Only captions that are annotated with this group");
+  command->add_option("--limit", arguments->limit, "At most so many captions, evenly spread (default 0: all)");
+  command->add_flag("--json", arguments->json, "One JSON object, as in summary.json");
+  command->callback([arguments, &action] { action = [arguments] { return run_eval(*arguments); }; });
+}
+
+void add_fill(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "fill", "Fills in the hidden words of a caption, given the picture",
+                                  "vilt fill --model runs/scenes-quick picture.jpg \"a [MASK] ring\"");
+  auto arguments = std::make_shared<FillArguments>();
+  add_model(command, arguments->model);
+  command->add_option("IMAGE", arguments->image, "JPEG or PNG")->required();
+  command->add_option("TEXT", arguments->text, "Caption with [MASK] for each hidden word piece")->required();
+  command->add_option("--top", arguments->top, "Answers for each [MASK] (default 5)");
+  command->callback([arguments, &action] { action = [arguments] { return run_fill(*arguments); }; });
+}
+
+void add_match(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "match", "Tells how probable it is that a caption belongs to a picture",
+                                  "vilt match --model runs/scenes-quick picture.jpg \"a red ring\" \"a blue ring\"");
+  auto arguments = std::make_shared<MatchArguments>();
+  add_model(command, arguments->model);
+  command->add_option("IMAGE", arguments->image, "JPEG or PNG")->required();
+  command->add_option("CAPTION", arguments->captions, "One or more captions, each in quotes")->required();
+  command->callback([arguments, &action] {
+    for (std::string& caption : arguments->captions)
+      if (caption.starts_with(" [")) caption.erase(0, 1);  // the blank of arguments_of
+    action = [arguments] { return run_match(*arguments); };
+  });
+}
+
+void add_align(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "align", "Draws where each word of a caption looks: a heat map per word, as PNG",
+                                  "vilt align --model runs/scenes-quick picture.jpg \"a red ring\" --out maps");
+  auto arguments = std::make_shared<AlignArguments>();
+  add_model(command, arguments->model);
+  command->add_option("IMAGE", arguments->image, "JPEG or PNG")->required();
+  command->add_option("CAPTION", arguments->caption, "Caption, in quotes")->required();
+  command->add_option("--out", arguments->out, "Folder to write to; made if absent")->required();
+  command->add_option("--map", arguments->map,
+                      "attention (default; mean over heads), plan (optimal transport, beta 0.1, 1,000 iterations) or "
+                      "plan-training (beta 0.5, 50 iterations)");
+  command->add_option("--layer", arguments->layer, "Layer of the attention, from 1 (default: the last)");
+  command->callback([arguments, &action] { action = [arguments] { return run_align(*arguments); }; });
+}
+
+void add_info(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "info", "Tells a model's size: parameters, arithmetic, memory",
+                                  "vilt info configs/scenes.toml --text 12 --grid 5x5");
+  auto arguments = std::make_shared<InfoArguments>();
+  command->add_option("DIR|CONFIG", arguments->what, "Folder of a run or checkpoint, or a TOML file")->required();
+  command->add_option("--text", arguments->text, "Text tokens with [CLS] and [SEP] (default: as many as fit)");
+  command->add_option("--grid", arguments->grid, "Patches of the image, ROWSxCOLUMNS (default: the position table's)");
+  command->add_option("--batch", arguments->batch, "Pairs at once (default: the settings' or 32)");
+  command->callback([arguments, &action] { action = [arguments] { return run_info(*arguments); }; });
+}
+
+void add_gradcheck(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "gradcheck", "Checks the gradient of every op against central differences",
+                                  "vilt gradcheck --op layer_norm");
+  auto arguments = std::make_shared<GradcheckArguments>();
+  command->add_option("--op", arguments->op, "Only ops whose name contains this");
+  command->add_option("--seed", arguments->seed, "Of the inputs (default 0)");
+  command->add_flag("--plant", arguments->plant, "Makes each gradient wrong by 1 %, to see that the checks find it; status 1");
+  command->callback([arguments, &action] { action = [arguments] { return run_gradcheck(*arguments); }; });
+}
+
 // The names are few and short: the one with the longest common beginning is what was meant, if any begins alike. An existing name gives itself.
 std::string nearest_command(const CLI::App& app, const std::string& typed) {
   std::string best;
@@ -87,6 +182,24 @@ void add_commands(CLI::App& app, Action& action) {
   add_scenes(app, action);
   add_vocabulary(app, action);
   add_train(app, action);
+  add_report(app, action);
+  add_eval(app, action);
+  add_fill(app, action);
+  add_match(app, action);
+  add_align(app, action);
+  add_info(app, action);
+  add_gradcheck(app, action);
+}
+
+// In reverse, as CLI11 wants them. It would read a caption such as "[MASK] ring [MASK]" as a list: a blank in front, which no
+// tokenizer minds, keeps it whole.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> out;
+  for (int i = argc - 1; i >= 1; --i) {
+    const std::string argument = argv[i];
+    out.push_back(argument.starts_with('[') && argument.ends_with(']') ? " " + argument : argument);
+  }
+  return out;
 }
 
 int run(int argc, char** argv) {
@@ -99,7 +212,7 @@ int run(int argc, char** argv) {
          " (vilt --help lists them)");
   }
   try {
-    app.parse(argc, argv);
+    app.parse(arguments_of(argc, argv));
   } catch (const CLI::Success& asked) {  // --help, --version
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {

@@ -1,20 +1,82 @@
-// `vilt train`: from a TOML file to a trained model and its report.
+// `vilt train`: from a TOML file to a trained model and its report. `vilt report`: the report alone, once more.
+#include <filesystem>
 #include <iostream>
 
+#include "data/dataset.h"
+#include "tensor/error.h"
+#include "vilt/checkpoint.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
+#include "vilt/initialise.h"
+#include "vilt/learner.h"
+#include "vilt/report.h"
 #include "vilt/settings.h"
 #include "vilt/trainer.h"
 
 namespace tessera::command {
+namespace {
+
+namespace fs = std::filesystem;
+
+// As it has to be typed into a shell.
+std::string quoted(const std::string& word) {
+  const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                             "0123456789_-+=./:,@%") == std::string::npos;
+  if (plain) return word;
+  std::string escaped;
+  for (const char c : word) c == '\'' ? escaped.append("'\\''") : escaped.append(1, c);
+  return text("'", escaped, "'");
+}
+
+std::string command_line(const TrainArguments& arguments) {
+  std::string overrides;
+  for (const std::string& setting : arguments.overrides) overrides.append(1, ' ').append(quoted(setting));
+  return text("vilt train ", quoted(arguments.config), overrides);
+}
+
+fs::path report_of(const fs::path& run) { return run / "report.html"; }
+
+void rebuild_report(const fs::path& run, const std::string& command) {
+  check(fs::is_directory(run), run.string(), ": no such directory; expected the folder of a run");
+  check(fs::exists(run / "settings.toml"), run.string(), ": no run (there is no settings.toml)");
+  check(fs::exists(run / "summary.json"), run.string(), ": the run is not finished; `vilt train` continues it");
+  const Settings settings = Settings::from_toml(run / "settings.toml");
+  const LoadedModel trained = load_model(run);
+  PretrainModel untrained(trained.config);
+  initialise(untrained, settings.init, static_cast<uint64_t>(settings.train.seed));
+  DatasetOptions options;
+  options.splits = {settings.data.test_split};
+  options.annotations = settings.data.annotations;
+  const Dataset dataset = Dataset::open(settings.data.captions, settings.data.images, options);
+  const SampleSource source(dataset, *trained.vocabulary, sample_options(settings));
+  write_report(report_of(run), {settings, run / "metrics.jsonl", read_summary(run / "summary.json"), *trained.model, untrained,
+                                source, command});
+}
+
+}  // namespace
 
 int run_train(const TrainArguments& arguments) {
   const Settings settings = Settings::from_toml(arguments.config, arguments.overrides);
+  const fs::path run = settings.train.out;
+  const std::string command = command_line(arguments);
   TrainOptions options;
   options.fresh = arguments.fresh;
+  options.report = [&](const Settings& resolved, const Summary& summary, const PretrainModel& trained,
+                       const PretrainModel& untrained, const SampleSource& test) {
+    write_report(report_of(run), {resolved, run / "metrics.jsonl", summary, trained, untrained, test, command});
+  };
   const Summary summary = train(settings, options);
+  if (!fs::exists(report_of(run))) rebuild_report(run, command);  // of a finished run, removed since
   std::cout << '\n';
   print_summary(std::cout, summary);
+  std::cout << "report: " << report_of(run).string() << '\n';
+  return 0;
+}
+
+int run_report(const ReportArguments& arguments) {
+  const fs::path run = arguments.run;
+  rebuild_report(run, text("vilt train ", quoted((run / "settings.toml").string()), " --fresh"));
+  std::cout << "report: " << report_of(run).string() << '\n';
   return 0;
 }
 

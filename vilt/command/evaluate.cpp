@@ -1,0 +1,36 @@
+// `vilt eval`: the figures of a trained model on a split of any data set.
+#include <iostream>
+
+#include "data/dataset.h"
+#include "data/samples.h"
+#include "tensor/error.h"
+#include "vilt/checkpoint.h"
+#include "vilt/command/command.h"
+#include "vilt/command/figures.h"
+#include "vilt/evaluation.h"
+
+namespace tessera::command {
+
+int run_eval(const EvalArguments& arguments) {
+  check(arguments.limit >= 0, "--limit is ", arguments.limit, ", expected a number of captions, or 0 for all");
+  const LoadedModel model = load_model(arguments.model);
+  DatasetOptions options;
+  options.splits = {arguments.split};
+  options.annotations = arguments.annotations;
+  const Dataset dataset = Dataset::open(arguments.captions, arguments.images, options);
+  const SampleSource source(dataset, *model.vocabulary, model.preprocessing);
+  EvaluationOptions evaluation;
+  evaluation.limit = arguments.limit;
+  evaluation.group = arguments.group;
+  const Evaluation result = evaluate(*model.model, source, evaluation);
+  if (arguments.json) {
+    std::cout << evaluation_json(result) << '\n';
+    return 0;
+  }
+  std::cout << model.directory.string() << " on " << with_thousands(result.samples) << " captions of split "
+            << arguments.split << (arguments.group.empty() ? "" : ", group " + arguments.group) << '\n';
+  print_figures(std::cout, {{"", &result}});
+  return 0;
+}
+
+}  // namespace tessera::command
