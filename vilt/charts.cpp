@@ -39,12 +39,12 @@ std::string value_text(double value, Chart::Unit unit) {
 }
 
 std::string tick_text(double value, Chart::Unit unit) {
-  if (unit == Chart::Unit::share) return short_number(100 * value, 4) + " %";
+  if (unit == Chart::Unit::share) return short_number(100 * value, 4) + "\u00a0%";
   if (std::abs(value) >= 10000) return short_number(value / 1000, 4) + "k";
   return short_number(value, 4);
 }
 
-// Ten percent of room at the ends, and always some height.
+// Never of no length.
 Scale fit(double low, double high, double from, double to) {
   if (!(high > low)) {
     const double room = std::max(std::abs(low) * 0.1, 1e-6);
@@ -63,6 +63,14 @@ std::optional<Frame> frame_of(const Chart& chart) {
       low = std::min(low, series.y[i]);
       high = std::max(high, series.y[i]);
     }
+    // A single raw point far away may leave the frame; it must not press everything else together.
+    std::vector<double> raw;
+    for (const double value : series.raw)
+      if (std::isfinite(value)) raw.push_back(value);
+    if (raw.empty()) continue;
+    std::sort(raw.begin(), raw.end());
+    low = std::min(low, raw[raw.size() / 50]);
+    high = std::max(high, raw[raw.size() - 1 - raw.size() / 50]);
   }
   if (left > right) return std::nullopt;
   if (chart.reference) {
@@ -72,7 +80,8 @@ std::optional<Frame> frame_of(const Chart& chart) {
   const double room = 0.06 * (high - low);
   low = chart.y_min.value_or(low >= 0 && low < 0.5 * high ? 0 : low - room);
   high = chart.y_max.value_or(high + room);
-  if (left > 0 && left < 0.2 * right) left = 0;
+  left = chart.x_min.value_or(left);
+  right = chart.x_max.value_or(right);
   return Frame{fit(left, right, kLeft, kWidth - kRight), fit(low, high, kHeight - kBottom, kTop), chart.unit};
 }
 
@@ -94,6 +103,7 @@ std::string axes_svg(const Frame& frame) {
     labels += text("<text x=\"", at_end ? place(kWidth - 2) : at, "\" y=\"", kHeight - 8, "\" text-anchor=\"",
                    at_end ? "end" : "middle", "\">", tick_text(tick, Chart::Unit::number), "</text>");
   }
+  labels += text("<text x=\"", kLeft - 14, "\" y=\"", kHeight - 8, "\" text-anchor=\"end\">step</text>");
   out += text("<path class=\"axis\" d=\"M", kLeft, ' ', kHeight - kBottom, 'H', kWidth - kRight, "\"/></g>");
   return out + labels + "</g>";
 }

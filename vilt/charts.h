@@ -26,7 +26,7 @@ struct Chart {
   std::vector<Series> series;
   std::optional<double> reference;  // a horizontal line, such as what chance gives
   std::string reference_name;
-  std::optional<double> y_min, y_max;  // otherwise from the points
+  std::optional<double> x_min, x_max, y_min, y_max;  // otherwise from the points
 };
 
 // Round numbers (1, 2 or 5 times a power of ten apart) inside [low, high], about `count` of them. low = high

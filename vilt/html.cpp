@@ -73,7 +73,7 @@ std::string fixed(std::optional<double> value, int digits) {
 
 std::string percent(std::optional<double> share, int digits) {
   if (!share || !std::isfinite(*share)) return kNotMeasured;
-  return fixed(100 * *share, digits) + " %";
+  return fixed(100 * *share, digits) + "\u00a0%";
 }
 
 std::string short_number(double value, int significant) {

@@ -22,7 +22,7 @@ std::string png_data_uri(const Image& image);
 std::string with_thousands(int64_t value);
 // Fixed number of digits after the point; "–" for what was not measured or is not finite.
 std::string fixed(std::optional<double> value, int digits);
-// 0.9834 → "98.3 %".
+// 0.9834 → "98.3 %", with a space at which no line breaks.
 std::string percent(std::optional<double> share, int digits = 1);
 // The fewest characters for so many significant digits: 0.002, 1.5e-5, 12.3.
 std::string short_number(double value, int significant = 3);

@@ -32,11 +32,11 @@ pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .facts dt { color: var(--muted); font-size: 0.78rem; }
 .facts dd { margin: 0; font-weight: 600; font-size: 0.95rem; }
 .tiles { list-style: none; margin: 26px 0 0; padding: 0; display: grid; gap: 12px;
-  grid-template-columns: repeat(auto-fit, minmax(235px, 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(235px, 46%), 1fr)); }
 .tiles li, .chart, .example, .pair { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .tiles li { padding: 12px 14px; display: flex; flex-direction: column; }
 .tiles .name { font-size: 0.88rem; }
-.tiles .value { font-size: 1.85rem; font-weight: 650; line-height: 1.25; }
+.tiles .value { font-size: 1.75rem; font-weight: 650; line-height: 1.25; }
 .tiles .controls { font-size: 0.8rem; color: var(--muted); }
 
 .charts { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(310px, 100%), 1fr)); }
@@ -71,6 +71,8 @@ td { white-space: nowrap; }
 td.result { font-weight: 700; }
 td.chance, tr.counts { color: var(--muted); }
 tr.chosen th, tr.chosen td { font-weight: 700; }
+.side-by-side > div { min-width: 0; overflow-x: auto; }
+.side-by-side thead th { white-space: normal; }
 .side-by-side { display: grid; gap: 26px 34px; margin-top: 26px; grid-template-columns: repeat(auto-fit, minmax(min(330px, 100%), 1fr)); }
 .findings { display: grid; gap: 10px 34px; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
 .findings ul { margin: 0; padding-left: 18px; }
@@ -107,7 +109,7 @@ mark { background: none; color: inherit; border-bottom: 2px solid var(--accent);
 .word h4 small { font-weight: 400; }
 .groups { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 18px; }
 .group h5 { margin: 0 0 3px; font-size: 0.78rem; font-weight: 600; color: var(--muted); }
-.three { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 5px; align-items: end; }
+.three { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 5px; align-items: start; }
 .map { margin: 0; }
 .map svg { display: block; width: 100%; border-radius: 3px; }
 .map figcaption { font-size: 0.7rem; line-height: 1.3; color: var(--muted); margin-top: 2px; }
@@ -131,7 +133,7 @@ footer { padding: 30px 18px 40px; color: var(--muted); font-size: 0.85rem; }
 @media (max-width: 620px) {
   h1 { font-size: 1.5rem; }
   table.figures thead { display: none; }
-  table.figures tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)); border-bottom: 1px solid var(--line); padding: 6px 0; }
+  table.figures tr { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); column-gap: 6px; border-bottom: 1px solid var(--line); padding: 6px 0; }
   table.figures th, table.figures td { border: 0; padding: 2px 0; text-align: left; white-space: normal; }
   table.figures th { grid-column: 1 / -1; }
   table.figures td::before { content: attr(data-label); display: block; font-size: 0.68rem; line-height: 1.2; font-weight: 400; color: var(--muted); min-height: 2.4em; }
@@ -143,7 +145,7 @@ footer { padding: 30px 18px 40px; color: var(--muted); font-size: 0.85rem; }
 const char* const kReportScript = R"js(
 (() => {
   'use strict';
-  const written = (value, unit) => unit === 'share' ? (100 * value).toFixed(1) + ' %' : String(value);
+  const written = (value, unit) => unit === 'share' ? (100 * value).toFixed(1) + '\u00a0%' : String(value);
   const charts = [];
   for (const svg of document.querySelectorAll('svg.plot')) {
     const [low, high, from, to] = svg.dataset.x.split(' ').map(Number);

@@ -89,7 +89,7 @@ std::vector<Chart> all_charts(const Curves& curves, const ReportInputs& inputs) 
     charts.back().reference = *test->pointing_chance;
     charts.back().reference_name = "chance";
   }
-  charts.push_back(numbers("Learning rate", "", {curves.plain("learning_rate", "of the trunk", 1)}));
+  charts.push_back(numbers("Learning rate", "", {curves.plain("learning_rate", "rate", 1)}));
   charts.push_back(numbers("Gradient norm", "Before clipping.", {curves.training("grad_norm", "training", 4)}));
   charts.push_back(numbers("Speed", "Pairs per second on the machine that trained.",
                            {curves.training("samples_per_second", "pairs per second", 3)}));
@@ -102,7 +102,14 @@ std::string curves_html(const ReportInputs& inputs) {
   const MetricLog log = read_metrics(inputs.metrics);
   const Curves curves(log);
   std::string charts;
-  for (const Chart& chart : all_charts(curves, inputs)) charts += chart_html(chart);
+  double last = 1;
+  for (const auto* rows : {&log.training, &log.evaluations})
+    if (!rows->empty()) last = std::max(last, rows->back().step);
+  for (Chart& chart : all_charts(curves, inputs)) {
+    chart.x_min = 0;
+    chart.x_max = last;
+    charts += chart_html(chart);
+  }
   if (charts.empty()) return "<p>The run has logged no figures.</p>\n";
   return "<p class=\"note\">Against the number of updates. Training figures: the line is a moving mean, the logged points are "
          "faint. The legends give the last values; point at a chart to read others.</p>\n<div class=\"charts\">\n" + charts +

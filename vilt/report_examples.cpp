@@ -189,7 +189,7 @@ Questions questions_for(const SampleSource& source, const std::vector<ReportPair
 std::string match_html(const char* name, double score, bool belongs) {
   const double p = probability(score);
   const bool right = (score > 0) == belongs;
-  return text("<small class=\"", right ? "right" : "wrong", "\">", name, ": matches ", percent(p), " <i>", right ? "✓" : "✗",
+  return text("<small class=\"", right ? "right" : "wrong", "\">", name, ": match ", percent(p), " <i>", right ? "✓" : "✗",
               "</i></small>");
 }
 

@@ -106,15 +106,14 @@ std::string map_html(const Canvas& canvas, const std::string& name, const Report
                          ' ', canvas.grid.columns, "\"", shares_attribute(weights), "><use href=\"#", canvas.pair.picture,
                          "\" filter=\"url(#grey)\"/>", heat_svg(canvas, weights), grid_svg(canvas));
   if (box) out += box_svg(*box);
-  out += text("</svg><figcaption>", name, "<br/><b title=\"entropy divided by that of a flat map\">",
-              fixed(normalised_entropy(weights), 2), "</b>");
+  out += text("</svg><figcaption><b title=\"entropy divided by that of a flat map\">", fixed(normalised_entropy(weights), 2), "</b>");
   if (box && scored) {
     const double points = hit(canvas, weights, *box);
     out += points > 0.999  ? " <i class=\"right\" title=\"the largest weight is in the box\">✓</i>"
            : points < 0.001 ? " <i class=\"wrong\" title=\"the largest weight is outside the box\">✗</i>"
                            : " <i title=\"several largest weights, some in the box\">≈</i>";
   }
-  return out + "</figcaption></figure>";
+  return out + "<br/>" + name + "</figcaption></figure>";
 }
 
 std::string plan_name(double beta, int64_t iterations) {

@@ -131,11 +131,11 @@ std::string layer_table(const Summary& summary) {
     layers = std::max(layers, block->pointing_attention_by_layer.size());
   }
   if (layers == 0) return "";
-  std::string out = "<div><h3>Attention pointing, layer by layer</h3><table>" + head("layer", titles) + "<tbody>";
+  std::string out = "<div><h3>Attention pointing, layer by layer</h3><p class=\"note\">The last layer is the one that counts, "
+                    "fixed beforehand.</p><table>" + head("layer", titles) + "<tbody>";
   for (size_t layer = 0; layer < layers; ++layer) {
     const bool chosen = layer + 1 == layers;
-    out += text("<tr", chosen ? " class=\"chosen\"" : "", "><th scope=\"row\">", layer + 1,
-                chosen ? "<small>fixed beforehand as the one that counts</small>" : "", "</th>");
+    out += text("<tr", chosen ? " class=\"chosen\"" : "", "><th scope=\"row\">", layer + 1, "</th>");
     for (const Column& column : columns) {
       const auto& values = summary_block(summary, column.block)->pointing_attention_by_layer;
       out += cell(column.title, percent(layer < values.size() ? Figure(values[layer]) : Figure()));
