@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
+#include <type_traits>
 
 #include <cblas.h>
 
@@ -35,17 +37,6 @@ void scale(const Gemm<T>& g) {
   }
 }
 
-template <class T>
-void serial(const Gemm<T>& g) {
-  if (g.m == 0 || g.n == 0) return;
-  if (g.k == 0) {
-    scale(g);
-    return;
-  }
-  blas(g.transpose_a, g.transpose_b, static_cast<int>(g.m), static_cast<int>(g.n), static_cast<int>(g.k), g.alpha, g.a,
-       static_cast<int>(g.lda), g.b, static_cast<int>(g.ldb), g.beta, g.c, static_cast<int>(g.ldc));
-}
-
 // The part of `g` that computes `tile` from the terms [begin, end) of k.
 template <class T>
 Gemm<T> part(Gemm<T> g, const GemmTile& tile, int64_t begin, int64_t end) {
@@ -56,6 +47,54 @@ Gemm<T> part(Gemm<T> g, const GemmTile& tile, int64_t begin, int64_t end) {
   g.n = tile.column_end - tile.column_begin;
   g.k = end - begin;
   return g;
+}
+
+// Some BLAS kernels read small f32 operands where they lie, without packing them first, which for narrow matrices is
+// up to a third faster. They take products of up to 10⁶ multiply-adds whose right operand is not transposed.
+constexpr int64_t kUnpackedLimit = 1000000;
+template <class T>
+bool has_unpacked_kernels() {
+  static const bool found = [] {
+    const std::string core = openblas_get_corename();
+    return core == "SkylakeX" || core == "Cooperlake" || core == "SapphireRapids";
+  }();
+  return found && std::is_same_v<T, float>;
+}
+
+template <class T>
+void whole(const Gemm<T>& g) {
+  blas(g.transpose_a, g.transpose_b, static_cast<int>(g.m), static_cast<int>(g.n), static_cast<int>(g.k), g.alpha, g.a,
+       static_cast<int>(g.lda), g.b, static_cast<int>(g.ldb), g.beta, g.c, static_cast<int>(g.ldc));
+}
+
+// A product on this thread. Where the BLAS can do without packing, it is cut into strips that are small enough, of rows
+// or, for aᵀ · b, of terms, unless they were so thin that nothing is won (measured).
+template <class T>
+void serial(const Gemm<T>& g) {
+  if (g.m == 0 || g.n == 0) return;
+  if (g.k == 0) {
+    scale(g);
+    return;
+  }
+  if (!has_unpacked_kernels<T>() || g.transpose_b) {
+    whole(g);
+    return;
+  }
+  const GemmTile all{0, g.m, 0, g.n};
+  if (g.transpose_a) {
+    const int64_t terms = kUnpackedLimit / (g.m * g.n) / 4 * 4;
+    if (terms < 20) return whole(g);
+    for (int64_t begin = 0; begin < g.k; begin += terms) {
+      Gemm<T> strip = part(g, all, begin, std::min(g.k, begin + terms));
+      if (begin > 0) strip.beta = 1;
+      whole(strip);
+    }
+  } else {
+    const int64_t rows = kUnpackedLimit / (g.n * g.k) / 4 * 4;
+    if (rows < 32) return whole(g);
+    for (int64_t begin = 0; begin < g.m; begin += rows)
+      whole(part(g, {begin, std::min(g.m, begin + rows), 0, g.n}, 0, g.k));
+  }
 }
 
 template <class T>
@@ -146,10 +185,44 @@ GemmPlan plan_gemm(int64_t m, int64_t n, int64_t k) {
   return {piece(m, best_rows, 4), piece(n, best_columns, 16), piece(k, best_depth, 16)};
 }
 
+namespace {
+
+// True if the transposed right operand is so small and its rows are used so often that it is worth a transposed copy,
+// with which the kernels without packing can be used.
+template <class T>
+bool worth_transposing(const Gemm<T>& g) {
+  return has_unpacked_kernels<T>() && g.transpose_b && !g.transpose_a && g.m >= 512 && g.k >= 16 && g.n >= 16 &&
+         g.n * g.k * 32 <= kUnpackedLimit;
+}
+
+// b [n, k] → [k, n]. Rows whose distance is a multiple of 512 bytes would compete for the same few cache lines.
+template <class T>
+Tensor transposed_right(const Gemm<T>& g) {
+  const int64_t ld = g.n % 128 == 0 ? g.n + 16 : g.n;
+  Tensor copy = Tensor::empty({g.k, ld}, dtype_of<T>::value);
+  T* to = copy.mutable_data<T>();
+  constexpr int64_t kBlock = 16;
+  for (int64_t j = 0; j < g.n; j += kBlock)
+    for (int64_t l = 0; l < g.k; ++l)
+      for (int64_t i = j; i < std::min(g.n, j + kBlock); ++i) to[l * ld + i] = g.b[i * g.ldb + l];
+  return copy;
+}
+
+}  // namespace
+
 template <class T>
 void detail::gemm(const Gemm<T>& g, TileFunction epilogue, void* context) {
   check_sizes(g);
   if (g.m == 0 || g.n == 0) return;
+  if (worth_transposing(g)) {
+    const Tensor right = transposed_right(g);
+    Gemm<T> direct = g;
+    direct.b = right.data<T>();
+    direct.ldb = right.size(1);
+    direct.transpose_b = false;
+    gemm(direct, epilogue, context);
+    return;
+  }
   const GemmPlan plan = plan_gemm(g.m, g.n, g.k);
   if (plan.depth < g.k) {
     cut_in_depth(g, plan.depth, epilogue, context);

@@ -9,12 +9,12 @@ namespace {
 // out = (base or 0) + dropout(x), for a row of d elements of which the first is element `first` of the mask.
 template <class T, bool kAdd>
 void add_dropout_row(const T* base, const T* x, T* out, int64_t d, int64_t first, const DropoutMask& mask,
-                     DropoutMask::Buffer& buffer) {
+                     MaskRows& mask_rows) {
   const T scale = static_cast<T>(mask.scale());
   const uint32_t last_dropped = mask.last_dropped();
   for (int64_t begin = 0; begin < d; begin += DropoutMask::kSegment) {
     const int64_t count = std::min(DropoutMask::kSegment, d - begin);
-    const uint32_t* words = mask.words(first + begin, count, buffer);
+    const uint32_t* words = mask_rows.words(first + begin, count);
     for (int64_t i = 0; i < count; ++i) {
       const T scaled = x[begin + i] * scale;
       const T kept = words[i] > last_dropped ? scaled : T{0};
@@ -42,11 +42,11 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
     T *sum = result.sum.mutable_data<T>(), *y = result.normalised.mutable_data<T>();
     T *mean = result.mean.mutable_data<T>(), *rstd = result.rstd.mutable_data<T>();
     parallel_for(rows, grain_for(3 * d), [&](int64_t begin, int64_t end) {
-      DropoutMask::Buffer buffer;
+      MaskRows mask_rows(mask);
       for (int64_t i = begin; i < end; ++i) {
         T* row = sum + i * d;
         if (mask.drops())
-          add_dropout_row<T, true>(add + i * d, in + i * d, row, d, i * d, mask, buffer);
+          add_dropout_row<T, true>(add + i * d, in + i * d, row, d, i * d, mask, mask_rows);
         else
           for_row<T>(d, [&](auto load, int64_t j) { store(row + j, load(add + i * d + j) + load(in + i * d + j)); });
         normalise_row(row, scale, shift, y + i * d, d, static_cast<T>(eps), mean[i], rstd[i]);
@@ -77,7 +77,7 @@ DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const T
     T* dropped = mask.drops() ? dx.mutable_data<T>() : nullptr;
     RowSums<T> sums(rows, d, 2 * d);
     sums.run([&](int64_t begin, int64_t end, T* partial) {
-      DropoutMask::Buffer buffer;
+      MaskRows mask_rows(mask);
       for (int64_t i = begin; i < end; ++i) {
         const int64_t at = i * d;
         const auto backward = [&](auto&& write) {
@@ -87,7 +87,7 @@ DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const T
           backward([&](auto load, int64_t j, const auto& value) { store(out + at + j, load(add + at + j) + value); });
         else if (dy)
           backward([&](auto, int64_t j, const auto& value) { store(out + at + j, value); });
-        if (dropped) add_dropout_row<T, false>(nullptr, (dy ? out : add) + at, dropped + at, d, at, mask, buffer);
+        if (dropped) add_dropout_row<T, false>(nullptr, (dy ? out : add) + at, dropped + at, d, at, mask, mask_rows);
       }
     });
     write_norm_gradients(sums, gradients, d);

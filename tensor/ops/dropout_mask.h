@@ -11,7 +11,7 @@ namespace tessera::ops {
 
 // out[0 .. 4 · blocks) = the words of ticket.block(first_block + 0 .. blocks - 1), bit for bit. Writes whole groups of
 // kPhiloxLanes blocks: `out` has room for `blocks` rounded up to a multiple of it.
-inline constexpr int64_t kPhiloxLanes = 16;
+inline constexpr int64_t kPhiloxLanes = 32;
 void philox_words(const Ticket& ticket, uint64_t first_block, int64_t blocks, uint32_t* out);
 
 class DropoutMask {
@@ -46,6 +46,30 @@ class DropoutMask {
   double scale_;
   uint32_t last_dropped_ = 0;
   bool drops_ = false;
+};
+
+// Reads a mask row by row. Words of several short rows are made at once: the rounds of one block depend on each other,
+// those of many overlap.
+class MaskRows {
+ public:
+  explicit MaskRows(const DropoutMask& mask) : mask_(mask) {}
+
+  // The words of elements first .. first + count - 1, valid until the next call. count <= kSegment.
+  const uint32_t* words(int64_t first, int64_t count) {
+    if (first < begin_ || first + count > end_) {
+      const int64_t made = count > 0 ? DropoutMask::kSegment / count * count : 0;
+      words_ = mask_.words(first, made, buffer_);
+      begin_ = first;
+      end_ = first + made;
+    }
+    return words_ + (first - begin_);
+  }
+
+ private:
+  const DropoutMask& mask_;
+  DropoutMask::Buffer buffer_;
+  const uint32_t* words_ = nullptr;
+  int64_t begin_ = 0, end_ = 0;
 };
 
 }  // namespace tessera::ops

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
@@ -39,14 +40,21 @@ inline void store(T* p, const Value& value) {
   std::memcpy(p, &value, sizeof value);
 }
 
-// The sum of the lanes, in halves.
+// The sum of the lanes, in halves: lane i and lane i + half, then a quarter, and so on.
 template <class T>
-inline T sum_of_lanes(const Vector<T>& v) {
-  T lanes[kVectorLanes<T>];
-  std::memcpy(lanes, &v, sizeof v);
-  for (int64_t half = kVectorLanes<T> / 2; half > 0; half /= 2)
-    for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
+inline T sum_of_lanes(Vector<T> v) {
+  using Index [[gnu::vector_size(64)]] = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  if constexpr (sizeof(T) == 4) {
+    v += __builtin_shuffle(v, Index{8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7});
+    v += __builtin_shuffle(v, Index{4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3});
+    v += __builtin_shuffle(v, Index{2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1});
+    v += __builtin_shuffle(v, Index{1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0});
+  } else {
+    v += __builtin_shuffle(v, Index{4, 5, 6, 7, 0, 1, 2, 3});
+    v += __builtin_shuffle(v, Index{2, 3, 0, 1, 2, 3, 0, 1});
+    v += __builtin_shuffle(v, Index{1, 0, 1, 0, 1, 0, 1, 0});
+  }
+  return v[0];
 }
 
 // N sums over a row at once. terms(load, i, sums) adds its terms at i to sums[0 .. N): for i in steps of a vector with a
