@@ -41,7 +41,7 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
     const T *in = from.data<T>(), *add = base.data<T>(), *scale = w.data<T>(), *shift = b.data<T>();
     T *sum = result.sum.mutable_data<T>(), *y = result.normalised.mutable_data<T>();
     T *mean = result.mean.mutable_data<T>(), *rstd = result.rstd.mutable_data<T>();
-    parallel_for(rows, grain_for(3 * d), [&](int64_t begin, int64_t end) {
+    parallel_for(rows, chunk_rows(rows, d), [&](int64_t begin, int64_t end) {
       MaskRows mask_rows(mask);
       for (int64_t i = begin; i < end; ++i) {
         T* row = sum + i * d;

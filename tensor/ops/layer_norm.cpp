@@ -15,7 +15,7 @@ LayerNorm layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, 
     using T = decltype(tag);
     const T *in = from.tensor.data<T>(), *scale = w.data<T>(), *shift = b.data<T>();
     T *y = result.y.mutable_data<T>(), *mean = result.mean.mutable_data<T>(), *rstd = result.rstd.mutable_data<T>();
-    parallel_for(rows, grain_for(2 * d), [=, &from](int64_t begin, int64_t end) {
+    parallel_for(rows, chunk_rows(rows, d), [=, &from](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         normalise_row(in + i * from.ld, scale, shift, y + i * d, d, static_cast<T>(eps), mean[i], rstd[i]);
     });

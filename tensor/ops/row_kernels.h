@@ -86,14 +86,22 @@ inline void for_row(int64_t n, F&& body) {
   for (; i < n; ++i) body(LoadScalar{}, i);
 }
 
+// How many rows make a chunk: about 8 thousand elements, but 32 rows, so that what a chunk costs by itself does not
+// matter, and at most 256 chunks; a multiple of four chunks where there are so many, which divides evenly among the usual numbers of threads.
+inline int64_t chunk_rows(int64_t rows, int64_t row_elements) {
+  constexpr int64_t kElements = 8192, kRows = 32, kChunks = 256;
+  int64_t chunks = std::min({rows * std::max<int64_t>(1, row_elements) / kElements, rows / kRows, kChunks});
+  chunks = chunks >= 4 ? chunks / 4 * 4 : std::max<int64_t>(1, chunks);
+  return std::max<int64_t>(1, (rows + chunks - 1) / chunks);
+}
+
 // Sums over the rows of a matrix: rows are taken in chunks, each with a partial sum of `width` numbers of its own, and
 // the partial sums are added in chunk order.
 template <class T>
 class RowSums {
  public:
-  // About 8 thousand elements a chunk, so that threads share the work evenly.
   RowSums(int64_t rows, int64_t row_elements, int64_t width)
-      : rows_(rows), width_(width), chunk_rows_(std::max<int64_t>(16, 8192 / std::max<int64_t>(1, row_elements))),
+      : rows_(rows), width_(width), chunk_rows_(chunk_rows(rows, row_elements)),
         chunks_((rows + chunk_rows_ - 1) / chunk_rows_) {
     partial_ = Tensor::empty({chunks_, width}, dtype_of<T>::value);
   }

@@ -109,6 +109,10 @@ TEST_CASE("gemm: products that are cut by rows, by columns and in depth") {
   CHECK(in_depth.depth < 3001);
   for (const float beta : {0.0f, 1.0f, 0.5f}) check_product<float>(37, 29, 3001, true, false, 0.5f, beta, 3);
   check_product<double>(37, 29, 3001, true, false, 1, 1, 0);
+  // Narrow products, which on some machines go through the BLAS's kernels without packing, strip by strip.
+  check_product<float>(600, 128, 64, false, true, 1, 0, 0);
+  check_product<float>(2000, 128, 61, false, false, 0.5f, 0.5f, 1);
+  for (const float beta : {0.0f, 1.0f, 0.5f}) check_product<float>(64, 67, 1501, true, false, 1, beta, 0);
 }
 
 TEST_CASE("gemm: the plan follows sizes alone and gives small products one piece") {
