@@ -2,25 +2,35 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 #include <string>
 #include <type_traits>
 
 #include <cblas.h>
 
+#include "tensor/blas_lock.h"
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
 
 namespace tessera {
 namespace {
 
+// Held during a product where the BLAS leaves no other way to keep products of several threads apart.
+std::unique_lock<std::mutex> product_lock() {
+  static std::mutex mutex;
+  return detail::blas_safety() == detail::BlasSafety::product ? std::unique_lock(mutex) : std::unique_lock<std::mutex>();
+}
+
 void blas(bool ta, bool tb, int m, int n, int k, float alpha, const float* a, int lda, const float* b, int ldb,
           float beta, float* c, int ldc) {
+  const auto lock = product_lock();
   cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b,
               ldb, beta, c, ldc);
 }
 
 void blas(bool ta, bool tb, int m, int n, int k, double alpha, const double* a, int lda, const double* b, int ldb,
           double beta, double* c, int ldc) {
+  const auto lock = product_lock();
   cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b,
               ldb, beta, c, ldc);
 }
