@@ -313,8 +313,9 @@ Tensor Tensor::as_root() const {
   return t;
 }
 
-std::string describe(const Tensor& tensor) {
-  return tensor.defined() ? text(tensor.dtype(), ' ', tensor.shape()) : "undefined";
+std::ostream& operator<<(std::ostream& out, const Description& description) {
+  const Tensor& tensor = description.tensor;
+  return tensor.defined() ? out << tensor.dtype() << ' ' << tensor.shape() : out << "undefined";
 }
 
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {

@@ -132,8 +132,12 @@ class Tensor {
   bool contiguous_ = true;
 };
 
-// "f32 [2, 3]": for messages.
-std::string describe(const Tensor& tensor);
+// "f32 [2, 3]": for messages. Written out only when a message is, so that a check that holds costs nothing.
+struct Description {
+  const Tensor& tensor;
+};
+std::ostream& operator<<(std::ostream& out, const Description& description);
+inline Description describe(const Tensor& tensor) { return {tensor}; }
 // Shape and elements, for people; long tensors are shortened.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 

@@ -29,8 +29,7 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
                                            const Tensor& bias, double eps, double p, const Ticket& ticket) {
   check_layer_norm("dropout_add_layer_norm", x, weight, bias, eps);
   check(residual.defined() && residual.shape() == x.shape() && residual.dtype() == x.dtype(),
-        "dropout_add_layer_norm: residual is ", residual.defined() ? describe(residual) : "undefined", ", expected ",
-        describe(x));
+        "dropout_add_layer_norm: residual is ", describe(residual), ", expected ", describe(x));
   const DropoutMask mask("dropout_add_layer_norm", p, ticket);
   const int64_t rows = row_count(x), d = x.size(-1);
   DropoutAddLayerNorm result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty(x.shape(), x.dtype()),

@@ -14,7 +14,7 @@ void check_linear(const char* op, const Tensor& x, const Tensor& weight, const T
   check(weight.dim() == 2 && weight.size(1) == x.size(-1) && weight.dtype() == x.dtype(), op, ": weight is ",
         describe(weight), ", expected ", x.dtype(), " [out, ", x.size(-1), "] for x ", describe(x));
   check(!bias.defined() || (bias.shape() == Shape{weight.size(0)} && bias.dtype() == x.dtype()), op, ": bias is ",
-        bias.defined() ? describe(bias) : "", ", expected ", x.dtype(), " [", weight.size(0), "]");
+        describe(bias), ", expected ", x.dtype(), " [", weight.size(0), "]");
 }
 
 Shape with_last(Shape shape, int64_t last) {

@@ -46,7 +46,7 @@ Tensor folded(const Tensor& a) { return a.view({row_count(a), a.size(-1)}); }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   check(a.defined() && b.defined() && a.dim() >= 2 && b.dim() >= 2, "matmul: operands are ",
-        a.defined() ? describe(a) : "undefined", " and ", b.defined() ? describe(b) : "undefined",
+        describe(a), " and ", describe(b),
         ", expected at least 2 dimensions each");
   check(a.dtype() == b.dtype(), "matmul: dtypes differ: ", describe(a), " and ", describe(b));
   check(a.size(-1) == b.size(-2), "matmul: ", describe(a), " and ", describe(b), " do not fit: ", a.size(-1),
