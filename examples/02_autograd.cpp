@@ -36,7 +36,8 @@ int main() {
 
   page::heading("A value used twice gets the sum");
   // x flows into f along two paths, and backward adds what arrives along each. It adds to what is there already, too:
-  // a second expression's gradients come on top until they are cleared, which is how small batches add up to a large one.
+  // a second expression's gradients come on top until they are cleared, which is how small batches add up to a large
+  // one.
   (x * 10).backward();
   page::claim(std::abs(gradient(x) - (13 + std::exp(0.5))) < 1e-12, "df/dx + d(10 x)/dx accumulate");
   x.clear_grad();
@@ -86,8 +87,8 @@ int main() {
   page::claim(!message.empty(), "so is a second backward");
 
   page::heading("Deep, not recursive");
-  // Nodes carry a creation number; backward visits them in descending order with a queue. A chain of a million ops needs
-  // no deep stack, neither to run nor to be freed.
+  // Nodes carry a creation number; backward visits them in descending order with a queue. A chain of a million ops
+  // needs no deep stack, neither to run nor to be freed.
   Variable start = number(0);
   Variable chain = start;
   for (int i = 0; i < 1'000'000; ++i) chain = chain + 1.0;

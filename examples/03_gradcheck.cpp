@@ -1,7 +1,8 @@
 // 3. Gradient checks: how to find out that a derivative is wrong.
 //
-// A wrong gradient rarely crashes. The loss still falls, only slower or not as far, and weeks go by. The remedy is as old
-// as calculus: move an input by h and see whether the output follows. `gradcheck` does so for every input element.
+// A wrong gradient rarely crashes. The loss still falls, only slower or not as far, and weeks go by. The remedy is as
+// old as calculus: move an input by h and see whether the output follows. `gradcheck` does so for every input
+// element.
 #include <sstream>
 
 #include "autograd/functions.h"
@@ -60,9 +61,9 @@ int main() {
   page::claim(wrong.worst_fraction > 1000, "and the bug exceeded the bound more than a thousandfold");
 
   page::heading("Why the outputs are weighted at random");
-  // A scalar is needed, and the obvious one is the sum of the outputs. But every softmax row sums to 1 whatever x is: the
-  // sum has no slope, and a backward that returns nothing but zeros agrees with it. gradcheck draws a random weight for
-  // each output instead.
+  // A scalar is needed, and the obvious one is the sum of the outputs. But every softmax row sums to 1 whatever x is:
+  // the sum has no slope, and a backward that returns nothing but zeros agrees with it. gradcheck draws a random
+  // weight for each output instead.
   const auto of_sum = gradcheck_one([](Inputs x) { return sum(softmax_without_gradient(x[0])); }, inputs);
   const auto of_outputs = gradcheck_one([](Inputs x) { return softmax_without_gradient(x[0]); }, inputs);
   std::cout << "    softmax whose backward returns zeros\n"
@@ -71,8 +72,8 @@ int main() {
   page::claim(of_sum.ok && !of_outputs.ok, "the sum hides the bug, the random weights show it");
 
   page::heading("The library's own ops");
-  // The same for everything in autograd/functions.h; `vilt gradcheck` prints the table. And, because a check that cannot
-  // fail proves nothing, once more with an error of 1 % in the gradient of each.
+  // The same for everything in autograd/functions.h; `vilt gradcheck` prints the table. And, because a check that
+  // cannot fail proves nothing, once more with an error of 1 % in the gradient of each.
   size_t passed = 0, caught = 0, with_gradient = 0;
   const std::vector<OpCheck> checks = all_op_checks();
   for (const OpCheck& check : checks) {

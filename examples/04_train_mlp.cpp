@@ -1,7 +1,7 @@
 // 4. Training: two spirals, three layers, three hundred updates.
 //
-// Everything that a large model's training consists of is here in small: data, a model made of layers, parameters in one
-// arena, a loss, backward, an optimiser, a schedule. Chapter 6 has more of each and nothing else.
+// Everything that a large model's training consists of is here in small: data, a model made of layers, parameters in
+// one arena, a loss, backward, an optimiser, a schedule. Chapter 6 has more of each and nothing else.
 #include <cmath>
 #include <numbers>
 

@@ -20,8 +20,8 @@ constexpr int64_t kIterations[] = {1, 10, 50, 200, 2000};
 const char* const kWordNames[kWords] = {"red", "ring", "above", "green", "cross"};
 const std::vector<int64_t> kOwner{3, 0, 4, 1, 1, 2, 0, 4, 2, 3};  // the word each patch was made from
 
-// Vectors inside a transformer have much in common whatever they stand for, so all of these get the same large part. The
-// rest of a patch is half its word and as much noise as anything.
+// Vectors inside a transformer have much in common whatever they stand for, so all of these get the same large part.
+// The rest of a patch is half its word and as much noise as anything.
 Tensor with_common_part(const Tensor& rows) { return ops::add(rows, ops::mul(random_normal({1, kSize}, 23), 3)); }
 Tensor make_words() { return random_normal({kWords, kSize}, 11); }
 Tensor make_patches() {
@@ -43,7 +43,8 @@ double distance_of(const Tensor& cost, const Tensor& plan) {
   return transport_distance(Variable(cost), plan, kWordMarks, kPatchMarks).value().item();
 }
 
-// With these weights a plan of least cost gives each word two whole patches. So we may try them all: 10! / 2^5 = 113,400.
+// With these weights a plan of least cost gives each word two whole patches. So we may try them all: 10! / 2^5 =
+// 113,400.
 double exact_distance(const std::vector<double>& cost) {
   std::vector<size_t> owner{0, 0, 1, 1, 2, 2, 3, 3, 4, 4};
   double best = INFINITY;
@@ -87,8 +88,9 @@ int main() {
   page::claim(std::abs(distance - exact) < 1e-4, "IPOT has found it");
 
   page::heading("A correct gradient that looks wrong");
-  // Training treats the plan as a constant: d(distance) = Σ plan · d(cost). A gradient check that moves an input and lets
-  // the plan be computed anew measures something else: the plan moves as well. So it fails, and nothing is broken.
+  // Training treats the plan as a constant: d(distance) = Σ plan · d(cost). A gradient check that moves an input and
+  // lets the plan be computed anew measures something else: the plan moves as well. So it fails, and nothing is
+  // broken.
   const auto recomputed = [](int64_t iterations) {
     return [iterations](std::span<const Variable> x) {
       const Variable c = cost_of(x[0], x[1]);
@@ -100,7 +102,7 @@ int main() {
       return transport_distance(cost_of(x[0], x[1]), plan, kWordMarks, kPatchMarks);
     };
   };
-  const auto percent = [](const GradcheckReport& report) { return 100 * report.worst_fraction * GradcheckOptions{}.relative; };
+  const auto percent = [](const GradcheckReport& r) { return 100 * r.worst_fraction * GradcheckOptions{}.relative; };
   std::cout << "    largest error, in % of the largest gradient\n\n"
             << "      iterations   plan recomputed           plan frozen\n";
   std::map<int64_t, GradcheckReport> naive;

@@ -50,16 +50,12 @@ int main(int count, char** arguments) try {
     write_scenes(folder, {.kind = ScenesKind::quick, .train = 6000, .val = 400, .test = 2, .test_unseen = 2});
   }
 
-  // Data: captions and pictures → tokens and patches → batches of 32 pairs, made by a worker thread ahead of time. Half of
-  // the pairs that the matching loss sees have a false picture.
+  // Data: captions and pictures → tokens and patches → batches of 32 pairs, made by a worker thread ahead of time.
+  // Half of the pairs that the matching loss sees have a false picture.
   const Dataset train = open_split(folder, "train"), validation = open_split(folder, "val");
   const Wordpiece vocabulary = learn_vocabulary(train);
-  SampleOptions samples;
-  samples.resize = false;
-  samples.patch = kPatch;
-  samples.max_length = kMaxLength;
-  samples.norm.mean.fill(51.0f / 255);
-  samples.norm.std.fill(64.0f / 255);
+  const PixelNorm norm{.mean = {0.2f, 0.2f, 0.2f}, .std = {0.25f, 0.25f, 0.25f}};  // backgrounds become about zero
+  const SampleOptions samples{.resize = false, .patch = kPatch, .norm = norm, .max_length = kMaxLength};
   const SampleSource source(train, vocabulary, samples), held_out(validation, vocabulary, samples);
   CollatorOptions options;
   options.seed = kSeed;
@@ -70,15 +66,10 @@ int main(int count, char** arguments) try {
   Loader loader([&](int64_t step) { return collator.step(step); }, 0, steps, /*workers=*/1, /*prefetch=*/8);
 
   // The model: ViLT, narrow and shallow, with the initial values that let so small a one learn quickly.
-  ModelConfig config;
-  config.vocab_size = static_cast<int64_t>(vocabulary.size());
-  config.hidden_size = 64;
-  config.num_hidden_layers = config.num_attention_heads = 4;
-  config.intermediate_size = 256;
-  config.patch_size = kPatch;
-  config.image_size = kPatch * kTableSide;
-  config.max_position_embeddings = kMaxLength;
-  config.hidden_dropout_prob = 0;
+  const auto tokens = static_cast<int64_t>(vocabulary.size());
+  const ModelConfig config{.vocab_size = tokens, .hidden_size = 64, .num_hidden_layers = 4, .num_attention_heads = 4,
+                           .intermediate_size = 256, .image_size = kPatch * kTableSide, .patch_size = kPatch,
+                           .max_position_embeddings = kMaxLength, .hidden_dropout_prob = 0};
   PretrainModel model(config);
   initialise(model, {.linear = "fan_in", .positions = "cosine"}, kSeed);
   ParameterSet parameters(model);
@@ -91,7 +82,7 @@ int main(int count, char** arguments) try {
 
   page::heading("Training");
   const ObjectiveOptions objectives;  // ViLT's weights: 1, 1 and 0.1
-  std::cout << "    " << train.sentences().size() << " captions, " << vocabulary.size() << " tokens, " << parameters.total()
+  std::cout << "    " << train.sentences().size() << " captions, " << tokens << " tokens, " << parameters.total()
             << " parameters\n    " << loss_equation(objectives) << "\n\n    step    loss     mlm     itm     wpa\n";
   for (int64_t step = 0; step < steps; ++step) {
     const std::vector<PretrainBatch> batches = loader.next();
@@ -113,9 +104,9 @@ int main(int count, char** arguments) try {
   }
 
   page::heading("On pictures it has not seen");
-  EvaluationOptions evaluation;
-  evaluation.limit = 200;
-  const Evaluation found = evaluate(model, held_out, evaluation);
+  EvaluationOptions few;
+  few.limit = 200;
+  const Evaluation found = evaluate(model, held_out, few);
   std::cout << "    masked colour or shape guessed right:             " << *found.mlm_accuracy_content << "\n"
             << "    the same words, shown another picture:            " << *found.mlm_accuracy_wrong_image << "\n"
             << "    a caption told from that of a random picture:     " << *found.itm_accuracy_random << "\n\n";
