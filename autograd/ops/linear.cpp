@@ -38,7 +38,8 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
 Variable linear_gelu(const Variable& x, const Variable& weight, const Variable& bias) {
   ops::LinearGelu result = ops::linear_gelu(x.value(), weight.value(), bias.value());
   return record("linear_gelu", result.y, inputs_of(x, weight, bias),
-                [x = x.value(), w = weight.value(), before = result.before](const Tensor& dy, GradSlots slots) -> Grads {
+                [x = x.value(), w = weight.value(), before = result.before](const Tensor& dy,
+                                                                            GradSlots slots) -> Grads {
                   Tensor db;
                   const GradientPlace place = bias_place(slots, w, db);
                   const Tensor da = ops::gelu_gradient(dy, before, place.tensor, place.accumulate);

@@ -49,7 +49,8 @@ void philox_group(uint32_t low, uint32_t high, const Ticket& ticket, uint32_t* _
   for (int round = 0; round < 10; ++round) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const Lanes product0 = multiply_low_halves(c0[v], 0xD2511F53u), product1 = multiply_low_halves(c2[v], 0xCD9E8D57u);
+      const Lanes product0 = multiply_low_halves(c0[v], 0xD2511F53u);
+      const Lanes product1 = multiply_low_halves(c2[v], 0xCD9E8D57u);
       c0[v] = (product1 >> 32) ^ c1[v] ^ key0;
       c2[v] = (product0 >> 32) ^ c3[v] ^ key1;
       c1[v] = product1;

@@ -1,4 +1,5 @@
-// Which elements dropout keeps: element i (row-major) uses word i of a ticket's stream and is kept iff word >= p · 2^32.
+// Which elements dropout keeps: element i (row-major) uses word i of a ticket's stream and is kept iff
+// word >= p · 2^32.
 #pragma once
 
 #include <cmath>

@@ -2,7 +2,7 @@
 //
 //   mean = Σ x / d,  rstd = (Σ (x - mean)² / d + eps)^(-1/2),  x̂ = (x - mean) rstd,  y = x̂ w + b
 //
-// Gradient. With g = dy w, and since Σ x̂ = 0 and Σ x̂² = d (up to eps),
+// Gradient. With g = dy w, and since ∂mean/∂x_i = 1/d and ∂rstd/∂x_i = -rstd² x̂_i / d (Σ x̂ = 0),
 //   dx = rstd (g - Σ g / d - x̂ Σ(g x̂) / d),  dw = Σ_rows dy x̂,  db = Σ_rows dy.
 //
 // x [..., d], weight and bias [d], mean and rstd [rows]. Statistics are taken in two passes, in the dtype of x (f32 or

@@ -60,7 +60,8 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
   Tensor y = Tensor::empty(shape, a.dtype());
   const MatrixOperand left = matrix_operand(a), right = matrix_operand(b);
-  const std::vector<int64_t> offset_a = matrix_offsets(left.tensor, batch), offset_b = matrix_offsets(right.tensor, batch);
+  const std::vector<int64_t> offset_a = matrix_offsets(left.tensor, batch);
+  const std::vector<int64_t> offset_b = matrix_offsets(right.tensor, batch);
   dispatch_floating("matmul", a.dtype(), [&](auto tag) {
     using T = decltype(tag);
     gemm_batched<T>({.m = m, .n = n, .k = k, .a = left.tensor.data<T>(), .lda = left.ld, .transpose_a = left.transpose,

@@ -1,4 +1,4 @@
-// Matrix products of the last two dimensions: a [..., m, k] · b [..., k, n] → [..., m, n]; leading dimensions broadcast.
+// Matrix products of the last two dimensions: a [..., m, k] · b [..., k, n] → [..., m, n]; the leading ones broadcast.
 //
 //   da = dy bᵀ,  db = aᵀ dy,  each then summed over the dimensions along which it was broadcast.
 //

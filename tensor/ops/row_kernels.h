@@ -57,8 +57,8 @@ inline T sum_of_lanes(Vector<T> v) {
   return v[0];
 }
 
-// N sums over a row at once. terms(load, i, sums) adds its terms at i to sums[0 .. N): for i in steps of a vector with a
-// load of vectors, then for the last elements one by one with a load of scalars.
+// N sums over a row at once. terms(load, i, sums) adds its terms at i to sums[0 .. N): for i in steps of a vector with
+// a load of vectors, then for the last elements one by one with a load of scalars.
 template <class T, size_t N, class F>
 inline std::array<T, N> row_sums(int64_t n, F&& terms) {
   constexpr int64_t kLanes = kVectorLanes<T>;
@@ -86,8 +86,8 @@ inline void for_row(int64_t n, F&& body) {
   for (; i < n; ++i) body(LoadScalar{}, i);
 }
 
-// How many rows make a chunk: about 8 thousand elements, but 32 rows, so that what a chunk costs by itself does not
-// matter, and at most 256 chunks; a multiple of four chunks where there are so many, which divides evenly among the usual numbers of threads.
+// How many rows make a chunk: about 8 thousand elements, but at least 32 rows, so that what a chunk costs by itself
+// does not matter, and at most 256 chunks. A multiple of four chunks divides evenly among the usual numbers of threads.
 inline int64_t chunk_rows(int64_t rows, int64_t row_elements) {
   constexpr int64_t kElements = 8192, kRows = 32, kChunks = 256;
   int64_t chunks = std::min({rows * std::max<int64_t>(1, row_elements) / kElements, rows / kRows, kChunks});

@@ -99,12 +99,13 @@ TEST_CASE("dropout_add_layer_norm: strided inputs give the same bits") {
 
 TEST_CASE("dropout_add_layer_norm: the same bits on any number of threads") {
   const std::vector<Tensor> in = inputs_of({1003, 48}, DType::f32);
-  const Tensor d_sum = random_normal({1003, 48}, 5, DType::f32), d_normalised = random_normal({1003, 48}, 6, DType::f32);
+  const Tensor d_sum = random_normal({1003, 48}, 5, DType::f32);
+  const Tensor d_normalised = random_normal({1003, 48}, 6, DType::f32);
   CHECK(same_on_any_number_of_threads([&] {
     const auto out = ops::dropout_add_layer_norm(in[0], in[1], in[2], in[3], 1e-5, 0.1, kTicket);
     const Tensor dw = Tensor::empty({48}), db = Tensor::empty({48});
-    const auto grads = ops::dropout_add_layer_norm_backward(d_sum, d_normalised, out.sum, in[2], out.mean, out.rstd, 0.1,
-                                                            kTicket, {dw, db});
+    const auto grads = ops::dropout_add_layer_norm_backward(d_sum, d_normalised, out.sum, in[2], out.mean, out.rstd,
+                                                            0.1, kTicket, {dw, db});
     return std::vector{out.sum, out.normalised, grads.dx, grads.d_residual, dw, db};
   }));
 }

@@ -13,7 +13,8 @@ const Ticket kTicket{0x0123456789abcdefu, 7, 9};
 }  // namespace
 
 TEST_CASE("dropout_mask: words equal Ticket::word, also where the counter's low word wraps") {
-  for (const int64_t first : {int64_t{0}, int64_t{1}, int64_t{63}, int64_t{4096}, (int64_t{1} << 34) - 30, int64_t{1} << 40})
+  const int64_t wraps = int64_t{1} << 34;
+  for (const int64_t first : {int64_t{0}, int64_t{1}, int64_t{63}, int64_t{4096}, wraps - 30, wraps - 600, 64 * wraps})
     for (const int64_t count : {int64_t{1}, int64_t{5}, int64_t{64}, ops::DropoutMask::kSegment}) {
       ops::DropoutMask::Buffer buffer;
       const uint32_t* words = ops::DropoutMask("test", 0.5, kTicket).words(first, count, buffer);

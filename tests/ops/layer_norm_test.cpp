@@ -30,7 +30,8 @@ TEST_CASE("layer_norm equals a naive one on odd sizes and strided inputs") {
                                Shape{50, 64}, Shape{3, 771}}) {
       CAPTURE(shape);
       const int64_t d = shape.back();
-      const Tensor x = random_normal(shape, 1, dtype), w = random_normal({d}, 2, dtype), b = random_normal({d}, 3, dtype);
+      const Tensor x = random_normal(shape, 1, dtype);
+      const Tensor w = random_normal({d}, 2, dtype), b = random_normal({d}, 3, dtype);
       const Tensor expected = naive_layer_norm(x, w, b, 1e-6);
       // The statistics are sums of d terms; a normalised element inherits their relative errors, a few ε each.
       const double bound = dtype == DType::f32 ? 2e-6 : 4e-15;

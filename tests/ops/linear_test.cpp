@@ -23,7 +23,8 @@ Tensor naive_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, b
   return Tensor::from(y, {rows, out});
 }
 
-const std::vector<std::array<int64_t, 3>> kSizes = {{7, 5, 3}, {1, 1, 1}, {0, 4, 3}, {3, 0, 4}, {3, 4, 0}, {65, 33, 17}};
+const std::vector<std::array<int64_t, 3>> kSizes = {{7, 5, 3}, {1, 1, 1}, {0, 4, 3},
+                                                    {3, 0, 4}, {3, 4, 0}, {65, 33, 17}};
 
 }  // namespace
 

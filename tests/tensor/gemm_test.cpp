@@ -141,13 +141,15 @@ TEST_CASE("gemm: the same bits on 1, 2 and 3 threads") {
 }
 
 TEST_CASE("gemm: the epilogue sees every element once, finished") {
-  for (const auto& [m, n, k] : std::vector<std::array<int64_t, 3>>{{900, 200, 64}, {40, 40, 4000}, {5, 3, 2}, {6, 5, 0}}) {
+  const std::vector<std::array<int64_t, 3>> sizes = {{900, 200, 64}, {40, 40, 4000}, {5, 3, 2}, {6, 5, 0}};
+  for (const auto& [m, n, k] : sizes) {
     const Problem<double> problem(m, n, k, false, false, 1, 0);
     Problem<double> run = problem;
     run.point();
     gemm(run.g, [&](const GemmTile& tile) {
       for (int64_t i = tile.row_begin; i < tile.row_end; ++i)
-        for (int64_t j = tile.column_begin; j < tile.column_end; ++j) run.c[static_cast<size_t>(i * run.g.ldc + j)] += 100;
+        for (int64_t j = tile.column_begin; j < tile.column_end; ++j)
+          run.c[static_cast<size_t>(i * run.g.ldc + j)] += 100;
     });
     for (double& value : run.c) value -= 100;
     // Subtracting 100 again rounds to 100 ε.
