@@ -24,7 +24,7 @@ int main() {
   const Tensor inner = a.narrow(0, 1, 2).narrow(1, 1, 2);
   page::print_matrix("a.transpose(0, 1)", transposed);
   page::print_matrix("a.narrow(0, 1, 2).narrow(1, 1, 2)", inner);
-  page::claim(transposed.storage() == a.storage() && inner.storage() == a.storage(), "all three lie in the same memory");
+  page::claim(transposed.storage() == a.storage() && inner.storage() == a.storage(), "all lie in the same memory");
 
   page::heading("Views alias; ops do not mutate");
   // `mutable_data`, and functions whose name ends in _, are the only ways to write. A write is seen through every view,

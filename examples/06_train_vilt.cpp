@@ -21,8 +21,7 @@
 using namespace tessera;
 namespace fs = std::filesystem;
 
-constexpr int kPatch = 16, kTableSide = 6, kMaxLength = 24;
-constexpr uint64_t kSeed = 1;
+constexpr int kPatch = 16, kTableSide = 6, kMaxLength = 24, kSeed = 1;
 
 Dataset open_split(const fs::path& folder, const char* split) {
   return Dataset::open(folder / "dataset.json", folder / "images",

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# The documentation names files that exist, and, in the tables of the reading guide, functions and types that the files of
+# the same row contain.
+set -uo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Prints "DOCUMENT: no TARGET" for every relative link of the Markdown files $2... of the tree $1 that leads nowhere.
+dead_links() {
+  local tree=$1 document target
+  shift
+  for document in "$@"; do
+    while IFS= read -r target; do
+      [[ $target =~ ^(https?:|mailto:|#) ]] && continue
+      [[ -e $tree/$(dirname "$document")/${target%%#*} ]] || echo "$document: no $target"
+    done < <(grep -oE '\]\([^)[:space:]]+\)' "$tree/$document" | sed -E 's/^\]\((.*)\)$/\1/')
+  done
+}
+
+# Prints "`tensor/x.h` ..." for every path of a source folder in backquotes that does not exist.
+dead_paths() {
+  local tree=$1 document path
+  shift
+  for document in "$@"; do
+    while IFS= read -r path; do
+      [[ -e $tree/$path ]] || echo "$document: no $path"
+    done < <(grep -oE '`(tensor|autograd|nn|data|vilt|examples|tests|bench|docs|configs|tools)/[A-Za-z0-9_./-]*`' "$tree/$document" |
+      tr -d '`')
+  done
+}
+
+# Prints the names in backquotes that no file linked in the same table row (nor its .h or .cpp) contains.
+lost_names() {
+  local tree=$1 document=$2 row name file files
+  while IFS= read -r row; do
+    files=()
+    while IFS= read -r file; do
+      file=$tree/$(dirname "$document")/$file
+      for twin in "$file" "${file%.*}.h" "${file%.*}.cpp"; do [[ -f $twin ]] && files+=("$twin"); done
+    done < <(grep -oE '\]\([^)]+\)' <<<"$row" | sed -E 's/^\]\((.*)\)$/\1/')
+    [[ ${#files[@]} -gt 0 ]] || continue
+    while IFS= read -r name; do
+      grep -qw -- "${name##*::}" "${files[@]}" || echo "$document: $name is not in ${files[0]#"$tree"/}"
+    done < <(grep -oE '`[A-Za-z_:]+`' <<<"$row" | tr -d '`')
+  done < <(grep '^|' "$tree/$document")
+}
+
+report() {
+  if [[ -z $2 ]]; then
+    echo "ok $1"
+  else
+    sed 's/^/  /' <<<"$2"
+    echo "not ok $1"
+  fi
+}
+
+cd "$root" || exit 1
+documents=()
+for file in README.md docs/*.md examples/README.md; do [[ -f $file ]] && documents+=("$file"); done
+report "every link of the documentation leads to a file" "$(dead_links "$root" "${documents[@]}")"
+report "every path named in the documentation exists" "$(dead_paths "$root" "${documents[@]}")"
+report "the reading guide's names are in the files beside them" "$(lost_names "$root" docs/reading_guide.md)"
+
+# The same on a document with one mistake of each kind.
+planted=$(mktemp -d)
+trap 'rm -rf "$planted"' EXIT
+mkdir -p "$planted/docs" "$planted/tensor"
+echo 'void there();' >"$planted/tensor/a.h"
+cat >"$planted/docs/guide.md" <<'TEXT'
+See [a](../tensor/a.h), [b](../tensor/b.h), `tensor/a.h` and `tensor/c.cpp`; [out](https://example.org).
+| [a](../tensor/a.h) | `there` and `Somewhere::elsewhere` |
+TEXT
+found=$(dead_links "$planted" docs/guide.md; dead_paths "$planted" docs/guide.md; lost_names "$planted" docs/guide.md)
+expected='docs/guide.md: no ../tensor/b.h
+docs/guide.md: no tensor/c.cpp
+docs/guide.md: Somewhere::elsewhere is not in docs/../tensor/a.h'
+if [[ $found == "$expected" ]]; then
+  echo "ok planted mistakes are found"
+else
+  echo "$found"
+  echo "not ok planted mistakes are found"
+fi
