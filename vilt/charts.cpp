@@ -136,7 +136,8 @@ std::string data_attribute(const Series& series, Chart::Unit unit) {
   const char* separator = "";
   for (size_t i = 0; i < series.x.size(); ++i) {
     if (!finite(series, i)) continue;
-    out += text(separator, short_number(series.x[i], 8), ',', short_number(series.y[i], unit == Chart::Unit::share ? 5 : 4));
+    out += text(separator, short_number(series.x[i], 8), ',',
+                short_number(series.y[i], unit == Chart::Unit::share ? 5 : 4));
     separator = " ";
   }
   return out + "\"";
@@ -144,21 +145,22 @@ std::string data_attribute(const Series& series, Chart::Unit unit) {
 
 std::string series_svg(const Frame& frame, const Series& series) {
   std::string out = text("<g class=\"series c", series.colour, "\"", data_attribute(series, frame.unit), ">");
-  if (!series.raw.empty())
-    out += text("<path class=\"raw\" d=\"", path_data(frame, series.x, series.raw), "\"/>");
+  if (!series.raw.empty()) out += text("<path class=\"raw\" d=\"", path_data(frame, series.x, series.raw), "\"/>");
   out += text("<path class=\"line\" d=\"", path_data(frame, series.x, series.y), "\"", dashes(series.line), "/>");
   if (series.markers || finite_points(series) == 1) {
     for (size_t i = 0; i < series.x.size(); ++i)
       if (finite(series, i))
-        out += text("<circle r=\"2.6\" cx=\"", place(frame.x(series.x[i])), "\" cy=\"", place(frame.y(series.y[i])), "\"/>");
+        out += text("<circle r=\"2.6\" cx=\"", place(frame.x(series.x[i])), "\" cy=\"", place(frame.y(series.y[i])),
+                    "\"/>");
   }
   return out + "</g>";
 }
 
 std::string legend_entry(const std::string& classes, const std::string& name, const std::string& value,
                          const char* stroke) {
-  return text("<li class=\"", classes, "\"><svg class=\"key\" viewBox=\"0 0 18 8\" aria-hidden=\"true\"><path d=\"M1 4H17\"",
-              stroke, "/></svg>", escape_html(name), " <b>", value, "</b></li>");
+  return text("<li class=\"", classes,
+              "\"><svg class=\"key\" viewBox=\"0 0 18 8\" aria-hidden=\"true\"><path d=\"M1 4H17\"", stroke,
+              "/></svg>", escape_html(name), " <b>", value, "</b></li>");
 }
 
 std::string legend_html(const Chart& chart) {
@@ -172,7 +174,8 @@ std::string legend_html(const Chart& chart) {
     }
   }
   if (chart.reference)
-    out += legend_entry("c0", chart.reference_name, value_text(*chart.reference, chart.unit), " stroke-dasharray=\"2 3\"");
+    out += legend_entry("c0", chart.reference_name, value_text(*chart.reference, chart.unit),
+                        " stroke-dasharray=\"2 3\"");
   return out + "</ul>";
 }
 
@@ -188,7 +191,8 @@ std::vector<double> nice_ticks(double low, double high, int count) {
     if (factor * power >= rough * 0.999) step = factor * power;
   std::vector<double> ticks;
   const double slack = 1e-9 * (high - low);
-  for (double k = std::ceil((low - slack) / step); k * step <= high + slack; ++k) ticks.push_back(k == 0 ? 0 : k * step);
+  for (double k = std::ceil((low - slack) / step); k * step <= high + slack; ++k)
+    ticks.push_back(k == 0 ? 0 : k * step);
   return ticks;
 }
 
@@ -217,7 +221,8 @@ void smooth(Series& series, size_t window) {
   const auto count = static_cast<ptrdiff_t>(series.y.size()), half = static_cast<ptrdiff_t>(window / 2);
   for (ptrdiff_t i = 0; i < count; ++i) {
     double sum = 0, points = 0;
-    // Symmetric at the beginning, where curves are steep; at the end it may look back, so that the last value is a mean.
+    // Symmetric at the beginning, where curves are steep; at the end it may look back, so that the last value is a
+    // mean.
     const ptrdiff_t reach = std::min(half, i);
     for (ptrdiff_t k = i - reach; k <= std::min(i + reach, count - 1); ++k) {
       const double value = series.raw[static_cast<size_t>(k)];
@@ -240,10 +245,12 @@ std::string chart_html(const Chart& asked) {
   out += legend_html(chart) + "</figcaption>";
   out += text("<svg class=\"plot\" viewBox=\"0 0 ", kWidth, ' ', kHeight, "\" role=\"img\" aria-label=\"", title,
               "\" data-unit=\"", chart.unit == Chart::Unit::share ? "share" : "number", "\" data-x=\"",
-              short_number(frame->x.low, 8), ' ', short_number(frame->x.high, 8), ' ', frame->x.from, ' ', frame->x.to, "\">");
+              short_number(frame->x.low, 8), ' ', short_number(frame->x.high, 8), ' ', frame->x.from, ' ',
+              frame->x.to, "\">");
   out += axes_svg(*frame);
   if (chart.reference)
-    out += text("<path class=\"reference\" d=\"M", kLeft, ' ', place(frame->y(*chart.reference)), 'H', kWidth - kRight, "\"/>");
+    out += text("<path class=\"reference\" d=\"M", kLeft, ' ', place(frame->y(*chart.reference)), 'H',
+                kWidth - kRight, "\"/>");
   for (const Series& series : chart.series) out += series_svg(*frame, series);
   out += text("<path class=\"cursor\" d=\"M0 ", kTop, 'V', kHeight - kBottom, "\"/></svg></figure>\n");
   return out;

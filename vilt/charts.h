@@ -1,5 +1,5 @@
-// Line charts as HTML: a title, a legend that holds the last values, and an SVG with axes. Complete without scripts; the
-// page's script (vilt/report_assets.cpp) lets the legend follow the pointer.
+// Line charts as HTML: a title, a legend that holds the last values, and an SVG with axes. Complete without scripts;
+// the page's script (vilt/report_assets.cpp) lets the legend follow the pointer.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,16 @@ namespace tessera {
 struct Series {
   enum class Line : uint8_t { solid, dashed, dotted };
   std::string name;
-  int colour = 1;  // 1 to 4: the page's chart colours; 0: muted
+  int colour = 1;            // 1 to 4: the page's chart colours; 0: muted
   std::vector<double> x, y;  // as many of each, x ascending; points that are not finite are left out
   Line line = Line::solid;
-  bool markers = false;   // a dot at every point: few, exact measurements
+  bool markers = false;     // a dot at every point: few, exact measurements
   std::vector<double> raw;  // of the same x, if not empty: what `y` was smoothed from, drawn faintly
 };
 
 struct Chart {
   enum class Unit : uint8_t { number, share };  // shares are written in percent
-  std::string title, note;  // the note stands below the title, in small print
+  std::string title, note;                      // the note stands below the title, in small print
   Unit unit = Unit::number;
   std::vector<Series> series;
   std::optional<double> reference;  // a horizontal line, such as what chance gives

@@ -1,7 +1,7 @@
 // Maps of weights over the patches of a picture, drawn over it.
 //
-// The scale is the same for all maps: a patch's colour says how many times the uniform share of the weights it has, so
-// that a flat map looks flat and maps can be compared.
+// The scale is the same for all maps: a patch's colour says how many times the uniform share of the weights it has,
+// so that a flat map looks flat and maps can be compared.
 #pragma once
 
 #include <optional>
@@ -18,8 +18,9 @@ struct Colour {
   uint8_t red = 0, green = 0, blue = 0;
 };
 
-// From dark violet (0) over red to light yellow (1). Made in OKLCh (Björn Ottosson, "A perceptual color space for image
-// processing", 2020): lightness rises linearly with `level`, so equal steps look equal, also without colour vision.
+// From dark violet (0) over red to light yellow (1). Made in OKLCh (Björn Ottosson, "A perceptual color space for
+// image processing", 2020): lightness rises linearly with `level`, so equal steps look equal, also without colour
+// vision.
 Colour heat_colour(double level);
 
 // How strongly a patch of this level covers the picture: 0.45 to 0.9.
@@ -30,8 +31,8 @@ double heat_opacity(double level);
 std::vector<double> heat_levels(std::span<const float> weights);
 
 // The picture in grey, enlarged `scale` times, under its weights [grid.rows · grid.columns] in raster order; the grid
-// of patches shows, and `box` (pixels of `image`) is outlined. Errors: a number of weights that is not the grid's, sides
-// that are no multiples of it, a scale below 1.
+// of patches shows, and `box` (pixels of `image`) is outlined. Errors: a number of weights that is not the grid's,
+// sides that are no multiples of it, a scale below 1.
 Image overlay_heat_map(const Image& image, std::span<const float> weights, Grid grid, int scale,
                        const std::optional<Box>& box = {});
 

@@ -20,8 +20,12 @@ std::string section(const char* id, const char* title, const std::string& body) 
 
 std::string navigation(const std::string& page) {
   std::string out = "<nav>";
-  for (const auto& [id, name] : {std::pair{"curves", "Curves"}, {"figures", "Figures"}, {"findings", "Findings"},
-                                 {"words", "Masked words"}, {"maps", "Maps"}, {"settings", "Settings"}})
+  for (const auto& [id, name] : {std::pair{"curves", "Curves"},
+                                 {"figures", "Figures"},
+                                 {"findings", "Findings"},
+                                 {"words", "Masked words"},
+                                 {"maps", "Maps"},
+                                 {"settings", "Settings"}})
     if (page.find(text("<section id=\"", id, "\"")) != std::string::npos)
       out += text("<a href=\"#", id, "\">", name, "</a> ");
   return out + "</nav>";
@@ -29,14 +33,15 @@ std::string navigation(const std::string& page) {
 
 std::string settings_html(const ReportInputs& inputs) {
   return text("<p>The run is reproduced by</p>\n<pre class=\"command\">", escape_html(inputs.command),
-              "</pre>\n<details><summary>All settings of the run</summary><pre>", escape_html(inputs.settings.to_toml()),
-              "</pre></details>\n");
+              "</pre>\n<details><summary>All settings of the run</summary><pre>",
+              escape_html(inputs.settings.to_toml()), "</pre></details>\n");
 }
 
 // Pictures that sections share, and the filter that takes their colour away below a map.
 std::string symbols_svg(const std::vector<ReportPair>& pairs) {
-  std::string out = "<svg class=\"symbols\" aria-hidden=\"true\"><filter id=\"grey\"><feColorMatrix type=\"saturate\" "
-                    "values=\"0\"/></filter>\n";
+  std::string out =
+      "<svg class=\"symbols\" aria-hidden=\"true\"><filter id=\"grey\"><feColorMatrix type=\"saturate\" "
+      "values=\"0\"/></filter>\n";
   for (const ReportPair& pair : pairs) out += picture_symbol(pair.picture, pair.resized->image);
   return out + "</svg>\n";
 }
@@ -62,7 +67,7 @@ std::string facts_html(const ReportInputs& inputs) {
   fact("Steps", text(with_thousands(inputs.summary.steps), " of ", settings.train.batch_size, " pairs"));
   fact("Training time", duration(inputs.summary.train_seconds));
   fact("Seed", std::to_string(settings.train.seed));
-  fact("Loss", loss_equation(objectives));
+  fact("Objective", loss_equation(objectives));
   return out + "</dl>\n";
 }
 
@@ -76,15 +81,17 @@ std::string report_html(const ReportInputs& inputs) {
   body += section("maps", "Where words look", maps_html(inputs, pairs));
   body += section("settings", "Command and settings", settings_html(inputs));
   const std::string title = escape_html(title_of(inputs.settings));
-  std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n"
-                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n"
-                     "<link rel=\"icon\" href=\"data:,\" />\n<title>" + title + "</title>\n<style>" + kReportStyle +
-                     "</style>\n</head>\n<body>\n<header>\n<h1>" + title + "</h1>\n"
-                     "<p class=\"lead\">A vision-and-language transformer without convolution or region features, trained "
-                     "from random numbers on pictures and their captions to restore masked words, to tell whether a "
-                     "caption belongs to a picture, and to align words with patches.</p>\n";
-  page += facts_html(inputs) + "<pre class=\"command\">" + escape_html(inputs.command) + "</pre>\n" + navigation(body) +
-          "</header>\n<main>\n" + symbols_svg(pairs) + tiles_html(inputs.summary) + body;
+  std::string page =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n"
+      "<link rel=\"icon\" href=\"data:,\" />\n<title>" +
+      title + "</title>\n<style>" + kReportStyle + "</style>\n</head>\n<body>\n<header>\n<h1>" + title +
+      "</h1>\n"
+      "<p class=\"lead\">A vision-and-language transformer without convolution or region features, trained "
+      "from random numbers on pictures and their captions to restore masked words, to tell whether a "
+      "caption belongs to a picture, and to align words with patches.</p>\n";
+  page += facts_html(inputs) + "<pre class=\"command\">" + escape_html(inputs.command) + "</pre>\n" +
+          navigation(body) + "</header>\n<main>\n" + symbols_svg(pairs) + tiles_html(inputs.summary) + body;
   page += text("</main>\n<footer><p>Written by Tessera ", TESSERA_VERSION, ".</p></footer>\n<script>", kReportScript,
                "</script>\n</body>\n</html>\n");
   return page;

@@ -1,6 +1,6 @@
-// The report of a run: one HTML page that needs nothing else, no network either. It shows the curves, the final figures
-// with their controls, masked words of held-out captions, and where words look, beside the same maps of the untrained
-// model and of a caption that is not true of the picture.
+// The report of a run: one HTML page that needs nothing else, no network either. It shows the curves, the final
+// figures with their controls, masked words of held-out captions, and where words look, beside the same maps of the
+// untrained model and of a caption that is not true of the picture.
 #pragma once
 
 #include <filesystem>

@@ -14,7 +14,8 @@ const char* const kReportStyle = R"css(
   --c0: #8d9199; --c1: #7fa4ff; --c2: #ff9a62; --c3: #4fcfb2; --c4: #dd8fe8; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 header, main, footer { max-width: 1120px; margin: 0 auto; padding: 0 18px; }
 header { padding-top: 34px; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 8px; letter-spacing: -0.01em; }
@@ -36,14 +37,17 @@ pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .tiles li, .chart, .example, .pair { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .tiles li { padding: 12px 14px; display: flex; flex-direction: column; }
 .tiles .name { font-size: 0.88rem; }
-.tiles .value { font-size: 1.75rem; font-weight: 650; line-height: 1.25; }
+.tiles .value { margin-top: auto; font-size: 1.75rem; font-weight: 650; line-height: 1.25; }
 .tiles .controls { font-size: 0.8rem; color: var(--muted); }
 
 .charts { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(310px, 100%), 1fr)); }
-.chart { margin: 0; padding: 12px 12px 6px; display: flex; flex-direction: column; justify-content: space-between; min-width: 0; }
-.chart h3 span { float: right; font-weight: 400; font-size: 0.8rem; color: var(--muted); font-variant-numeric: tabular-nums; }
+.chart { margin: 0; padding: 12px 12px 6px; display: flex; flex-direction: column; justify-content: space-between;
+  min-width: 0; }
+.chart h3 span { float: right; font-weight: 400; font-size: 0.8rem; color: var(--muted);
+  font-variant-numeric: tabular-nums; }
 .chart .note { margin: 0 0 4px; line-height: 1.35; }
-.legend { list-style: none; padding: 0; margin: 4px 0 6px; display: flex; flex-wrap: wrap; gap: 1px 14px; font-size: 0.8rem; }
+.legend { list-style: none; padding: 0; margin: 4px 0 6px; display: flex; flex-wrap: wrap; gap: 1px 14px;
+  font-size: 0.8rem; }
 .legend b { font-variant-numeric: tabular-nums; }
 .key { width: 18px; height: 8px; margin-right: 4px; fill: none; stroke: currentColor; stroke-width: 2.4; }
 .legend .c0 .key { color: var(--c0); } .legend .c1 .key { color: var(--c1); } .legend .c2 .key { color: var(--c2); }
@@ -63,7 +67,8 @@ pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .plot .c3 circle { fill: var(--c3); } .plot .c4 circle { fill: var(--c4); }
 
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
-th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; vertical-align: top; }
+th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--line);
+  font-variant-numeric: tabular-nums; vertical-align: top; }
 thead th { font-size: 0.8rem; color: var(--muted); font-weight: 600; vertical-align: bottom; white-space: nowrap; }
 th:first-child { text-align: left; font-weight: 600; padding-left: 0; }
 th small { display: block; font-weight: 400; line-height: 1.3; }
@@ -72,8 +77,11 @@ td.result { font-weight: 700; }
 td.chance, tr.counts { color: var(--muted); }
 tr.chosen th, tr.chosen td { font-weight: 700; }
 .side-by-side > div { min-width: 0; overflow-x: auto; }
-.side-by-side thead th { white-space: normal; }
-.side-by-side { display: grid; gap: 26px 34px; margin-top: 26px; grid-template-columns: repeat(auto-fit, minmax(min(330px, 100%), 1fr)); }
+.side-by-side table { font-size: 0.86rem; }
+.side-by-side th, .side-by-side td { padding-left: 5px; padding-right: 5px; }
+.side-by-side thead th { white-space: normal; font-size: 0.76rem; }
+.side-by-side { display: grid; gap: 26px 34px; margin-top: 26px;
+  grid-template-columns: repeat(auto-fit, minmax(min(330px, 100%), 1fr)); }
 .findings { display: grid; gap: 10px 34px; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
 .findings ul { margin: 0; padding-left: 18px; }
 .findings li { margin-bottom: 9px; }
@@ -85,13 +93,14 @@ i.right, i.wrong, .asked i, small i { font-style: normal; font-weight: 700; }
 .caption { font-size: 1.02rem; font-weight: 600; margin-bottom: 8px; overflow-wrap: anywhere; }
 mark { background: none; color: inherit; border-bottom: 2px solid var(--accent); }
 .examples { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(500px, 100%), 1fr)); }
-.example { padding: 14px; display: grid; grid-template-columns: 128px minmax(0, 1fr); gap: 16px; }
-.pictures { display: flex; flex-direction: column; gap: 10px; }
-.pictures figure { margin: 0; line-height: 1.3; }
+.example { padding: 14px; display: grid; grid-template-columns: 196px minmax(0, 1fr); gap: 18px; align-items: start; }
+.pictures { display: flex; gap: 12px; }
+.pictures figure { margin: 0; line-height: 1.3; width: 92px; }
 .pictures small { display: block; }
-.masked-words { display: grid; gap: 8px 16px; grid-template-columns: repeat(auto-fill, minmax(min(155px, 100%), 1fr)); }
-.masked ol { list-style: none; margin: 2px 0 0; padding: 0; font-size: 0.85rem; color: var(--ink); }
-.masked li { position: relative; display: flex; justify-content: space-between; gap: 8px; padding: 1px 6px; margin-bottom: 2px; }
+.masked-words { display: grid; gap: 8px 16px; grid-template-columns: repeat(auto-fill, minmax(min(132px, 100%), 1fr)); }
+.masked ol { list-style: none; margin: 2px 0 0; padding: 0; font-size: 0.81rem; color: var(--ink); }
+.masked li { position: relative; display: flex; justify-content: space-between; gap: 8px; padding: 1px 6px;
+  margin-bottom: 2px; }
 .masked li span { position: relative; overflow-wrap: anywhere; }
 .masked li .bar { position: absolute; left: 0; top: 0; bottom: 0; background: var(--bar); border-radius: 3px; }
 .masked li span:last-child { color: var(--muted); white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -101,19 +110,20 @@ mark { background: none; color: inherit; border-bottom: 2px solid var(--accent);
 .heat-scale { max-width: 320px; margin: 6px 0 16px; font-size: 0.78rem; color: var(--muted); }
 .heat-scale div { height: 12px; border-radius: 3px; }
 .heat-scale p { display: flex; justify-content: space-between; margin: 2px 0 0; }
-.pair { padding: 14px; margin-bottom: 14px; display: grid; grid-template-columns: 128px minmax(0, 1fr); gap: 18px; }
+.pair { padding: 14px; margin-bottom: 14px; display: grid; grid-template-columns: 118px minmax(0, 1fr); gap: 18px; }
 .shown .caption { margin: 8px 0 4px; font-size: 0.95rem; line-height: 1.35; }
 .shown .note { line-height: 1.3; }
 .word { margin-bottom: 14px; }
 .word h4 { margin: 0 0 2px; font-size: 0.95rem; }
 .word h4 small { font-weight: 400; }
-.groups { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 18px; }
+.groups { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px; }
 .group h5 { margin: 0 0 3px; font-size: 0.78rem; font-weight: 600; color: var(--muted); }
 .three { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 5px; align-items: start; }
 .map { margin: 0; }
 .map svg { display: block; width: 100%; border-radius: 3px; }
-.map figcaption { font-size: 0.7rem; line-height: 1.3; color: var(--muted); margin-top: 2px; }
-.map figcaption b { color: var(--ink); font-variant-numeric: tabular-nums; }
+.map figcaption { font-size: 0.67rem; letter-spacing: -0.01em; line-height: 1.3; color: var(--muted);
+  margin-top: 2px; }
+.map figcaption b { font-size: 0.72rem; color: var(--ink); font-variant-numeric: tabular-nums; }
 .map .patches { stroke: #ffffff; stroke-opacity: 0.3; stroke-width: 1px; vector-effect: non-scaling-stroke; fill: none; }
 .map rect { fill: none; vector-effect: non-scaling-stroke; }
 .map .box-edge { stroke: #000000; stroke-opacity: 0.75; stroke-width: 3.5px; }
@@ -125,7 +135,6 @@ footer { padding: 30px 18px 40px; color: var(--muted); font-size: 0.85rem; }
   .pair, .example { grid-template-columns: minmax(0, 1fr); }
   .shown { display: grid; grid-template-columns: 104px minmax(0, 1fr); gap: 4px 14px; align-content: start; }
   .shown .picture { grid-row: span 2; }
-  .pictures { flex-direction: row; }
   .pictures figure { width: 118px; }
   .groups { grid-template-columns: minmax(0, 1fr); gap: 8px; }
   .three { max-width: 420px; }
@@ -133,11 +142,12 @@ footer { padding: 30px 18px 40px; color: var(--muted); font-size: 0.85rem; }
 @media (max-width: 620px) {
   h1 { font-size: 1.5rem; }
   table.figures thead { display: none; }
-  table.figures tr { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); column-gap: 6px; border-bottom: 1px solid var(--line); padding: 6px 0; }
+  table.figures tr { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); column-gap: 6px;
+    border-bottom: 1px solid var(--line); padding: 6px 0; }
   table.figures th, table.figures td { border: 0; padding: 2px 0; text-align: left; white-space: normal; }
   table.figures th { grid-column: 1 / -1; }
-  table.figures td::before { content: attr(data-label); display: block; font-size: 0.68rem; line-height: 1.2; font-weight: 400; color: var(--muted); min-height: 2.4em; }
-  .side-by-side th, .side-by-side td { padding-left: 4px; padding-right: 4px; white-space: normal; }
+  table.figures td::before { content: attr(data-label); display: block; font-size: 0.68rem; line-height: 1.2;
+    font-weight: 400; color: var(--muted); min-height: 2.4em; }
 }
 @media print { nav { display: none; } .chart, .example, .word { break-inside: avoid; } }
 )css";
@@ -201,7 +211,8 @@ const char* const kReportScript = R"js(
       const row = Math.floor((event.clientY - box.top) / box.height * rows);
       const column = Math.floor((event.clientX - box.left) / box.width * columns);
       const share = Number(svg.dataset.shares.split(' ')[row * columns + column]);
-      if (row >= 0 && row < rows && column >= 0 && column < columns) entropy.textContent = (100 * share).toFixed(1) + ' %';
+      const inside = row >= 0 && row < rows && column >= 0 && column < columns;
+      if (inside) entropy.textContent = (100 * share).toFixed(1) + '\u00a0%';
     });
     svg.addEventListener('pointerleave', () => { entropy.textContent = last; });
   }
@@ -209,9 +220,10 @@ const char* const kReportScript = R"js(
   const visible = svg => svg.getBoundingClientRect().width > 0 && svg.getBoundingClientRect().height > 0;
   const drawn = charts.filter(({ svg }) => visible(svg) && [...svg.querySelectorAll('.series')].every(group =>
     group.querySelector('.line').getTotalLength() > 0 || group.querySelector('circle')));
-  document.documentElement.dataset.chartsDrawn = drawn.length;
-  document.documentElement.dataset.mapsDrawn = [...maps].filter(svg => visible(svg) && svg.querySelector('path[fill]')).length;
-  document.documentElement.dataset.overflow = Math.max(0, document.documentElement.scrollWidth - window.innerWidth);
+  const page = document.documentElement;
+  page.dataset.chartsDrawn = drawn.length;
+  page.dataset.mapsDrawn = [...maps].filter(svg => visible(svg) && svg.querySelector('path[fill]')).length;
+  page.dataset.overflow = Math.max(0, page.scrollWidth - window.innerWidth);
 })();
 )js";
 

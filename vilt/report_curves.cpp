@@ -29,8 +29,7 @@ class Curves {
     return series;
   }
 
-  Series validation(const char* figure, const char* name, int colour,
-                    Series::Line line = Series::Line::solid) const {
+  Series validation(const char* figure, const char* name, int colour, Series::Line line = Series::Line::solid) const {
     Series series = metric_series(log_.evaluations, figure, name, colour);
     series.line = line;
     series.markers = series.x.size() <= 40;
@@ -64,10 +63,11 @@ std::vector<Chart> all_charts(const Curves& curves, const ReportInputs& inputs) 
   using Line = Series::Line;
   std::vector<Chart> charts;
   charts.push_back(numbers("Loss", "The weighted sum that is minimised.", {curves.training("loss", "training", 1)}));
-  charts.push_back(numbers("Its two cross-entropies", "Masked words, and caption against picture; 0 is certainty.",
-                           {curves.training("mlm_loss", "masked words", 1),
-                            curves.training("itm_loss", "matching", 2)}));
-  charts.push_back(numbers("Word–patch alignment", "Transport distance, matched minus unmatched pairs; lower is better.",
+  charts.push_back(
+      numbers("Its two cross-entropies", "Masked words, and caption against picture; 0 is certainty.",
+              {curves.training("mlm_loss", "masked words", 1), curves.training("itm_loss", "matching", 2)}));
+  charts.push_back(numbers("Word–patch alignment",
+                           "Transport distance, matched minus unmatched pairs; lower is better.",
                            {curves.training("wpa_loss", "training", 3)}));
   charts.push_back(shares("Matching accuracy", "Does the caption belong to the picture?",
                           {curves.training("itm_accuracy", "training", 1),
@@ -76,11 +76,12 @@ std::vector<Chart> all_charts(const Curves& curves, const ReportInputs& inputs) 
   charts.back().reference = 0.5;
   charts.back().reference_name = "chance";
   charts.back().y_min = 0.4;
-  charts.push_back(shares("Masked-word accuracy", "Training: masked pieces. Validation: content words, one at a time.",
-                          {curves.training("mlm_accuracy", "training", 1),
-                           curves.validation("mlm_accuracy_content", "validation", 3),
-                           curves.validation("mlm_accuracy_wrong_image", "validation, wrong picture", 4, Line::dashed)}));
-  charts.push_back(shares("Pointing at the named object", "Validation: is the patch of largest weight inside its box?",
+  charts.push_back(shares(
+      "Masked-word accuracy", "Training: masked pieces. Validation: content words, one at a time.",
+      {curves.training("mlm_accuracy", "training", 1), curves.validation("mlm_accuracy_content", "validation", 3),
+       curves.validation("mlm_accuracy_wrong_image", "validation, wrong picture", 4, Line::dashed)}));
+  charts.push_back(shares("Pointing at the named object",
+                          "Validation: is the patch of largest weight inside its box?",
                           {curves.validation("pointing_attention", "attention, last layer", 1),
                            curves.validation("pointing_own_over_other", "own object above the other", 3),
                            curves.validation("pointing_plan", "plan", 2, Line::dashed),
@@ -111,9 +112,10 @@ std::string curves_html(const ReportInputs& inputs) {
     charts += chart_html(chart);
   }
   if (charts.empty()) return "<p>The run has logged no figures.</p>\n";
-  return "<p class=\"note\">Against the number of updates. Training figures: the line is a moving mean, the logged points are "
-         "faint. The legends give the last values; point at a chart to read others.</p>\n<div class=\"charts\">\n" + charts +
-         "</div>\n";
+  return "<p class=\"note\">Against the number of updates. Training figures: the line is a moving mean, the logged "
+         "points are "
+         "faint. The legends give the last values; point at a chart to read others.</p>\n<div class=\"charts\">\n" +
+         charts + "</div>\n";
 }
 
 }  // namespace tessera

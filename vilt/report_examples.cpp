@@ -61,14 +61,14 @@ std::vector<Guess> word_guesses(const Wordpiece& vocabulary, const std::vector<s
 
 std::string guesses_html(const ReportWord& word, const std::vector<Guess>& guesses) {
   const bool right = !guesses.empty() && guesses.front().right;
-  std::string out = text("<div class=\"masked ", right ? "right" : "wrong", "\"><div class=\"asked\"><i>", right ? "✓" : "✗",
-                         "</i> <b>", escape_html(word.text), "</b>");
+  std::string out = text("<div class=\"masked ", right ? "right" : "wrong", "\"><div class=\"asked\"><i>",
+                         right ? "✓" : "✗", "</i> <b>", escape_html(word.text), "</b>");
   if (!word.kind.empty()) out += " <small>" + escape_html(word.kind) + "</small>";
   out += "</div><ol>";
   for (const Guess& guess : guesses)
-    out += text("<li", guess.right ? " class=\"right\"" : "", "><span class=\"bar\" style=\"width:",
-                fixed(100 * guess.probability, 1), "%\"></span><span>", escape_html(guess.text), "</span><span>",
-                percent(guess.probability), "</span></li>");
+    out += text("<li", guess.right ? " class=\"right\"" : "",
+                "><span class=\"bar\" style=\"width:", fixed(100 * guess.probability, 1), "%\"></span><span>",
+                escape_html(guess.text), "</span><span>", percent(guess.probability), "</span></li>");
   return out + "</ol></div>\n";
 }
 
@@ -78,7 +78,8 @@ std::string marked_caption(const std::string& caption, const std::vector<ReportW
   size_t at = 0;
   for (const ReportWord& word : words) {
     if (word.begin < at) continue;
-    out += escape_html(std::string_view(caption).substr(at, word.begin - at)) + "<mark>" + escape_html(word.text) + "</mark>";
+    out += escape_html(std::string_view(caption).substr(at, word.begin - at)) + "<mark>" + escape_html(word.text) +
+           "</mark>";
     at = word.end;
   }
   return out + escape_html(std::string_view(caption).substr(at));
@@ -140,23 +141,23 @@ std::vector<ReportWord> report_words(const SampleSource& source, int64_t sentenc
 }
 
 std::string picture_symbol(const std::string& id, const Image& image) {
-  return text("<symbol id=\"", id, "\" viewBox=\"0 0 ", image.width, ' ', image.height, "\"><image width=\"", image.width,
-              "\" height=\"", image.height, "\" href=\"", png_data_uri(image), "\"/></symbol>\n");
+  return text("<symbol id=\"", id, "\" viewBox=\"0 0 ", image.width, ' ', image.height, "\"><image width=\"",
+              image.width, "\" height=\"", image.height, "\" href=\"", png_data_uri(image), "\"/></symbol>\n");
 }
 
 std::string picture_html(const std::string& id, const Image& image, const std::string& description) {
-  return text("<svg class=\"picture\" viewBox=\"0 0 ", image.width, ' ', image.height, "\" role=\"img\" aria-label=\"",
-              escape_html(description), "\"><use href=\"#", id, "\"/></svg>");
+  return text("<svg class=\"picture\" viewBox=\"0 0 ", image.width, ' ', image.height,
+              "\" role=\"img\" aria-label=\"", escape_html(description), "\"><use href=\"#", id, "\"/></svg>");
 }
 
 namespace {
 
 // What an example of the section needs, gathered so that the model is asked once for all.
 struct Questions {
-  std::vector<std::vector<ReportWord>> words;     // of each pair
-  std::vector<TextImage> masked;                  // pair by pair, word by word
+  std::vector<std::vector<ReportWord>> words;  // of each pair
+  std::vector<TextImage> masked;               // pair by pair, word by word
   std::vector<std::vector<int64_t>> positions, wanted;
-  std::vector<TextImage> matches;                 // own picture, then siblings
+  std::vector<TextImage> matches;  // own picture, then siblings
   std::vector<Sibling> siblings;
   std::vector<std::shared_ptr<const ResizedImage>> sibling_images;
 };
@@ -189,8 +190,8 @@ Questions questions_for(const SampleSource& source, const std::vector<ReportPair
 std::string match_html(const char* name, double score, bool belongs) {
   const double p = probability(score);
   const bool right = (score > 0) == belongs;
-  return text("<small class=\"", right ? "right" : "wrong", "\">", name, ": match ", percent(p), " <i>", right ? "✓" : "✗",
-              "</i></small>");
+  return text("<small class=\"", right ? "right" : "wrong", "\">", name, ": match ", percent(p), " <i>",
+              right ? "✓" : "✗", "</i></small>");
 }
 
 }  // namespace
@@ -201,25 +202,31 @@ std::string words_html(const ReportInputs& inputs, const std::vector<ReportPair>
   const Questions q = questions_for(source, pairs);
   const auto predicted = predict_words(inputs.trained, q.masked, q.positions, kGuesses);
   const std::vector<double> scores = match_scores(inputs.trained, q.matches);
-  std::string out = text("<p class=\"note\">", pairs.size(), " held-out pairs, spread evenly over the split, not chosen. Each marked "
-                         "word is masked alone; below it the ", kGuesses, " most probable answers, the right one in bold. The "
-                         "pieces of a word that has several are predicted at once, and its probability is their product.</p>\n"
-                         "<div class=\"examples\">\n");
+  std::string out =
+      text("<p class=\"note\">", pairs.size(),
+           " held-out pairs, spread evenly over the split, not chosen. Each marked "
+           "word is masked alone; below it the ",
+           kGuesses,
+           " most probable answers, the right one in bold. The "
+           "pieces of a word that has several are predicted at once, and its probability is their product.</p>\n"
+           "<div class=\"examples\">\n");
   size_t question = 0, sibling_score = pairs.size();
   for (size_t i = 0; i < pairs.size(); ++i) {
     const std::string& caption = caption_of(source, pairs[i].sentence);
     out += "<article class=\"example\"><div class=\"pictures\"><figure>" +
-           picture_html(pairs[i].picture, pairs[i].resized->image, caption) + match_html("picture", scores[i], true) + "</figure>";
+           picture_html(pairs[i].picture, pairs[i].resized->image, caption) + match_html("picture", scores[i], true) +
+           "</figure>";
     if (q.siblings[i].image >= 0) {
       const std::string id = pairs[i].picture + "-sibling";
-      out += "<svg class=\"symbols\" aria-hidden=\"true\">" + picture_symbol(id, q.sibling_images[i]->image) + "</svg><figure>" +
-             picture_html(id, q.sibling_images[i]->image, "sibling picture") +
+      out += "<svg class=\"symbols\" aria-hidden=\"true\">" + picture_symbol(id, q.sibling_images[i]->image) +
+             "</svg><figure>" + picture_html(id, q.sibling_images[i]->image, "sibling picture") +
              match_html("sibling", scores[sibling_score++], false);
       if (!q.siblings[i].difference.empty())
         out += "<small>differs in " + escape_html(q.siblings[i].difference) + "</small>";
       out += "</figure>";
     }
-    out += "</div><div><p class=\"caption\">" + marked_caption(caption, q.words[i]) + "</p>\n<div class=\"masked-words\">";
+    out += "</div><div><p class=\"caption\">" + marked_caption(caption, q.words[i]) +
+           "</p>\n<div class=\"masked-words\">";
     for (const ReportWord& word : q.words[i]) {
       out += guesses_html(word, word_guesses(source.vocabulary(), predicted[question], q.wanted[question]));
       ++question;

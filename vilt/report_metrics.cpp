@@ -53,7 +53,8 @@ MetricLog read_metrics(const std::filesystem::path& path) {
   return log;
 }
 
-Series metric_series(const std::vector<MetricRow>& rows, const std::string& figure, const std::string& name, int colour) {
+Series metric_series(const std::vector<MetricRow>& rows, const std::string& figure, const std::string& name,
+                     int colour) {
   Series series;
   series.name = name;
   series.colour = colour;

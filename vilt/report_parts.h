@@ -12,11 +12,11 @@ namespace tessera {
 
 // A word of a caption that is masked or whose maps are shown.
 struct ReportWord {
-  int32_t word = 0;             // number in the caption
-  std::string text;             // as in the caption
-  size_t begin = 0, end = 0;    // bytes of the caption
-  std::string kind;             // of the annotation, may be empty
-  int64_t object = -1;          // which it names, -1: none
+  int32_t word = 0;           // number in the caption
+  std::string text;           // as in the caption
+  size_t begin = 0, end = 0;  // bytes of the caption
+  std::string kind;           // of the annotation, may be empty
+  int64_t object = -1;        // which it names, -1: none
   bool content = true;
   bool head_noun = false;       // the last content word of its object: the one that is scored
   std::vector<int64_t> tokens;  // places in the sequence, [CLS] is 0

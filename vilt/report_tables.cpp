@@ -11,7 +11,9 @@ struct Column {
   const char* block;
   const char* title;
 };
-constexpr Column kColumns[] = {{"test", "test"}, {"test_unseen", "test, unseen"}, {"untrained", "untrained"},
+constexpr Column kColumns[] = {{"test", "test"},
+                               {"test_unseen", "test, unseen"},
+                               {"untrained", "untrained"},
                                {"shuffled_caption", "shuffled caption"}};
 
 struct Row {
@@ -27,21 +29,23 @@ constexpr Row kRows[] = {
      "balanced accuracy: the caption with its picture, and with one of which it is not true", Row::half},
     {&Evaluation::itm_accuracy_hard, "Matching, sibling picture",
      "the false picture differs in one thing that the caption mentions", Row::half},
-    {&Evaluation::mlm_accuracy_content, "Masked content word",
-     "each masked alone; right when all its pieces are", Row::none},
+    {&Evaluation::mlm_accuracy_content, "Masked content word", "each masked alone; right when all its pieces are",
+     Row::none},
     {&Evaluation::mlm_accuracy_wrong_image, "Masked content word, wrong picture",
      "the same with another picture: what the words alone give away", Row::none},
     {&Evaluation::pointing_attention, "Attention points at the named object",
      "last layer, mean over heads: the patch of largest weight has its centre in the box", Row::pointing},
     {&Evaluation::pointing_own_over_other, "Own object above the other",
      "mean attention in the own box exceeds that in the other object's", Row::half},
-    {&Evaluation::pointing_plan, "Transport plan points", "β 0.1, 1,000 iterations: nearly the exact plan", Row::pointing},
-    {&Evaluation::pointing_plan_training, "Transport plan points, training setting",
-     "the plan as the loss uses it", Row::pointing},
+    {&Evaluation::pointing_plan, "Transport plan points", "β 0.1, 1,000 iterations: nearly the exact plan",
+     Row::pointing},
+    {&Evaluation::pointing_plan_training, "Transport plan points, training setting", "the plan as the loss uses it",
+     Row::pointing},
     {&Evaluation::attention_entropy, "Entropy of the attention", "of a noun's map: 1 is flat, 0 a single patch",
      Row::uniform_map, false},
     {&Evaluation::plan_entropy, "Entropy of the plan", "of a noun's row", Row::uniform_map, false},
-    {&Evaluation::plan_training_entropy, "Entropy of the plan, training setting", "of a noun's row", Row::uniform_map, false},
+    {&Evaluation::plan_training_entropy, "Entropy of the plan, training setting", "of a noun's row", Row::uniform_map,
+     false},
 };
 
 Figure figure_of(const Summary& summary, const char* block, Figure Evaluation::*figure) {
@@ -50,7 +54,8 @@ Figure figure_of(const Summary& summary, const char* block, Figure Evaluation::*
 }
 
 std::string cell(const char* label, const std::string& value, const char* classes = "") {
-  return text("<td", *classes ? text(" class=\"", classes, "\"") : "", " data-label=\"", label, "\">", value, "</td>");
+  return text("<td", *classes ? text(" class=\"", classes, "\"") : "", " data-label=\"", label, "\">", value,
+              "</td>");
 }
 
 Figure chance_of(const Summary& summary, Row::Chance chance) {
@@ -131,8 +136,10 @@ std::string layer_table(const Summary& summary) {
     layers = std::max(layers, block->pointing_attention_by_layer.size());
   }
   if (layers == 0) return "";
-  std::string out = "<div><h3>Attention pointing, layer by layer</h3><p class=\"note\">The last layer is the one that counts, "
-                    "fixed beforehand.</p><table>" + head("layer", titles) + "<tbody>";
+  std::string out =
+      "<div><h3>Attention pointing, layer by layer</h3><p class=\"note\">The last layer is the one that counts, "
+      "fixed beforehand.</p><table>" +
+      head("layer", titles) + "<tbody>";
   for (size_t layer = 0; layer < layers; ++layer) {
     const bool chosen = layer + 1 == layers;
     out += text("<tr", chosen ? " class=\"chosen\"" : "", "><th scope=\"row\">", layer + 1, "</th>");
@@ -159,7 +166,8 @@ std::string tiles_html(const Summary& summary) {
     const Figure value = figure_of(summary, "test", row.figure);
     if (!value) continue;
     const Figure chance = chance_of(summary, row.chance), untrained = figure_of(summary, "untrained", row.figure);
-    const Figure wrong = index == 2 ? figure_of(summary, "test", &Evaluation::mlm_accuracy_wrong_image) : std::nullopt;
+    const Figure wrong =
+        index == 2 ? figure_of(summary, "test", &Evaluation::mlm_accuracy_wrong_image) : std::nullopt;
     std::string controls;
     const auto control = [&](const char* name, Figure figure) {
       if (figure) controls += text(controls.empty() ? "" : ", ", name, ' ', percent(figure));
@@ -176,10 +184,12 @@ std::string tiles_html(const Summary& summary) {
 std::string tables_html(const Summary& summary) {
   if (summary.blocks.empty()) return "";
   return "<p class=\"note\">Test: pictures and captions that were not trained on. Unseen: a "
-         "second test split, of what occurs in no training picture. Untrained: the same model before its first step. Shuffled "
+         "second test split, of what occurs in no training picture. Untrained: the same model before its first step. "
+         "Shuffled "
          "caption: another picture's caption, which is not true of the one it is shown with.</p>\n" +
          main_table(summary) + "<div class=\"side-by-side\">\n" +
-         kind_table(summary, "Matching by what the sibling differs in", "difference", &Evaluation::itm_accuracy_hard_by_kind) +
+         kind_table(summary, "Matching by what the sibling differs in", "difference",
+                    &Evaluation::itm_accuracy_hard_by_kind) +
          kind_table(summary, "Masked words by kind", "kind", &Evaluation::mlm_accuracy_content_by_kind) +
          layer_table(summary) + "</div>\n";
 }

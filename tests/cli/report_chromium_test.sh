@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Opens the report of a tiny run in headless Chromium: no message in the console, every chart and map drawn. The same test
-# must fail on a page with a planted error.
+# Opens the report of a tiny run in headless Chromium: no message in the console, every chart drawn, nothing wider than
+# the window. The same test must fail on a page with a planted error.
 set -uo pipefail
 build=$1
 
@@ -48,6 +48,27 @@ for file in page phone; do
   [[ $(attribute data-overflow) == 0 ]]
   verdict $? "report: nothing sticks out at the side, $width pixels wide"
 done
+
+# The pointer at the left end of the first chart: its legend gives an early value in place of the last.
+cat >"$work/probe.html" <<'HTML'
+<script>
+const chart = document.querySelector('svg.plot'), label = chart.closest('figure').querySelector('.entry b');
+const box = chart.getBoundingClientRect(), before = label.textContent;
+const send = type => chart.dispatchEvent(new PointerEvent(type, { clientX: box.left + 0.13 * box.width }));
+send('pointermove');
+const first = chart.querySelector('.series').dataset.points.split(' ')[0].split(',')[1];
+const followed = Number(label.textContent) === Number(first) && label.textContent !== before;
+send('pointerleave');
+document.documentElement.dataset.pointer = Number(followed && label.textContent === before);
+</script>
+HTML
+sed "/<\/body>/{
+r $work/probe.html
+d
+}" "$work/page.html" >"$work/pointer.html"
+open_page "$work/pointer.html"
+[[ $(attribute data-pointer) == 1 ]]
+verdict $? "report: legends follow the pointer"
 
 sed 's/<script>/<script>planted_error();/' "$work/page.html" >"$work/planted.html"
 open_page "$work/planted.html"

@@ -88,7 +88,8 @@ TEST_CASE("heat map: what does not fit is told") {
   CHECK_THROWS_WITH(overlay_heat_map(image, std::vector<float>(3), {2, 2}, 1), "heat map: 3 weights, expected 2 x 2");
   CHECK_THROWS_WITH(overlay_heat_map(image, std::vector<float>(9), {3, 3}, 1),
                     "heat map: a picture of 8 x 8 pixels cannot be cut into 3 x 3 patches");
-  CHECK_THROWS_WITH(overlay_heat_map(image, std::vector<float>(4), {2, 2}, 0), "heat map: scale is 0, expected at least 1");
+  CHECK_THROWS_WITH(overlay_heat_map(image, std::vector<float>(4), {2, 2}, 0),
+                    "heat map: scale is 0, expected at least 1");
   CHECK_THROWS_AS(overlay_heat_map(image, std::vector<float>(4), {2, 2}, 1000000), Error);
 }
 

@@ -54,6 +54,4 @@ TEST_CASE("metrics: a run that goes back to a checkpoint replaces what it repeat
   CHECK(steps(log.evaluations) == std::vector<double>{2});
 }
 
-TEST_CASE("metrics: no file, no rows") {
-  CHECK(read_metrics("/nonexistent/metrics.jsonl").training.empty());
-}
+TEST_CASE("metrics: no file, no rows") { CHECK(read_metrics("/nonexistent/metrics.jsonl").training.empty()); }

@@ -34,7 +34,8 @@ std::string malformed(const std::string& page) {
     const std::string name = tag.substr(tag.starts_with('/'), tag.find_first_of(" \n", 1) - tag.starts_with('/'));
     if (!std::regex_match(name, std::regex("[a-zA-Z][a-zA-Z0-9]*"))) return "no tag: <" + tag.substr(0, 40);
     if (tag.starts_with('/')) {
-      if (open.empty() || open.back() != name) return "</" + name + "> closes " + (open.empty() ? "nothing" : open.back());
+      if (open.empty() || open.back() != name)
+        return "</" + name + "> closes " + (open.empty() ? "nothing" : open.back());
       open.pop_back();
     } else {
       if (count(tag, "\"") % 2 != 0) return "an attribute is not closed: <" + tag.substr(0, 60);
@@ -50,8 +51,10 @@ std::string malformed(const std::string& page) {
 std::vector<std::string> references(const std::string& page) {
   std::vector<std::string> out;
   const std::regex pattern(R"re((src=|href=|action=|url\(|@import|https?:|//[a-z])[^>\s]{0,40})re");
-  const std::string without_pictures = std::regex_replace(page, std::regex("data:image/png;base64,[A-Za-z0-9+/=]*"), "data:");
-  for (auto it = std::sregex_iterator(without_pictures.begin(), without_pictures.end(), pattern); it != std::sregex_iterator(); ++it) {
+  const std::string without_pictures =
+      std::regex_replace(page, std::regex("data:image/png;base64,[A-Za-z0-9+/=]*"), "data:");
+  for (auto it = std::sregex_iterator(without_pictures.begin(), without_pictures.end(), pattern);
+       it != std::sregex_iterator(); ++it) {
     const std::string found = it->str();
     if (found.starts_with("href=\"#") || found.starts_with("href=\"data:") || found.starts_with("url(#")) continue;
     out.push_back(found);
@@ -116,7 +119,8 @@ TEST_CASE("report: a data set without annotations, with captions that look like 
     {"filename": "000000.jpg", "filepath": "test", "imgid": 0, "split": "test",
      "sentences": [{"raw": "<script>alert(1)</script> & \"ring\"", "sentid": 0}]},
     {"filename": "000001.jpg", "filepath": "test", "imgid": 1, "split": "test",
-     "sentences": [{"raw": "a red ring", "sentid": 1}, {"raw": "one two three four five six seven eight nine ten", "sentid": 2}]}]})");
+     "sentences": [{"raw": "a red ring", "sentid": 1},
+                   {"raw": "one two three four five six seven eight nine ten", "sentid": 2}]}]})");
   report.open(false, "hostile.json");
   std::filesystem::remove(directory.path() / "metrics.jsonl");
   const std::string page = report_html(report.inputs());

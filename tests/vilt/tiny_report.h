@@ -43,17 +43,20 @@ inline void write_invented_metrics(const std::filesystem::path& path) {
   std::ofstream out(path);
   for (int step = 20; step <= 2000; step += 20) {
     const double noise = 0.08 * std::sin(step * 12.9898), decay = std::exp(-step / 600.0);
-    out << R"({"step":)" << step << R"(,"seconds":)" << 0.03 * step << R"(,"learning_rate":)" << 0.002 * (1 - step / 2000.0)
-        << R"(,"loss":)" << 0.6 + 4 * decay + noise << R"(,"mlm_loss":)" << 0.4 + 3.5 * decay + noise << R"(,"itm_loss":)"
-        << 0.2 + 0.5 * decay + noise / 4 << R"(,"wpa_loss":)" << (step < 100 ? "null" : std::to_string(-0.4 * (1 - decay) + noise / 5))
-        << R"(,"grad_norm":)" << 1 + noise << R"(,"mlm_accuracy":)" << 0.9 - 0.8 * decay + noise << R"(,"itm_accuracy":)"
-        << 0.95 - 0.45 * decay + noise / 3 << R"(,"samples_per_second":)" << 800 + 400 * noise << R"(,"data_wait_share":0.01})"
+    out << R"({"step":)" << step << R"(,"seconds":)" << 0.03 * step << R"(,"learning_rate":)"
+        << 0.002 * (1 - step / 2000.0) << R"(,"loss":)" << 0.6 + 4 * decay + noise << R"(,"mlm_loss":)"
+        << 0.4 + 3.5 * decay + noise << R"(,"itm_loss":)" << 0.2 + 0.5 * decay + noise / 4 << R"(,"wpa_loss":)"
+        << (step < 100 ? "null" : std::to_string(-0.4 * (1 - decay) + noise / 5)) << R"(,"grad_norm":)" << 1 + noise
+        << R"(,"mlm_accuracy":)" << 0.9 - 0.8 * decay + noise << R"(,"itm_accuracy":)"
+        << 0.95 - 0.45 * decay + noise / 3 << R"(,"samples_per_second":)" << 800 + 400 * noise
+        << R"(,"data_wait_share":0.01})"
         << "\n";
     if (step % 400 == 0)
       out << R"({"step":)" << step << R"(,"seconds":)" << 0.03 * step << R"(,"evaluation":{"itm_accuracy_random":)"
           << 0.97 - 0.47 * decay << R"(,"itm_accuracy_hard":)" << 0.85 - 0.35 * decay << R"(,"mlm_accuracy_content":)"
           << 0.95 - 0.9 * decay << R"(,"mlm_accuracy_wrong_image":0.3,"pointing_attention":)" << 0.9 - 0.8 * decay
-          << R"(,"pointing_plan":null,"itm_accuracy_hard_by_kind":{"colour":0.9}}})" << "\n";
+          << R"(,"pointing_plan":null,"itm_accuracy_hard_by_kind":{"colour":0.9}}})"
+          << "\n";
   }
   out << R"({"step":2020,"seco)";
 }
@@ -98,8 +101,14 @@ class TinyReport {
   const Dataset& dataset() const { return *dataset_; }
 
   ReportInputs inputs(int examples = 3) const {
-    return {settings, directory_ / "metrics.jsonl", summary_, *trained_, *untrained_, *source_,
-            "vilt train scenes.toml train.steps=2000", examples};
+    return {settings,
+            directory_ / "metrics.jsonl",
+            summary_,
+            *trained_,
+            *untrained_,
+            *source_,
+            "vilt train scenes.toml train.steps=2000",
+            examples};
   }
 
  private:
