@@ -210,17 +210,6 @@ std::vector<float> summed_rows(const std::vector<float>& map, int64_t columns, c
   return out;
 }
 
-double hit(const std::vector<float>& weights, const std::vector<bool>& box) {
-  const float largest = *std::max_element(weights.begin(), weights.end());
-  double inside = 0, ties = 0;
-  for (size_t p = 0; p < weights.size(); ++p) {
-    if (weights[p] < largest - 1e-6f * std::abs(largest)) continue;
-    ++ties;
-    inside += box[p];
-  }
-  return inside / ties;
-}
-
 double mean_inside(const std::vector<float>& weights, const std::vector<bool>& box) {
   double sum = 0, count = 0;
   for (size_t p = 0; p < weights.size(); ++p) {
@@ -253,18 +242,18 @@ void point(const SampleSource& source, int64_t sentence, int64_t image, const Wo
     std::vector<float> attention;
     for (size_t layer = 0; layer < maps.attention.size(); ++layer) {
       attention = summed_rows(maps.attention[layer], maps.patches, tokens);
-      means.layers[layer].add(hit(attention, boxes[o]));
+      means.layers[layer].add(pointing_hit(attention, boxes[o]));
     }
     const std::vector<float> plan = summed_rows(maps.plan, maps.patches, tokens);
     const std::vector<float> plan_training = summed_rows(maps.plan_training, maps.patches, tokens);
-    means.plan.add(hit(plan, boxes[o]));
-    means.plan_training.add(hit(plan_training, boxes[o]));
+    means.plan.add(pointing_hit(plan, boxes[o]));
+    means.plan_training.add(pointing_hit(plan_training, boxes[o]));
     means.plan_entropy.add(normalised_entropy(plan));
     means.plan_training_entropy.add(normalised_entropy(plan_training));
     means.chance.add(static_cast<double>(std::count(boxes[o].begin(), boxes[o].end(), true)) /
                      static_cast<double>(boxes[o].size()));
     if (attention.empty()) continue;
-    means.attention.add(hit(attention, boxes[o]));
+    means.attention.add(pointing_hit(attention, boxes[o]));
     means.attention_entropy.add(normalised_entropy(attention));
     std::vector<bool> others(boxes[o].size(), false);
     for (size_t k = 0; k < boxes.size(); ++k)
@@ -302,6 +291,17 @@ void evaluate_pointing(const PretrainModel& model, const SampleSource& source, c
 }
 
 }  // namespace
+
+double pointing_hit(const std::vector<float>& weights, const std::vector<bool>& box) {
+  const float largest = *std::max_element(weights.begin(), weights.end());
+  double inside = 0, ties = 0;
+  for (size_t p = 0; p < weights.size(); ++p) {
+    if (weights[p] < largest - 1e-6f * std::abs(largest)) continue;
+    ++ties;
+    inside += box[p];
+  }
+  return inside / ties;
+}
 
 std::vector<bool> patches_in_box(const Box& box, Grid grid, int patch) {
   std::vector<bool> out;

@@ -58,6 +58,9 @@ std::vector<int64_t> false_images(const SampleSource& source, const std::vector<
 // The token positions of an object's head noun in `ids`; empty if it was cut off.
 std::vector<int64_t> head_noun(const SampleSource& source, int64_t sentence, int64_t object);
 
+// Whether the largest weight lies in the box: 1 or 0, shared out among ties.
+double pointing_hit(const std::vector<float>& weights, const std::vector<bool>& box);
+
 // Patches of a grid whose centre lies in `box` (of the image after resizing).
 std::vector<bool> patches_in_box(const Box& box, Grid grid, int patch);
 
