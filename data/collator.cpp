@@ -77,10 +77,11 @@ std::vector<int64_t> Collator::sentences_of(int64_t step) const {
   return chosen;
 }
 
-bool Collator::usable(int64_t image) const {
+bool Collator::usable(int64_t image, StepImages& images) const {
+  if (images.contains(image)) return true;
   if (quarantine_.contains(image)) return false;
   try {
-    source_.resized(image);
+    images.emplace(image, source_.resized(image));
     return true;
   } catch (const Error& error) {
     quarantine_.add(image, error.what());
@@ -88,12 +89,25 @@ bool Collator::usable(int64_t image) const {
   }
 }
 
-Collator::Draw Collator::draw(int64_t sentence, int64_t step, int64_t slot) const {
+// The sentence itself, or, if its image is bad, one drawn from those that this step may use.
+int64_t Collator::usable_sentence(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const {
+  if (usable(source_.image_of(sentence), images)) return sentence;
+  const bool in_curriculum = step < options_.curriculum_steps;
+  const size_t count = in_curriculum ? group_.size() : source_.dataset().sentences().size();
+  const auto candidate = [&](size_t i) { return in_curriculum ? group_[i] : static_cast<int64_t>(i); };
+  Random random(options_.seed, kReplacement, step, slot);
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const int64_t drawn = candidate(random.below(count));
+    if (usable(source_.image_of(drawn), images)) return drawn;
+  }
+  for (size_t i = 0; i < count; ++i)
+    if (usable(source_.image_of(candidate(i)), images)) return candidate(i);
+  fail("data: of the images of ", count, " captions not one can be used");
+}
+
+Collator::Draw Collator::draw(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const {
   Draw draw;
-  draw.sentence = sentence;
-  Random replacement(options_.seed, kReplacement, step, slot);
-  while (!usable(source_.image_of(draw.sentence)))
-    draw.sentence = static_cast<int64_t>(replacement.below(source_.dataset().sentences().size()));
+  draw.sentence = usable_sentence(sentence, step, slot, images);
   draw.image = draw.pair_image = source_.image_of(draw.sentence);
   if (!options_.masked_words) return draw;
   const TextSample& text = source_.text(draw.sentence);
@@ -103,18 +117,18 @@ Collator::Draw Collator::draw(int64_t sentence, int64_t step, int64_t slot) cons
 }
 
 // Half of the pairs of a step are true; the others get a false image.
-void Collator::choose_pairs(std::vector<Draw>& draws, int64_t step) const {
+void Collator::choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& images) const {
   std::vector<size_t> order(draws.size());
   std::iota(order.begin(), order.end(), size_t{0});
   Random match(options_.seed, kMatch, step);
   match.shuffle(order);
-  const auto images = static_cast<uint64_t>(source_.dataset().images().size());
+  const auto image_count = static_cast<uint64_t>(source_.dataset().images().size());
   for (size_t i = draws.size() / 2; i < draws.size(); ++i) {
     Draw& draw = draws[order[i]];
     Random random(options_.seed, kFalseImage, step, order[i]);
     if (random.uniform() < options_.sibling_negatives) {
       const int64_t sibling = source_.dataset().sibling(draw.sentence);
-      if (sibling != draw.image && usable(sibling)) {
+      if (sibling != draw.image && usable(sibling, images)) {
         draw.pair_image = sibling;
         draw.matched = false;
         continue;
@@ -123,8 +137,8 @@ void Collator::choose_pairs(std::vector<Draw>& draws, int64_t step) const {
     // A data set (or batch) of one image has no false one: the pair stays true.
     for (int attempt = 0; attempt < 100; ++attempt) {
       const int64_t image = options_.false_images_in_batch ? draws[random.below(draws.size())].image
-                                                           : static_cast<int64_t>(random.below(images));
-      if (image == draw.image || !usable(image)) continue;
+                                                           : static_cast<int64_t>(random.below(image_count));
+      if (image == draw.image || !usable(image, images)) continue;
       draw.pair_image = image;
       draw.matched = false;
       break;
@@ -144,29 +158,31 @@ std::vector<int64_t> Collator::patch_sample(int64_t patches, Random& random) con
 
 std::vector<PretrainBatch> Collator::step(int64_t step) const {
   std::vector<Draw> draws;
+  StepImages images;
   for (const int64_t sentence : sentences_of(step))
-    draws.push_back(draw(sentence, step, static_cast<int64_t>(draws.size())));
-  if (options_.pairs) choose_pairs(draws, step);
+    draws.push_back(draw(sentence, step, static_cast<int64_t>(draws.size()), images));
+  if (options_.pairs) choose_pairs(draws, step, images);
   std::vector<PretrainBatch> batches;
   const auto size = static_cast<size_t>(options_.batch_size / options_.accumulate);
   for (size_t first = 0; first < draws.size(); first += size)
     batches.push_back(pack(std::span(draws).subspan(first, std::min(size, draws.size() - first)), step,
-                           static_cast<int64_t>(first)));
+                           static_cast<int64_t>(first), images));
   return batches;
 }
 
-PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t first_slot) const {
+PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t first_slot,
+                             const StepImages& images) const {
   const int patch = source_.options().patch;
   BatchBuilder builder(int64_t{3} * patch * patch, options_.table_side);
   PretrainBatch batch;
   std::map<int64_t, int> added;
   const auto image_index = [&](int64_t image) {
     const auto [entry, is_new] = added.try_emplace(image, 0);
-    if (is_new) entry->second = builder.add_image(source_.patched(image));
+    if (is_new) entry->second = builder.add_image(source_.patched(*images.at(image)));
     return entry->second;
   };
   const auto add = [&](std::span<const int64_t> ids, int64_t image, size_t slot, uint64_t pass) -> const SequenceLayout& {
-    const ResizedImage& pixels = *source_.resized(image);
+    const ResizedImage& pixels = *images.at(image);
     Random random(options_.seed, kPatches, step, first_slot + static_cast<int64_t>(slot), pass);
     const std::vector<int64_t> order =
         patch_sample(int64_t{pixels.image.height / patch} * (pixels.image.width / patch), random);

@@ -59,12 +59,15 @@ class Collator {
   };
 
   using Order = std::shared_ptr<const std::vector<int64_t>>;
+  // The decoded images of one step, so that each is decoded once even where none stays in memory.
+  using StepImages = std::map<int64_t, std::shared_ptr<const ResizedImage>>;
   Order epoch_order(bool in_curriculum, int64_t epoch) const;
   std::vector<int64_t> sentences_of(int64_t step) const;
-  Draw draw(int64_t sentence, int64_t step, int64_t slot) const;
-  void choose_pairs(std::vector<Draw>& draws, int64_t step) const;
-  bool usable(int64_t image) const;
-  PretrainBatch pack(std::span<const Draw> draws, int64_t step, int64_t first_slot) const;
+  int64_t usable_sentence(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const;
+  Draw draw(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const;
+  void choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& images) const;
+  bool usable(int64_t image, StepImages& images) const;
+  PretrainBatch pack(std::span<const Draw> draws, int64_t step, int64_t first_slot, const StepImages& images) const;
   std::vector<int64_t> patch_sample(int64_t patches, Random& random) const;
 
   const SampleSource& source_;
