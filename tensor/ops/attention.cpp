@@ -152,6 +152,7 @@ void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRo
   const int64_t d = sizes.head_size, width = simd::padded<T>(d), column = head * d;
   const int64_t first_query = sizes.cu_queries[s], queries = sizes.queries(s);
   const int64_t first_key = sizes.cu_keys[s], keys = sizes.keys(s);
+  if (queries == 0 && keys == 0) return;
   const int64_t block = std::min(simd::padded<T>(keys), kBackwardKeys), tile = std::min(queries, kBackwardTile);
   const T scale = static_cast<T>(sizes.scale());
 

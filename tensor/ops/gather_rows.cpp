@@ -121,6 +121,7 @@ Tensor gather_rows(const char* op, std::span<const Tensor> sources, const Tensor
   Shape shape = index.shape();
   shape.push_back(width);
   Tensor out = Tensor::empty(shape, sources[0].dtype());
+  if (out.numel() == 0) return out;
   dispatch_any(out.dtype(), [&](auto tag) {
     using T = decltype(tag);
     T* to = out.mutable_data<T>();
