@@ -93,18 +93,19 @@ i.right, i.wrong, .asked i, small i { font-style: normal; font-weight: 700; }
 .caption { font-size: 1.02rem; font-weight: 600; margin-bottom: 8px; overflow-wrap: anywhere; }
 mark { background: none; color: inherit; border-bottom: 2px solid var(--accent); }
 .examples { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(500px, 100%), 1fr)); }
-.example { padding: 14px; display: grid; grid-template-columns: 196px minmax(0, 1fr); gap: 18px; align-items: start; }
+.example { padding: 14px; display: grid; grid-template-columns: 186px minmax(0, 1fr); gap: 18px; align-items: start; }
 .pictures { display: flex; gap: 12px; }
-.pictures figure { margin: 0; line-height: 1.3; width: 92px; }
-.pictures small { display: block; }
-.masked-words { display: grid; gap: 8px 16px; grid-template-columns: repeat(auto-fill, minmax(min(132px, 100%), 1fr)); }
-.masked ol { list-style: none; margin: 2px 0 0; padding: 0; font-size: 0.81rem; color: var(--ink); }
-.masked li { position: relative; display: flex; justify-content: space-between; gap: 8px; padding: 1px 6px;
+.pictures figure { margin: 0; line-height: 1.3; width: 87px; }
+.pictures small { display: block; font-size: 0.78rem; }
+.masked-words { display: grid; gap: 8px 12px; grid-template-columns: repeat(auto-fill, minmax(min(136px, 100%), 1fr)); }
+.masked ol { list-style: none; margin: 2px 0 0; padding: 0; font-size: 0.79rem; color: var(--ink); }
+.masked li { position: relative; display: flex; justify-content: space-between; gap: 4px; padding: 1px 5px;
   margin-bottom: 2px; }
 .masked li span { position: relative; overflow-wrap: anywhere; }
 .masked li .bar { position: absolute; left: 0; top: 0; bottom: 0; background: var(--bar); border-radius: 3px; }
 .masked li span:last-child { color: var(--muted); white-space: nowrap; font-variant-numeric: tabular-nums; }
 .masked li.right { font-weight: 700; color: inherit; }
+.masked .asked { font-size: 0.92rem; }
 .masked .asked b { color: var(--ink); }
 
 .heat-scale { max-width: 320px; margin: 6px 0 16px; font-size: 0.78rem; color: var(--muted); }

@@ -190,8 +190,8 @@ Questions questions_for(const SampleSource& source, const std::vector<ReportPair
 std::string match_html(const char* name, double score, bool belongs) {
   const double p = probability(score);
   const bool right = (score > 0) == belongs;
-  return text("<small class=\"", right ? "right" : "wrong", "\">", name, ": match ", percent(p), " <i>",
-              right ? "✓" : "✗", "</i></small>");
+  return text("<small class=\"", right ? "right" : "wrong", "\">", name, " <i>", right ? "✓" : "✗", "</i><br/>match ",
+              percent(p), "</small>");
 }
 
 }  // namespace

@@ -79,14 +79,14 @@ std::string naming_finding(const Blocks& blocks) {
     const double drop = *test.pointing_attention - *shuffled.pointing_attention;
     out = text("A caption that is not true of the picture points at the object of the same number in ",
                strong(shuffled.pointing_attention), " of the cases: ");
-    out +=
-        drop < 0.1
-            ? "as often as the true one, so this figure shows that words find an object, not that they find theirs. "
-            : points(drop) + " less often than the true one. ";
+    if (drop < 0.1)
+      out += text(drop < 0.02 ? "as often as the true one" : "nearly as often as the true one",
+                  ", so this figure shows that words find an object, not that they find theirs. ");
+    else
+      out += points(drop) + " less often than the true one. ";
   }
   if (!test.pointing_own_over_other)
-    return out +
-           "No picture here has a second object with a box, so whether words find their own object remains open.";
+    return out + "No picture here has a second object with a box, so whether words find their own remains open.";
   return out + text("Where there are two objects, the own one gets more attention than the other in ",
                     strong(test.pointing_own_over_other),
                     controls({{"chance", 0.5},

@@ -180,6 +180,8 @@ TEST_CASE("report: what the findings say follows the figures") {
   CHECK(contains(findings(0.33, 0.6), "The transport plan hardly points."));
   CHECK(contains(findings(0.70, 0.6), "The transport plan points."));
   CHECK(contains(findings(0.1, 0.95), "find an object, not that they find theirs"));
+  CHECK(contains(findings(0.1, 0.90), "nearly as often"));
+  CHECK(!contains(findings(0.1, 0.95), "nearly as often"));
   CHECK(contains(findings(0.1, 0.60), "36.0 points less often"));
   const std::string text = findings(0.1, 0.6);
   CHECK(contains(text, "matching hardly sees differences of relation (55.0\u00a0%)"));
