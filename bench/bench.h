@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tessera::bench {
@@ -50,8 +53,21 @@ inline double rounded(double value, int decimals) {
   return std::round(value * unit) / unit;
 }
 
+// A value as JSON text. Strings are names that need no escapes.
+struct JsonValue {
+  std::string text;
+
+  JsonValue(bool value) : text(value ? "true" : "false") {}
+  JsonValue(std::integral auto value) : text(std::to_string(value)) {}
+  JsonValue(double value);
+  JsonValue(const std::string& value) : text('"' + value + '"') {}
+  JsonValue(const char* value) : JsonValue(std::string(value)) {}
+};
+
+using JsonFields = std::initializer_list<std::pair<const char*, JsonValue>>;
+
 // Prints one line: peer, work, `extra` in its order, threads, times, peak memory of the process.
-void report(const Arguments& arguments, const Milliseconds& ms, const nlohmann::ordered_json& extra);
+void report(const Arguments& arguments, const Milliseconds& ms, JsonFields extra);
 
 void bench_gemm(const Arguments& arguments);
 void bench_ipot(const Arguments& arguments);

@@ -3,8 +3,10 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <iomanip>
 #include <iostream>
 #include <map>
+#include <sstream>
 
 #include "bench/bench_model.h"
 #include "tensor/error.h"
@@ -12,17 +14,28 @@
 
 namespace tessera::bench {
 
-void report(const Arguments& arguments, const Milliseconds& ms, const nlohmann::ordered_json& extra) {
+JsonValue::JsonValue(double value) {
+  std::ostringstream out;
+  out << std::setprecision(15) << value;
+  text = out.str();
+}
+
+void report(const Arguments& arguments, const Milliseconds& ms, JsonFields extra) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  nlohmann::ordered_json line{{"peer", "tessera " TESSERA_VERSION}, {"work", arguments.work}};
-  line.update(extra);
-  line["threads"] = arguments.threads;
-  line["ms"] = rounded(ms.median, 3);
-  line["min_ms"] = rounded(ms.least, 3);
-  line["max_ms"] = rounded(ms.most, 3);
-  line["peak_rss_bytes"] = int64_t{usage.ru_maxrss} * 1024;
-  std::cout << line.dump() << std::endl;
+  std::vector<std::pair<const char*, JsonValue>> fields{{"peer", "tessera " TESSERA_VERSION}, {"work", arguments.work}};
+  fields.insert(fields.end(), extra);
+  fields.insert(fields.end(), {{"threads", arguments.threads},
+                               {"ms", rounded(ms.median, 3)},
+                               {"min_ms", rounded(ms.least, 3)},
+                               {"max_ms", rounded(ms.most, 3)},
+                               {"peak_rss_bytes", int64_t{usage.ru_maxrss} * 1024}});
+  const char* separator = "{";
+  for (const auto& [key, value] : fields) {
+    std::cout << separator << '"' << key << "\": " << value.text;
+    separator = ", ";
+  }
+  std::cout << '}' << std::endl;
 }
 
 namespace {
