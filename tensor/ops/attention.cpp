@@ -47,6 +47,16 @@ std::vector<Unit> units_of(const Sizes& sizes, int64_t query_block) {
   return units;
 }
 
+// How many units make a chunk for one thread: heads of a short sequence stay together, since their results lie in the
+// same cache lines and a chunk should be worth handing out.
+int64_t units_per_chunk(const Sizes& sizes, int64_t units) {
+  constexpr int64_t kProducts = 1 << 17;
+  int64_t products = 1;
+  for (int64_t s = 0; s < sizes.sequences(); ++s)
+    products += sizes.queries(s) * sizes.keys(s) * sizes.heads * sizes.head_size;
+  return std::clamp<int64_t>(kProducts * units / products, 1, 2 * sizes.heads);
+}
+
 // Softmax over all blocks of keys in one pass: with the maximum m and the sum l so far, a block with larger maximum m'
 // scales what has been summed by exp(m - m').
 template <class T>
@@ -229,8 +239,10 @@ AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor
     const Rows<const T> qs = rows_of<T>(q), ks = rows_of<T>(k), vs = rows_of<T>(v);
     const Rows<T> out{result.out.mutable_data<T>(), q.size(1)};
     T* log_sum_exp = result.log_sum_exp.mutable_data<T>();
-    parallel_chunks(static_cast<int64_t>(units.size()), [&](int64_t u) {
-      forward_unit<T>(sizes, units[static_cast<size_t>(u)], qs, ks, vs, out, log_sum_exp);
+    const auto count = static_cast<int64_t>(units.size());
+    parallel_for(count, units_per_chunk(sizes, count), [&](int64_t begin, int64_t end) {
+      for (int64_t u = begin; u < end; ++u)
+        forward_unit<T>(sizes, units[static_cast<size_t>(u)], qs, ks, vs, out, log_sum_exp);
     });
   });
   return result;
@@ -249,8 +261,10 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
     const BackwardRows<T> x{rows_of<T>(dout), rows_of<T>(q), rows_of<T>(k), rows_of<T>(v), rows_of<T>(forward.out),
                             forward.log_sum_exp.data<T>(), target_rows<T>(dq, q, "dq"), target_rows<T>(dk, k, "dk"),
                             target_rows<T>(dv, v, "dv")};
-    parallel_chunks(sizes.sequences() * heads,
-                    [&](int64_t u) { backward_unit<T>(sizes, u / heads, u % heads, x); });
+    const int64_t count = sizes.sequences() * heads;
+    parallel_for(count, units_per_chunk(sizes, count), [&](int64_t begin, int64_t end) {
+      for (int64_t u = begin; u < end; ++u) backward_unit<T>(sizes, u / heads, u % heads, x);
+    });
   });
 }
 
