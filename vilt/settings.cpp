@@ -1,8 +1,9 @@
 #include "vilt/settings.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <sstream>
@@ -10,6 +11,7 @@
 
 #include <toml++/toml.h>
 
+#include "data/files.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -156,6 +158,14 @@ void assign_table(Settings& settings, const toml::table& table, const std::strin
   }
 }
 
+// The shortest number that reads back as the same: 0.1, not 0.10000000000000001.
+std::string shortest(double value) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  const std::string number(digits.data(), end);
+  return number.find_first_of(".e") == std::string::npos ? number + ".0" : number;
+}
+
 toml::table parse(const std::string& source, const std::string& origin) {
   try {
     return toml::parse(source);
@@ -167,12 +177,9 @@ toml::table parse(const std::string& source, const std::string& origin) {
 }  // namespace
 
 Settings Settings::from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
-  std::ifstream in(path, std::ios::binary);
-  check(in.good(), path.string(), ": cannot be opened");
-  std::ostringstream contents;
-  contents << in.rdbuf();
+  const std::vector<uint8_t> bytes = read_file(path);
   Settings settings;
-  assign_table(settings, parse(contents.str(), path.string()), "", path.string());
+  assign_table(settings, parse({bytes.begin(), bytes.end()}, path.string()), "", path.string());
   for (const std::string& override_ : overrides) settings.set(override_);
   settings.validate();
   return settings;
@@ -188,7 +195,12 @@ void Settings::set(const std::string& assignment) {
     **target = value;
     return;
   }
-  const toml::table table = parse("value = " + value, origin);
+  toml::table table;
+  try {
+    table = toml::parse("value = " + value);
+  } catch (const toml::parse_error&) {
+    table.insert("value", value);  // no number and no truth value: told as the text that it is
+  }
   assign(slot, *table.get("value"), key, origin);
 }
 
@@ -204,7 +216,10 @@ std::string Settings::to_toml() const {
       out << "[" << section << "]\n";
     }
     out << name.substr(dot + 1) << " = ";
-    std::visit([&](const auto* value) { out << toml::value(*value); }, slot);
+    if (const auto* number = std::get_if<double*>(&slot))
+      out << shortest(**number);
+    else
+      std::visit([&](const auto* value) { out << toml::value(*value); }, slot);
     out << "\n";
   }
   return out.str();

@@ -294,6 +294,8 @@ Summary Run::go() {
   if (settings_.train.threads > 0) set_thread_count(static_cast<int>(settings_.train.threads));
   fs::path words = settings_.data.vocabulary;
   if (words.empty()) words = fs::path(settings_.data.captions).parent_path() / "vocab.txt";
+  check(fs::exists(settings_.data.captions), settings_.data.captions, ": no such file (setting 'data.captions')");
+  check(fs::exists(words), words.string(), ": no vocabulary there; `vilt vocab` makes one from the captions");
   vocabulary_ = std::make_unique<Wordpiece>(Wordpiece::from_file(words));
   settings_.model.vocab_size = static_cast<int64_t>(vocabulary_->size());
   settings_.model.validate();
@@ -303,7 +305,9 @@ Summary Run::go() {
   if (options_.fresh)
     while (const auto old = newest_checkpoint(out_)) fs::remove_all(*old);
   fs::create_directories(out_);
-  if (fs::exists(out_ / "settings.toml")) check_same_settings(out_ / "settings.toml", toml);
+  // Without a checkpoint there is nothing to lose: the first try may have stopped at a wrong setting.
+  const bool begun = newest_checkpoint(out_) || fs::exists(out_ / "summary.json");
+  if (begun && fs::exists(out_ / "settings.toml")) check_same_settings(out_ / "settings.toml", toml);
   write_file_atomically(out_ / "settings.toml", toml);
   if (fs::exists(out_ / "summary.json")) {
     log_ << "the run in " << out_.string() << " is finished; --fresh starts over\n";

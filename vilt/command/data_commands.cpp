@@ -39,7 +39,8 @@ int run_vocabulary(const VocabularyArguments& arguments) {
     if (size == 0) size = recommended_vocabulary_size(parse_scenes_kind(arguments.kind));
     once = true;
   }
-  check(size > 0, "vocab: --size is ", size, ", expected the number of tokens (BERT has 30522), or --kind of a built-in data set");
+  check(size > 0, "vocab: --size is ", size,
+        ", expected the number of tokens (BERT has 30522), or --kind of a built-in data set");
   DatasetOptions options;
   options.splits = {arguments.split};
   options.check_files = false;

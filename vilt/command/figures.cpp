@@ -45,7 +45,8 @@ std::vector<Row> rows_of(const Columns& columns) {
   rows.push_back(row("masked content word, wrong image", &Evaluation::mlm_accuracy_wrong_image));
   rows.push_back(row("attention points at the named object", &Evaluation::pointing_attention));
   size_t layers = 0;
-  for (const auto& [title, evaluation] : columns) layers = std::max(layers, evaluation->pointing_attention_by_layer.size());
+  for (const auto& [title, evaluation] : columns)
+    layers = std::max(layers, evaluation->pointing_attention_by_layer.size());
   for (size_t layer = 0; layer < layers; ++layer)
     rows.push_back({"  layer " + std::to_string(layer + 1), [layer](const Evaluation& e) -> Figure {
                       const auto& values = e.pointing_attention_by_layer;

@@ -133,7 +133,8 @@ void print_memory(const ModelConfig& c, int64_t parameters, int64_t text, Grid g
   const double patches = static_cast<double>(grid.rows) * grid.columns;
   const double tokens = 2 * static_cast<double>(batch) * (static_cast<double>(text) + 1 + patches);
   const auto d = static_cast<double>(c.hidden_size);
-  const double block = 8 * d + 2 * static_cast<double>(c.intermediate_size) + static_cast<double>(c.num_attention_heads) + 4;
+  const auto hidden = static_cast<double>(c.intermediate_size), heads = static_cast<double>(c.num_attention_heads);
+  const double block = 8 * d + 2 * hidden + heads + 4;
   const double kept = tokens * (static_cast<double>(c.num_hidden_layers) * block + 3 * d) +
                       static_cast<double>(batch) * patches * (static_cast<double>(c.patch_values()) + d);
   const double weights = 4 * static_cast<double>(parameters), activations = 4 * kept;

@@ -1,6 +1,7 @@
 // The command `vilt`: what can be typed, and what a wrong line is told. The only file that knows CLI11.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 
@@ -19,24 +20,40 @@ namespace {
 
 using Action = std::function<int()>;
 
-CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description, const std::string& example) {
+// CLI11 reads "-1" as a large number where none below 0 exists.
+const CLI::Validator kWholeNumber(
+    [](const std::string& typed) {
+      const bool digits = !typed.empty() && typed.find_first_not_of("0123456789") == std::string::npos;
+      return digits && typed.size() < 19 ? std::string() : "'" + typed + "' is no whole number from 0 on";
+    },
+    "");
+
+template <class Integer>
+void add_count(CLI::App* command, const std::string& name, Integer& target, const std::string& description) {
+  command->add_option(name, target, description)->check(kWholeNumber);
+}
+
+CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,
+                      const std::string& example) {
   CLI::App* command = app.add_subcommand(name, description);
   command->footer("Example:\n  " + example);
   return command;
 }
 
 void add_scenes(CLI::App& app, Action& action) {
-  CLI::App* command = add_command(app, "scenes", "Writes the built-in data set: pictures of coloured shapes with captions",
+  CLI::App* command = add_command(app, "scenes",
+                                  "Writes the built-in data set: pictures of coloured shapes with captions",
                                   "vilt scenes --kind scenes-quick --out runs/data/scenes-quick");
   auto arguments = std::make_shared<ScenesArguments>();
-  command->add_option("--kind", arguments->kind, "scenes (one or two objects) or scenes-quick (one object)")->required();
+  command->add_option("--kind", arguments->kind, "scenes (one or two objects) or scenes-quick (one object)")
+      ->required();
   command->add_option("--out", arguments->out, "Folder to write; kept if it holds the same data already")->required();
-  command->add_option("--seed", arguments->seed, "Another seed gives other scenes (default 0)");
-  command->add_option("--train", arguments->train, "Scenes for training, an even number (default 30000, quick 16000)");
-  command->add_option("--val", arguments->val, "... for validation (default 1000)");
-  command->add_option("--test", arguments->test, "... for the test (default 2000)");
-  command->add_option("--test-unseen", arguments->test_unseen,
-                      "... with combinations that occur nowhere else (default 1000, quick 2000)");
+  add_count(command, "--seed", arguments->seed, "Another seed gives other scenes (default 0)");
+  add_count(command, "--train", arguments->train, "Scenes for training, an even number (default 30000, quick 16000)");
+  add_count(command, "--val", arguments->val, "... for validation (default 1000)");
+  add_count(command, "--test", arguments->test, "... for the test (default 2000)");
+  add_count(command, "--test-unseen", arguments->test_unseen,
+            "... with combinations that occur nowhere else (default 1000, quick 2000)");
   command->add_flag("--force", arguments->force, "Replaces a data set with other settings");
   command->callback([arguments, &action] { action = [arguments] { return run_scenes(*arguments); }; });
 }
@@ -47,9 +64,9 @@ void add_vocabulary(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<VocabularyArguments>();
   command->add_option("--captions", arguments->captions, "Captions, Karpathy JSON")->required();
   command->add_option("--out", arguments->out, "File to write, one token a line")->required();
-  command->add_option("--size", arguments->size, "Number of tokens, special ones and characters included");
+  add_count(command, "--size", arguments->size, "Number of tokens, special ones and characters included");
   command->add_option("--split", arguments->split, "Split whose captions are read (default train)");
-  command->add_flag("--once", arguments->once, "Counts every word once, however often it occurs: for small closed vocabularies");
+  command->add_flag("--once", arguments->once, "Counts every word once, however often it occurs: for small vocabularies");
   command->add_option("--kind", arguments->kind, "scenes or scenes-quick: the size for this built-in data, and --once");
   command->callback([arguments, &action] { action = [arguments] { return run_vocabulary(*arguments); }; });
 }
@@ -65,20 +82,23 @@ void add_train(CLI::App& app, Action& action) {
 }
 
 void add_report(CLI::App& app, Action& action) {
-  CLI::App* command = add_command(app, "report", "Writes the report of a finished run once more", "vilt report runs/scenes-quick");
+  CLI::App* command = add_command(app, "report", "Writes the report of a finished run once more",
+                                  "vilt report runs/scenes-quick");
   auto arguments = std::make_shared<ReportArguments>();
   command->add_option("RUN", arguments->run, "Folder of the run (its train.out)")->required();
   command->callback([arguments, &action] { action = [arguments] { return run_report(*arguments); }; });
 }
 
 void add_model(CLI::App* command, std::string& model) {
-  command->add_option("--model", model, "Folder of a run (its newest checkpoint is taken) or of a checkpoint")->required();
+  command->add_option("--model", model, "Folder of a run (its newest checkpoint is taken) or of a checkpoint")
+      ->required();
 }
 
 void add_eval(CLI::App& app, Action& action) {
   CLI::App* command = add_command(app, "eval", "Measures a trained model on a split of a data set",
-                                  "vilt eval --model runs/scenes --captions runs/data/scenes/dataset.json --images "
-                                  "runs/data/scenes/images --annotations runs/data/scenes/annotations.jsonl --split val");
+                                  "vilt eval --model runs/scenes --captions runs/data/scenes/dataset.json \\\n"
+                                  "    --images runs/data/scenes/images --split val \\\n"
+                                  "    --annotations runs/data/scenes/annotations.jsonl");
   auto arguments = std::make_shared<EvalArguments>();
   add_model(command, arguments->model);
   command->add_option("--captions", arguments->captions, "Captions, Karpathy JSON")->required();
@@ -87,7 +107,7 @@ void add_eval(CLI::App& app, Action& action) {
                       "annotations.jsonl: siblings, content words, boxes; without it fewer figures exist");
   command->add_option("--split", arguments->split, "Split (default test)");
   command->add_option("--group", arguments->group, "Only captions that are annotated with this group");
-  command->add_option("--limit", arguments->limit, "At most so many captions, evenly spread (default 0: all)");
+  add_count(command, "--limit", arguments->limit, "At most so many captions, evenly spread (default 0: all)");
   command->add_flag("--json", arguments->json, "One JSON object, as in summary.json");
   command->callback([arguments, &action] { action = [arguments] { return run_eval(*arguments); }; });
 }
@@ -99,7 +119,7 @@ void add_fill(CLI::App& app, Action& action) {
   add_model(command, arguments->model);
   command->add_option("IMAGE", arguments->image, "JPEG or PNG")->required();
   command->add_option("TEXT", arguments->text, "Caption with [MASK] for each hidden word piece")->required();
-  command->add_option("--top", arguments->top, "Answers for each [MASK] (default 5)");
+  add_count(command, "--top", arguments->top, "Answers for each [MASK] (default 5)");
   command->callback([arguments, &action] { action = [arguments] { return run_fill(*arguments); }; });
 }
 
@@ -128,7 +148,7 @@ void add_align(CLI::App& app, Action& action) {
   command->add_option("--map", arguments->map,
                       "attention (default; mean over heads), plan (optimal transport, beta 0.1, 1,000 iterations) or "
                       "plan-training (beta 0.5, 50 iterations)");
-  command->add_option("--layer", arguments->layer, "Layer of the attention, from 1 (default: the last)");
+  add_count(command, "--layer", arguments->layer, "Layer of the attention, from 1 (default: the last)");
   command->callback([arguments, &action] { action = [arguments] { return run_align(*arguments); }; });
 }
 
@@ -137,9 +157,9 @@ void add_info(CLI::App& app, Action& action) {
                                   "vilt info configs/scenes.toml --text 12 --grid 5x5");
   auto arguments = std::make_shared<InfoArguments>();
   command->add_option("DIR|CONFIG", arguments->what, "Folder of a run or checkpoint, or a TOML file")->required();
-  command->add_option("--text", arguments->text, "Text tokens with [CLS] and [SEP] (default: as many as fit)");
+  add_count(command, "--text", arguments->text, "Text tokens with [CLS] and [SEP] (default: as many as fit)");
   command->add_option("--grid", arguments->grid, "Patches of the image, ROWSxCOLUMNS (default: the position table's)");
-  command->add_option("--batch", arguments->batch, "Pairs at once (default: the settings' or 32)");
+  add_count(command, "--batch", arguments->batch, "Pairs at once (default: the settings' or 32)");
   command->callback([arguments, &action] { action = [arguments] { return run_info(*arguments); }; });
 }
 
@@ -148,12 +168,13 @@ void add_gradcheck(CLI::App& app, Action& action) {
                                   "vilt gradcheck --op layer_norm");
   auto arguments = std::make_shared<GradcheckArguments>();
   command->add_option("--op", arguments->op, "Only ops whose name contains this");
-  command->add_option("--seed", arguments->seed, "Of the inputs (default 0)");
-  command->add_flag("--plant", arguments->plant, "Makes each gradient wrong by 1 %, to see that the checks find it; status 1");
+  add_count(command, "--seed", arguments->seed, "Of the inputs (default 0)");
+  command->add_flag("--plant", arguments->plant, "Makes each gradient wrong by 1 %, to see the checks fail");
   command->callback([arguments, &action] { action = [arguments] { return run_gradcheck(*arguments); }; });
 }
 
-// The names are few and short: the one with the longest common beginning is what was meant, if any begins alike. An existing name gives itself.
+// The names are few and short: the one with the longest common beginning is what was meant, if any begins alike. An
+// existing name gives itself.
 std::string nearest_command(const CLI::App& app, const std::string& typed) {
   std::string best;
   size_t longest = 0;
@@ -175,7 +196,8 @@ void add_commands(CLI::App& app, Action& action) {
       "`vilt COMMAND --help` explains a command and ends with an example.\n"
       "From nothing to a trained model:\n"
       "  vilt scenes --kind scenes-quick --out runs/data/scenes-quick\n"
-      "  vilt vocab --kind scenes-quick --captions runs/data/scenes-quick/dataset.json --out runs/data/scenes-quick/vocab.txt\n"
+      "  vilt vocab --kind scenes-quick --captions runs/data/scenes-quick/dataset.json \\\n"
+      "      --out runs/data/scenes-quick/vocab.txt\n"
       "  vilt train configs/scenes-quick.toml");
   app.set_version_flag("--version", std::string("vilt (tessera) ") + TESSERA_VERSION);
   app.require_subcommand(0, 1);
@@ -191,8 +213,8 @@ void add_commands(CLI::App& app, Action& action) {
   add_gradcheck(app, action);
 }
 
-// In reverse, as CLI11 wants them. It would read a caption such as "[MASK] ring [MASK]" as a list: a blank in front, which no
-// tokenizer minds, keeps it whole.
+// In reverse, as CLI11 wants them. It would read a caption such as "[MASK] ring [MASK]" as a list: a blank in front,
+// which no tokenizer minds, keeps it whole.
 std::vector<std::string> arguments_of(int argc, char** argv) {
   std::vector<std::string> out;
   for (int i = argc - 1; i >= 1; --i) {
@@ -208,8 +230,8 @@ int run(int argc, char** argv) {
   add_commands(app, action);
   if (argc > 1 && argv[1][0] != '-') {
     const std::string nearest = nearest_command(app, argv[1]);
-    check(nearest == argv[1], "there is no command '", argv[1], "'", nearest.empty() ? "" : "; did you mean '" + nearest + "'?",
-         " (vilt --help lists them)");
+    const std::string advice = nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
+    check(nearest == argv[1], "there is no command '", argv[1], "'", advice, " (vilt --help lists them)");
   }
   try {
     app.parse(arguments_of(argc, argv));
@@ -240,6 +262,8 @@ int main(int argc, char** argv) {
     status = 1;
   } catch (const tessera::Error& error) {
     message = error.what();
+  } catch (const std::filesystem::filesystem_error& error) {
+    message = error.path1().string() + ": " + error.code().message();
   } catch (const std::exception& error) {
     message = error.what();
     status = 1;

@@ -26,9 +26,10 @@ struct Picture {
 Picture open_picture(const LoadedModel& model, const std::string& path) {
   const SampleOptions& options = model.preprocessing;
   Image image = read_image(path);
-  check(options.resize || (image.height % options.patch == 0 && image.width % options.patch == 0), path, ": ", image.width,
-        " x ", image.height, " pixels; this model takes pictures at their own size, so both sides must be multiples of ",
-        options.patch, ": crop or scale it first");
+  const bool whole_patches = image.height % options.patch == 0 && image.width % options.patch == 0;
+  check(options.resize || whole_patches, path, ": ", image.width, " x ", image.height,
+        " pixels; this model takes pictures at their own size, so both sides must be multiples of ", options.patch,
+        ": crop or scale it first");
   Image ready = prepare_image(std::move(image), options, path).image;
   PatchedImage patched{ready.height / options.patch, ready.width / options.patch,
                        PatchExtractor(options.patch, options.norm).extract(ready)};
@@ -60,13 +61,14 @@ Words read_text(const LoadedModel& model, const std::string& caption, bool speci
   const Encoding pieces = model.vocabulary->encode(caption, {special_tokens});
   check(pieces.size() > 0, "the text '", caption, "' has no words");
   const auto most = static_cast<size_t>(model.config.max_position_embeddings);
-  check(pieces.size() + 2 <= most, "the text '", caption, "' has ", pieces.size(), " tokens, and this model takes at most ",
-        most - 2, "; shorten it");
+  check(pieces.size() + 2 <= most, "the text '", caption, "' has ", pieces.size(),
+        " tokens, and this model takes at most ", most - 2, "; shorten it");
   Words words{model.vocabulary->sequence(pieces, most), caption};
   for (int32_t w = 0; w < words.count(); ++w) {
-    const std::vector<int64_t> tokens = words.pieces(w);
-    if (words.spelling(w) != "[UNK]" && words.sequence.ids[static_cast<size_t>(tokens.front())] == model.vocabulary->unk_id())
-      std::cerr << "note: '" << words.spelling(w) << "' cannot be written with this model's vocabulary and counts as [UNK]\n";
+    const int64_t first = words.sequence.ids[static_cast<size_t>(words.pieces(w).front())];
+    const std::string spelling = words.spelling(w);
+    if (first == model.vocabulary->unk_id() && spelling != "[UNK]")
+      std::cerr << "note: '" << spelling << "' cannot be written with this model's vocabulary and counts as [UNK]\n";
   }
   return words;
 }
@@ -89,7 +91,8 @@ std::string file_name(int32_t index, const std::string& word) {
 std::vector<float> word_row(const std::vector<float>& map, int64_t patches, const std::vector<int64_t>& pieces) {
   std::vector<float> out(static_cast<size_t>(patches), 0.0f);
   for (const int64_t piece : pieces)
-    for (int64_t p = 0; p < patches; ++p) out[static_cast<size_t>(p)] += map[static_cast<size_t>((piece - 1) * patches + p)];
+    for (int64_t p = 0; p < patches; ++p)
+      out[static_cast<size_t>(p)] += map[static_cast<size_t>((piece - 1) * patches + p)];
   return out;
 }
 

@@ -49,8 +49,8 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   options.annotations = settings.data.annotations;
   const Dataset dataset = Dataset::open(settings.data.captions, settings.data.images, options);
   const SampleSource source(dataset, *trained.vocabulary, sample_options(settings));
-  write_report(report_of(run), {settings, run / "metrics.jsonl", read_summary(run / "summary.json"), *trained.model, untrained,
-                                source, command});
+  const Summary summary = read_summary(run / "summary.json");
+  write_report(report_of(run), {settings, run / "metrics.jsonl", summary, *trained.model, untrained, source, command});
 }
 
 }  // namespace
