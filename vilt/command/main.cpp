@@ -66,7 +66,7 @@ void add_vocabulary(CLI::App& app, Action& action) {
   command->add_option("--out", arguments->out, "File to write, one token a line")->required();
   add_count(command, "--size", arguments->size, "Number of tokens, special ones and characters included");
   command->add_option("--split", arguments->split, "Split whose captions are read (default train)");
-  command->add_flag("--once", arguments->once, "Counts every word once, however often it occurs: for small vocabularies");
+  command->add_flag("--once", arguments->once, "Counts every word once, however often it occurs (small vocabularies)");
   command->add_option("--kind", arguments->kind, "scenes or scenes-quick: the size for this built-in data, and --once");
   command->callback([arguments, &action] { action = [arguments] { return run_vocabulary(*arguments); }; });
 }
