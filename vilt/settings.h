@@ -21,7 +21,8 @@ struct Settings {
     std::string train_split = "train";
     std::string validation_split = "val";
     std::string test_split = "test";
-    std::string unseen_split;  // a second test split, reported apart
+    std::string unseen_split;  // a second test split, reported apart ...
+    std::string unseen_group;  // ... of which only captions annotated with this group count; empty: all
     int64_t cache_bytes = int64_t{1} << 30;
     int64_t workers = 1;
     int64_t prefetch = 8;         // steps

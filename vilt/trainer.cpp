@@ -282,6 +282,7 @@ Summary Run::finish() {
   if (!settings_.data.unseen_split.empty()) {
     Split unseen = open(settings_.data.unseen_split);
     unseen.source = std::make_unique<SampleSource>(unseen.dataset, *vocabulary_, sample_options(settings_));
+    options.group = settings_.data.unseen_group;
     summary.blocks["test_unseen"] = evaluate(learner_->model(), *unseen.source, options);
   }
   if (options_.report) options_.report(settings_, summary, learner_->model(), untrained, *test.source);
