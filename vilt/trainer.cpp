@@ -185,7 +185,7 @@ bool Run::resume() {
   check(learner_->updates() == state.step, newest->string(), ": state.json is of step ", state.step,
         ", optimizer.safetensors of ", learner_->updates());
   train_seconds_ = state.train_seconds;
-  log_ << "continuing from step " << state.step << " of " << settings_.train.steps << "\n";
+  log_ << "continuing from step " << state.step << " of " << settings_.train.steps << std::endl;
   return true;
 }
 

@@ -24,7 +24,7 @@ for attempt in {1..20}; do
   compgen -G 'killed/partial-*' >/dev/null && halved=$((halved + 1))
   grep -q '^continuing from step' output && resumed=$((resumed + 1))
   if compgen -G 'killed/checkpoint-*' >/dev/null; then
-    "$vilt" info killed >info 2>&1 || { damaged=$((damaged + 1)) && cat info; }
+    "$vilt" info killed >info 2>&1 || damaged=$((damaged + 1))
   fi
   [[ $status -eq 0 ]] && break
 done
