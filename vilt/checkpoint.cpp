@@ -49,6 +49,22 @@ SampleOptions read_preprocessing(const fs::path& path) {
   return options;
 }
 
+template <class I, class Field>
+void visit_interval(I& interval, Field&& field) {
+  field("steps", interval.steps);
+  field("seconds", interval.seconds);
+  field("data_wait", interval.wait);
+  field("loss", interval.sum.loss);
+  field("mlm_loss", interval.sum.mlm_loss);
+  field("itm_loss", interval.sum.itm_loss);
+  field("wpa_loss", interval.sum.wpa_loss);
+  field("grad_norm", interval.sum.gradient_norm);
+  field("masked", interval.sum.masked);
+  field("masked_correct", interval.sum.masked_correct);
+  field("pairs", interval.sum.pairs);
+  field("pairs_correct", interval.sum.pairs_correct);
+}
+
 std::string state_json(const TrainingState& state) {
   Json out;
   out["step"] = state.step;
@@ -57,6 +73,8 @@ std::string state_json(const TrainingState& state) {
   out["schedule"] = {{"peak", state.schedule.peak},   {"warmup", state.schedule.warmup}, {"total", state.schedule.total},
                      {"power", state.schedule.power}, {"end", state.schedule.end}};
   out["train_seconds"] = state.train_seconds;
+  Json& interval = out["since_logged"];
+  visit_interval(state.interval, [&](const char* name, const auto& value) { interval[name] = value; });
   out["settings"] = state.settings;
   return out.dump(2) + "\n";
 }
@@ -113,6 +131,8 @@ TrainingState read_training_state(const fs::path& checkpoint) {
     state.seed = in.at("seed").get<uint64_t>();
     state.train_seconds = in.at("train_seconds").get<double>();
     state.settings = in.at("settings").get<std::string>();
+    const Json& interval = in.at("since_logged");
+    visit_interval(state.interval, [&](const char* name, auto& value) { interval.at(name).get_to(value); });
     const Json& schedule = in.at("schedule");
     state.schedule = {schedule.at("peak").get<double>(), schedule.at("warmup").get<int64_t>(),
                       schedule.at("total").get<int64_t>(), schedule.at("power").get<double>(),
@@ -129,6 +149,7 @@ void load_checkpoint(const fs::path& checkpoint, const ModelConfig& config, Para
   const std::string model = (checkpoint / "model.safetensors").string();
   const SafeTensors state = load_safetensors(moments);
   const SafeTensors weights = load_safetensors(model);
+  check_file_state(parameters, config, weights.tensors, model);
   optimizer.load_state(state.tensors, moments);
   load_file_state(parameters, config, weights.tensors, model);
 }

@@ -6,7 +6,8 @@
 //   preprocessor_config.json  how images are prepared
 //   vocab.txt
 //   optimizer.safetensors    both moments, by the names in memory
-//   state.json               step, data cursor, seed, schedule, seconds, and the run's settings as TOML
+//   state.json               step, data cursor, seed, schedule, seconds, sums since the last logged step, and the run's
+//                            settings as TOML
 #pragma once
 
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include "data/samples.h"
 #include "nn/adamw.h"
 #include "nn/schedule.h"
+#include "vilt/learner.h"
 #include "vilt/model.h"
 #include "vilt/settings.h"
 
@@ -27,6 +29,7 @@ struct TrainingState {
   double train_seconds = 0;  // spent in updates so far
   uint64_t seed = 0;
   PolynomialSchedule schedule;
+  Interval interval;     // since the last logged step
   std::string settings;  // TOML
 };
 

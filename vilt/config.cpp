@@ -48,6 +48,7 @@ void ModelConfig::validate() const {
   positive("intermediate_size", intermediate_size);
   positive("image_size", image_size);
   positive("patch_size", patch_size);
+  check(patch_size <= 4096, "config: patch_size is ", patch_size, ", expected at most 4096");
   positive("type_vocab_size", type_vocab_size);
   positive("modality_type_vocab_size", modality_type_vocab_size);
   check(max_position_embeddings >= 2, "config: max_position_embeddings is ", max_position_embeddings,
@@ -57,13 +58,18 @@ void ModelConfig::validate() const {
   check(image_size >= patch_size, "config: image_size ", image_size, " is smaller than patch_size ", patch_size);
   check(hidden_dropout_prob >= 0 && hidden_dropout_prob < 1, "config: hidden_dropout_prob is ", hidden_dropout_prob,
         ", expected at least 0 and less than 1");
+  const auto small = [](const char* name, double eps) {
+    check(eps > 0 && eps < 1, "config: ", name, " is ", eps, ", expected more than 0 and less than 1");
+  };
+  small("layer_norm_eps", layer_norm_eps);
+  small("text_layer_norm_eps", text_layer_norm_eps);
+  small("mlm_layer_norm_eps", mlm_layer_norm_eps);
 }
 
 ModelConfig ModelConfig::from_json(const std::string& source, const std::string& origin) {
   const json root = json::parse(source, nullptr, false);
   check(root.is_object(), origin, ": not a JSON object");
   ModelConfig config;
-  config.text_layer_norm_eps = config.mlm_layer_norm_eps = -1;
   visit_fields(config, [&](const char* name, auto& value) {
     const auto found = root.find(name);
     if (found == root.end() || found->is_null()) return;
@@ -71,8 +77,11 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
     value = found->get<std::decay_t<decltype(value)>>();
   });
   // Files of Hugging Face have one eps for every LayerNorm of the backbone.
-  if (config.text_layer_norm_eps < 0) config.text_layer_norm_eps = root.contains("layer_norm_eps") ? config.layer_norm_eps : 1e-12;
-  if (config.mlm_layer_norm_eps < 0) config.mlm_layer_norm_eps = root.contains("layer_norm_eps") ? config.layer_norm_eps : 1e-12;
+  const auto is_given = [&](const char* name) { return root.contains(name) && !root[name].is_null(); };
+  if (is_given("layer_norm_eps")) {
+    if (!is_given("text_layer_norm_eps")) config.text_layer_norm_eps = config.layer_norm_eps;
+    if (!is_given("mlm_layer_norm_eps")) config.mlm_layer_norm_eps = config.layer_norm_eps;
+  }
   config.validate();
   return config;
 }

@@ -225,7 +225,8 @@ struct PointingMeans {
 };
 
 void point(const SampleSource& source, int64_t sentence, int64_t image, const WordMaps& maps, PointingMeans& means) {
-  const Annotation* shown = first_annotation(source.dataset(), image);
+  const Annotation* shown = image == source.image_of(sentence) ? source.dataset().annotation(sentence)
+                                                              : first_annotation(source.dataset(), image);
   if (!shown || !shown->objects) return;
   const int patch = source.options().patch;
   const auto resized = source.resized(image);
@@ -371,6 +372,7 @@ Evaluation evaluate_shuffled(const PretrainModel& model, const SampleSource& sou
   Evaluation out;
   const std::vector<int64_t> sentences = chosen_sentences(source, options);
   out.samples = static_cast<int64_t>(sentences.size());
+  if (source.dataset().images().size() < 2) return out;
   evaluate_pointing(model, source, sentences, false_images(source, sentences), options, out);
   return out;
 }

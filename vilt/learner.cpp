@@ -36,6 +36,23 @@ std::string sentence_list(const std::vector<PretrainBatch>& step) {
 
 }  // namespace
 
+void Interval::add(const StepReport& report, double step_seconds, double step_wait) {
+  sum.step = report.step;
+  sum.learning_rate = report.learning_rate;
+  sum.loss += report.loss;
+  sum.mlm_loss += report.mlm_loss;
+  sum.itm_loss += report.itm_loss;
+  sum.wpa_loss += report.wpa_loss;
+  sum.gradient_norm += report.gradient_norm;
+  sum.masked += report.masked;
+  sum.masked_correct += report.masked_correct;
+  sum.pairs += report.pairs;
+  sum.pairs_correct += report.pairs_correct;
+  ++steps;
+  seconds += step_seconds;
+  wait += step_wait;
+}
+
 SampleOptions sample_options(const Settings& settings) {
   SampleOptions options;
   options.resize = settings.image.resize == "shorter";

@@ -18,6 +18,15 @@ struct StepReport {
   int64_t masked = 0, masked_correct = 0, pairs = 0, pairs_correct = 0;
 };
 
+// Sums over the steps since the last logged one.
+struct Interval {
+  StepReport sum;
+  int64_t steps = 0;
+  double seconds = 0, wait = 0;
+
+  void add(const StepReport& report, double step_seconds, double step_wait);
+};
+
 // Model, optimiser and schedule: what one update needs, without files. One thread at a time.
 class Learner {
  public:

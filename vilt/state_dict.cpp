@@ -33,11 +33,16 @@ StateDict file_views(const StateDict& state, const ModelConfig& config) {
   return out;
 }
 
+void check_file_state(const ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
+                      const std::string& source) {
+  const std::string differences = compare_state(file_views(parameters.state(), config), file);
+  check(differences.empty(), source, ": the tensors are not those of the model; nothing was loaded\n", differences);
+}
+
 void load_file_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
                      const std::string& source) {
+  check_file_state(parameters, config, file, source);
   StateDict views = file_views(parameters.state(), config);
-  const std::string differences = compare_state(views, file);
-  check(differences.empty(), source, ": the tensors are not those of the model; nothing was loaded\n", differences);
   for (auto& [name, view] : views) view.copy_(file.at(name));
 }
 

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "data/files.h"
 #include "data/loader.h"
@@ -84,48 +85,26 @@ class Metrics {
   std::ofstream out_;
 };
 
-// Sums over the steps since the last logged one.
-struct Interval {
-  StepReport sum;
-  int64_t steps = 0;
-  double seconds = 0, wait = 0;
-
-  void add(const StepReport& r, double step_seconds, double step_wait) {
-    sum.step = r.step;
-    sum.learning_rate = r.learning_rate;
-    sum.loss += r.loss;
-    sum.mlm_loss += r.mlm_loss;
-    sum.itm_loss += r.itm_loss;
-    sum.wpa_loss += r.wpa_loss;
-    sum.gradient_norm += r.gradient_norm;
-    sum.masked += r.masked;
-    sum.masked_correct += r.masked_correct;
-    sum.pairs += r.pairs;
-    sum.pairs_correct += r.pairs_correct;
-    ++steps;
-    seconds += step_seconds;
-    wait += step_wait;
-  }
-
-  Json row(double train_seconds, int64_t batch_size) const {
-    const auto n = static_cast<double>(steps);
-    const auto share = [](int64_t part, int64_t whole) {
-      return whole > 0 ? Json(static_cast<double>(part) / static_cast<double>(whole)) : Json(nullptr);
-    };
-    return {{"step", sum.step},
-            {"seconds", train_seconds},
-            {"learning_rate", sum.learning_rate},
-            {"loss", sum.loss / n},
-            {"mlm_loss", sum.mlm_loss / n},
-            {"itm_loss", sum.itm_loss / n},
-            {"wpa_loss", sum.wpa_loss / n},
-            {"grad_norm", sum.gradient_norm / n},
-            {"mlm_accuracy", share(sum.masked_correct, sum.masked)},
-            {"itm_accuracy", share(sum.pairs_correct, sum.pairs)},
-            {"samples_per_second", static_cast<double>(steps * batch_size) / seconds},
-            {"data_wait_share", wait / seconds}};
-  }
-};
+// The row of metrics.jsonl for an interval.
+Json interval_row(const Interval& interval, double train_seconds, int64_t batch_size) {
+  const StepReport& sum = interval.sum;
+  const auto n = static_cast<double>(interval.steps);
+  const auto share = [](int64_t part, int64_t whole) {
+    return whole > 0 ? Json(static_cast<double>(part) / static_cast<double>(whole)) : Json(nullptr);
+  };
+  return {{"step", sum.step},
+          {"seconds", train_seconds},
+          {"learning_rate", sum.learning_rate},
+          {"loss", sum.loss / n},
+          {"mlm_loss", sum.mlm_loss / n},
+          {"itm_loss", sum.itm_loss / n},
+          {"wpa_loss", sum.wpa_loss / n},
+          {"grad_norm", sum.gradient_norm / n},
+          {"mlm_accuracy", share(sum.masked_correct, sum.masked)},
+          {"itm_accuracy", share(sum.pairs_correct, sum.pairs)},
+          {"samples_per_second", static_cast<double>(interval.steps * batch_size) / interval.seconds},
+          {"data_wait_share", interval.wait / interval.seconds}};
+}
 
 std::string number(double value, int digits) {
   std::ostringstream out;
@@ -150,9 +129,11 @@ class Run {
 
  private:
   Split open(const std::string& split) const;
+  void check_test_splits() const;
+  void remove_earlier_run() const;
   bool resume();
-  void train_until_done();
-  void log_interval(Interval& interval, Metrics& metrics);
+  void train_until_done(const Collator& collator, const Quarantine& quarantine);
+  void log_interval(Metrics& metrics);
   void evaluate_now(Metrics& metrics);
   void checkpoint();
   Summary finish();
@@ -165,6 +146,7 @@ class Run {
   std::unique_ptr<Split> train_, validation_;
   std::unique_ptr<Learner> learner_;
   double train_seconds_ = 0;
+  Interval interval_;
   bool terminal_ = isatty(STDERR_FILENO) != 0;
 };
 
@@ -176,6 +158,24 @@ Split Run::open(const std::string& split) const {
   return out;
 }
 
+// What only the end of the run reads: a mistake there should not cost a training.
+void Run::check_test_splits() const {
+  open(settings_.data.test_split);
+  if (settings_.data.unseen_split.empty()) return;
+  const Dataset unseen = open(settings_.data.unseen_split).dataset;
+  const std::string& group = settings_.data.unseen_group;
+  if (group.empty()) return;
+  unseen.require(AnnotationField::group, "data.unseen_group");
+  for (size_t s = 0; s < unseen.sentences().size(); ++s)
+    if (*unseen.annotation(static_cast<int64_t>(s))->group == group) return;
+  fail("data: no sentence of the split '", settings_.data.unseen_split, "' is in the group '", group, "' (data.unseen_group)");
+}
+
+void Run::remove_earlier_run() const {
+  while (const auto old = newest_checkpoint(out_)) fs::remove_all(*old);
+  for (const char* name : {"metrics.jsonl", "summary.json", "report.html", "settings.toml"}) fs::remove(out_ / name);
+}
+
 // True if there is a checkpoint to continue from.
 bool Run::resume() {
   const auto newest = newest_checkpoint(out_);
@@ -185,6 +185,7 @@ bool Run::resume() {
   check(learner_->updates() == state.step, newest->string(), ": state.json is of step ", state.step,
         ", optimizer.safetensors of ", learner_->updates());
   train_seconds_ = state.train_seconds;
+  interval_ = state.interval;
   log_ << "continuing from step " << state.step << " of " << settings_.train.steps << std::endl;
   return true;
 }
@@ -193,6 +194,7 @@ void Run::checkpoint() {
   TrainingState state;
   state.step = learner_->updates();
   state.train_seconds = train_seconds_;
+  state.interval = interval_;
   state.seed = static_cast<uint64_t>(settings_.train.seed);
   state.schedule = learner_->schedule();
   state.settings = settings_.to_toml();
@@ -200,8 +202,9 @@ void Run::checkpoint() {
                   learner_->optimizer());
 }
 
-void Run::log_interval(Interval& interval, Metrics& metrics) {
-  const Json row = interval.row(train_seconds_, settings_.train.batch_size);
+void Run::log_interval(Metrics& metrics) {
+  const Interval interval = std::exchange(interval_, {});
+  const Json row = interval_row(interval, train_seconds_, settings_.train.batch_size);
   metrics.write(row);
   if (terminal_) {
     const double left = interval.seconds / static_cast<double>(interval.steps) *
@@ -212,7 +215,6 @@ void Run::log_interval(Interval& interval, Metrics& metrics) {
               << number(row["samples_per_second"].get<double>(), 0) << " pairs/s  data wait "
               << number(100 * row["data_wait_share"].get<double>(), 0) << " %  " << clock_text(left) << " left" << std::flush;
   }
-  interval = {};
 }
 
 void Run::evaluate_now(Metrics& metrics) {
@@ -232,15 +234,10 @@ void Run::evaluate_now(Metrics& metrics) {
        << figure(e.pointing_attention) << ", own above other " << figure(e.pointing_own_over_other) << std::endl;
 }
 
-void Run::train_until_done() {
-  Quarantine quarantine(settings_.data.max_bad_files, [this](const std::string& reason) {
-    std::cerr << (terminal_ ? "\r\033[K" : "") << "left out: " << reason << std::endl;
-  });
-  const Collator collator(*train_->source, collator_options(settings_), quarantine);
+void Run::train_until_done(const Collator& collator, const Quarantine& quarantine) {
   Metrics metrics(out_ / "metrics.jsonl", learner_->updates());
   Loader loader([&](int64_t step) { return collator.step(step); }, learner_->updates(), settings_.train.steps,
                 static_cast<int>(settings_.data.workers), settings_.data.prefetch);
-  Interval interval;
   double waited = 0;
   const auto due = [&](int64_t every) {
     return learner_->updates() == settings_.train.steps || (every > 0 && learner_->updates() % every == 0);
@@ -250,9 +247,9 @@ void Run::train_until_done() {
     const StepReport report = learner_->update(loader.next());
     const double seconds = seconds_since(start);
     train_seconds_ += seconds;
-    interval.add(report, seconds, loader.wait_seconds() - waited);
+    interval_.add(report, seconds, loader.wait_seconds() - waited);
     waited = loader.wait_seconds();
-    if (due(settings_.train.log_every)) log_interval(interval, metrics);
+    if (due(settings_.train.log_every)) log_interval(metrics);
     if (due(settings_.train.evaluate_every)) evaluate_now(metrics);
     if (due(settings_.train.checkpoint_every)) checkpoint();
   }
@@ -301,16 +298,10 @@ Summary Run::go() {
   settings_.model.vocab_size = static_cast<int64_t>(vocabulary_->size());
   settings_.model.validate();
   const std::string toml = settings_.to_toml();
-  if (options_.fresh)
-    for (const char* name : {"settings.toml", "metrics.jsonl", "summary.json", "report.html"}) fs::remove(out_ / name);
-  if (options_.fresh)
-    while (const auto old = newest_checkpoint(out_)) fs::remove_all(*old);
-  fs::create_directories(out_);
   // Without a checkpoint there is nothing to lose: the first try may have stopped at a wrong setting.
-  const bool begun = newest_checkpoint(out_) || fs::exists(out_ / "summary.json");
+  const bool begun = !options_.fresh && (newest_checkpoint(out_) || fs::exists(out_ / "summary.json"));
   if (begun && fs::exists(out_ / "settings.toml")) check_same_settings(out_ / "settings.toml", toml);
-  write_file_atomically(out_ / "settings.toml", toml);
-  if (fs::exists(out_ / "summary.json")) {
+  if (begun && fs::exists(out_ / "summary.json")) {
     log_ << "the run in " << out_.string() << " is finished; --fresh starts over\n";
     return read_summary(out_ / "summary.json");
   }
@@ -319,12 +310,22 @@ Summary Run::go() {
   validation_ = std::make_unique<Split>(open(settings_.data.validation_split));
   for (Split* split : {train_.get(), validation_.get()})
     split->source = std::make_unique<SampleSource>(split->dataset, *vocabulary_, sample_options(settings_));
+  check_test_splits();
   learner_ = std::make_unique<Learner>(settings_);
   log_ << train_->dataset.sentences().size() << " captions of " << train_->dataset.images().size() << " images; vocabulary of "
        << vocabulary_->size() << "; " << learner_->parameters().total() << " parameters; image cache up to "
        << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count() << " threads" << std::endl;
+  Quarantine quarantine(settings_.data.max_bad_files, [this](const std::string& reason) {
+    std::cerr << (terminal_ ? "\r\033[K" : "") << "left out: " << reason << std::endl;
+  });
+  const Collator collator(*train_->source, collator_options(settings_), quarantine);
+  // Nothing is written or removed before everything that the settings name has been found: a run that fails above can be
+  // repeated with the mistake corrected.
+  if (options_.fresh) remove_earlier_run();
+  fs::create_directories(out_);
+  write_file_atomically(out_ / "settings.toml", toml);
   resume();
-  if (learner_->updates() < settings_.train.steps) train_until_done();
+  if (learner_->updates() < settings_.train.steps) train_until_done(collator, quarantine);
   return finish();
 }
 
