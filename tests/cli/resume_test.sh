@@ -47,3 +47,10 @@ steps() { grep '"learning_rate"' "$1/metrics.jsonl" | grep -o '"step":[0-9]*' | 
 report $? "metrics.jsonl has no step twice and ends alike"
 [[ -z $(find killed -name 'partial-*') && $(find killed -name 'checkpoint-*' | wc -l) -eq 1 ]]
 report $? "nothing half-written is left"
+
+"$vilt" train "${settings[@]}" train.out=busy train.steps=1000000 >busy.log 2>&1 </dev/null &
+process=$!
+until compgen -G 'busy/checkpoint-*' >/dev/null || ! kill -0 "$process" 2>/dev/null; do sleep 0.01; done
+fails 2 "busy: another process is training there" train "${settings[@]}" train.out=busy train.steps=1000000
+kill -9 "$process"
+wait "$process" 2>/dev/null

@@ -1,4 +1,10 @@
 // `vilt train`: from a TOML file to a trained model and its report. `vilt report`: the report alone, once more.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 
@@ -34,6 +40,24 @@ std::string command_line(const TrainArguments& arguments) {
   return text("vilt train ", quoted(arguments.config), overrides);
 }
 
+// Held while a run is trained, so that two processes do not write into one folder. The system releases it with the
+// process, however that ends.
+class RunLock {
+ public:
+  explicit RunLock(const fs::path& run) {
+    fs::create_directories(run);
+    file_ = open((run / ".lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+    check(file_ >= 0, run.string(), ": cannot be written to: ", std::strerror(errno));
+    check(flock(file_, LOCK_EX | LOCK_NB) == 0, run.string(), ": another process is training there");
+  }
+  ~RunLock() { close(file_); }
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int file_ = -1;
+};
+
 fs::path report_of(const fs::path& run) { return run / "report.html"; }
 
 void rebuild_report(const fs::path& run, const std::string& command) {
@@ -65,6 +89,7 @@ int run_train(const TrainArguments& arguments) {
                        const PretrainModel& untrained, const SampleSource& test) {
     write_report(report_of(run), {resolved, run / "metrics.jsonl", summary, trained, untrained, test, command});
   };
+  const RunLock lock(run);
   const Summary summary = train(settings, options);
   if (!fs::exists(report_of(run))) rebuild_report(run, command);  // of a finished run, removed since
   std::cout << '\n';
