@@ -1,4 +1,6 @@
 // vilt_pretrain: hidden states, logits, plans, the three losses and all gradients of a pre-training step.
+#include <algorithm>
+
 #include "autograd/functions.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/json.h"
@@ -34,6 +36,18 @@ void compare_transport(Comparison& comparison, const SafeTensors& file, const st
   }
 }
 
+// The alignment loss is weight · mean(± distance): a difference of distances near 0.7 that nearly cancel. In f64 it is
+// held to the usual bound. In f32 it is as exact as the distances are, whose own bound is that of a mean of them; a
+// millionth of what is left after the cancellation is less than the rounding of the hidden states makes of it.
+void compare_alignment_loss(Comparison& comparison, const SafeTensors& file, const std::string& prefix,
+                            const Tensor& loss, double weight) {
+  const std::string name = prefix + "wpa_loss", distance = prefix + "distance";
+  double bound = comparison.bound_for(name, file.at(name), loss.dtype());
+  if (loss.dtype() == DType::f32)
+    bound = std::max(bound, weight * comparison.bound_for(distance, file.at(distance), DType::f32));
+  comparison.compare_within(name, loss, file.at(name), bound);
+}
+
 void compare_outputs(Comparison& comparison, const SafeTensors& file, const std::string& prefix,
                      const GoldenModel& golden, const PretrainBatch& batch, const Objectives& out,
                      const ObjectiveOptions& options) {
@@ -43,7 +57,7 @@ void compare_outputs(Comparison& comparison, const SafeTensors& file, const std:
   };
   compare("mlm_loss", out.mlm.value());
   compare("itm_loss", out.itm.value());
-  compare("wpa_loss", mul(out.wpa, options.wpa_weight).value());
+  compare_alignment_loss(comparison, file, prefix, mul(out.wpa, options.wpa_weight).value(), options.wpa_weight);
   compare("total_loss", out.total.value());
   compare("itm_logits", out.itm_logits.value());
   compare("distance", out.distance.value().to(out.hidden.dtype()));
