@@ -77,9 +77,9 @@ td.result { font-weight: 700; }
 td.chance, tr.counts { color: var(--muted); }
 tr.chosen th, tr.chosen td { font-weight: 700; }
 .side-by-side > div { min-width: 0; overflow-x: auto; }
-.side-by-side table { font-size: 0.86rem; }
-.side-by-side th, .side-by-side td { padding-left: 5px; padding-right: 5px; }
-.side-by-side thead th { white-space: normal; font-size: 0.76rem; }
+.side-by-side table { font-size: 0.82rem; }
+.side-by-side th, .side-by-side td { padding-left: 3px; padding-right: 3px; }
+.side-by-side thead th { white-space: normal; font-size: 0.7rem; }
 .side-by-side { display: grid; gap: 26px 34px; margin-top: 26px;
   grid-template-columns: repeat(auto-fit, minmax(min(330px, 100%), 1fr)); }
 .findings { display: grid; gap: 10px 34px; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
