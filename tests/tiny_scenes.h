@@ -27,7 +27,7 @@ class TinyScenes {
     const Dataset dataset = open("train");
     for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);
     trainer.count_words_once();
-    vocabulary_ = std::make_unique<Wordpiece>(trainer.train(90));
+    vocabulary_ = std::make_unique<Wordpiece>(trainer.train(static_cast<size_t>(recommended_vocabulary_size(ScenesKind::scenes))));
     write_vocabulary(folder() / "vocab.txt", vocabulary_->tokens());
   }
 

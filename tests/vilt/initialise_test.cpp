@@ -28,7 +28,7 @@ double deviation(const std::vector<double>& values) {
 
 const std::string kProjection = "vilt.embeddings.patch_embeddings.projection.weight";  // 32 x 768
 const std::string kQkv = "vilt.encoder.layer.1.attention.qkv.weight";                   // 96 x 32
-const std::string kWords = "vilt.embeddings.text_embeddings.word_embeddings.weight";    // 90 x 32
+const std::string kWords = "vilt.embeddings.text_embeddings.word_embeddings.weight";    // 114 x 32
 const std::string kPositions = "vilt.embeddings.position_embeddings";                    // 37 x 32
 
 }  // namespace
