@@ -1,4 +1,5 @@
-// A few scenes of the built-in data set as files, their vocabulary, and settings of a model small enough for unit tests.
+// A few scenes of the built-in data set as files, their vocabulary, and settings of a model small enough for unit
+// tests.
 #pragma once
 
 #include <map>
@@ -27,7 +28,8 @@ class TinyScenes {
     const Dataset dataset = open("train");
     for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);
     trainer.count_words_once();
-    vocabulary_ = std::make_unique<Wordpiece>(trainer.train(static_cast<size_t>(recommended_vocabulary_size(ScenesKind::scenes))));
+    vocabulary_ = std::make_unique<Wordpiece>(
+        trainer.train(static_cast<size_t>(recommended_vocabulary_size(ScenesKind::scenes))));
     write_vocabulary(folder() / "vocab.txt", vocabulary_->tokens());
   }
 

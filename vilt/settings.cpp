@@ -299,7 +299,8 @@ void Settings::validate() const {
   check(annotated || objectives.sibling_negatives == 0, "setting 'objectives.sibling_negatives' needs 'data.annotations'");
   check(annotated || data.unseen_group.empty(), "setting 'data.unseen_group' needs 'data.annotations'");
   check(annotated || train.curriculum == 0, "setting 'train.curriculum' needs 'data.annotations'");
-  check(!train.curriculum_group.empty() || train.curriculum == 0, "setting 'train.curriculum' needs 'train.curriculum_group'");
+  check(!train.curriculum_group.empty() || train.curriculum == 0,
+        "setting 'train.curriculum' needs 'train.curriculum_group'");
   ModelConfig probe = model;
   probe.validate();
 }

@@ -168,7 +168,8 @@ void Run::check_test_splits() const {
   unseen.require(AnnotationField::group, "data.unseen_group");
   for (size_t s = 0; s < unseen.sentences().size(); ++s)
     if (*unseen.annotation(static_cast<int64_t>(s))->group == group) return;
-  fail("data: no sentence of the split '", settings_.data.unseen_split, "' is in the group '", group, "' (data.unseen_group)");
+  fail("data: no sentence of the split '", settings_.data.unseen_split, "' is in the group '", group,
+       "' (data.unseen_group)");
 }
 
 void Run::remove_earlier_run() const {

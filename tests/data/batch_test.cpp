@@ -12,7 +12,8 @@ using Ids = std::vector<int64_t>;
 // Patch p of image `image` holds the value 100 · image + p.
 PatchedImage numbered(int image, int rows, int columns) {
   PatchedImage out{rows, columns, {}};
-  for (int p = 0; p < rows * columns; ++p) out.patches.insert(out.patches.end(), 3, static_cast<float>(100 * image + p));
+  for (int p = 0; p < rows * columns; ++p)
+    out.patches.insert(out.patches.end(), 3, static_cast<float>(100 * image + p));
   return out;
 }
 

@@ -222,7 +222,7 @@ TEST_CASE("Above max_patches patches are sampled, distinct and in raster order, 
     CHECK(sequence.patch_order.back() < int64_t{grid.rows} * grid.columns);
     if (s < 8) differing += sequence.patch_order != batch.packed.sequences[8 + s].patch_order;
   }
-  CHECK(differing >= 7);  // two samples of 10 out of 24 or 25 are equal once in two million
+  CHECK(differing >= 7);     // two samples of 10 out of 24 or 25 are equal once in two million
   options.max_patches = 25;  // the 5 x 5 patches of 80 x 80 pixels fit exactly
   const PretrainBatch fitting = Bench(options).collator.step(0)[0];
   for (const SequenceLayout& sequence : fitting.packed.sequences) CHECK(sequence.patch_order.empty());
@@ -278,8 +278,9 @@ TEST_CASE("Options that the annotations cannot serve are errors naming option an
   options.curriculum_steps = 5;
   CHECK(lacking(error_of([&] { Bench(options, plain); }), {"train.curriculum", "group"}) == "");
   options.curriculum_group = "three_objects";
-  CHECK_THROWS_WITH(Bench{options}, "data: no sentence of the training split is in the group 'three_objects' "
-                                    "(train.curriculum_group)");
+  CHECK_THROWS_WITH(Bench{options},
+                    "data: no sentence of the training split is in the group 'three_objects' "
+                    "(train.curriculum_group)");
   CHECK_THROWS_WITH(Bench(options_of(), Dataset{}), "data: the training split has no captions");
   options = options_of();
   options.masked_words = options.pairs = false;
@@ -313,8 +314,8 @@ TEST_CASE("Official masking takes its budget from max_length: short captions are
     official_masked += bench.collator.step(step)[0].masked();
     strict_masked += strict.collator.step(step)[0].masked();
   }
-  // Budget 6 of 40 places, shared between about 8 words and 30 of padding: about one word of a caption in expectation, and
-  // for each of 80 texts the same chance of none; strict never has none.
+  // Budget 6 of 40 places, shared between about 8 words and 30 of padding: about one word of a caption in expectation,
+  // and for each of 80 texts the same chance of none; strict never has none.
   CHECK(strict_masked >= 80);
   CHECK(official_masked > 20);
   const auto rows = [&](const Bench& b) {
@@ -377,7 +378,8 @@ TEST_CASE("Too many bad files stop the run; so does a data set without a good on
   const std::string message = error_of([&] {
     for (int64_t step = 0; step < 10; ++step) bench.collator.step(step);
   });
-  CHECK(lacking(message, {"data: 3 images cannot be used, more than data.max_bad_files (2); the last: ", ".jpg"}) == "");
+  CHECK(lacking(message, {"data: 3 images cannot be used, more than data.max_bad_files (2); the last: ", ".jpg"}) ==
+        "");
   std::set<int64_t> all;
   for (int64_t image = 0; image < 40; ++image) all.insert(image);
   const DamagedScenes useless(all);
@@ -393,7 +395,8 @@ TEST_CASE("An image whose native size is not whole patches is left out, and the 
   const Bench bench(options, tiny_scenes().open("train"), samples);
   for (int64_t step = 0; step < 5; ++step) bench.collator.step(step);
   REQUIRE_FALSE(bench.reports.empty());
-  CHECK(bench.reports[0].find("80 x 80 pixels are not whole patches of 32; set image.resize to 'shorter'") != std::string::npos);
+  CHECK(bench.reports[0].find("80 x 80 pixels are not whole patches of 32; set image.resize to 'shorter'") !=
+        std::string::npos);
 }
 
 TEST_CASE("A data set of one image has no false one: every pair is true") {

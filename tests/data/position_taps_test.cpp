@@ -33,7 +33,8 @@ TEST_CASE("Equal grids give every patch its own row") {
 TEST_CASE("Other grids interpolate with aligned corners") {
   // Bilinear interpolation reproduces a + b y + c x + d xy; y and x are the aligned coordinates.
   const auto surface = [](double y, double x) { return 3 - 2 * y + 5 * x + 0.5 * x * y; };
-  for (const auto& [rows, columns] : {std::pair(5, 5), std::pair(4, 6), std::pair(9, 2), std::pair(1, 7), std::pair(13, 1)}) {
+  for (const auto& [rows, columns] :
+       {std::pair(5, 5), std::pair(4, 6), std::pair(9, 2), std::pair(1, 7), std::pair(13, 1)}) {
     const PositionTaps taps = position_taps(6, rows, columns);
     REQUIRE(taps.index.size() == static_cast<size_t>(4 * rows * columns));
     for (int i = 0; i < rows; ++i) {

@@ -29,8 +29,9 @@ TEST_CASE("Captions are tokenised and cut; the annotated words are marked") {
       if (text.words[t] >= 0 && text.content[static_cast<size_t>(text.words[t])]) pieces.push_back(text.ids[t]);
     marked = vocabulary.decode(pieces);
     for (const ContentWord& span : *dataset.annotation(s)->content_words)
-      annotated += (annotated.empty() ? "" : " ") + dataset.sentences()[static_cast<size_t>(s)].text.substr(
-                       static_cast<size_t>(span.begin), static_cast<size_t>(span.end - span.begin));
+      annotated += (annotated.empty() ? "" : " ") +
+                   dataset.sentences()[static_cast<size_t>(s)].text.substr(static_cast<size_t>(span.begin),
+                                                                           static_cast<size_t>(span.end - span.begin));
     CHECK(marked == annotated);
   }
   SampleOptions options = tests::TinyScenes::sample_options();

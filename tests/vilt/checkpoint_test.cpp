@@ -37,8 +37,8 @@ TrainingState state_of(Learner& learner, const Settings& settings) {
 }
 
 void save(const fs::path& run, Learner& learner, const Settings& settings) {
-  save_checkpoint(run, state_of(learner, settings), settings.model, sample_options(settings), tiny_scenes().vocabulary(),
-                  learner.parameters(), learner.optimizer());
+  save_checkpoint(run, state_of(learner, settings), settings.model, sample_options(settings),
+                  tiny_scenes().vocabulary(), learner.parameters(), learner.optimizer());
 }
 
 // A run's directory with a checkpoint after `steps` updates.
@@ -114,8 +114,9 @@ TEST_CASE("k steps, a checkpoint, and the rest equal all steps at once, bit for 
 
 TEST_CASE("A checkpoint holds the files it should, and the state survives") {
   SavedRun saved;
-  CHECK(names_in(saved.checkpoint) == std::set<std::string>{"model.safetensors", "config.json", "preprocessor_config.json",
-                                                            "vocab.txt", "optimizer.safetensors", "state.json"});
+  CHECK(names_in(saved.checkpoint) == std::set<std::string>{"model.safetensors", "config.json",
+                                                            "preprocessor_config.json", "vocab.txt",
+                                                            "optimizer.safetensors", "state.json"});
   const TrainingState state = read_training_state(saved.checkpoint), expected = state_of(saved.learner, saved.settings);
   CHECK(state.step == 2);
   CHECK(state.train_seconds == expected.train_seconds);
@@ -153,7 +154,8 @@ TEST_CASE("Half-written checkpoints are ignored, and cleaned up by the next whol
   SavedRun saved;
   fs::create_directories(saved.run / "partial-checkpoint-9");
   std::ofstream(saved.run / "partial-checkpoint-9" / "model.safetensors") << "half";
-  for (const char* name : {"checkpoint-", "checkpoint-7b", "checkpoint--3", "checkpoint-99999999999999999999", "other-12"})
+  for (const char* name :
+       {"checkpoint-", "checkpoint-7b", "checkpoint--3", "checkpoint-99999999999999999999", "other-12"})
     fs::create_directories(saved.run / name);
   CHECK(*newest_checkpoint(saved.run) == saved.checkpoint);
   const Batches batches(saved.settings);
@@ -214,9 +216,12 @@ TEST_CASE("preprocessor_config.json and vocab.txt have to fit the model") {
   const std::string preprocessing = "preprocessor_config.json";
   CHECK(lacking(error(preprocessing, "\"size_divisor\": 16", "\"size_divisor\": 32"),
                 {": preprocessor_config.json has patches of 32 pixels, config.json of 16"}) == "");
-  CHECK(lacking(error(preprocessing, "\"image_mean\"", "\"image_men\""), {"preprocessor_config.json: ", "image_mean"}) == "");
-  CHECK(lacking(error(preprocessing, "\"shortest_edge\": 64", "\"shortest_edge\": \"64\""), {"preprocessor_config.json: ", "number"}) == "");
-  CHECK(lacking(error("vocab.txt", "[PAD]\n", "[PAD]\nsurplus\n"), {": vocab.txt has ", " tokens, config.json says "}) == "");
+  CHECK(lacking(error(preprocessing, "\"image_mean\"", "\"image_men\""),
+                {"preprocessor_config.json: ", "image_mean"}) == "");
+  CHECK(lacking(error(preprocessing, "\"shortest_edge\": 64", "\"shortest_edge\": \"64\""),
+                {"preprocessor_config.json: ", "number"}) == "");
+  CHECK(lacking(error("vocab.txt", "[PAD]\n", "[PAD]\nsurplus\n"),
+                {": vocab.txt has ", " tokens, config.json says "}) == "");
 }
 
 TEST_CASE("A checkpoint of another model: every difference is listed at once, and nothing is loaded") {
@@ -225,13 +230,15 @@ TEST_CASE("A checkpoint of another model: every difference is listed at once, an
   saved.settings.model.hidden_size = 24;
   const std::string message = saved.load_error();
   CHECK(lacking(message, {"model.safetensors: the tensors are not those of the model; nothing was loaded",
-                          "vilt.encoder.layer.1.output.dense.bias", "vilt.pooler.dense.bias", "itm_score.fc.weight"}) == "");
+                          "vilt.encoder.layer.1.output.dense.bias", "vilt.pooler.dense.bias", "itm_score.fc.weight"}) ==
+        "");
 }
 
 TEST_CASE("Moments of another choice of objectives do not fit") {
   SavedRun saved;
   saved.settings.objectives.mlm_weight = 0;
-  CHECK(lacking(saved.load_error(), {"optimizer.safetensors: does not fit the optimiser:", "exp_avg.mlm_score.bias"}) == "");
+  CHECK(lacking(saved.load_error(), {"optimizer.safetensors: does not fit the optimiser:", "exp_avg.mlm_score.bias"}) ==
+        "");
 }
 
 TEST_CASE("What is neither a run nor a checkpoint") {

@@ -45,10 +45,13 @@ TEST_CASE("A configuration survives its JSON") {
   CHECK(ModelConfig::from_file(directory.write("config.json", json)).to_json() == json);
 }
 
-TEST_CASE("Files of Hugging Face: unknown fields are ignored, one eps serves all LayerNorms, absent fields have the defaults") {
+TEST_CASE(
+    "Files of Hugging Face: unknown fields are ignored, one eps serves all LayerNorms, absent fields have the "
+    "defaults") {
   const ModelConfig config = ModelConfig::from_json(
       R"({"model_type": "vilt", "qkv_bias": true, "num_images": -1, "hidden_size": 24, "num_attention_heads": 2,
-          "layer_norm_eps": 1e-3, "patch_size": null, "architectures": ["ViltForMaskedLM"]})", "config.json");
+          "layer_norm_eps": 1e-3, "patch_size": null, "architectures": ["ViltForMaskedLM"]})",
+      "config.json");
   CHECK(config.hidden_size == 24);
   CHECK(config.patch_size == 32);
   CHECK(config.layer_norm_eps == 1e-3);
@@ -64,13 +67,15 @@ TEST_CASE("Wrong configurations are errors that name file and field") {
   CHECK(error_of_json("[1]") == "config.json: not a JSON object");
   CHECK(error_of_json("{\"hidden_size\": ") == "config.json: not a JSON object");
   CHECK(error_of_json(R"({"hidden_size": 1.5})") == "config.json: field 'hidden_size' has the value 1.5");
-  CHECK(error_of_json(R"({"hidden_dropout_prob": "0"})") == "config.json: field 'hidden_dropout_prob' has the value \"0\"");
+  CHECK(error_of_json(R"({"hidden_dropout_prob": "0"})") ==
+        "config.json: field 'hidden_dropout_prob' has the value \"0\"");
   CHECK(error_of_json(R"({"tie_word_embeddings": 1})") == "config.json: field 'tie_word_embeddings' has the value 1");
-  for (const char* field : {"vocab_size", "hidden_size", "num_attention_heads", "intermediate_size", "image_size", "patch_size",
-                            "type_vocab_size", "modality_type_vocab_size"})
+  for (const char* field : {"vocab_size", "hidden_size", "num_attention_heads", "intermediate_size", "image_size",
+                            "patch_size", "type_vocab_size", "modality_type_vocab_size"})
     for (const char* value : {"0", "-3", "2147483648", "18446744073709551615"})
       CHECK(error_of_json(text("{\"", field, "\": ", value, "}")).starts_with(text("config: ", field, " is ")));
-  CHECK(error_of_json(R"({"patch_size": 8192, "image_size": 8192})") == "config: patch_size is 8192, expected at most 4096");
+  CHECK(error_of_json(R"({"patch_size": 8192, "image_size": 8192})") ==
+        "config: patch_size is 8192, expected at most 4096");
   CHECK(error_of_json(R"({"num_hidden_layers": -1})") == "config: num_hidden_layers is -1");
   CHECK(error_of_json(R"({"num_hidden_layers": 1000000})") == "config: num_hidden_layers is 1000000");
   CHECK(error_of_json(R"({"max_position_embeddings": 1})") ==
@@ -80,7 +85,8 @@ TEST_CASE("Wrong configurations are errors that name file and field") {
   CHECK(error_of_json(R"({"image_size": 16})") == "config: image_size 16 is smaller than patch_size 32");
   CHECK(error_of_json(R"({"hidden_dropout_prob": 1})") ==
         "config: hidden_dropout_prob is 1, expected at least 0 and less than 1");
-  CHECK(error_of_json(R"({"layer_norm_eps": 0})") == "config: layer_norm_eps is 0, expected more than 0 and less than 1");
+  CHECK(error_of_json(R"({"layer_norm_eps": 0})") ==
+        "config: layer_norm_eps is 0, expected more than 0 and less than 1");
   CHECK(error_of_json(R"({"text_layer_norm_eps": -1})") ==
         "config: text_layer_norm_eps is -1, expected more than 0 and less than 1");
   CHECK_THROWS_WITH(ModelConfig::from_file("/nowhere/config.json"), "/nowhere/config.json: cannot be opened");

@@ -13,14 +13,15 @@ namespace {
 
 using tests::error_of;
 using tests::lacking;
-using tests::TinyModel;
 using tests::tiny_scenes;
 using tests::tiny_settings;
+using tests::TinyModel;
 
 struct Split {
   Dataset dataset;
   SampleSource source;
-  explicit Split(Dataset set) : dataset(std::move(set)), source(dataset, tiny_scenes().vocabulary(), sample_options(tiny_settings())) {}
+  explicit Split(Dataset set)
+      : dataset(std::move(set)), source(dataset, tiny_scenes().vocabulary(), sample_options(tiny_settings())) {}
   explicit Split(bool annotated = true) : Split(tiny_scenes().open("test", annotated)) {}
 
   std::vector<int64_t> sentences() const {
@@ -30,13 +31,14 @@ struct Split {
   }
 };
 
-// Attention, costs and logits of a model whose parameters are all zero (LayerNorms aside) are the same everywhere, so what
-// an evaluation of it says is known. `word` and `match`: biases of the heads.
+// Attention, costs and logits of a model whose parameters are all zero (LayerNorms aside) are the same everywhere, so
+// what an evaluation of it says is known. `word` and `match`: biases of the heads.
 PretrainModel indifferent(int64_t word, double word_bias, double match_bias) {
   PretrainModel model(tiny_settings().model);
   model.masked_words.bias.mutable_value().mutable_data<float>()[word] = static_cast<float>(word_bias);
   model.visit("", [&](const std::string& name, Variable& parameter) {
-    if (name == "itm_score.fc.bias") parameter.mutable_value().mutable_data<float>()[1] = static_cast<float>(match_bias);
+    if (name == "itm_score.fc.bias")
+      parameter.mutable_value().mutable_data<float>()[1] = static_cast<float>(match_bias);
   });
   return model;
 }
@@ -99,7 +101,8 @@ TEST_CASE("The head noun is the object's last content word, with all its pieces"
   CHECK(head_noun(Split(false).source, 0, 0).empty());
 }
 
-TEST_CASE("False images are neither the own, nor the sibling, nor one of which the caption is true; and always the same") {
+TEST_CASE(
+    "False images are neither the own, nor the sibling, nor one of which the caption is true; and always the same") {
   const Split split;
   const std::vector<int64_t> images = false_images(split.source, split.sentences());
   REQUIRE(images.size() == 40);
@@ -135,7 +138,8 @@ TEST_CASE("A model that is indifferent: ties share the hit, own and other are eq
   CHECK(*e.pointing_chance < 0.3);
   for (const Figure& figure : {e.pointing_attention, e.pointing_plan, e.pointing_plan_training})
     CHECK(*figure == doctest::Approx(*e.pointing_chance).epsilon(1e-6));
-  for (const double layer : e.pointing_attention_by_layer) CHECK(layer == doctest::Approx(*e.pointing_chance).epsilon(1e-6));
+  for (const double layer : e.pointing_attention_by_layer)
+    CHECK(layer == doctest::Approx(*e.pointing_chance).epsilon(1e-6));
   CHECK(e.pointing_attention_by_layer.size() == 2);
   CHECK(e.pointing_own_over_other == 0.5);
   for (const Figure& figure : {e.attention_entropy, e.plan_entropy, e.plan_training_entropy})
@@ -159,9 +163,8 @@ TEST_CASE("A model that always says the same word is right exactly where that wo
       ++occurrences[spelling];
       kind_of[spelling] = word.kind;
     }
-  const auto whole = std::find_if(occurrences.begin(), occurrences.end(), [&](const auto& entry) {
-    return vocabulary.encode(entry.first).size() == 1;
-  });
+  const auto whole = std::find_if(occurrences.begin(), occurrences.end(),
+                                  [&](const auto& entry) { return vocabulary.encode(entry.first).size() == 1; });
   REQUIRE(whole != occurrences.end());
   const auto& [word, count] = *whole;
   const Evaluation e = evaluate(indifferent(vocabulary.id(word), 5, 0), split.source);
@@ -169,10 +172,12 @@ TEST_CASE("A model that always says the same word is right exactly where that wo
   CHECK(*e.mlm_accuracy_content == doctest::Approx(static_cast<double>(count) / static_cast<double>(words)));
   CHECK(*e.mlm_accuracy_wrong_image == doctest::Approx(*e.mlm_accuracy_content));
   for (const auto& [kind, accuracy] : e.mlm_accuracy_content_by_kind)
-    CHECK(accuracy == doctest::Approx(kind == kind_of[word] ? static_cast<double>(count) / static_cast<double>(of_kind[kind]) : 0));
+    CHECK(accuracy ==
+          doctest::Approx(kind == kind_of[word] ? static_cast<double>(count) / static_cast<double>(of_kind[kind]) : 0));
   // One piece of a word is not the word.
   const Encoding triangle = vocabulary.encode("triangle");
-  if (triangle.size() > 1) CHECK(evaluate(indifferent(triangle.ids[0], 5, 0), split.source).mlm_accuracy_content == 0.0);
+  if (triangle.size() > 1)
+    CHECK(evaluate(indifferent(triangle.ids[0], 5, 0), split.source).mlm_accuracy_content == 0.0);
 }
 
 TEST_CASE("An untrained model is near chance, and an evaluation repeats to the last bit") {
@@ -213,7 +218,8 @@ TEST_CASE("Limit and group choose the captions; a group that is not there is an 
   options.group = "nothing";
   CHECK_THROWS_WITH(evaluate(tiny.model, split.source, options),
                     "evaluation: no caption is of group 'nothing'; the groups are 'one_object', 'two_objects'");
-  CHECK(lacking(error_of([&] { evaluate(tiny.model, Split(false).source, options); }), {"evaluation of group 'nothing'", "group"}) == "");
+  CHECK(lacking(error_of([&] { evaluate(tiny.model, Split(false).source, options); }),
+                {"evaluation of group 'nothing'", "group"}) == "");
 }
 
 TEST_CASE("Without annotations there are the figures that need none") {
@@ -236,15 +242,16 @@ TEST_CASE("Each caption points with its own annotation, not with that of its ima
       R"({"sentid": 1, "content_words": [{"begin": 2, "end": 6, "kind": "shape", "object": 0}, {"begin": 15, "end": 19, "kind": "shape", "object": 1}],
           "objects": [{"box": [0, 0, 32, 32], "attributes": {"shape": "star"}}, {"box": [0, 0, 16, 16], "attributes": {"shape": "ring"}}]})";
   const Split split = files.open(one_line(kRingStar) + one_line(reversed));
-  // 2 x 4 patches: the chances of an indifferent model are 1/8 (ring) and 4/8 (star). With the first caption's boxes for
-  // both captions the mean would be the same, so one object of the second caption is left without a word.
+  // 2 x 4 patches: the chances of an indifferent model are 1/8 (ring) and 4/8 (star). With the first caption's boxes
+  // for both captions the mean would be the same, so one object of the second caption is left without a word.
   const Evaluation both = evaluate(indifferent(0, 0, 1), split.source);
   CHECK(both.pointed_words == 4);
   CHECK(*both.pointing_chance == doctest::Approx((1.0 / 8 + 4.0 / 8) / 2));
   const std::string star_only =
       R"({"sentid": 1, "content_words": [{"begin": 2, "end": 6, "kind": "shape", "object": 0}],
           "objects": [{"box": [0, 0, 32, 32], "attributes": {"shape": "star"}}]})";
-  const Evaluation uneven = evaluate(indifferent(0, 0, 1), files.open(one_line(kRingStar) + one_line(star_only)).source);
+  const Evaluation uneven =
+      evaluate(indifferent(0, 0, 1), files.open(one_line(kRingStar) + one_line(star_only)).source);
   CHECK(uneven.pointed_words == 3);
   CHECK(*uneven.pointing_chance == doctest::Approx((1.0 / 8 + 4.0 / 8 + 4.0 / 8) / 3));
 }

@@ -9,8 +9,8 @@
 namespace tessera {
 namespace {
 
-using tests::TinyModel;
 using tests::tiny_settings;
+using tests::TinyModel;
 
 std::vector<TextImage> examples(size_t count) {
   const Dataset dataset = tests::tiny_scenes().open("test");
@@ -45,11 +45,10 @@ TEST_CASE("Scores, words and maps of a pair do not depend on what else is asked,
       CHECK(alone[0][k][0].id == words[i][k][0].id);
       CHECK(alone[0][k][0].probability == doctest::Approx(words[i][k][0].probability).epsilon(1e-4));
     }
-    CHECK(tests::relative_difference({maps[i].cost.begin(), maps[i].cost.end()},
-                                     [&] {
-                                       const WordMaps single = word_maps(tiny.model, {pairs[i]}, {0.5, 20, 0.5, 50})[0];
-                                       return std::vector<double>(single.cost.begin(), single.cost.end());
-                                     }()) < 1e-4);
+    CHECK(tests::relative_difference({maps[i].cost.begin(), maps[i].cost.end()}, [&] {
+            const WordMaps single = word_maps(tiny.model, {pairs[i]}, {0.5, 20, 0.5, 50})[0];
+            return std::vector<double>(single.cost.begin(), single.cost.end());
+          }()) < 1e-4);
   }
 }
 

@@ -16,7 +16,8 @@ std::map<std::string, std::vector<double>> initialised(const Settings::Init& ini
   PretrainModel model(settings.model);
   initialise(model, init, seed);
   std::map<std::string, std::vector<double>> out;
-  model.visit("", [&](const std::string& name, Variable& parameter) { out[name] = tests::values_of(parameter.value()); });
+  model.visit("",
+              [&](const std::string& name, Variable& parameter) { out[name] = tests::values_of(parameter.value()); });
   return out;
 }
 
@@ -27,18 +28,20 @@ double deviation(const std::vector<double>& values) {
 }
 
 const std::string kProjection = "vilt.embeddings.patch_embeddings.projection.weight";  // 32 x 768
-const std::string kQkv = "vilt.encoder.layer.1.attention.qkv.weight";                   // 96 x 32
-const std::string kWords = "vilt.embeddings.text_embeddings.word_embeddings.weight";    // 114 x 32
-const std::string kPositions = "vilt.embeddings.position_embeddings";                    // 37 x 32
+const std::string kQkv = "vilt.encoder.layer.1.attention.qkv.weight";                  // 96 x 32
+const std::string kWords = "vilt.embeddings.text_embeddings.word_embeddings.weight";   // 114 x 32
+const std::string kPositions = "vilt.embeddings.position_embeddings";                  // 37 x 32
 
 }  // namespace
 
-// A standard deviation estimated from n values scatters by 1 / sqrt(2 n): below 1.4 % from 2,600 values on. Five times that.
+// A standard deviation estimated from n values scatters by 1 / sqrt(2 n): below 1.4 % from 2,600 values on. Five times
+// that.
 TEST_CASE("Deviations: normal, truncated normal, fan-in; tables always have init.std") {
   Settings::Init init;
   init.std = 0.05;
   const auto normal = initialised(init, 1);
-  for (const std::string& name : {kProjection, kQkv, kWords}) CHECK(deviation(normal.at(name)) == doctest::Approx(0.05).epsilon(0.07));
+  for (const std::string& name : {kProjection, kQkv, kWords})
+    CHECK(deviation(normal.at(name)) == doctest::Approx(0.05).epsilon(0.07));
   init.linear = "truncated_normal";
   const auto truncated = initialised(init, 1);
   CHECK(tests::largest(truncated.at(kProjection)) < 2.5 * tests::largest(normal.at(kProjection)));

@@ -45,7 +45,8 @@ Course train_steps(const Settings& settings, int64_t steps) {
   Course course;
   for (int64_t i = 0; i < steps; ++i) {
     const StepReport report = learner.update(batches.step(i));
-    course.losses.insert(course.losses.end(), {report.loss, report.mlm_loss, report.itm_loss, report.wpa_loss, report.gradient_norm});
+    course.losses.insert(course.losses.end(),
+                         {report.loss, report.mlm_loss, report.itm_loss, report.wpa_loss, report.gradient_norm});
   }
   course.end = everything(learner);
   return course;
@@ -167,7 +168,8 @@ TEST_CASE("Objectives of weight zero: their heads are neither decayed nor steppe
   Settings settings = tiny_settings();
   settings.optimizer.weight_decay = 0.1;
   const std::set<std::string> all = changed(settings);
-  for (const char* prefix : {"mlm_score.", "itm_score.", "vilt.pooler.", "vilt.encoder.layer.1."}) CHECK(has(all, prefix));
+  for (const char* prefix : {"mlm_score.", "itm_score.", "vilt.pooler.", "vilt.encoder.layer.1."})
+    CHECK(has(all, prefix));
   settings.objectives.mlm_weight = 0;
   const std::set<std::string> no_words = changed(settings);
   CHECK_FALSE(has(no_words, "mlm_score."));
@@ -260,7 +262,8 @@ TEST_CASE("An overflow is found where it happens") {
   Learner learner(settings);
   Tensor decoder = learner.parameters().at("mlm_score.decoder.weight").value();
   decoder.fill_(3e38);
-  CHECK(lacking(error_of_update(learner, step), {"step 1: loss ", "linear: output 0 in mlm_score is not finite"}) == "");
+  CHECK(lacking(error_of_update(learner, step), {"step 1: loss ", "linear: output 0 in mlm_score is not finite"}) ==
+        "");
   Learner deeper(settings);
   Tensor weight = deeper.parameters().at("vilt.encoder.layer.1.intermediate.dense.weight").value();
   weight.fill_(3e38);
@@ -276,7 +279,8 @@ TEST_CASE("A gradient that overflows while the loss is finite is found in backwa
   for (int64_t i = 0; i < weight.numel(); ++i) weight.mutable_data<float>()[i] *= 100;
   Tensor pooler = learner.parameters().at("vilt.pooler.dense.weight").value();
   for (int64_t i = 0; i < pooler.numel(); ++i) pooler.mutable_data<float>()[i] *= 1e-4f;  // keeps the logits small
-  CHECK(lacking(error_of_update(learner, step), {"step 1: loss 1.", "gradient of input", "is not finite", "nothing was updated"}) == "");
+  CHECK(lacking(error_of_update(learner, step),
+                {"step 1: loss 1.", "gradient of input", "is not finite", "nothing was updated"}) == "");
 }
 
 TEST_CASE("After the first steps of a fixed shape a step makes no system call for memory and takes no page faults") {
@@ -294,9 +298,9 @@ TEST_CASE("After the first steps of a fixed shape a step makes no system call fo
   const int64_t calls = memory_statistics().system_calls, faults = page_faults();
   for (int i = 0; i < 10; ++i) learner.update(step);
   CHECK(memory_statistics().system_calls == calls);
-  // Ten steps that took their memory from the system anew would fault on every page ten times, thousands of times in all.
-  // On a quiet machine there are none; the bound leaves room for the C++ library's small blocks and for a thread that first
-  // runs here, and is still a small part of the pages of one step.
+  // Ten steps that took their memory from the system anew would fault on every page ten times, thousands of times in
+  // all. On a quiet machine there are none; the bound leaves room for the C++ library's small blocks and for a thread
+  // that first runs here, and is still a small part of the pages of one step.
   const int64_t of_ten = page_faults() - faults;
   CAPTURE(pages);
   CHECK(pages > 256);

@@ -9,8 +9,8 @@
 namespace tessera {
 namespace {
 
-using tests::TinyModel;
 using tests::tiny_settings;
+using tests::TinyModel;
 
 struct Example {
   std::vector<int64_t> ids;
@@ -28,14 +28,16 @@ std::vector<PatchedImage> random_images() {
   return out;
 }
 
-const std::vector<Example> kExamples = {{{2, 10, 11, 3}, 0}, {{2, 20, 3}, 1}, {{2, 30, 31, 32, 33, 34, 3}, 0}, {{2, 40, 41, 3}, 2}};
+const std::vector<Example> kExamples = {
+    {{2, 10, 11, 3}, 0}, {{2, 20, 3}, 1}, {{2, 30, 31, 32, 33, 34, 3}, 0}, {{2, 40, 41, 3}, 2}};
 
 PackedBatch pack(const std::vector<Example>& examples, bool share_images = true) {
   const std::vector<PatchedImage> images = random_images();
   BatchBuilder builder(768, 6);
   std::map<int, int> added;
   for (const Example& example : examples) {
-    if (!share_images || !added.contains(example.image)) added[example.image] = builder.add_image(images[static_cast<size_t>(example.image)]);
+    if (!share_images || !added.contains(example.image))
+      added[example.image] = builder.add_image(images[static_cast<size_t>(example.image)]);
     builder.add_sequence(example.ids, added[example.image]);
   }
   return builder.finish();
@@ -53,8 +55,8 @@ std::vector<double> rows_of(const std::vector<double>& hidden, const SequenceLay
 }  // namespace
 
 TEST_CASE("A batch of one equals its row in a batch of many") {
-  // f64: the kernels may sum in another order where a batch's rows fall into other tiles. f32 likewise, with roundings of
-  // 6e-8 of values of order one in sums of up to 768 terms, through two layers.
+  // f64: the kernels may sum in another order where a batch's rows fall into other tiles. f32 likewise, with roundings
+  // of 6e-8 of values of order one in sums of up to 768 terms, through two layers.
   for (const auto& [dtype, bound] : {std::pair(DType::f64, 1e-12), std::pair(DType::f32, 1e-5)}) {
     const TinyModel tiny(tiny_settings(), dtype);
     const PackedBatch many = pack(kExamples);
@@ -103,7 +105,10 @@ TEST_CASE("An image that two sequences use is embedded once, and both get their 
 }
 
 TEST_CASE("Dropout differs between two uses of one image, and is drawn from the tickets") {
-  const TinyModel tiny(tiny_settings(), DType::f64);
+  Settings settings = tiny_settings();
+  SUBCASE("of the whole model") {}
+  SUBCASE("of the embeddings alone") { settings.model.num_hidden_layers = 0; }
+  const TinyModel tiny(settings, DType::f64);
   const PackedBatch twice = pack({kExamples[0], kExamples[0]});
   const auto run = [&](uint32_t step) {
     TicketSource tickets(3, step);
@@ -131,7 +136,8 @@ TEST_CASE("Observations: inputs of every block, and attention whose rows sum to 
   REQUIRE(seen.hidden.size() == 3);
   CHECK(seen.hidden[0].shape() == Shape{batch.tokens(), 16});
   // The final LayerNorm of the last state is the output.
-  CHECK(tests::relative_difference(tests::values_of(tiny.model.vilt.layer_norm(Variable(seen.hidden[2])).value()), observed) < 1e-12);
+  CHECK(tests::relative_difference(tests::values_of(tiny.model.vilt.layer_norm(Variable(seen.hidden[2])).value()),
+                                   observed) < 1e-12);
   REQUIRE(seen.attention.size() == 2);
   for (const Tensor& layer : seen.attention) {
     const std::vector<double> weights = tests::values_of(layer);
@@ -156,11 +162,13 @@ TEST_CASE("Tied words: the decoder is the word table, and its gradient has both 
   options.itm_weight = options.wpa_weight = 0;
   pretrain_objectives(tied.model, step[0], options, count_divisors(step), BlockContext{}).total.backward();
   tied.parameters->finish_gradients();
-  const auto gradient = tests::values_of(tied.parameters->at("vilt.embeddings.text_embeddings.word_embeddings.weight").grad());
+  const auto gradient =
+      tests::values_of(tied.parameters->at("vilt.embeddings.text_embeddings.word_embeddings.weight").grad());
   double unused = 0;  // rows of words that the batch does not hold: only the decoder reaches them
   const auto ids = step[0].packed.token_ids.to_vector<int64_t>();
   for (int64_t word = 0; word < settings.model.vocab_size; ++word)
-    if (std::find(ids.begin(), ids.end(), word) == ids.end()) unused += std::abs(gradient[static_cast<size_t>(word) * 16]);
+    if (std::find(ids.begin(), ids.end(), word) == ids.end())
+      unused += std::abs(gradient[static_cast<size_t>(word) * 16]);
   CHECK(unused > 0);
 }
 

@@ -9,12 +9,12 @@ namespace tessera {
 namespace {
 
 using tests::Batches;
-using tests::TinyModel;
 using tests::tiny_settings;
+using tests::TinyModel;
 using tests::values_of;
 
-Objectives run(const TinyModel& tiny, const std::vector<PretrainBatch>& step, size_t micro, const ObjectiveOptions& options,
-               const Tensor& plan = {}) {
+Objectives run(const TinyModel& tiny, const std::vector<PretrainBatch>& step, size_t micro,
+               const ObjectiveOptions& options, const Tensor& plan = {}) {
   return pretrain_objectives(tiny.model, step[micro], options, count_divisors(step), BlockContext{}, plan);
 }
 
@@ -25,7 +25,7 @@ double loss_of(const TinyModel& tiny, const std::vector<PretrainBatch>& step, co
 }
 
 struct Comparison {
-  double worst = 0;  // |backward - difference| / (1e-6 · the larger + 1e-8)
+  double worst = 0;           // |backward - difference| / (1e-6 · the larger + 1e-8)
   double worst_relative = 0;  // |backward - difference| / the larger, where that is above 1e-4
   std::string name;
 };
@@ -80,11 +80,11 @@ std::vector<PretrainBatch> first_step(int64_t batch_size, int64_t accumulate = 1
 
 }  // namespace
 
-// The plan of the word-patch alignment is a constant in backward: the published loss differentiates Σ plan · cost by the
-// cost alone. But the plan is computed from the cost, so a difference quotient of the loss as it is computed also sees the
-// plan move. Two facts, both kept here: with the plan frozen, backward agrees with the differences; with the plan
-// recomputed, a correct backward looks wrong. (After infinitely many iterations at a small beta the plan would be optimal,
-// and then, by the envelope theorem, its movement would not matter; 50 at beta 0.5 are far from that.)
+// The plan of the word-patch alignment is a constant in backward: the published loss differentiates Σ plan · cost by
+// the cost alone. But the plan is computed from the cost, so a difference quotient of the loss as it is computed also
+// sees the plan move. Two facts, both kept here: with the plan frozen, backward agrees with the differences; with the
+// plan recomputed, a correct backward looks wrong. (After infinitely many iterations at a small beta the plan would be
+// optimal, and then, by the envelope theorem, its movement would not matter; 50 at beta 0.5 are far from that.)
 TEST_CASE("Gradient check of the whole loss: passes with the plan frozen, fails with the plan recomputed") {
   const auto step = first_step(3);
   const TinyModel tiny(tiny_settings(), DType::f64);
@@ -122,8 +122,8 @@ TEST_CASE("The gradient check sees an error of one parameter") {
 }
 
 TEST_CASE("k micro-batches of b equal one batch of k · b") {
-  // f64: a few hundred roundings of 1e-16. f32: roundings of 6e-8 in sums of a few hundred terms that partly cancel, and
-  // matrix products whose shapes, and so whose order of summation, differ.
+  // f64: a few hundred roundings of 1e-16. f32: roundings of 6e-8 in sums of a few hundred terms that partly cancel,
+  // and matrix products whose shapes, and so whose order of summation, differ.
   for (const auto& [dtype, bound] : {std::pair(DType::f64, 1e-12), std::pair(DType::f32, 2e-5)}) {
     const auto whole = first_step(8), parts = first_step(8, 4);
     REQUIRE(parts.size() == 4);
@@ -166,7 +166,8 @@ TEST_CASE("The terms are what they are said to be") {
   options.itm_weight = 2;
   const Objectives out = run(tiny, step, 0, options);
   const auto item = [](const Variable& v) { return v.value().item<double>(); };
-  CHECK(item(out.total) == doctest::Approx(0.7 * item(out.mlm) + 2 * item(out.itm) + 0.1 * item(out.wpa)).epsilon(1e-13));
+  CHECK(item(out.total) ==
+        doctest::Approx(0.7 * item(out.mlm) + 2 * item(out.itm) + 0.1 * item(out.wpa)).epsilon(1e-13));
   // Cross-entropies and the signed distances, computed here.
   const auto cross_entropy = [](const Tensor& logits, const Tensor& labels) {
     const auto x = logits.to_vector<double>();
@@ -180,11 +181,14 @@ TEST_CASE("The terms are what they are said to be") {
     }
     return sum / static_cast<double>(y.size());
   };
-  CHECK(item(out.mlm) == doctest::Approx(cross_entropy(out.mlm_logits.value(), step[0].objectives.masked_labels)).epsilon(1e-12));
-  CHECK(item(out.itm) == doctest::Approx(cross_entropy(out.itm_logits.value(), step[0].objectives.pair_labels)).epsilon(1e-12));
+  CHECK(item(out.mlm) ==
+        doctest::Approx(cross_entropy(out.mlm_logits.value(), step[0].objectives.masked_labels)).epsilon(1e-12));
+  CHECK(item(out.itm) ==
+        doctest::Approx(cross_entropy(out.itm_logits.value(), step[0].objectives.pair_labels)).epsilon(1e-12));
   const auto cost = out.cost.to_vector<double>(), plan = out.plan.to_vector<double>();
   const auto labels = step[0].objectives.pair_labels.to_vector<int64_t>();
-  const auto words = step[0].objectives.cu_words.to_vector<int64_t>(), patches = step[0].objectives.cu_patches.to_vector<int64_t>();
+  const auto words = step[0].objectives.cu_words.to_vector<int64_t>(),
+             patches = step[0].objectives.cu_patches.to_vector<int64_t>();
   double wpa = 0;
   size_t cell = 0;
   for (size_t s = 0; s < labels.size(); ++s) {
@@ -255,8 +259,9 @@ TEST_CASE("A caption without words has no distance, and does no harm") {
 }
 
 TEST_CASE("The equation that is printed names the weights and leaves out what is off") {
-  CHECK(loss_equation({}) == "loss = 1 · mlm (mean over masked tokens) + 1 · itm (mean over pairs) + 0.1 · wpa ((matched - "
-                             "unmatched distances) / pairs)");
+  CHECK(loss_equation({}) ==
+        "loss = 1 · mlm (mean over masked tokens) + 1 · itm (mean over pairs) + 0.1 · wpa ((matched - "
+        "unmatched distances) / pairs)");
   ObjectiveOptions options;
   options.mlm_weight = 0;
   options.itm_weight = 0.5;

@@ -66,9 +66,10 @@ TEST_CASE("The TOML that is written reads back to the same settings") {
 }
 
 TEST_CASE("Overrides change single settings, in order; a whole number may stand for any number") {
-  const Settings settings = read(kLeast + "[train]\nsteps = 7\n",
-                                 {"train.steps=1_000", "optimizer.clip=1", "train.title=Two words = one title",
-                                  "model.tie_word_embeddings=true", "train.steps=12", "objectives.mask_rate=5e-1", "train.out=runs/x"});
+  const Settings settings =
+      read(kLeast + "[train]\nsteps = 7\n",
+           {"train.steps=1_000", "optimizer.clip=1", "train.title=Two words = one title",
+            "model.tie_word_embeddings=true", "train.steps=12", "objectives.mask_rate=5e-1", "train.out=runs/x"});
   CHECK(settings.train.steps == 12);
   CHECK(settings.optimizer.clip == 1.0);
   CHECK(settings.train.title == "Two words = one title");
@@ -86,7 +87,8 @@ TEST_CASE("A key that does not exist is an error with the nearest one") {
                 {"unknown setting 'learning_rat'; did you mean 'optimizer.learning_rate'?"}) == "");
   CHECK(lacking(error_of_toml(kLeast + "[train.steps]\nx = 7\n"), {"unknown setting 'train.steps.x'"}) == "");
   CHECK(error_with("optimizer.lerning_rate=1") ==
-        "setting 'optimizer.lerning_rate=1': unknown setting 'optimizer.lerning_rate'; did you mean 'optimizer.learning_rate'?");
+        "setting 'optimizer.lerning_rate=1': unknown setting 'optimizer.lerning_rate'; did you mean "
+        "'optimizer.learning_rate'?");
   CHECK(error_with("steps") == "setting 'steps': expected section.key=value");
   CHECK(error_with("=3") == "setting '=3': expected section.key=value");
 }
@@ -94,16 +96,23 @@ TEST_CASE("A key that does not exist is an error with the nearest one") {
 TEST_CASE("Wrong types name the setting, what was given and what is expected") {
   CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = 7.5\n"),
                 {"a.toml: setting 'train.steps' is 7.5, expected a whole number"}) == "");
-  CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = \"7\"\n"), {"'train.steps' is '7', expected a whole number"}) == "");
-  CHECK(lacking(error_of_toml(kLeast + "[optimizer]\nclip = true\n"), {"'optimizer.clip' is true, expected a number"}) == "");
-  CHECK(lacking(error_of_toml(kLeast + "[optimizer]\nclip = nan\n"), {"'optimizer.clip' is nan, expected a number"}) == "");
-  CHECK(lacking(error_of_toml(kLeast + "[optimizer]\nclip = inf\n"), {"'optimizer.clip' is inf, expected a number"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = \"7\"\n"),
+                {"'train.steps' is '7', expected a whole number"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[optimizer]\nclip = true\n"),
+                {"'optimizer.clip' is true, expected a number"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[optimizer]\nclip = nan\n"), {"'optimizer.clip' is nan, expected a number"}) ==
+        "");
+  CHECK(lacking(error_of_toml(kLeast + "[optimizer]\nclip = inf\n"), {"'optimizer.clip' is inf, expected a number"}) ==
+        "");
   CHECK(lacking(error_of_toml(kLeast + "[train]\nout = 3\n"), {"'train.out' is 3, expected a string in quotes"}) == "");
   CHECK(lacking(error_of_toml(kLeast + "[model]\ntie_word_embeddings = 1\n"),
                 {"'model.tie_word_embeddings' is 1, expected true or false"}) == "");
-  CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = [7]\n"), {"'train.steps' is", "expected a whole number"}) == "");
-  CHECK(lacking(error_with("train.steps=many"), {"setting 'train.steps=many': setting 'train.steps' is 'many', expected a whole number"}) == "");
-  CHECK(lacking(error_with("train.steps="), {"setting 'train.steps=': setting 'train.steps' is '', expected a whole number"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = [7]\n"), {"'train.steps' is", "expected a whole number"}) ==
+        "");
+  CHECK(lacking(error_with("train.steps=many"),
+                {"setting 'train.steps=many': setting 'train.steps' is 'many', expected a whole number"}) == "");
+  CHECK(lacking(error_with("train.steps="),
+                {"setting 'train.steps=': setting 'train.steps' is '', expected a whole number"}) == "");
 }
 
 TEST_CASE("TOML that is none is an error with its line; so is a file that is not there") {
@@ -125,18 +134,19 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
   word("objectives.masking", "official, strict");
   word("objectives.false_images", "dataset, batch");
   word("optimizer.variant", "transformers, torch");
-  for (const char* key : {"data.workers", "data.prefetch", "objectives.ipot_iterations", "train.steps", "train.batch_size",
-                          "train.accumulate", "train.log_every"})
+  for (const char* key : {"data.workers", "data.prefetch", "objectives.ipot_iterations", "train.steps",
+                          "train.batch_size", "train.accumulate", "train.log_every"})
     setting(key, "0", "at least 1");
-  for (const char* key : {"data.cache_bytes", "data.max_bad_files", "image.max_patches", "train.evaluate_every",
-                          "train.checkpoint_every", "train.evaluate_samples", "train.threads", "init.std",
-                          "optimizer.learning_rate", "optimizer.end_learning_rate", "optimizer.weight_decay", "optimizer.clip",
-                          "optimizer.head_factor", "optimizer.patch_projection_factor"})
+  for (const char* key :
+       {"data.cache_bytes", "data.max_bad_files", "image.max_patches", "train.evaluate_every", "train.checkpoint_every",
+        "train.evaluate_samples", "train.threads", "init.std", "optimizer.learning_rate", "optimizer.end_learning_rate",
+        "optimizer.weight_decay", "optimizer.clip", "optimizer.head_factor", "optimizer.patch_projection_factor"})
     setting(key, "-1", "at least 0");
-  for (const char* key : {"image.std", "objectives.ipot_beta", "objectives.mask_rate", "optimizer.eps", "optimizer.power"})
+  for (const char* key :
+       {"image.std", "objectives.ipot_beta", "objectives.mask_rate", "optimizer.eps", "optimizer.power"})
     setting(key, "0", "more than 0");
-  for (const char* key : {"objectives.mask_rate", "objectives.content_first", "objectives.sibling_negatives", "optimizer.warmup",
-                          "train.curriculum"})
+  for (const char* key : {"objectives.mask_rate", "objectives.content_first", "objectives.sibling_negatives",
+                          "optimizer.warmup", "train.curriculum"})
     setting(key, "1.5", "0 to 1");
   for (const char* key : {"optimizer.beta1", "optimizer.beta2"}) setting(key, "1", "at least 0 and less than 1");
   setting("image.shorter", "31", "at least 32");
@@ -149,10 +159,12 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
   CHECK(error_with("model.num_attention_heads=7") == "config: hidden_size 768 is not a multiple of 7 attention heads");
   for (const char* key : {"objectives.content_first", "objectives.sibling_negatives", "train.curriculum"})
     CHECK(error_of([&] { read(kLeast, {text(key, "=0.5")}); }) == text("setting '", key, "' needs 'data.annotations'"));
-  CHECK(error_of([&] { read(kLeast, {"data.unseen_group=unseen", "data.unseen_split=test"}); }) ==
-        "setting 'data.unseen_group' needs 'data.annotations'");
-  CHECK(error_of([&] { read(kLeast, {"objectives.mlm_weight=0", "objectives.itm_weight=0", "objectives.wpa_weight=0"}); }) ==
-        "settings: every objective has weight 0; nothing would be trained");
+  CHECK(error_of([&] {
+          read(kLeast, {"data.unseen_group=unseen", "data.unseen_split=test"});
+        }) == "setting 'data.unseen_group' needs 'data.annotations'");
+  CHECK(error_of([&] {
+          read(kLeast, {"objectives.mlm_weight=0", "objectives.itm_weight=0", "objectives.wpa_weight=0"});
+        }) == "settings: every objective has weight 0; nothing would be trained");
 }
 
 TEST_CASE("The recipes of the project are valid") {

@@ -12,8 +12,8 @@ namespace {
 
 using tests::error_of;
 using tests::lacking;
-using tests::TinyModel;
 using tests::tiny_settings;
+using tests::TinyModel;
 
 // The state_dict of transformers 5.23's ViltForMaskedLM, written out for one layer, with the released model's matching
 // head. d = hidden size, "3d" = intermediate size, ... are put in by the test.
@@ -124,10 +124,12 @@ TEST_CASE("Loading is strict: all differences are listed at once, and nothing is
   file["itm_score.fc.weight"] = Tensor::zeros({3, 16});
   file["vilt.pooler.dense.bias"] = Tensor::zeros({16}, DType::i64);
   const auto before = tiny.parameters->values().to_vector<float>();
-  const std::string message = error_of([&] { load_file_state(*tiny.parameters, one_layer().model, file, "a.safetensors"); });
-  CHECK(lacking(message, {"a.safetensors: the tensors are not those of the model; nothing was loaded", "vilt.layernorm.bias",
-                          "vilt.encoder.layer.0.attention.attention.key.weight", "classifier.weight", "itm_score.fc.weight",
-                          "[3, 16]", "[2, 16]", "vilt.pooler.dense.bias"}) == "");
+  const std::string message =
+      error_of([&] { load_file_state(*tiny.parameters, one_layer().model, file, "a.safetensors"); });
+  CHECK(lacking(message,
+                {"a.safetensors: the tensors are not those of the model; nothing was loaded", "vilt.layernorm.bias",
+                 "vilt.encoder.layer.0.attention.attention.key.weight", "classifier.weight", "itm_score.fc.weight",
+                 "[3, 16]", "[2, 16]", "vilt.pooler.dense.bias"}) == "");
   CHECK(tiny.parameters->values().to_vector<float>() == before);
 }
 

@@ -14,9 +14,10 @@ using nlohmann::json;
 using tests::error_of;
 using tests::lacking;
 
-const char* const kKeys[] = {"itm_accuracy_random", "itm_accuracy_hard", "itm_accuracy_hard_by_kind", "mlm_accuracy_content",
-                             "mlm_accuracy_wrong_image", "pointing_attention", "pointing_own_over_other", "pointing_plan",
-                             "pointing_plan_training", "pointing_chance"};
+const char* const kKeys[] = {
+    "itm_accuracy_random",      "itm_accuracy_hard",  "itm_accuracy_hard_by_kind", "mlm_accuracy_content",
+    "mlm_accuracy_wrong_image", "pointing_attention", "pointing_own_over_other",   "pointing_plan",
+    "pointing_plan_training",   "pointing_chance"};
 
 Summary example() {
   Evaluation e;
@@ -59,7 +60,8 @@ TEST_CASE("summary.json has every key, null where there is no figure") {
   CHECK(in["test"]["itm_accuracy_hard_by_kind"]["shape"] == 0.8);
   CHECK(in["test"]["pointing_plan"].is_null());
   CHECK(in["shuffled_caption"]["pointing_chance"] == 0.0);
-  for (const char* key : {"itm_accuracy_random", "itm_accuracy_hard", "itm_accuracy_hard_by_kind", "mlm_accuracy_content"})
+  for (const char* key :
+       {"itm_accuracy_random", "itm_accuracy_hard", "itm_accuracy_hard_by_kind", "mlm_accuracy_content"})
     CHECK(in["shuffled_caption"][key].is_null());
 }
 
@@ -81,9 +83,13 @@ TEST_CASE("Files that are no summary are errors that name them") {
   CHECK(lacking(error("[]"), {"summary.json: not a JSON object"}) == "");
   CHECK(lacking(error("{\"test\": "), {"summary.json: not a JSON object"}) == "");
   CHECK(lacking(error("{}"), {"summary.json: ", "train_seconds"}) == "");
-  CHECK(lacking(error(R"({"train_seconds": 1, "steps": "many", "parameters": 1})"), {"summary.json: ", "number"}) == "");
-  CHECK(lacking(error(R"({"test": {"itm_accuracy_hard_by_kind": {"colour": "x"}}, "train_seconds": 1, "steps": 1, "parameters": 1})"),
-                {"summary.json: "}) == "");
+  CHECK(lacking(error(R"({"train_seconds": 1, "steps": "many", "parameters": 1})"), {"summary.json: ", "number"}) ==
+        "");
+  CHECK(
+      lacking(
+          error(
+              R"({"test": {"itm_accuracy_hard_by_kind": {"colour": "x"}}, "train_seconds": 1, "steps": 1, "parameters": 1})"),
+          {"summary.json: "}) == "");
   CHECK(lacking(error_of([&] { read_summary(directory.path() / "none.json"); }), {"none.json"}) == "");
 }
 

@@ -95,7 +95,8 @@ inline double largest(const std::vector<double>& values) {
 }
 
 // The largest difference, as a share of the largest of `expected` (or of `scale`, if that is larger).
-inline double relative_difference(const std::vector<double>& got, const std::vector<double>& expected, double scale = 0) {
+inline double relative_difference(const std::vector<double>& got, const std::vector<double>& expected,
+                                  double scale = 0) {
   if (got.size() != expected.size()) return INFINITY;
   double difference = 0;
   for (size_t i = 0; i < got.size(); ++i) difference = std::max(difference, std::abs(got[i] - expected[i]));

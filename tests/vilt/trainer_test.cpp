@@ -98,7 +98,8 @@ bool same_bits(const fs::path& a, const fs::path& b) {
     const SafeTensors x = load_safetensors((a / file).string()), y = load_safetensors((b / file).string());
     same = same && x.tensors.size() == y.tensors.size();
     for (const auto& [name, tensor] : x.tensors)
-      if (tensor.dtype() == DType::f32) same = same && tensor.to_vector<float>() == y.tensors.at(name).to_vector<float>();
+      if (tensor.dtype() == DType::f32)
+        same = same && tensor.to_vector<float>() == y.tensors.at(name).to_vector<float>();
   }
   return same;
 }
@@ -133,7 +134,8 @@ TEST_CASE("A run leaves settings, metrics, one checkpoint and a summary with eve
       CHECK(row["evaluation"]["pointing_plan"].is_null());
       continue;
     }
-    for (const char* key : {"loss", "mlm_loss", "itm_loss", "wpa_loss", "grad_norm", "mlm_accuracy", "itm_accuracy", "learning_rate"})
+    for (const char* key :
+         {"loss", "mlm_loss", "itm_loss", "wpa_loss", "grad_norm", "mlm_accuracy", "itm_accuracy", "learning_rate"})
       CHECK(row[key].is_number());
   }
   const json summary = json::parse(contents(finished.run() / "summary.json"));
@@ -141,9 +143,9 @@ TEST_CASE("A run leaves settings, metrics, one checkpoint and a summary with eve
   CHECK(summary["parameters"].get<int64_t>() > 10000);
   CHECK(summary["train_seconds"].get<double>() > 0);
   for (const char* block : {"test", "test_unseen", "untrained", "shuffled_caption"})
-    for (const char* key : {"itm_accuracy_random", "itm_accuracy_hard", "itm_accuracy_hard_by_kind", "mlm_accuracy_content",
-                            "mlm_accuracy_wrong_image", "pointing_attention", "pointing_own_over_other", "pointing_plan",
-                            "pointing_plan_training", "pointing_chance"}) {
+    for (const char* key : {"itm_accuracy_random", "itm_accuracy_hard", "itm_accuracy_hard_by_kind",
+                            "mlm_accuracy_content", "mlm_accuracy_wrong_image", "pointing_attention",
+                            "pointing_own_over_other", "pointing_plan", "pointing_plan_training", "pointing_chance"}) {
       CAPTURE(block);
       CAPTURE(key);
       REQUIRE(summary[block].contains(key));
@@ -159,8 +161,9 @@ TEST_CASE("A run leaves settings, metrics, one checkpoint and a summary with eve
 TEST_CASE("The log says what is trained, on what, and how far it is") {
   CHECK(lacking(finished_run().log,
                 {"learning_rate = ", "loss = 1 · mlm (mean over masked tokens) + 1 · itm (mean over pairs) + 0.1 · wpa",
-                 "40 captions of 40 images; vocabulary of ", "image cache up to 1024 MiB", "step      4", "4 of val: matching random ",
-                 "trained 8 steps in ", "% of it waiting for data", "0 images left out", "evaluating on 40 captions of split test"}) == "");
+                 "40 captions of 40 images; vocabulary of ", "image cache up to 1024 MiB", "step      4",
+                 "4 of val: matching random ", "trained 8 steps in ", "% of it waiting for data", "0 images left out",
+                 "evaluating on 40 captions of split test"}) == "");
 }
 
 TEST_CASE("A run that is stopped and continued ends with the same bits, metrics and figures as one that was not") {
@@ -227,9 +230,12 @@ TEST_CASE("Other settings are refused, all differences listed; nothing is change
   settings.train.log_every = 1;
   settings.train.title = "free";
   const std::string message = train_error(settings);
-  CHECK(lacking(message, {run.string().c_str(), ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place",
-                          "\n  now     [train] steps = 9", "\n  before  [train] steps = 8", "\n  now     [optimizer] learning_rate = 0.001",
-                          "\n  before  [optimizer] learning_rate = 0.002"}) == "");
+  CHECK(lacking(message,
+                {run.string().c_str(),
+                 ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place",
+                 "\n  now     [train] steps = 9", "\n  before  [train] steps = 8",
+                 "\n  now     [optimizer] learning_rate = 0.001", "\n  before  [optimizer] learning_rate = 0.002"}) ==
+        "");
   CHECK(message.find("title") == std::string::npos);
   CHECK(message.find("log_every") == std::string::npos);
   CHECK(contents(run / "settings.toml") == before);
@@ -244,7 +250,8 @@ TEST_CASE("A run that cannot begin leaves nothing behind, and takes nothing away
     CHECK(lacking(train_error(settings, true), parts) == "");
   };
   const auto all = [&] {
-    fails([](Settings& s) { s.data.captions = "/nowhere/set.json"; }, {"/nowhere/set.json: no such file (setting 'data.captions')"});
+    fails([](Settings& s) { s.data.captions = "/nowhere/set.json"; },
+          {"/nowhere/set.json: no such file (setting 'data.captions')"});
     fails([](Settings& s) { s.data.vocabulary = "/nowhere/vocab.txt"; },
           {"/nowhere/vocab.txt: no vocabulary there; `vilt vocab` makes one from the captions"});
     fails([](Settings& s) { s.data.images = "/nowhere"; }, {"/nowhere"});
@@ -255,7 +262,8 @@ TEST_CASE("A run that cannot begin leaves nothing behind, and takes nothing away
     fails([](Settings& s) { s.data.unseen_split = "new"; }, {"no image has the split 'new'"});
     fails([](Settings& s) { s.data.unseen_group = "new"; },
           {"data: no sentence of the split 'test_unseen' is in the group 'new' (data.unseen_group)"});
-    fails([](Settings& s) { s.train.curriculum = 0.5, s.train.curriculum_group = "none"; }, {"'none' (train.curriculum_group)"});
+    fails([](Settings& s) { s.train.curriculum = 0.5, s.train.curriculum_group = "none"; },
+          {"'none' (train.curriculum_group)"});
     fails([](Settings& s) { s.model.num_attention_heads = 3; }, {"config: hidden_size 16 is not a multiple of 3"});
   };
   all();
@@ -277,7 +285,8 @@ TEST_CASE("Too many bad images stop the run, and it can be begun again with othe
   for (size_t i = 0; i < 5; ++i) std::ofstream(dataset.images()[i].path) << "no picture";
   settings.data.max_bad_files = 1;
   settings.train.checkpoint_every = 0;
-  CHECK(lacking(train_error(settings), {"data: 2 images cannot be used, more than data.max_bad_files (1); the last: ", ".jpg"}) == "");
+  CHECK(lacking(train_error(settings),
+                {"data: 2 images cannot be used, more than data.max_bad_files (1); the last: ", ".jpg"}) == "");
   settings.data.max_bad_files = 10;
   const std::string log = train_log(settings);
   CHECK(lacking(log, {"trained 8 steps", " images left out"}) == "");
@@ -308,7 +317,8 @@ TEST_CASE("The report is made at the end, from the trained and the untrained mod
     ++calls;
     CHECK(given.train.steps == 2);
     CHECK(summary.blocks.contains("untrained"));
-    CHECK(trained.vilt.pooler.weight.value().to_vector<float>() != untrained.vilt.pooler.weight.value().to_vector<float>());
+    CHECK(trained.vilt.pooler.weight.value().to_vector<float>() !=
+          untrained.vilt.pooler.weight.value().to_vector<float>());
     CHECK(test.dataset().sentences().size() == 40);
     CHECK_FALSE(fs::exists(directory.path() / "run" / "summary.json"));
   };
