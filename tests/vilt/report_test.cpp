@@ -51,8 +51,13 @@ std::string malformed(const std::string& page) {
 std::vector<std::string> references(const std::string& page) {
   std::vector<std::string> out;
   const std::regex pattern(R"re((src=|href=|action=|url\(|@import|https?:|//[a-z])[^>\s]{0,40})re");
-  const std::string without_pictures =
-      std::regex_replace(page, std::regex("data:image/png;base64,[A-Za-z0-9+/=]*"), "data:");
+  // std::regex needs a stack as deep as its match is long: the pictures are cut out by hand.
+  const std::string picture = "data:image/png;base64,";
+  std::string without_pictures = page;
+  for (size_t at = 0; (at = without_pictures.find(picture, at)) != std::string::npos; at += 5) {
+    const size_t end = without_pictures.find_first_of("\"')", at);
+    without_pictures.replace(at, end == std::string::npos ? end : end - at, "data:");
+  }
   for (auto it = std::sregex_iterator(without_pictures.begin(), without_pictures.end(), pattern);
        it != std::sregex_iterator(); ++it) {
     const std::string found = it->str();
