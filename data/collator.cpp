@@ -44,14 +44,9 @@ Collator::Collator(const SampleSource& source, const CollatorOptions& options, Q
         "' (train.curriculum_group)");
 }
 
-int64_t Collator::steps_per_epoch() const {
-  const auto count = static_cast<int64_t>(source_.dataset().sentences().size());
-  return std::max<int64_t>(1, count / options_.batch_size);
-}
-
 Collator::Order Collator::epoch_order(bool in_curriculum, int64_t epoch) const {
   const std::lock_guard lock(mutex_);
-  Order& entry = orders_[{in_curriculum, epoch}];
+  Order& entry = orders_[{!in_curriculum, epoch}];
   if (!entry) {
     std::vector<int64_t> order = group_;
     if (!in_curriculum) {

@@ -24,7 +24,6 @@ struct CollatorOptions {
   bool false_images_in_batch = false;  // other false images: from the step's own images, or from the whole data set
   int64_t curriculum_steps = 0;     // these first steps use only ...
   std::string curriculum_group;     // ... sentences of this annotated group
-  int64_t max_bad_files = 100;
 };
 
 // Images that cannot be used: named once, counted, never read again, replaced. Thread-safe.
@@ -49,7 +48,6 @@ class Collator {
 
   // The micro-batches of step `step`, counted from 0. Thread-safe.
   std::vector<PretrainBatch> step(int64_t step) const;
-  int64_t steps_per_epoch() const;
 
  private:
   struct Draw {  // one pair of a step
@@ -76,7 +74,9 @@ class Collator {
   std::vector<int64_t> group_;  // sentences of the curriculum group
 
   mutable std::mutex mutex_;
-  mutable std::map<std::pair<bool, int64_t>, Order> orders_;  // of the last epochs asked for
+  // Of the latest epochs, by (after the curriculum, epoch): in the order in which training comes to them, so that the
+  // first is the one to forget.
+  mutable std::map<std::pair<bool, int64_t>, Order> orders_;
 };
 
 }  // namespace tessera

@@ -83,7 +83,6 @@ CollatorOptions collator_options(const Settings& settings) {
   options.false_images_in_batch = objectives.false_images == "batch";
   options.curriculum_steps = std::llround(settings.train.curriculum * static_cast<double>(settings.train.steps));
   options.curriculum_group = settings.train.curriculum_group;
-  options.max_bad_files = settings.data.max_bad_files;
   return options;
 }
 
