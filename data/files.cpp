@@ -58,12 +58,6 @@ std::filesystem::path partial_path(const std::filesystem::path& path) {
   return partial;
 }
 
-bool flush_folder(const std::filesystem::path& path) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return descriptor.get() >= 0 && ::fsync(descriptor.get()) == 0;
-}
-
 }  // namespace
 
 std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t limit) {
@@ -108,7 +102,12 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
     errno = error;
     fail_with_errno("cannot write", path);
   }
-  if (on_disk && !flush_folder(path)) fail_with_errno("cannot flush the folder of", path);
+  if (on_disk) flush_folder(path.has_parent_path() ? path.parent_path() : ".");
+}
+
+void flush_folder(const std::filesystem::path& folder) {
+  const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() < 0 || ::fsync(descriptor.get()) != 0) fail_with_errno("cannot flush the folder", folder);
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::span<const uint8_t> bytes, Durability durability) {

@@ -27,4 +27,7 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const ui
 void write_file_atomically(const std::filesystem::path& path, std::string_view contents,
                            Durability durability = Durability::process);
 
+// Flushes the names in a folder to the disk: a rename in it then outlasts a loss of power.
+void flush_folder(const std::filesystem::path& folder);
+
 }  // namespace tessera

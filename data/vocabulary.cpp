@@ -200,7 +200,7 @@ std::vector<std::string> VocabularyTrainer::train(size_t size, int64_t min_count
 void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& tokens) {
   std::string lines;
   for (const std::string& token : tokens) lines += token + '\n';
-  write_file_atomically(path, lines);
+  write_file_atomically(path, lines, Durability::power);
 }
 
 }  // namespace tessera

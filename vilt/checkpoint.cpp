@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-const std::string kPrefix = "checkpoint-";
+const std::string kPrefix = "checkpoint-", kPartialPrefix = "partial-" + kPrefix;
 
 Json read_json(const fs::path& path) {
   const std::vector<uint8_t> bytes = read_file(path);
@@ -87,6 +87,27 @@ int64_t step_of(const fs::path& path) {
   return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) ? std::stoll(digits) : -1;
 }
 
+// Takes a checkpoint's name away before its files, so that no half of one is ever found under it.
+void remove_whole(const fs::path& checkpoint) {
+  if (!fs::exists(checkpoint)) return;
+  const fs::path aside = checkpoint.parent_path() / (kPartialPrefix + "old");
+  fs::remove_all(aside);
+  fs::rename(checkpoint, aside);
+  fs::remove_all(aside);
+}
+
+// Also removes what was being written or removed when an earlier process was killed.
+void remove_checkpoints_but(const fs::path& run, int64_t kept_step) {
+  std::vector<fs::path> checkpoints, partial;
+  for (const fs::directory_entry& entry : fs::directory_iterator(run)) {
+    const int64_t step = step_of(entry.path());
+    if (step >= 0 && step != kept_step) checkpoints.push_back(entry.path());
+    if (entry.path().filename().string().starts_with(kPartialPrefix)) partial.push_back(entry.path());
+  }
+  for (const fs::path& checkpoint : checkpoints) remove_whole(checkpoint);
+  for (const fs::path& left : partial) fs::remove_all(left);
+}
+
 }  // namespace
 
 void save_checkpoint(const fs::path& run, const TrainingState& state, const ModelConfig& config,
@@ -94,7 +115,7 @@ void save_checkpoint(const fs::path& run, const TrainingState& state, const Mode
                      const AdamW& optimizer) {
   fs::create_directories(run);
   const fs::path final_place = run / (kPrefix + std::to_string(state.step));
-  const fs::path beside = run / ("partial-" + kPrefix + std::to_string(state.step));
+  const fs::path beside = run / (kPartialPrefix + std::to_string(state.step));
   fs::remove_all(beside);
   fs::create_directories(beside);
   StateDict tensors;
@@ -105,13 +126,14 @@ void save_checkpoint(const fs::path& run, const TrainingState& state, const Mode
   write_file_atomically(beside / "preprocessor_config.json", preprocessing_json(preprocessing), Durability::power);
   write_vocabulary(beside / "vocab.txt", vocabulary.tokens());
   write_file_atomically(beside / "state.json", state_json(state), Durability::power);
-  fs::remove_all(final_place);
+  remove_whole(final_place);
   fs::rename(beside, final_place);
-  for (const fs::directory_entry& entry : fs::directory_iterator(run)) {
-    const std::string name = entry.path().filename().string();
-    const int64_t step = step_of(entry.path());
-    if ((step >= 0 && step != state.step) || name.starts_with("partial-" + kPrefix)) fs::remove_all(entry.path());
-  }
+  flush_folder(run);  // before those are gone that it takes the place of
+  remove_checkpoints_but(run, state.step);
+}
+
+void remove_checkpoints(const fs::path& run) {
+  if (fs::is_directory(run)) remove_checkpoints_but(run, -1);
 }
 
 std::optional<fs::path> newest_checkpoint(const fs::path& run) {

@@ -38,6 +38,9 @@ void save_checkpoint(const std::filesystem::path& run, const TrainingState& stat
                      const SampleOptions& preprocessing, const Wordpiece& vocabulary, const ParameterSet& parameters,
                      const AdamW& optimizer);
 
+// Removes the checkpoints of `run`; killed in between, those that remain are whole.
+void remove_checkpoints(const std::filesystem::path& run);
+
 // The checkpoint with the highest step in `run`, if there is one.
 std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& run);
 

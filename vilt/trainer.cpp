@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -17,6 +16,7 @@
 #include "vilt/checkpoint.h"
 #include "vilt/initialise.h"
 #include "vilt/learner.h"
+#include "vilt/metrics_file.h"
 
 namespace tessera {
 namespace {
@@ -64,27 +64,6 @@ void check_same_settings(const fs::path& stored, const std::string& current) {
         ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place", differences);
 }
 
-// metrics.jsonl: rows are written whole, and rows after the step that a run continues from are dropped.
-class Metrics {
- public:
-  Metrics(const fs::path& path, int64_t resume_step) {
-    std::string kept;
-    std::ifstream in(path);
-    for (std::string line; std::getline(in, line);) {
-      const Json row = Json::parse(line, nullptr, false);
-      if (row.is_object() && row.value("step", int64_t{0}) <= resume_step) kept += line + "\n";
-    }
-    in.close();
-    write_file_atomically(path, kept);
-    out_.open(path, std::ios::app);
-    check(out_.good(), path.string(), ": cannot be written");
-  }
-  void write(const Json& row) { out_ << row.dump() + "\n" << std::flush; }
-
- private:
-  std::ofstream out_;
-};
-
 // The row of metrics.jsonl for an interval.
 Json interval_row(const Interval& interval, double train_seconds, int64_t batch_size) {
   const StepReport& sum = interval.sum;
@@ -114,6 +93,20 @@ std::string number(double value, int digits) {
 
 std::string figure(const Figure& value) { return value ? number(*value, 3) : "-"; }
 
+// The line at the bottom of a terminal that is written over and over. It is gone before anything else is printed, and
+// also when an error ends the run.
+class ProgressLine {
+ public:
+  ~ProgressLine() { clear(); }
+  void show(const std::string& line) const {
+    if (terminal_) std::cerr << "\r\033[K" + line << std::flush;
+  }
+  void clear() const { show(""); }
+
+ private:
+  bool terminal_ = isatty(STDERR_FILENO) != 0;
+};
+
 // A split of the data set, ready to draw from.
 struct Split {
   Dataset dataset;
@@ -133,8 +126,8 @@ class Run {
   void remove_earlier_run() const;
   bool resume();
   void train_until_done(const Collator& collator, const Quarantine& quarantine);
-  void log_interval(Metrics& metrics);
-  void evaluate_now(Metrics& metrics);
+  void log_interval(MetricsFile& metrics);
+  void evaluate_now(MetricsFile& metrics);
   void checkpoint();
   Summary finish();
 
@@ -147,7 +140,7 @@ class Run {
   std::unique_ptr<Learner> learner_;
   double train_seconds_ = 0;
   Interval interval_;
-  bool terminal_ = isatty(STDERR_FILENO) != 0;
+  ProgressLine progress_;
 };
 
 Split Run::open(const std::string& split) const {
@@ -173,8 +166,10 @@ void Run::check_test_splits() const {
 }
 
 void Run::remove_earlier_run() const {
-  while (const auto old = newest_checkpoint(out_)) fs::remove_all(*old);
-  for (const char* name : {"metrics.jsonl", "summary.json", "report.html", "settings.toml"}) fs::remove(out_ / name);
+  // summary.json first: killed in between, the run must not pass for a finished one.
+  for (const char* name : {"summary.json", "report.html", "metrics.jsonl"}) fs::remove(out_ / name);
+  remove_checkpoints(out_);
+  fs::remove(out_ / "settings.toml");
 }
 
 // True if there is a checkpoint to continue from.
@@ -182,6 +177,8 @@ bool Run::resume() {
   const auto newest = newest_checkpoint(out_);
   if (!newest) return false;
   const TrainingState state = read_training_state(*newest);
+  check(Wordpiece::from_file(*newest / "vocab.txt").tokens() == vocabulary_->tokens(), newest->string(),
+        ": was trained with another vocabulary; use --fresh to start over or train.out=FOLDER for another place");
   load_checkpoint(*newest, settings_.model, learner_->parameters(), learner_->optimizer());
   check(learner_->updates() == state.step, newest->string(), ": state.json is of step ", state.step,
         ", optimizer.safetensors of ", learner_->updates());
@@ -203,22 +200,20 @@ void Run::checkpoint() {
                   learner_->optimizer());
 }
 
-void Run::log_interval(Metrics& metrics) {
+void Run::log_interval(MetricsFile& metrics) {
   const Interval interval = std::exchange(interval_, {});
   const Json row = interval_row(interval, train_seconds_, settings_.train.batch_size);
-  metrics.write(row);
-  if (terminal_) {
-    const double left = interval.seconds / static_cast<double>(interval.steps) *
-                        static_cast<double>(settings_.train.steps - interval.sum.step);
-    std::cerr << "\r\033[K" << "step " << interval.sum.step << "/" << settings_.train.steps << "  loss "
-              << number(row["loss"].get<double>(), 3) << "  mlm " << number(row["mlm_loss"].get<double>(), 3) << "  itm "
-              << number(row["itm_loss"].get<double>(), 3) << "  wpa " << number(row["wpa_loss"].get<double>(), 3) << "  "
-              << number(row["samples_per_second"].get<double>(), 0) << " pairs/s  data wait "
-              << number(100 * row["data_wait_share"].get<double>(), 0) << " %  " << clock_text(left) << " left" << std::flush;
-  }
+  metrics.write(row.dump());
+  const double left = interval.seconds / static_cast<double>(interval.steps) *
+                      static_cast<double>(settings_.train.steps - interval.sum.step);
+  const auto figure_of = [&](const char* name, int digits) { return number(row[name].get<double>(), digits); };
+  progress_.show(text("step ", interval.sum.step, "/", settings_.train.steps, "  loss ", figure_of("loss", 3), "  mlm ",
+                      figure_of("mlm_loss", 3), "  itm ", figure_of("itm_loss", 3), "  wpa ", figure_of("wpa_loss", 3), "  ",
+                      figure_of("samples_per_second", 0), " pairs/s  data wait ",
+                      number(100 * row["data_wait_share"].get<double>(), 0), " %  ", clock_text(left), " left"));
 }
 
-void Run::evaluate_now(Metrics& metrics) {
+void Run::evaluate_now(MetricsFile& metrics) {
   EvaluationOptions options;
   options.limit = settings_.train.evaluate_samples;
   options.controls = false;
@@ -227,8 +222,8 @@ void Run::evaluate_now(Metrics& metrics) {
   row["step"] = learner_->updates();
   row["seconds"] = train_seconds_;
   row["evaluation"] = Json::parse(evaluation_json(e));
-  metrics.write(row);
-  if (terminal_) std::cerr << "\r\033[K" << std::flush;
+  metrics.write(row.dump());
+  progress_.clear();
   log_ << "step " << std::setw(6) << learner_->updates() << "  " << clock_text(train_seconds_) << "  " << e.samples
        << " of " << settings_.data.validation_split << ": matching random " << figure(e.itm_accuracy_random) << ", sibling "
        << figure(e.itm_accuracy_hard) << "; masked words " << figure(e.mlm_accuracy_content) << "; attention points "
@@ -236,7 +231,7 @@ void Run::evaluate_now(Metrics& metrics) {
 }
 
 void Run::train_until_done(const Collator& collator, const Quarantine& quarantine) {
-  Metrics metrics(out_ / "metrics.jsonl", learner_->updates());
+  MetricsFile metrics(out_ / "metrics.jsonl", learner_->updates());
   Loader loader([&](int64_t step) { return collator.step(step); }, learner_->updates(), settings_.train.steps,
                 static_cast<int>(settings_.data.workers), settings_.data.prefetch);
   double waited = 0;
@@ -317,7 +312,8 @@ Summary Run::go() {
        << vocabulary_->size() << "; " << learner_->parameters().total() << " parameters; image cache up to "
        << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count() << " threads" << std::endl;
   Quarantine quarantine(settings_.data.max_bad_files, [this](const std::string& reason) {
-    std::cerr << (terminal_ ? "\r\033[K" : "") << "left out: " << reason << std::endl;
+    progress_.clear();
+    std::cerr << "left out: " + reason + "\n" << std::flush;
   });
   const Collator collator(*train_->source, collator_options(settings_), quarantine);
   // Nothing is written or removed before everything that the settings name has been found: a run that fails above can be

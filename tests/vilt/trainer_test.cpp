@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "data/files.h"
+#include "data/vocabulary.h"
 #include "nn/safetensors.h"
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
@@ -302,6 +303,19 @@ TEST_CASE("A checkpoint whose files are of different steps is refused") {
   json_text.replace(json_text.find("\"step\": 2"), 9, "\"step\": 1");
   std::ofstream(state) << json_text;
   CHECK(lacking(train_error(settings), {"checkpoint-2: state.json is of step 1, optimizer.safetensors of 2"}) == "");
+}
+
+TEST_CASE("A run is not continued with another vocabulary of the same size") {
+  const TemporaryDirectory directory;
+  Settings settings = settings_in(directory.path() / "run");
+  settings.data.vocabulary = directory.path() / "vocab.txt";
+  std::vector<std::string> tokens = tests::tiny_scenes().vocabulary().tokens();
+  write_vocabulary(settings.data.vocabulary, tokens);
+  train_until(settings, "step      4");
+  std::swap(tokens[tokens.size() - 1], tokens[tokens.size() - 2]);
+  write_vocabulary(settings.data.vocabulary, tokens);
+  CHECK(lacking(train_error(settings), {"checkpoint-2: was trained with another vocabulary; use --fresh to start over or "
+                                        "train.out=FOLDER for another place"}) == "");
 }
 
 TEST_CASE("The report is made at the end, from the trained and the untrained model") {
