@@ -9,7 +9,6 @@ Variable::Variable(Tensor value, bool requires_grad) : value_(std::move(value)),
         " cannot require a gradient");
   tape_->shape = value_.shape();
   tape_->dtype = value_.dtype();
-  tape_->version = value_.version_counter();
   tape_->requires_grad = requires_grad;
 }
 

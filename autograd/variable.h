@@ -17,7 +17,6 @@ class Node;
 struct TapeData {
   Shape shape;
   DType dtype = DType::f32;
-  std::shared_ptr<std::atomic<uint64_t>> version;  // of the value
   bool requires_grad = false;
   std::shared_ptr<Node> node;  // that computed the value; none for a leaf
   int output = 0;              // which of the node's outputs

@@ -1,6 +1,5 @@
 #include "data/batch.h"
 
-#include <cstring>
 
 #include "data/position_taps.h"
 

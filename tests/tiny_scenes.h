@@ -2,7 +2,6 @@
 // tests.
 #pragma once
 
-#include <map>
 #include <memory>
 
 #include "data/samples.h"

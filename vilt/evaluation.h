@@ -16,7 +16,6 @@
 // Figures that the data set cannot give (no annotations) are absent.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>

@@ -4,8 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <functional>
-#include <map>
 #include <sstream>
 #include <variant>
 

@@ -1,6 +1,5 @@
 #include "data/scenes/scenes.h"
 
-#include <algorithm>
 
 #include "tensor/error.h"
 #include "tensor/philox.h"

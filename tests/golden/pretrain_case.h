@@ -8,7 +8,6 @@
 #include "data/batch.h"
 #include "nn/safetensors.h"
 #include "vilt/model.h"
-#include "vilt/state_dict.h"
 
 namespace tessera::golden {
 

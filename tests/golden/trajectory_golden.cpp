@@ -1,6 +1,5 @@
 // training_trajectory: optimiser steps of the pre-training model, losses and gradient norms on the way, parameters at the
 // end.
-#include <cmath>
 
 #include "nn/adamw.h"
 #include "nn/schedule.h"

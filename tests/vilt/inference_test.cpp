@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include "autograd/functions.h"
-#include "autograd/tape.h"
 #include "tests/vilt/tiny_model.h"
 
 namespace tessera {

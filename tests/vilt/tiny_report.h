@@ -4,7 +4,6 @@
 #include <cmath>
 #include <fstream>
 #include <memory>
-#include <sstream>
 
 #include "data/scenes/scenes.h"
 #include "data/vocabulary.h"

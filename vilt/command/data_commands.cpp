@@ -3,7 +3,6 @@
 #include <iostream>
 
 #include "data/dataset.h"
-#include "data/files.h"
 #include "data/progress.h"
 #include "data/scenes/scenes.h"
 #include "data/vocabulary.h"
