@@ -84,6 +84,20 @@ std::set<std::string> names_in(const fs::path& folder) {
   return out;
 }
 
+TEST_CASE("Checkpoints are removed with what killed processes have left; nothing else is") {
+  const SavedRun saved;
+  fs::copy(saved.checkpoint, saved.run / "checkpoint-1", fs::copy_options::recursive);
+  fs::create_directories(saved.run / "partial-checkpoint-3");
+  fs::create_directories(saved.run / "partial-checkpoint-old");
+  std::ofstream(saved.run / "checkpoint-notes.txt") << "mine";
+  remove_checkpoints(saved.run);
+  CHECK_FALSE(newest_checkpoint(saved.run).has_value());
+  REQUIRE(fs::exists(saved.run / "checkpoint-notes.txt"));
+  fs::remove(saved.run / "checkpoint-notes.txt");
+  CHECK(fs::is_empty(saved.run));
+  remove_checkpoints(saved.run / "nowhere");
+}
+
 }  // namespace
 
 TEST_CASE("k steps, a checkpoint, and the rest equal all steps at once, bit for bit") {
