@@ -1,4 +1,5 @@
 #include "tests/golden/pretrain_case.h"
+#include "vilt/state_dict.h"
 
 namespace tessera::golden {
 namespace {

@@ -7,6 +7,7 @@
 #include "tests/golden/json.h"
 #include "tests/golden/pretrain_case.h"
 #include "vilt/objectives.h"
+#include "vilt/state_dict.h"
 
 namespace tessera::golden {
 namespace {
