@@ -1,5 +1,5 @@
-// Every differentiable op. Each is defined in autograd/ops/<name>.cpp, on top of the kernel of the same name in
-// tensor/ops/<name>.h, which documents shapes, formulas and gradients.
+// Every differentiable op. Each group names the files that define it, on top of the kernels in the files of the same
+// names in tensor/ops/, whose headers document shapes, formulas and gradients.
 //
 // f32 and f64; all inputs of a call must have one dtype (no implicit promotion), index tensors are i64.
 #pragma once
@@ -78,7 +78,7 @@ struct AddLayerNorm {
 AddLayerNorm dropout_add_layer_norm(const Variable& x, const Variable& residual, const Variable& weight,
                                     const Variable& bias, double eps, double p, const Ticket& ticket);
 
-// ---- rows (autograd/ops/embedding.cpp, gather_rows.cpp, interpolate_rows.cpp) ----
+// ---- rows (autograd/ops/gather_rows.cpp) ----
 // table [rows, d], ids i64 of any shape → [ids..., d].
 Variable embedding(const Variable& table, const Tensor& ids);
 // Row index[i] of the sources laid one after another: sources [n_k, d], index i64 [n] → [n, d].
@@ -95,7 +95,7 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
 // Self-attention on a fused projection qkv [tokens, 3 · heads · head size]: q, k and v side by side.
 Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t heads, bool causal = false);
 
-// ---- losses (autograd/ops/cross_entropy.cpp, bce_with_logits.cpp) ----
+// ---- losses (autograd/ops/cross_entropy.cpp) ----
 enum class Reduction : uint8_t { mean, sum };
 // logits [n, classes], labels i64 [n]; rows whose label is `ignore_index` do not count. mean: over the rows that count
 // (0 if there is none).
@@ -104,7 +104,7 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction r
 // Elementwise binary cross-entropy; targets in [0, 1], logits' shape. mean: over all elements.
 Variable bce_with_logits(const Variable& logits, const Tensor& targets, Reduction reduction = Reduction::mean);
 
-// ---- optimal transport (autograd/ops/cosine_cost.cpp, transport_distance.cpp) ----
+// ---- optimal transport (autograd/ops/cosine_cost.cpp) ----
 // 1 - cosine of every row of x [m, d] with every row of y [n, d] → [m, n]; norms are floored at eps.
 Variable cosine_cost(const Variable& x, const Variable& y, double eps = 1e-5);
 // The same for ragged pairs: sample s has rows cu_x[s] .. cu_x[s+1] of x and cu_y[s] .. of y. Result flat

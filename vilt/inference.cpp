@@ -152,6 +152,14 @@ std::vector<WordMaps> word_maps(const PretrainModel& model, const std::vector<Te
   return out;
 }
 
+std::vector<float> word_map(const std::vector<float>& map, int64_t patches, std::span<const int64_t> tokens) {
+  std::vector<float> out(static_cast<size_t>(patches), 0.0f);
+  for (const int64_t token : tokens)
+    for (int64_t p = 0; p < patches; ++p)
+      out[static_cast<size_t>(p)] += map[static_cast<size_t>((token - 1) * patches + p)];
+  return out;
+}
+
 double normalised_entropy(std::span<const float> weights) {
   if (weights.size() < 2) return 0;
   double total = 0, entropy = 0;

@@ -47,6 +47,10 @@ struct PlanSettings {
 std::vector<WordMaps> word_maps(const PretrainModel& model, const std::vector<TextImage>& pairs,
                                 const PlanSettings& settings = {});
 
+// One word's map: the rows of its pieces added up. `map` is [words, patches]; `tokens` are places in the sequence, where
+// [CLS] is 0, so that token 1 is row 0.
+std::vector<float> word_map(const std::vector<float>& map, int64_t patches, std::span<const int64_t> tokens);
+
 // Entropy of a word's row, divided by log(patches): 1 is uniform, 0 a single patch. One patch gives 0.
 double normalised_entropy(std::span<const float> weights);
 

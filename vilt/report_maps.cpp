@@ -1,7 +1,6 @@
 // Where words look: attention and transport plans over held-out pictures, of the trained model, of the untrained one,
 // and with a caption that is not true of the picture.
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "vilt/heat_map.h"
@@ -12,13 +11,6 @@ namespace tessera {
 namespace {
 
 constexpr size_t kMostWords = 8;  // of one caption
-
-std::vector<float> row_of(const std::vector<float>& map, int64_t patches, const ReportWord& word) {
-  std::vector<float> out(static_cast<size_t>(patches), 0.0f);
-  for (const int64_t token : word.tokens)  // row 0 is the token after [CLS]
-    for (size_t p = 0; p < out.size(); ++p) out[p] += map[static_cast<size_t>((token - 1) * patches) + p];
-  return out;
-}
 
 std::string hex(Colour colour) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -81,19 +73,6 @@ std::optional<Box> box_of(const ReportPair& pair, const Annotation* annotation, 
                     pair.resized->original_width, pair.resized->image.height, pair.resized->image.width);
 }
 
-// Whether the patch of largest weight has its centre in the box; ties share the hit, as in the evaluation.
-double hit(const Canvas& canvas, const std::vector<float>& weights, const Box& box) {
-  const std::vector<bool> inside = patches_in_box(box, canvas.grid, canvas.patch);
-  const float largest = *std::max_element(weights.begin(), weights.end());
-  double hits = 0, ties = 0;
-  for (size_t p = 0; p < weights.size(); ++p) {
-    if (weights[p] < largest - 1e-6f * std::abs(largest)) continue;
-    ++ties;
-    hits += inside[p];
-  }
-  return hits / ties;
-}
-
 std::string shares_attribute(const std::vector<float>& weights) {
   double total = 0;
   for (const float w : weights) total += static_cast<double>(w);
@@ -115,7 +94,7 @@ std::string map_html(const Canvas& canvas, const std::string& name, const Report
   out += text("</svg><figcaption><b title=\"entropy divided by that of a flat map\">",
               fixed(normalised_entropy(weights), 2), "</b>");
   if (box && scored) {
-    const double points = hit(canvas, weights, *box);
+    const double points = pointing_hit(weights, patches_in_box(*box, canvas.grid, canvas.patch));
     out += points > 0.999   ? " <i class=\"right\" title=\"the largest weight is in the box\">✓</i>"
            : points < 0.001 ? " <i class=\"wrong\" title=\"the largest weight is outside the box\">✗</i>"
                             : " <i title=\"several largest weights, some in the box\">≈</i>";
@@ -132,11 +111,12 @@ std::string group_html(const Canvas& canvas, const std::string& title, const Wor
   const bool scored = word.head_noun;
   std::string out = "<div class=\"group\"><h5>" + title + "</h5><div class=\"three\">";
   if (!maps.attention.empty())
-    out += map_html(canvas, "attention", word, row_of(maps.attention.back(), maps.patches, word), box, scored);
-  out += map_html(canvas, plan_name(plan.beta, plan.iterations), word, row_of(maps.plan, maps.patches, word), box,
+    out += map_html(canvas, "attention", word, word_map(maps.attention.back(), maps.patches, word.tokens), box, scored);
+  out += map_html(canvas, plan_name(plan.beta, plan.iterations), word,
+                  word_map(maps.plan, maps.patches, word.tokens), box,
                   scored);
   out += map_html(canvas, plan_name(plan.training_beta, plan.training_iterations), word,
-                  row_of(maps.plan_training, maps.patches, word), box, scored);
+                  word_map(maps.plan_training, maps.patches, word.tokens), box, scored);
   return out + "</div></div>";
 }
 

@@ -1,6 +1,5 @@
 #include "data/scenes/scenes.h"
 
-
 #include "tensor/error.h"
 #include "tensor/philox.h"
 

@@ -87,15 +87,6 @@ std::string file_name(int32_t index, const std::string& word) {
   return out.str() + ".png";
 }
 
-// The rows of a word's pieces added up. Row 0 of a map is the token after [CLS].
-std::vector<float> word_row(const std::vector<float>& map, int64_t patches, const std::vector<int64_t>& pieces) {
-  std::vector<float> out(static_cast<size_t>(patches), 0.0f);
-  for (const int64_t piece : pieces)
-    for (int64_t p = 0; p < patches; ++p)
-      out[static_cast<size_t>(p)] += map[static_cast<size_t>((piece - 1) * patches + p)];
-  return out;
-}
-
 const std::vector<float>& chosen_map(const WordMaps& maps, const AlignArguments& arguments) {
   if (arguments.map == "plan") return maps.plan;
   if (arguments.map == "plan-training") return maps.plan_training;
@@ -152,7 +143,7 @@ int run_align(const AlignArguments& arguments) {
   const int scale = std::max(1, 384 / std::max(picture.image.width, picture.image.height));
   std::cout << std::left << std::setw(18) << "word" << "entropy  largest patch (row, column) and its share\n";
   for (int32_t w = 0; w < words.count(); ++w) {
-    const std::vector<float> row = word_row(map, maps.patches, words.pieces(w));
+    const std::vector<float> row = word_map(map, maps.patches, words.pieces(w));
     const auto largest = std::max_element(row.begin(), row.end()) - row.begin();
     double total = 0;
     for (const float weight : row) total += static_cast<double>(weight);
