@@ -107,7 +107,10 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 
 void flush_folder(const std::filesystem::path& folder) {
   const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (descriptor.get() < 0 || ::fsync(descriptor.get()) != 0) fail_with_errno("cannot flush the folder", folder);
+  if (descriptor.get() < 0) fail_with_errno("cannot open the folder", folder);
+  // Some file systems cannot flush a folder; what is in it is whole all the same.
+  if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP)
+    fail_with_errno("cannot flush the folder", folder);
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::span<const uint8_t> bytes, Durability durability) {

@@ -113,8 +113,7 @@ std::string group_html(const Canvas& canvas, const std::string& title, const Wor
   if (!maps.attention.empty())
     out += map_html(canvas, "attention", word, word_map(maps.attention.back(), maps.patches, word.tokens), box, scored);
   out += map_html(canvas, plan_name(plan.beta, plan.iterations), word,
-                  word_map(maps.plan, maps.patches, word.tokens), box,
-                  scored);
+                  word_map(maps.plan, maps.patches, word.tokens), box, scored);
   out += map_html(canvas, plan_name(plan.training_beta, plan.training_iterations), word,
                   word_map(maps.plan_training, maps.patches, word.tokens), box, scored);
   return out + "</div></div>";

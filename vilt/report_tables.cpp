@@ -185,8 +185,7 @@ std::string tables_html(const Summary& summary) {
   if (summary.blocks.empty()) return "";
   return "<p class=\"note\">Test: pictures and captions that were not trained on. Unseen: a "
          "second test split, of what occurs in no training picture. Untrained: the same model before its first step. "
-         "Shuffled "
-         "caption: another picture's caption, which is not true of the one it is shown with.</p>\n" +
+         "Shuffled caption: another picture's caption, which is not true of the one it is shown with.</p>\n" +
          main_table(summary) + "<div class=\"side-by-side\">\n" +
          kind_table(summary, "Matching by what the sibling differs in", "difference",
                     &Evaluation::itm_accuracy_hard_by_kind) +

@@ -134,7 +134,8 @@ TEST_CASE("Training lowers the loss") {
   CHECK(last < 0.85 * first);
 }
 
-TEST_CASE("Micro-batches are invisible: the reports agree, and so do the parameters") {
+// The later reports depend on the updates before them. Gradients are compared in objectives_test.cpp.
+TEST_CASE("Micro-batches are invisible: the reports of three updates agree") {
   Settings settings = tiny_settings();
   const Batches whole(settings);
   Learner one(settings);
