@@ -236,6 +236,9 @@ void Settings::validate() const {
   const auto at_least = [](const char* key, auto value, auto least) {
     check(value >= least, "setting '", key, "' is ", value, ", expected at least ", least);
   };
+  const auto at_most = [](const char* key, int64_t value, int64_t most) {
+    check(value <= most, "setting '", key, "' is ", value, ", expected at most ", most);
+  };
   const auto share = [](const char* key, double value) {
     check(value >= 0 && value <= 1, "setting '", key, "' is ", value, ", expected 0 to 1");
   };
@@ -248,11 +251,13 @@ void Settings::validate() const {
   check(!data.captions.empty(), "setting 'data.captions' is empty, expected a Karpathy JSON file");
   check(!data.images.empty(), "setting 'data.images' is empty, expected the folder of the images");
   at_least("data.workers", data.workers, int64_t{1});
+  at_most("data.workers", data.workers, 256);  // threads: an absurd number would end in the middle of starting them
   at_least("data.prefetch", data.prefetch, int64_t{1});
   at_least("data.cache_bytes", data.cache_bytes, int64_t{0});
   at_least("data.max_bad_files", data.max_bad_files, int64_t{0});
   one_of("image.resize", image.resize, {"shorter", "none"});
   at_least("image.shorter", image.shorter, model.patch_size);
+  at_most("image.shorter", image.shorter, 16384);
   more_than_zero("image.std", image.std);
   at_least("image.max_patches", image.max_patches, int64_t{0});
   one_of("init.linear", init.linear, {"normal", "truncated_normal", "fan_in"});
@@ -291,6 +296,7 @@ void Settings::validate() const {
   at_least("train.checkpoint_every", train.checkpoint_every, int64_t{0});
   at_least("train.evaluate_samples", train.evaluate_samples, int64_t{0});
   at_least("train.threads", train.threads, int64_t{0});
+  at_most("train.threads", train.threads, 1024);
   check(!train.out.empty(), "setting 'train.out' is empty, expected a folder");
   const bool annotated = !data.annotations.empty();
   check(annotated || objectives.content_first == 0, "setting 'objectives.content_first' needs 'data.annotations'");

@@ -150,6 +150,9 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
     setting(key, "1.5", "0 to 1");
   for (const char* key : {"optimizer.beta1", "optimizer.beta2"}) setting(key, "1", "at least 0 and less than 1");
   setting("image.shorter", "31", "at least 32");
+  setting("image.shorter", "16385", "at most 16384");
+  setting("data.workers", "257", "at most 256");
+  setting("train.threads", "1025", "at most 1024");
   CHECK(error_with("data.captions=") == "setting 'data.captions' is empty, expected a Karpathy JSON file");
   CHECK(error_with("data.images=") == "setting 'data.images' is empty, expected the folder of the images");
   CHECK(error_with("train.out=") == "setting 'train.out' is empty, expected a folder");
