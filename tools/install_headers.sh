@@ -1,6 +1,7 @@
 #!/bin/sh
-# Called by `meson install`: copies every header of the library (not those of the command), with its folder, to the include
-# directory $1 (absolute, or relative to the prefix).
+# Called by `meson install`: copies the headers of the library, with their folders, to the include directory $1 (absolute, or
+# relative to the prefix). Left out: those of the command, and the insides of kernels, whose vectors are as wide as the flags
+# of their own compilation say.
 set -eu
 case $1 in
   /*) target=${DESTDIR:-}$1 ;;
@@ -8,6 +9,10 @@ case $1 in
 esac
 cd "$(dirname "$0")/.."
 find tensor autograd nn data vilt -path vilt/command -prune -o -name '*.h' -print | sort | while read -r header; do
+  case $header in
+    tensor/ops/attention_tiles.h | tensor/ops/lanes.h | tensor/ops/pack.h | tensor/ops/row_kernels.h) continue ;;
+    tensor/ops/scratch.h | tensor/ops/simd.h) continue ;;
+  esac
   mkdir -p "$target/$(dirname "$header")"
   install -m 644 "$header" "$target/$header"
 done
