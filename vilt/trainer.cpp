@@ -127,7 +127,7 @@ class Run {
   bool resume();
   void train_until_done(const Collator& collator, const Quarantine& quarantine);
   void log_interval(MetricsFile& metrics);
-  void evaluate_now(MetricsFile& metrics);
+  void evaluate_now(MetricsFile& metrics, double wait_share);
   void checkpoint();
   Summary finish();
 
@@ -213,7 +213,8 @@ void Run::log_interval(MetricsFile& metrics) {
                       number(100 * row["data_wait_share"].get<double>(), 0), " %  ", clock_text(left), " left"));
 }
 
-void Run::evaluate_now(MetricsFile& metrics) {
+// wait_share: of the training time since this process began, spent waiting for data.
+void Run::evaluate_now(MetricsFile& metrics, double wait_share) {
   EvaluationOptions options;
   options.limit = settings_.train.evaluate_samples;
   options.controls = false;
@@ -227,7 +228,8 @@ void Run::evaluate_now(MetricsFile& metrics) {
   log_ << "step " << std::setw(6) << learner_->updates() << "  " << clock_text(train_seconds_) << "  " << e.samples
        << " of " << settings_.data.validation_split << ": matching random " << figure(e.itm_accuracy_random) << ", sibling "
        << figure(e.itm_accuracy_hard) << "; masked words " << figure(e.mlm_accuracy_content) << "; attention points "
-       << figure(e.pointing_attention) << ", own above other " << figure(e.pointing_own_over_other) << std::endl;
+       << figure(e.pointing_attention) << ", own above other " << figure(e.pointing_own_over_other) << "; data wait "
+       << number(100 * wait_share, 0) << " %" << std::endl;
 }
 
 void Run::train_until_done(const Collator& collator, const Quarantine& quarantine) {
@@ -235,6 +237,7 @@ void Run::train_until_done(const Collator& collator, const Quarantine& quarantin
   Loader loader([&](int64_t step) { return collator.step(step); }, learner_->updates(), settings_.train.steps,
                 static_cast<int>(settings_.data.workers), settings_.data.prefetch);
   double waited = 0;
+  const double trained_before = train_seconds_;
   const auto due = [&](int64_t every) {
     return learner_->updates() == settings_.train.steps || (every > 0 && learner_->updates() % every == 0);
   };
@@ -246,11 +249,11 @@ void Run::train_until_done(const Collator& collator, const Quarantine& quarantin
     interval_.add(report, seconds, loader.wait_seconds() - waited);
     waited = loader.wait_seconds();
     if (due(settings_.train.log_every)) log_interval(metrics);
-    if (due(settings_.train.evaluate_every)) evaluate_now(metrics);
+    if (due(settings_.train.evaluate_every)) evaluate_now(metrics, waited / std::max(train_seconds_ - trained_before, 1e-9));
     if (due(settings_.train.checkpoint_every)) checkpoint();
   }
   log_ << "trained " << settings_.train.steps << " steps in " << clock_text(train_seconds_) << "; "
-       << number(100 * waited / std::max(train_seconds_, 1e-9), 1) << " % of it waiting for data; "
+       << number(100 * waited / std::max(train_seconds_ - trained_before, 1e-9), 1) << " % of it waiting for data; "
        << (train_->source->cached_bytes() >> 20) << " MiB of decoded images in memory; " << quarantine.count()
        << " images left out" << std::endl;
 }

@@ -6,47 +6,17 @@
 #include <set>
 
 #include "tests/data/batch_equality.h"
+#include "tests/data/collator_bench.h"
 #include "tests/error_text.h"
-#include "tests/tiny_scenes.h"
 
 namespace tessera {
 namespace {
 
+using tests::CollatorBench;
 using tests::error_of;
 using tests::lacking;
+using tests::options_of;
 using tests::tiny_scenes;
-
-// A data set, its tokenised captions and a collator on them.
-struct Bench {
-  Dataset dataset;
-  SampleSource source;
-  std::vector<std::string> reports;
-  Quarantine quarantine;
-  Collator collator;
-
-  explicit Bench(const CollatorOptions& options, Dataset set = tiny_scenes().open("train"),
-                 const SampleOptions& samples = tests::TinyScenes::sample_options(), int64_t max_bad_files = 100)
-      : dataset(std::move(set)),
-        source(dataset, tiny_scenes().vocabulary(), samples),
-        quarantine(max_bad_files, [this](const std::string& reason) { reports.push_back(reason); }),
-        collator(source, options, quarantine) {}
-
-  int64_t sentence_with_id(int64_t id) const {
-    for (size_t s = 0; s < dataset.sentences().size(); ++s)
-      if (dataset.sentences()[s].id == id) return static_cast<int64_t>(s);
-    return -1;
-  }
-  std::vector<int64_t> ids(int64_t step) const { return collator.step(step)[0].sample_ids; }
-  std::vector<float> pixels(int64_t image) const { return source.patched(image).patches; }
-};
-
-CollatorOptions options_of(int64_t batch_size = 8) {
-  CollatorOptions options;
-  options.batch_size = batch_size;
-  options.table_side = 6;
-  options.masking.rate = 0.4;
-  return options;
-}
 
 // The values of the image that a sequence uses, in raster order.
 std::vector<float> pixels_of(const PackedBatch& batch, const SequenceLayout& sequence) {
@@ -66,39 +36,10 @@ const SequenceLayout& matching_sequence(const PretrainBatch& batch, size_t pair)
   return batch.packed.sequences[static_cast<size_t>(batch.pairs()) + pair];
 }
 
-// A copy of the scenes' folder in which some image files hold rubbish.
-class DamagedScenes {
- public:
-  explicit DamagedScenes(const std::set<int64_t>& bad) {
-    std::filesystem::copy(tiny_scenes().folder(), folder(), std::filesystem::copy_options::recursive);
-    const Dataset whole = open();
-    for (const int64_t image : bad)
-      std::ofstream(whole.images()[static_cast<size_t>(image)].path, std::ios::binary) << "no picture";
-  }
-  Dataset open() const {
-    DatasetOptions options;
-    options.splits = {"train"};
-    options.annotations = folder() / "annotations.jsonl";
-    return Dataset::open(folder() / "dataset.json", folder() / "images", options);
-  }
-
- private:
-  std::filesystem::path folder() const { return directory_.path() / "scenes"; }
-  tests::TemporaryDirectory directory_;
-};
-
-Dataset one_image(const tests::TemporaryDirectory& directory) {
-  const Dataset all = tiny_scenes().open("train");
-  std::filesystem::copy_file(all.images()[0].path, directory.path() / "a.jpg");
-  const auto file = directory.write("one.json", R"({"images": [{"filename": "a.jpg", "imgid": 0, "split": "train",
-      "sentences": [{"raw": "a red ring", "sentid": 0}, {"raw": "a ring", "sentid": 1}]}]})");
-  return Dataset::open(file, directory.path(), {{"train"}, {}, true});
-}
-
 }  // namespace
 
 TEST_CASE("A step has masked texts with their images, then clean texts of which half are with theirs") {
-  const Bench bench(options_of());
+  const CollatorBench bench(options_of());
   for (int64_t step = 0; step < 4; ++step) {
     const auto batches = bench.collator.step(step);
     REQUIRE(batches.size() == 1);
@@ -121,7 +62,7 @@ TEST_CASE("A step has masked texts with their images, then clean texts of which 
 }
 
 TEST_CASE("Masked rows point at the masked places, with the original ids") {
-  const Bench bench(options_of());
+  const CollatorBench bench(options_of());
   const PretrainBatch batch = bench.collator.step(3)[0];
   const auto rows = batch.objectives.masked_rows.to_vector<int64_t>();
   const auto labels = batch.objectives.masked_labels.to_vector<int64_t>();
@@ -141,7 +82,7 @@ TEST_CASE("Masked rows point at the masked places, with the original ids") {
 }
 
 TEST_CASE("An epoch has every sentence once, the next in another order") {
-  const Bench bench(options_of());
+  const CollatorBench bench(options_of());
   std::vector<int64_t> first, second;
   for (int64_t step = 0; step < 10; ++step)
     for (const int64_t id : bench.ids(step)) (step < 5 ? first : second).push_back(id);
@@ -151,10 +92,10 @@ TEST_CASE("An epoch has every sentence once, the next in another order") {
 }
 
 TEST_CASE("A batch is a function of seed and step alone") {
-  const Bench bench(options_of()), again(options_of());
+  const CollatorBench bench(options_of()), again(options_of());
   CollatorOptions other = options_of();
   other.seed = 1;
-  const Bench different(other);
+  const CollatorBench different(other);
   const auto later = bench.collator.step(7);  // asked for before the earlier ones
   bench.collator.step(0);
   CHECK(tests::equal(later, again.collator.step(7)));
@@ -167,7 +108,7 @@ TEST_CASE("The image cache does not change a bit") {
   SampleOptions uncached = tests::TinyScenes::sample_options(), small = uncached;
   uncached.cache_bytes = 0;
   small.cache_bytes = 50'000;  // two or three pictures
-  const Bench with(options_of()), without(options_of(), tiny_scenes().open("train"), uncached),
+  const CollatorBench with(options_of()), without(options_of(), tiny_scenes().open("train"), uncached),
       little(options_of(), tiny_scenes().open("train"), small);
   for (int64_t step = 0; step < 6; ++step) {
     const auto expected = with.collator.step(step);
@@ -183,10 +124,10 @@ TEST_CASE("The image cache does not change a bit") {
 TEST_CASE("False images: siblings when asked for, otherwise from the data set or from the step") {
   CollatorOptions options = options_of();
   options.sibling_negatives = 1;
-  const Bench siblings(options);
+  const CollatorBench siblings(options);
   options.sibling_negatives = 0;
   options.false_images_in_batch = true;
-  const Bench in_batch(options);
+  const CollatorBench in_batch(options);
   int64_t outside = 0;
   for (int64_t step = 0; step < 5; ++step) {
     const PretrainBatch hard = siblings.collator.step(step)[0], batch = in_batch.collator.step(step)[0];
@@ -199,7 +140,7 @@ TEST_CASE("False images: siblings when asked for, otherwise from the data set or
       if (labels[i] == 0) CHECK(shown == siblings.pixels(sibling));
       CHECK(own.contains(pixels_of(batch.packed, matching_sequence(batch, i))));
     }
-    const PretrainBatch anywhere = Bench(options_of()).collator.step(step)[0];
+    const PretrainBatch anywhere = CollatorBench(options_of()).collator.step(step)[0];
     for (size_t i = 0; i < 8; ++i) outside += !own.contains(pixels_of(anywhere.packed, matching_sequence(anywhere, i)));
   }
   CHECK(outside > 0);
@@ -208,7 +149,7 @@ TEST_CASE("False images: siblings when asked for, otherwise from the data set or
 TEST_CASE("Above max_patches patches are sampled, distinct and in raster order, for each pass anew") {
   CollatorOptions options = options_of();
   options.max_patches = 10;
-  const Bench bench(options);
+  const CollatorBench bench(options);
   const PretrainBatch batch = bench.collator.step(0)[0];
   size_t differing = 0;
   for (size_t s = 0; s < batch.packed.sequences.size(); ++s) {
@@ -223,16 +164,16 @@ TEST_CASE("Above max_patches patches are sampled, distinct and in raster order, 
   }
   CHECK(differing >= 7);     // two samples of 10 out of 24 or 25 are equal once in two million
   options.max_patches = 25;  // the 5 x 5 patches of 80 x 80 pixels fit exactly
-  const PretrainBatch fitting = Bench(options).collator.step(0)[0];
+  const PretrainBatch fitting = CollatorBench(options).collator.step(0)[0];
   for (const SequenceLayout& sequence : fitting.packed.sequences) CHECK(sequence.patch_order.empty());
 }
 
 TEST_CASE("The micro-batches of a step hold the pairs of the whole step") {
   CollatorOptions options = options_of();
   options.max_patches = 10;
-  const Bench whole(options);
+  const CollatorBench whole(options);
   options.accumulate = 4;
-  const Bench parts(options);
+  const CollatorBench parts(options);
   const PretrainBatch batch = whole.collator.step(2)[0];
   const auto micro = parts.collator.step(2);
   REQUIRE(micro.size() == 4);
@@ -254,7 +195,7 @@ TEST_CASE("The curriculum's first steps use its group only") {
   CollatorOptions options = options_of();
   options.curriculum_steps = 6;  // 48 draws of about 20 sentences: more than two epochs of the group
   options.curriculum_group = "one_object";
-  const Bench bench(options);
+  const CollatorBench bench(options);
   size_t other = 0;
   for (int64_t step = 0; step < 11; ++step)
     for (const int64_t id : bench.ids(step)) {
@@ -269,33 +210,33 @@ TEST_CASE("Options that the annotations cannot serve are errors naming option an
   const Dataset plain = tiny_scenes().open("train", false);
   CollatorOptions options = options_of();
   options.masking.content_first = 0.5;
-  CHECK(lacking(error_of([&] { Bench(options, plain); }), {"objectives.content_first", "content_words"}) == "");
+  CHECK(lacking(error_of([&] { CollatorBench(options, plain); }), {"objectives.content_first", "content_words"}) == "");
   options = options_of();
   options.sibling_negatives = 0.5;
-  CHECK(lacking(error_of([&] { Bench(options, plain); }), {"objectives.sibling_negatives", "sibling"}) == "");
+  CHECK(lacking(error_of([&] { CollatorBench(options, plain); }), {"objectives.sibling_negatives", "sibling"}) == "");
   options = options_of();
   options.curriculum_steps = 5;
-  CHECK(lacking(error_of([&] { Bench(options, plain); }), {"train.curriculum", "group"}) == "");
+  CHECK(lacking(error_of([&] { CollatorBench(options, plain); }), {"train.curriculum", "group"}) == "");
   options.curriculum_group = "three_objects";
-  CHECK_THROWS_WITH(Bench{options},
+  CHECK_THROWS_WITH(CollatorBench{options},
                     "data: no sentence of the training split is in the group 'three_objects' "
                     "(train.curriculum_group)");
-  CHECK_THROWS_WITH(Bench(options_of(), Dataset{}), "data: the training split has no captions");
+  CHECK_THROWS_WITH(CollatorBench(options_of(), Dataset{}), "data: the training split has no captions");
   options = options_of();
   options.masked_words = options.pairs = false;
-  CHECK_THROWS_WITH(Bench{options}, "collator: neither masked words nor pairs are asked for");
+  CHECK_THROWS_WITH(CollatorBench{options}, "collator: neither masked words nor pairs are asked for");
 }
 
 TEST_CASE("Passes that no objective needs are left out") {
   CollatorOptions options = options_of();
   options.pairs = false;
-  const PretrainBatch words = Bench(options).collator.step(0)[0];
+  const PretrainBatch words = CollatorBench(options).collator.step(0)[0];
   CHECK(words.packed.sequences.size() == 8);
   CHECK(words.pairs() == 0);
   CHECK(words.masked() > 0);
   options = options_of();
   options.masked_words = false;
-  const PretrainBatch pairs = Bench(options).collator.step(0)[0];
+  const PretrainBatch pairs = CollatorBench(options).collator.step(0)[0];
   CHECK(pairs.packed.sequences.size() == 8);
   CHECK(pairs.pairs() == 8);
   CHECK(pairs.masked() == 0);
@@ -305,9 +246,9 @@ TEST_CASE("Official masking takes its budget from max_length: short captions are
   CollatorOptions options = options_of();
   options.masking.variant = MaskingOptions::official;
   options.masking.rate = 0.15;
-  const Bench bench(options);
+  const CollatorBench bench(options);
   options.masking.variant = MaskingOptions::strict;
-  const Bench strict(options);
+  const CollatorBench strict(options);
   int64_t official_masked = 0, strict_masked = 0;
   for (int64_t step = 0; step < 10; ++step) {
     official_masked += bench.collator.step(step)[0].masked();
@@ -317,7 +258,7 @@ TEST_CASE("Official masking takes its budget from max_length: short captions are
   // and for each of 80 texts the same chance of none; strict never has none.
   CHECK(strict_masked >= 80);
   CHECK(official_masked > 20);
-  const auto rows = [&](const Bench& b) {
+  const auto rows = [&](const CollatorBench& b) {
     std::set<size_t> masked_texts;
     for (int64_t step = 0; step < 10; ++step) {
       const PretrainBatch batch = b.collator.step(step)[0];
@@ -330,82 +271,6 @@ TEST_CASE("Official masking takes its budget from max_length: short captions are
   };
   CHECK(rows(strict) == 80);
   CHECK(rows(bench) < 75);
-}
-
-TEST_CASE("Bad image files are named once, counted, and replaced by a seeded draw") {
-  const std::set<int64_t> bad{3, 4, 17};
-  const DamagedScenes damaged(bad);
-  const Bench bench(options_of(), damaged.open()), again(options_of(), damaged.open());
-  for (int64_t step = 0; step < 10; ++step) {
-    const auto batches = bench.collator.step(step);
-    CHECK(batches[0].pairs() == 8);
-    for (const int64_t id : batches[0].sample_ids)
-      CHECK_FALSE(bad.contains(bench.source.image_of(bench.sentence_with_id(id))));
-  }
-  CHECK(bench.quarantine.count() == 3);
-  REQUIRE(bench.reports.size() == 3);
-  for (const int64_t image : bad) {
-    const std::string path = bench.dataset.images()[static_cast<size_t>(image)].path.string();
-    CHECK(std::count_if(bench.reports.begin(), bench.reports.end(),
-                        [&](const std::string& report) { return report.find(path) != std::string::npos; }) == 1);
-  }
-  // A collator that starts in the middle, and has seen no bad file yet, draws the same.
-  for (const int64_t step : {int64_t{9}, int64_t{2}})
-    CHECK(tests::equal(bench.collator.step(step), again.collator.step(step)));
-}
-
-TEST_CASE("A bad image in the curriculum is replaced from its group") {
-  const Dataset whole = tiny_scenes().open("train");
-  std::set<int64_t> bad;
-  CollatorOptions options = options_of();
-  options.curriculum_steps = 6;
-  options.curriculum_group = "one_object";
-  for (int64_t s = 0; s < 40 && bad.size() < 8; ++s)
-    if (*whole.annotation(s)->group == "one_object") bad.insert(whole.sentences()[static_cast<size_t>(s)].image);
-  const DamagedScenes damaged(bad);
-  const Bench bench(options, damaged.open());
-  for (int64_t step = 0; step < 6; ++step)
-    for (const int64_t id : bench.ids(step))
-      CHECK(*bench.dataset.annotation(bench.sentence_with_id(id))->group == "one_object");
-}
-
-TEST_CASE("Too many bad files stop the run; so does a data set without a good one") {
-  const DamagedScenes damaged({3, 4, 17});
-  const Bench bench(options_of(), damaged.open(), tests::TinyScenes::sample_options(), 2);
-  const std::string message = error_of([&] {
-    for (int64_t step = 0; step < 10; ++step) bench.collator.step(step);
-  });
-  CHECK(lacking(message, {"data: 3 images cannot be used, more than data.max_bad_files (2); the last: ", ".jpg"}) ==
-        "");
-  std::set<int64_t> all;
-  for (int64_t image = 0; image < 40; ++image) all.insert(image);
-  const DamagedScenes useless(all);
-  CHECK_THROWS_WITH(Bench(options_of(), useless.open()).collator.step(0),
-                    "data: of the images of 40 captions not one can be used");
-}
-
-TEST_CASE("An image whose native size is not whole patches is left out, and the message says what to do") {
-  SampleOptions samples = tests::TinyScenes::sample_options();
-  samples.patch = 32;  // 96 x 64 fits, 80 x 80 does not
-  CollatorOptions options = options_of();
-  options.table_side = 3;
-  const Bench bench(options, tiny_scenes().open("train"), samples);
-  for (int64_t step = 0; step < 5; ++step) bench.collator.step(step);
-  REQUIRE_FALSE(bench.reports.empty());
-  CHECK(bench.reports[0].find("80 x 80 pixels are not whole patches of 32; set image.resize to 'shorter'") !=
-        std::string::npos);
-}
-
-TEST_CASE("A data set of one image has no false one: every pair is true") {
-  for (const bool in_batch : {false, true}) {
-    CollatorOptions options = options_of(4);
-    options.false_images_in_batch = in_batch;
-    const tests::TemporaryDirectory directory;
-    const Bench bench(options, one_image(directory));
-    const PretrainBatch batch = bench.collator.step(0)[0];
-    CHECK(batch.objectives.pair_labels.to_vector<int64_t>() == std::vector<int64_t>{1, 1, 1, 1});
-    CHECK(batch.packed.grids.size() == 1);
-  }
 }
 
 }  // namespace tessera
