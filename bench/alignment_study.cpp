@@ -17,7 +17,7 @@
 #include "autograd/functions.h"
 #include "autograd/tape.h"
 #include "tensor/ops/ipot.h"
-#include "vilt/checkpoint.h"
+#include "vilt/load_model.h"
 #include "vilt/evaluation.h"
 #include "vilt/learner.h"
 
@@ -32,7 +32,7 @@ struct Pass {
   Tensor attention;            // [length, length]: the last layer's, mean over heads
 };
 
-Pass run(const PretrainModel& model, const SampleSource& source, int64_t sentence) {
+Pass run(const ViltWithHeads& model, const SampleSource& source, int64_t sentence) {
   const ModelConfig& config = model.vilt.config;
   BatchBuilder builder(config.patch_values(), config.table_side());
   const int image = builder.add_image(source.patched(source.image_of(sentence)));
@@ -83,7 +83,7 @@ struct Variant {
 };
 
 // Adds the hits of one sentence's head nouns; returns how many nouns there were.
-int add_hits(const PretrainModel& model, const SampleSource& source, int64_t sentence, std::vector<Variant>& variants) {
+int add_hits(const ViltWithHeads& model, const SampleSource& source, int64_t sentence, std::vector<Variant>& variants) {
   const Annotation* annotation = source.dataset().annotation(sentence);
   if (!annotation || !annotation->objects) return 0;
   const Pass pass = run(model, source, sentence);

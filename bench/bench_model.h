@@ -3,7 +3,7 @@
 
 #include "bench/bench.h"
 #include "data/batch.h"
-#include "vilt/model.h"
+#include "vilt/heads.h"
 
 namespace tessera::bench {
 
@@ -17,7 +17,7 @@ struct ModelSize {
 const ModelSize& model_size(const std::string& name);
 
 // With every matrix and table drawn from a normal distribution of deviation 0.02.
-PretrainModel make_model(const ModelSize& size);
+ViltWithHeads make_model(const ModelSize& size);
 
 struct MadeBatch {
   PretrainBatch batch;

@@ -9,7 +9,7 @@ namespace tessera::bench {
 
 void bench_step(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
-  PretrainModel model = make_model(size);
+  ViltWithHeads model = make_model(size);
   ParameterSet parameters(model);
   AdamW optimizer(parameters, {});
   const auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, true);
@@ -39,7 +39,7 @@ void bench_step(const Arguments& arguments) {
 
 void bench_infer(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
-  PretrainModel model = make_model(size);
+  ViltWithHeads model = make_model(size);
   const ParameterSet parameters(model);
   const auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, false);
   const auto forward = [&, &batch = batch] {
@@ -57,7 +57,7 @@ void bench_infer(const Arguments& arguments) {
 }
 
 void bench_adamw(const Arguments& arguments) {
-  PretrainModel model = make_model(model_size("b32"));
+  ViltWithHeads model = make_model(model_size("b32"));
   ParameterSet parameters(model);
   parameters.finish_gradients();
   Random random(2);

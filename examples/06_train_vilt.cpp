@@ -69,7 +69,7 @@ int main(int count, char** arguments) try {
   const ModelConfig config{.vocab_size = tokens, .hidden_size = 64, .num_hidden_layers = 4, .num_attention_heads = 4,
                            .intermediate_size = 256, .image_size = kPatch * kTableSide, .patch_size = kPatch,
                            .max_position_embeddings = kMaxLength, .hidden_dropout_prob = 0};
-  PretrainModel model(config);
+  ViltWithHeads model(config);
   initialise(model, {.linear = "fan_in", .positions = "cosine"}, kSeed);
   ParameterSet parameters(model);
   AdamW optimiser(parameters, {}, [](const std::string& name, const Variable& parameter) {

@@ -6,6 +6,7 @@
 #include "data/files.h"
 #include "data/vocabulary.h"
 #include "nn/safetensors.h"
+#include "vilt/preprocessing.h"
 #include "vilt/state_dict.h"
 
 namespace tessera {
@@ -21,32 +22,6 @@ Json read_json(const fs::path& path) {
   Json out = Json::parse(bytes.begin(), bytes.end(), nullptr, false);
   check(out.is_object(), path.string(), ": not a JSON object");
   return out;
-}
-
-// Hugging Face's field names; `do_resize` false means that images keep their size.
-std::string preprocessing_json(const SampleOptions& options) {
-  Json out;
-  out["do_resize"] = options.resize;
-  out["size"] = {{"shortest_edge", options.shorter}};
-  out["size_divisor"] = options.patch;
-  out["image_mean"] = options.norm.mean;
-  out["image_std"] = options.norm.std;
-  return out.dump(2) + "\n";
-}
-
-SampleOptions read_preprocessing(const fs::path& path) {
-  const Json in = read_json(path);
-  SampleOptions options;
-  try {
-    options.resize = in.value("do_resize", true);
-    options.shorter = in.at("size").at("shortest_edge").get<int>();
-    options.patch = in.at("size_divisor").get<int>();
-    options.norm.mean = in.at("image_mean").get<std::array<float, 3>>();
-    options.norm.std = in.at("image_std").get<std::array<float, 3>>();
-  } catch (const nlohmann::json::exception& error) {
-    fail(path.string(), ": ", error.what());
-  }
-  return options;
 }
 
 template <class I, class Field>
@@ -174,30 +149,6 @@ void load_checkpoint(const fs::path& checkpoint, const ModelConfig& config, Para
   check_file_state(parameters, config, weights.tensors, model);
   optimizer.load_state(state.tensors, moments);
   load_file_state(parameters, config, weights.tensors, model);
-}
-
-LoadedModel load_model(const fs::path& directory) {
-  LoadedModel out;
-  out.directory = directory;
-  check(fs::is_directory(directory), directory.string(), ": no such directory; expected a checkpoint or a run");
-  if (!fs::exists(directory / "model.safetensors")) {
-    const auto newest = newest_checkpoint(directory);
-    check(newest.has_value(), directory.string(), ": neither a model (model.safetensors) nor a run with a checkpoint");
-    out.directory = *newest;
-  }
-  out.config = ModelConfig::from_file(out.directory / "config.json");
-  out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(out.directory / "vocab.txt"));
-  check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, out.directory.string(), ": vocab.txt has ",
-        out.vocabulary->size(), " tokens, config.json says ", out.config.vocab_size);
-  out.preprocessing = read_preprocessing(out.directory / "preprocessor_config.json");
-  out.preprocessing.max_length = out.config.max_position_embeddings;
-  check(out.preprocessing.patch == out.config.patch_size, out.directory.string(), ": preprocessor_config.json has patches of ",
-        out.preprocessing.patch, " pixels, config.json of ", out.config.patch_size);
-  out.model = std::make_unique<PretrainModel>(out.config);
-  out.parameters = std::make_unique<ParameterSet>(*out.model);
-  const std::string weights = (out.directory / "model.safetensors").string();
-  load_file_state(*out.parameters, out.config, load_safetensors(weights).tensors, weights);
-  return out;
 }
 
 }  // namespace tessera

@@ -19,7 +19,7 @@
 #include "nn/adamw.h"
 #include "nn/schedule.h"
 #include "vilt/learner.h"
-#include "vilt/model.h"
+#include "vilt/config.h"
 #include "vilt/settings.h"
 
 namespace tessera {
@@ -48,16 +48,5 @@ TrainingState read_training_state(const std::filesystem::path& checkpoint);
 // Strict; nothing is loaded when anything does not fit.
 void load_checkpoint(const std::filesystem::path& checkpoint, const ModelConfig& config, ParameterSet& parameters,
                      AdamW& optimizer);
-
-// A model for use: from a checkpoint, or from a run's directory (its newest checkpoint).
-struct LoadedModel {
-  std::filesystem::path directory;
-  ModelConfig config;
-  std::unique_ptr<PretrainModel> model;
-  std::unique_ptr<ParameterSet> parameters;
-  std::unique_ptr<Wordpiece> vocabulary;
-  SampleOptions preprocessing;
-};
-LoadedModel load_model(const std::filesystem::path& directory);
 
 }  // namespace tessera

@@ -24,7 +24,9 @@ void visit_fields(Config& c, Field&& field) {
   field("max_position_embeddings", c.max_position_embeddings);
   field("type_vocab_size", c.type_vocab_size);
   field("modality_type_vocab_size", c.modality_type_vocab_size);
+  field("qkv_bias", c.qkv_bias);
   field("hidden_dropout_prob", c.hidden_dropout_prob);
+  field("dropout_after_activation", c.dropout_after_activation);
   field("layer_norm_eps", c.layer_norm_eps);
   field("text_layer_norm_eps", c.text_layer_norm_eps);
   field("mlm_layer_norm_eps", c.mlm_layer_norm_eps);
@@ -64,24 +66,81 @@ void ModelConfig::validate() const {
   small("layer_norm_eps", layer_norm_eps);
   small("text_layer_norm_eps", text_layer_norm_eps);
   small("mlm_layer_norm_eps", mlm_layer_norm_eps);
+  check(num_images >= 1 && num_images <= 16, "config: num_images is ", num_images, ", expected 1 to 16");
+  check(!heads.classifier || !labels.empty(), "config: the classifier has no labels");
 }
+
+namespace {
+
+// A classifier has at most so many labels (VQAv2 has 3,129): config.json is not trusted to ask for more memory.
+constexpr size_t kMaxLabels = 1'000'000;
+
+struct Architecture {
+  const char* name;
+  Heads heads;
+};
+const Architecture kArchitectures[] = {
+    {"ViltForMaskedLM", {.masked_words = true}},
+    {"ViltForQuestionAnswering", {.classifier = true}},
+    {"ViltForImageAndTextRetrieval", {.rank = true}},
+    {"ViltForImagesAndTextClassification", {.classifier = true}},
+    {"ViltModel", {}},
+};
+
+// {"0": "no", "1": "yes"} → the labels in order of class.
+std::vector<std::string> read_labels(const json& map, const std::string& origin) {
+  check(map.is_object() && map.size() <= kMaxLabels, origin, ": field 'id2label' is not an object from class to label");
+  std::vector<std::string> labels(map.size());
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const auto found = map.find(std::to_string(i));
+    check(found != map.end() && found->is_string(), origin, ": field 'id2label' has ", labels.size(),
+          " entries, but none for class ", i);
+    labels[i] = found->get<std::string>();
+  }
+  return labels;
+}
+
+void read_architecture(ModelConfig& config, const json& root, const std::string& origin) {
+  config.architecture.clear();
+  const auto list = root.find("architectures");
+  if (list != root.end() && list->is_array() && !list->empty()) {
+    check((*list)[0].is_string(), origin, ": field 'architectures' has the value ", list->dump());
+    config.architecture = (*list)[0].get<std::string>();
+  }
+  if (config.architecture == "ViLTPretraining") return;
+  config.heads = {};
+  config.dropout_after_activation = false;
+  for (const Architecture& known : kArchitectures)
+    if (config.architecture == known.name) config.heads = known.heads;
+  if (config.heads.classifier) config.labels = {"LABEL_0", "LABEL_1"};
+  if (config.architecture == "ViltForImagesAndTextClassification") config.num_images = 2;
+}
+
+}  // namespace
 
 ModelConfig ModelConfig::from_json(const std::string& source, const std::string& origin) {
   const json root = json::parse(source, nullptr, false);
   check(root.is_object(), origin, ": not a JSON object");
   ModelConfig config;
+  read_architecture(config, root, origin);
+  const auto is_given = [&](const char* name) { return root.contains(name) && !root[name].is_null(); };
   visit_fields(config, [&](const char* name, auto& value) {
-    const auto found = root.find(name);
-    if (found == root.end() || found->is_null()) return;
-    check(fits(*found, value), origin, ": field '", name, "' has the value ", found->dump());
-    value = found->get<std::decay_t<decltype(value)>>();
+    if (!is_given(name)) return;
+    check(fits(root[name], value), origin, ": field '", name, "' has the value ", root[name].dump());
+    value = root[name].template get<std::decay_t<decltype(value)>>();
   });
   // Files of Hugging Face have one eps for every LayerNorm of the backbone.
-  const auto is_given = [&](const char* name) { return root.contains(name) && !root[name].is_null(); };
   if (is_given("layer_norm_eps")) {
     if (!is_given("text_layer_norm_eps")) config.text_layer_norm_eps = config.layer_norm_eps;
     if (!is_given("mlm_layer_norm_eps")) config.mlm_layer_norm_eps = config.layer_norm_eps;
   }
+  if (is_given("id2label") && config.heads.classifier) config.labels = read_labels(root["id2label"], origin);
+  if (is_given("num_images") && root["num_images"].is_number_integer() && root["num_images"] > 0)
+    config.num_images = root["num_images"].get<int64_t>();
+  if (is_given("hidden_act"))
+    check(root["hidden_act"] == "gelu", origin, ": field 'hidden_act' is ", root["hidden_act"].dump(), ", expected \"gelu\"");
+  if (is_given("num_channels"))
+    check(root["num_channels"] == 3, origin, ": field 'num_channels' is ", root["num_channels"].dump(), ", expected 3");
   config.validate();
   return config;
 }
@@ -99,8 +158,7 @@ std::string ModelConfig::to_json() const {
   visit_fields(*this, [&](const char* name, const auto& value) { root[name] = value; });
   root["model_type"] = "vilt";
   root["hidden_act"] = "gelu";
-  root["qkv_bias"] = true;
-  root["architectures"] = {"ViLTPretraining"};
+  root["architectures"] = {architecture};
   return root.dump(2) + "\n";
 }
 

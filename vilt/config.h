@@ -5,8 +5,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace tessera {
+
+// The heads that a model has. Which losses train is another matter (vilt/objectives.h).
+struct Heads {
+  bool masked_words = false;    // mlm_score: restores hidden words
+  bool matching = false;        // itm_score: does the text belong to the image
+  bool classifier = false;      // classifier: answers (one image) or statements about a pair of images
+  bool rank = false;            // rank_output: one score for each text and image
+  bool masked_patches = false;  // mpp_score: restores the colours of hidden patches
+
+  bool operator==(const Heads&) const = default;
+  static Heads pretraining() { return {.masked_words = true, .matching = true}; }
+};
 
 struct ModelConfig {
   int64_t vocab_size = 30522;
@@ -19,19 +32,29 @@ struct ModelConfig {
   int64_t max_position_embeddings = 40;  // text tokens including [CLS] and [SEP]
   int64_t type_vocab_size = 2;           // text segments
   int64_t modality_type_vocab_size = 2;  // 3 for pairs of images
-  double hidden_dropout_prob = 0.1;
-  double layer_norm_eps = 1e-6;       // blocks and final LayerNorm
-  double text_layer_norm_eps = 1e-12;  // text embedding
-  double mlm_layer_norm_eps = 1e-12;   // masked-word head
-  bool tie_word_embeddings = false;    // the masked-word decoder is the word table
+  bool qkv_bias = true;
+  double hidden_dropout_prob = 0.1;  // of each branch of a block and of the embeddings
+  bool dropout_after_activation = true;  // also after the GELU of a block: the authors' code, not Hugging Face's
+  double layer_norm_eps = 1e-6;          // blocks and final LayerNorm
+  double text_layer_norm_eps = 1e-12;    // text embedding
+  double mlm_layer_norm_eps = 1e-12;     // masked-word and masked-patch heads
+  bool tie_word_embeddings = false;      // the masked-word decoder is the word table
+  // The class that the heads make up; empty where config.json does not say, and the file's tensors have to.
+  std::string architecture = "ViLTPretraining";
+  Heads heads = Heads::pretraining();
+  int64_t num_images = 1;           // that the classifier looks at: 2 for a pair
+  std::vector<std::string> labels = {};  // of the classifier, by class (id2label)
 
   int64_t head_size() const { return hidden_size / num_attention_heads; }
   int table_side() const { return static_cast<int>(image_size / patch_size); }
   int64_t patch_values() const { return 3 * patch_size * patch_size; }
 
+  int64_t num_labels() const { return static_cast<int64_t>(labels.size()); }
+
   // Throws an error that names the first field with an impossible value.
   void validate() const;
-  // Unknown fields are ignored (Hugging Face writes many); a wrong type is an error that names file and field.
+  // Unknown fields are ignored (Hugging Face writes many); a wrong type is an error that names file and field. What the
+  // authors' code and Hugging Face's do differently follows from the architecture, unless a field says it.
   static ModelConfig from_json(const std::string& text, const std::string& origin);
   static ModelConfig from_file(const std::filesystem::path& path);
   std::string to_json() const;

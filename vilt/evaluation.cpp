@@ -33,7 +33,7 @@ std::vector<int64_t> chosen_sentences(const SampleSource& source, const Evaluati
   return out;
 }
 
-std::vector<double> scores(const PretrainModel& model, const SampleSource& source, const std::vector<int64_t>& sentences,
+std::vector<double> scores(const ViltWithHeads& model, const SampleSource& source, const std::vector<int64_t>& sentences,
                            const std::vector<int64_t>& images) {
   std::vector<double> out;
   for (size_t first = 0; first < sentences.size(); first += kSlice) {
@@ -54,7 +54,7 @@ double balanced_accuracy(const std::vector<double>& positive, const std::vector<
   return hits / (2.0 * static_cast<double>(which.size()));
 }
 
-void evaluate_matching(const PretrainModel& model, const SampleSource& source, const std::vector<int64_t>& sentences,
+void evaluate_matching(const ViltWithHeads& model, const SampleSource& source, const std::vector<int64_t>& sentences,
                        Evaluation& out) {
   const Dataset& dataset = source.dataset();
   std::vector<int64_t> own;
@@ -109,7 +109,7 @@ std::vector<MaskedWord> words_to_mask(const SampleSource& source, const std::vec
   return out;
 }
 
-std::vector<bool> masked_word_hits(const PretrainModel& model, const SampleSource& source,
+std::vector<bool> masked_word_hits(const ViltWithHeads& model, const SampleSource& source,
                                    const std::vector<MaskedWord>& words, int64_t image_shift) {
   std::vector<bool> hits;
   const auto images = static_cast<int64_t>(source.dataset().images().size());
@@ -145,7 +145,7 @@ Figure share(const std::vector<bool>& hits) {
   return mean.value();
 }
 
-void evaluate_words(const PretrainModel& model, const SampleSource& source, const std::vector<int64_t>& sentences,
+void evaluate_words(const ViltWithHeads& model, const SampleSource& source, const std::vector<int64_t>& sentences,
                     bool controls, Evaluation& out) {
   const std::vector<MaskedWord> words = words_to_mask(source, sentences);
   if (words.empty()) return;
@@ -191,7 +191,7 @@ std::vector<int64_t> false_images(const SampleSource& source, const std::vector<
   return out;
 }
 
-Evaluation evaluate(const PretrainModel& model, const SampleSource& source, const EvaluationOptions& options) {
+Evaluation evaluate(const ViltWithHeads& model, const SampleSource& source, const EvaluationOptions& options) {
   Evaluation out;
   const std::vector<int64_t> sentences = chosen_sentences(source, options);
   out.samples = static_cast<int64_t>(sentences.size());
@@ -203,7 +203,7 @@ Evaluation evaluate(const PretrainModel& model, const SampleSource& source, cons
   return out;
 }
 
-Evaluation evaluate_shuffled(const PretrainModel& model, const SampleSource& source, const EvaluationOptions& options) {
+Evaluation evaluate_shuffled(const ViltWithHeads& model, const SampleSource& source, const EvaluationOptions& options) {
   Evaluation out;
   const std::vector<int64_t> sentences = chosen_sentences(source, options);
   out.samples = static_cast<int64_t>(sentences.size());

@@ -45,11 +45,11 @@ struct EvaluationOptions {
   PlanSettings plan;
 };
 
-Evaluation evaluate(const PretrainModel& model, const SampleSource& source, const EvaluationOptions& options = {});
+Evaluation evaluate(const ViltWithHeads& model, const SampleSource& source, const EvaluationOptions& options = {});
 
 // The pointing figures for captions shown with an image of which they are not true: the map is scored on the box of the
 // object with the same number. With one object per scene this control shows whether words find "the object" or theirs.
-Evaluation evaluate_shuffled(const PretrainModel& model, const SampleSource& source, const EvaluationOptions& options = {});
+Evaluation evaluate_shuffled(const ViltWithHeads& model, const SampleSource& source, const EvaluationOptions& options = {});
 
 // A false image for every sentence, by the rule above. Images whose sentences are annotated as true are avoided.
 std::vector<int64_t> false_images(const SampleSource& source, const std::vector<int64_t>& sentences);

@@ -46,7 +46,7 @@ const Annotation* first_annotation(const Dataset& dataset, int64_t image);
 inline constexpr size_t kSlice = 512;
 
 // The pointing figures of captions shown with `images`, one for each sentence.
-void evaluate_pointing(const PretrainModel& model, const SampleSource& source, const std::vector<int64_t>& sentences,
+void evaluate_pointing(const ViltWithHeads& model, const SampleSource& source, const std::vector<int64_t>& sentences,
                        const std::vector<int64_t>& images, const EvaluationOptions& options, Evaluation& out);
 
 }  // namespace tessera

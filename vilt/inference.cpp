@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kBatch = 64;  // pairs: enough for the matrix products, small enough for the cache
 
-PackedBatch pack(const PretrainModel& model, std::span<const TextImage> pairs) {
+PackedBatch pack(const ViltWithHeads& model, std::span<const TextImage> pairs) {
   const ModelConfig& config = model.vilt.config;
   BatchBuilder builder(config.patch_values(), config.table_side());
   std::map<const PatchedImage*, int> added;
@@ -28,7 +28,7 @@ PackedBatch pack(const PretrainModel& model, std::span<const TextImage> pairs) {
 }
 
 // Calls body(batch, hidden, first pair) for every batch of pairs.
-void run(const PretrainModel& model, const std::vector<TextImage>& pairs, Observations* observations,
+void run(const ViltWithHeads& model, const std::vector<TextImage>& pairs, Observations* observations,
          const std::function<void(const PackedBatch&, const Variable&, size_t)>& body) {
   const NoGrad guard;
   for (size_t first = 0; first < pairs.size(); first += kBatch) {
@@ -58,7 +58,7 @@ std::vector<WordPrediction> most_probable(std::span<const float> logits, int top
 
 }  // namespace
 
-std::vector<double> match_scores(const PretrainModel& model, const std::vector<TextImage>& pairs) {
+std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs) {
   std::vector<double> scores;
   run(model, pairs, nullptr, [&](const PackedBatch& batch, const Variable& hidden, size_t) {
     std::vector<int64_t> rows;
@@ -70,7 +70,7 @@ std::vector<double> match_scores(const PretrainModel& model, const std::vector<T
   return scores;
 }
 
-std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const PretrainModel& model,
+std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,
                                                                     const std::vector<TextImage>& pairs,
                                                                     const std::vector<std::vector<int64_t>>& positions,
                                                                     int top) {
@@ -141,7 +141,7 @@ void append_maps(const PackedBatch& batch, const Variable& hidden, const Observa
 
 }  // namespace
 
-std::vector<WordMaps> word_maps(const PretrainModel& model, const std::vector<TextImage>& pairs,
+std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
                                 const PlanSettings& settings) {
   std::vector<WordMaps> out;
   Observations observations;

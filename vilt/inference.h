@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "vilt/model.h"
+#include "vilt/heads.h"
 
 namespace tessera {
 
@@ -16,7 +16,7 @@ struct TextImage {
 };
 
 // logit(match) - logit(no match) of each pair: above 0 means match; the probability is its sigmoid.
-std::vector<double> match_scores(const PretrainModel& model, const std::vector<TextImage>& pairs);
+std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs);
 
 struct WordPrediction {
   int64_t id = 0;
@@ -24,7 +24,7 @@ struct WordPrediction {
 };
 
 // For each pair and each position in positions[pair] (an index into its ids), the `top` most probable ids.
-std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const PretrainModel& model,
+std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,
                                                                     const std::vector<TextImage>& pairs,
                                                                     const std::vector<std::vector<int64_t>>& positions,
                                                                     int top = 1);
@@ -44,7 +44,7 @@ struct PlanSettings {
   int64_t training_iterations = 50;
 };
 
-std::vector<WordMaps> word_maps(const PretrainModel& model, const std::vector<TextImage>& pairs,
+std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
                                 const PlanSettings& settings = {});
 
 // One word's map: the rows of its pieces added up. `map` is [words, patches]; `tokens` are places in the sequence, where

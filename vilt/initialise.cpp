@@ -40,7 +40,7 @@ void add_cosine_grid(Variable& table, int side) {
 
 }  // namespace
 
-void initialise(PretrainModel& model, const Settings::Init& init, uint64_t seed) {
+void initialise(ViltWithHeads& model, const Settings::Init& init, uint64_t seed) {
   model.visit("", [&](const std::string& name, Variable& parameter) {
     if (parameter.shape().dim() < 2) return;  // biases and LayerNorms are constructed with their initial values
     if (is_table(name) || init.linear == "normal")

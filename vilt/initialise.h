@@ -1,7 +1,7 @@
 // Initial values of a model, as the settings say.
 #pragma once
 
-#include "vilt/model.h"
+#include "vilt/heads.h"
 #include "vilt/settings.h"
 
 namespace tessera {
@@ -10,6 +10,6 @@ namespace tessera {
 // the image's class token: normal with init.std. Biases 0, LayerNorm weights 1. With init.positions = "cosine" the
 // image position table starts as smooth 2-D cosines of amplitude sqrt(2) plus that noise: for position z in [0, 1]
 // along x and along y each, cos(pi k z), k = 1 .. hidden/8, twice over.
-void initialise(PretrainModel& model, const Settings::Init& init, uint64_t seed);
+void initialise(ViltWithHeads& model, const Settings::Init& init, uint64_t seed);
 
 }  // namespace tessera

@@ -92,7 +92,7 @@ ObjectiveOptions objective_options(const Settings& settings) {
 }
 
 Learner::Learner(const Settings& settings) : settings_(settings), objectives_(objective_options(settings)) {
-  model_ = std::make_unique<PretrainModel>(settings.model);
+  model_ = std::make_unique<ViltWithHeads>(settings.model);
   initialise(*model_, settings.init, static_cast<uint64_t>(settings.train.seed));
   parameters_ = std::make_unique<ParameterSet>(*model_);
   const auto& from = settings.optimizer;
@@ -118,7 +118,8 @@ Learner::Learner(const Settings& settings) : settings_(settings), objectives_(ob
 void Learner::add_micro_batch(const PretrainBatch& batch, const LossDivisors& divisors, TicketSource& tickets,
                               StepReport& report) {
   BlockContext context;
-  context.dropout = context.activation_dropout = settings_.model.hidden_dropout_prob;
+  context.dropout = settings_.model.hidden_dropout_prob;
+  context.activation_dropout = settings_.model.dropout_after_activation ? context.dropout : 0;
   context.training = true;
   context.tickets = &tickets;
   const Objectives out = pretrain_objectives(*model_, batch, objectives_, divisors, context);

@@ -36,7 +36,7 @@ class Learner {
   StepReport update(const std::vector<PretrainBatch>& step);
 
   int64_t updates() const { return optimizer_->updates(); }
-  PretrainModel& model() { return *model_; }
+  ViltWithHeads& model() { return *model_; }
   ParameterSet& parameters() { return *parameters_; }
   AdamW& optimizer() { return *optimizer_; }
   const PolynomialSchedule& schedule() const { return schedule_; }
@@ -49,7 +49,7 @@ class Learner {
 
   Settings settings_;
   ObjectiveOptions objectives_;
-  std::unique_ptr<PretrainModel> model_;
+  std::unique_ptr<ViltWithHeads> model_;
   std::unique_ptr<ParameterSet> parameters_;
   std::unique_ptr<AdamW> optimizer_;
   PolynomialSchedule schedule_;

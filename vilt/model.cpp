@@ -41,7 +41,7 @@ Vilt::Vilt(const ModelConfig& c)
       pooler(c.hidden_size, c.hidden_size) {
   c.validate();
   for (int64_t i = 0; i < c.num_hidden_layers; ++i)
-    blocks.emplace_back(c.hidden_size, c.num_attention_heads, c.intermediate_size, c.layer_norm_eps);
+    blocks.emplace_back(c.hidden_size, c.num_attention_heads, c.intermediate_size, c.layer_norm_eps, c.qkv_bias);
 }
 
 // Rows of text, class token and patches are gathered into the packed order; an image that two sequences use is embedded
@@ -101,44 +101,6 @@ void Vilt::visit(const std::string& prefix, const ParameterVisitor& visitor) {
     blocks[i].visit(join_name(prefix, "encoder.layer." + std::to_string(i)), visitor);
   layer_norm.visit(join_name(prefix, "layernorm"), visitor);
   pooler.visit(join_name(prefix, "pooler.dense"), visitor);
-}
-
-MaskedWordHead::MaskedWordHead(const ModelConfig& config)
-    : dense(config.hidden_size, config.hidden_size),
-      layer_norm(config.hidden_size, config.mlm_layer_norm_eps),
-      bias(zero_parameter({config.vocab_size})) {
-  if (!config.tie_word_embeddings) decoder = zero_parameter({config.vocab_size, config.hidden_size});
-}
-
-Variable MaskedWordHead::operator()(const Variable& rows, const Variable& word_embeddings) const {
-  const Variable transformed = layer_norm(linear_gelu(rows, dense.weight, dense.bias));
-  return linear(transformed, decoder.defined() ? decoder : word_embeddings, bias);
-}
-
-void MaskedWordHead::visit(const std::string& prefix, const ParameterVisitor& visitor) {
-  dense.visit(join_name(prefix, "transform.dense"), visitor);
-  layer_norm.visit(join_name(prefix, "transform.LayerNorm"), visitor);
-  if (decoder.defined()) visitor(join_name(prefix, "decoder.weight"), decoder);
-  visitor(join_name(prefix, "bias"), bias);
-}
-
-PretrainModel::PretrainModel(const ModelConfig& config)
-    : vilt(config), masked_words(config), matching(config.hidden_size, 2) {}
-
-Variable PretrainModel::masked_word_logits(const Variable& hidden, const Tensor& rows) const {
-  const NameScope scope("mlm_score");
-  return masked_words(gather_rows({hidden}, rows), vilt.text_embeddings.word_embeddings.weight);
-}
-
-Variable PretrainModel::matching_logits(const Variable& hidden, const Tensor& rows) const {
-  const NameScope scope("itm_score");
-  return matching(vilt.pooled(hidden, rows));
-}
-
-void PretrainModel::visit(const std::string& prefix, const ParameterVisitor& visitor) {
-  vilt.visit(join_name(prefix, "vilt"), visitor);
-  masked_words.visit(join_name(prefix, "mlm_score"), visitor);
-  matching.visit(join_name(prefix, "itm_score.fc"), visitor);
 }
 
 }  // namespace tessera

@@ -55,29 +55,4 @@ struct Vilt {
   Variable embed(const PackedBatch& batch, const BlockContext& context) const;
 };
 
-// Predicts the words that were masked: Linear, GELU, LayerNorm, Linear to the vocabulary.
-struct MaskedWordHead {
-  Linear dense;
-  LayerNorm layer_norm;
-  Variable decoder;  // [vocabulary, hidden]; undefined: the word embeddings
-  Variable bias;     // [vocabulary]
-
-  explicit MaskedWordHead(const ModelConfig& config);
-  // rows [n, hidden] → logits [n, vocabulary].
-  Variable operator()(const Variable& rows, const Variable& word_embeddings) const;
-  void visit(const std::string& prefix, const ParameterVisitor& visitor);
-};
-
-// The model of pre-training: backbone and the heads for masked words and image-text matching.
-struct PretrainModel {
-  Vilt vilt;
-  MaskedWordHead masked_words;
-  Linear matching;  // [2, hidden] on the pooled output; class 1: text and image belong together
-
-  explicit PretrainModel(const ModelConfig& config);
-  Variable masked_word_logits(const Variable& hidden, const Tensor& rows) const;
-  Variable matching_logits(const Variable& hidden, const Tensor& rows) const;
-  void visit(const std::string& prefix, const ParameterVisitor& visitor);
-};
-
 }  // namespace tessera

@@ -47,7 +47,7 @@ LossDivisors count_divisors(const std::vector<PretrainBatch>& step) {
   return divisors;
 }
 
-Objectives pretrain_objectives(const PretrainModel& model, const PretrainBatch& batch, const ObjectiveOptions& options,
+Objectives pretrain_objectives(const ViltWithHeads& model, const PretrainBatch& batch, const ObjectiveOptions& options,
                                const LossDivisors& divisors, const BlockContext& context, const Tensor& frozen_plan) {
   Objectives out;
   out.hidden = model.vilt(batch.packed, context);

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "data/batch.h"
-#include "vilt/model.h"
+#include "vilt/heads.h"
 
 namespace tessera {
 
@@ -37,7 +37,7 @@ struct Objectives {
 };
 
 // `frozen_plan`: use it in place of the plan of these costs (for gradient checks).
-Objectives pretrain_objectives(const PretrainModel& model, const PretrainBatch& batch, const ObjectiveOptions& options,
+Objectives pretrain_objectives(const ViltWithHeads& model, const PretrainBatch& batch, const ObjectiveOptions& options,
                                const LossDivisors& divisors, const BlockContext& context, const Tensor& frozen_plan = {});
 
 // "loss = 1 · mlm + 1 · itm + 0.1 · wpa": printed at the start of training.

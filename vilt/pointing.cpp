@@ -64,7 +64,7 @@ void point(const SampleSource& source, int64_t sentence, int64_t image, const Wo
 
 }  // namespace
 
-void evaluate_pointing(const PretrainModel& model, const SampleSource& source, const std::vector<int64_t>& sentences,
+void evaluate_pointing(const ViltWithHeads& model, const SampleSource& source, const std::vector<int64_t>& sentences,
                        const std::vector<int64_t>& images, const EvaluationOptions& options, Evaluation& out) {
   PointingMeans means;
   PlanSettings plan = options.plan;

@@ -15,8 +15,8 @@ struct ReportInputs {
   const Settings& settings;
   std::filesystem::path metrics;  // metrics.jsonl of the trainer; absent: no curves
   Summary summary;
-  const PretrainModel& trained;
-  const PretrainModel& untrained;  // the same model before its first step
+  const ViltWithHeads& trained;
+  const ViltWithHeads& untrained;  // the same model before its first step
   const SampleSource& source;      // held-out pairs, best the test split
   std::string command;             // what reproduces the run
   int examples = 6;                // held-out pairs shown, spread evenly over the split

@@ -262,7 +262,7 @@ Summary Run::finish() {
   const auto start = Clock::now();
   Split test = open(settings_.data.test_split);
   test.source = std::make_unique<SampleSource>(test.dataset, *vocabulary_, sample_options(settings_));
-  PretrainModel untrained(settings_.model);
+  ViltWithHeads untrained(settings_.model);
   initialise(untrained, settings_.init, static_cast<uint64_t>(settings_.train.seed));
   Summary summary;
   summary.steps = settings_.train.steps;

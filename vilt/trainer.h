@@ -8,7 +8,7 @@
 #include <iosfwd>
 
 #include "data/samples.h"
-#include "vilt/model.h"
+#include "vilt/heads.h"
 #include "vilt/settings.h"
 #include "vilt/summary.h"
 
@@ -18,7 +18,7 @@ struct TrainOptions {
   bool fresh = false;      // removes what an earlier run left in the directory
   std::ostream* log = nullptr;  // nullptr: std::cout
   // Called at the end with the summary, before summary.json is written: writes the report.
-  std::function<void(const Settings&, const Summary&, const PretrainModel& trained, const PretrainModel& untrained,
+  std::function<void(const Settings&, const Summary&, const ViltWithHeads& trained, const ViltWithHeads& untrained,
                      const SampleSource& test)> report;
 };
 

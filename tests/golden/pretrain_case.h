@@ -7,7 +7,7 @@
 
 #include "data/batch.h"
 #include "nn/safetensors.h"
-#include "vilt/model.h"
+#include "vilt/heads.h"
 
 namespace tessera::golden {
 
@@ -25,7 +25,7 @@ Tensor sequence_rows(const PackedBatch& packed, int first, int count, bool text_
 // The model of `directory` (config.json, model.safetensors), in `dtype`.
 struct GoldenModel {
   ModelConfig config;
-  PretrainModel model;
+  ViltWithHeads model;
   ParameterSet parameters;
 
   GoldenModel(const std::filesystem::path& directory, DType dtype);

@@ -1,4 +1,5 @@
 #include "vilt/checkpoint.h"
+#include "vilt/load_model.h"
 
 #include <doctest/doctest.h>
 

@@ -33,9 +33,9 @@ struct Split {
 
 // Attention, costs and logits of a model whose parameters are all zero (LayerNorms aside) are the same everywhere, so
 // what an evaluation of it says is known. `word` and `match`: biases of the heads.
-PretrainModel indifferent(int64_t word, double word_bias, double match_bias) {
-  PretrainModel model(tiny_settings().model);
-  model.masked_words.bias.mutable_value().mutable_data<float>()[word] = static_cast<float>(word_bias);
+ViltWithHeads indifferent(int64_t word, double word_bias, double match_bias) {
+  ViltWithHeads model(tiny_settings().model);
+  model.masked_words->bias.mutable_value().mutable_data<float>()[word] = static_cast<float>(word_bias);
   model.visit("", [&](const std::string& name, Variable& parameter) {
     if (name == "itm_score.fc.bias")
       parameter.mutable_value().mutable_data<float>()[1] = static_cast<float>(match_bias);

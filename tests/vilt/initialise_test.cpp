@@ -13,7 +13,7 @@ std::map<std::string, std::vector<double>> initialised(const Settings::Init& ini
   Settings settings = tiny_settings();
   settings.model.hidden_size = 32;
   settings.model.intermediate_size = 64;
-  PretrainModel model(settings.model);
+  ViltWithHeads model(settings.model);
   initialise(model, init, seed);
   std::map<std::string, std::vector<double>> out;
   model.visit("",

@@ -66,7 +66,7 @@ class Batches {
 
 // A model with its parameters in f32 or f64. Biases and LayerNorms are moved from 0 and 1, so that errors in them show.
 struct TinyModel {
-  PretrainModel model;
+  ViltWithHeads model;
   std::unique_ptr<ParameterSet> parameters;
 
   TinyModel(const Settings& settings, DType dtype, uint64_t seed = 1) : model(settings.model) {

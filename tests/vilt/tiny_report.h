@@ -25,8 +25,8 @@ inline ModelConfig tiny_config(const Wordpiece& vocabulary) {
   return config;
 }
 
-inline std::unique_ptr<PretrainModel> random_model(const ModelConfig& config, uint64_t seed) {
-  auto model = std::make_unique<PretrainModel>(config);
+inline std::unique_ptr<ViltWithHeads> random_model(const ModelConfig& config, uint64_t seed) {
+  auto model = std::make_unique<ViltWithHeads>(config);
   model->visit("", [&](const std::string& name, Variable& parameter) { init_normal_(parameter, name, seed, 0.3); });
   return model;
 }
@@ -115,7 +115,7 @@ class TinyReport {
   std::unique_ptr<Dataset> dataset_;
   std::unique_ptr<Wordpiece> vocabulary_;
   std::unique_ptr<SampleSource> source_;
-  std::unique_ptr<PretrainModel> trained_, untrained_;
+  std::unique_ptr<ViltWithHeads> trained_, untrained_;
   Summary summary_;
 };
 

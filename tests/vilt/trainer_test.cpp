@@ -326,8 +326,8 @@ TEST_CASE("The report is made at the end, from the trained and the untrained mod
   TrainOptions options;
   options.log = &log;
   int calls = 0;
-  options.report = [&](const Settings& given, const Summary& summary, const PretrainModel& trained,
-                       const PretrainModel& untrained, const SampleSource& test) {
+  options.report = [&](const Settings& given, const Summary& summary, const ViltWithHeads& trained,
+                       const ViltWithHeads& untrained, const SampleSource& test) {
     ++calls;
     CHECK(given.train.steps == 2);
     CHECK(summary.blocks.contains("untrained"));

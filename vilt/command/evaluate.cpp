@@ -4,7 +4,7 @@
 #include "data/dataset.h"
 #include "data/samples.h"
 #include "tensor/error.h"
-#include "vilt/checkpoint.h"
+#include "vilt/load_model.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/evaluation.h"

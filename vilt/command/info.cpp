@@ -8,10 +8,10 @@
 #include "data/wordpiece.h"
 #include "nn/parameter.h"
 #include "tensor/error.h"
-#include "vilt/checkpoint.h"
+#include "vilt/load_model.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
-#include "vilt/model.h"
+#include "vilt/heads.h"
 #include "vilt/settings.h"
 
 namespace tessera::command {
@@ -87,7 +87,7 @@ Grid parse_grid(const std::string& text, const ModelConfig& config) {
 }
 
 int64_t print_parameters(const ModelConfig& config) {
-  PretrainModel model(config);
+  ViltWithHeads model(config);
   std::map<std::string, int64_t> parts;
   int64_t total = 0;
   model.visit("", [&](const std::string& name, Variable& parameter) {

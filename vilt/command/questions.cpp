@@ -9,7 +9,7 @@
 #include "data/image.h"
 #include "data/patches.h"
 #include "tensor/error.h"
-#include "vilt/checkpoint.h"
+#include "vilt/load_model.h"
 #include "vilt/command/command.h"
 #include "vilt/heat_map.h"
 #include "vilt/inference.h"

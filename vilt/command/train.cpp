@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "tensor/error.h"
 #include "vilt/checkpoint.h"
+#include "vilt/load_model.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/initialise.h"
@@ -66,7 +67,7 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   check(fs::exists(run / "summary.json"), run.string(), ": the run is not finished; `vilt train` continues it");
   const Settings settings = Settings::from_toml(run / "settings.toml");
   const LoadedModel trained = load_model(run);
-  PretrainModel untrained(trained.config);
+  ViltWithHeads untrained(trained.config);
   initialise(untrained, settings.init, static_cast<uint64_t>(settings.train.seed));
   DatasetOptions options;
   options.splits = {settings.data.test_split};
@@ -85,8 +86,8 @@ int run_train(const TrainArguments& arguments) {
   const std::string command = command_line(arguments);
   TrainOptions options;
   options.fresh = arguments.fresh;
-  options.report = [&](const Settings& resolved, const Summary& summary, const PretrainModel& trained,
-                       const PretrainModel& untrained, const SampleSource& test) {
+  options.report = [&](const Settings& resolved, const Summary& summary, const ViltWithHeads& trained,
+                       const ViltWithHeads& untrained, const SampleSource& test) {
     write_report(report_of(run), {resolved, run / "metrics.jsonl", summary, trained, untrained, test, command});
   };
   const RunLock lock(run);
