@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "nn/half.h"
 #include "nn/safetensors_header.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
@@ -76,18 +77,6 @@ class File {
   const std::string path_;
   int descriptor_;
 };
-
-// IEEE 754 half precision: 1 sign, 5 exponent and 10 fraction bits.
-float half_to_float(uint16_t half) {
-  const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
-  const uint32_t exponent = half >> 10 & 0x1fu, fraction = half & 0x3ffu;
-  if (exponent == 0) {  // zero or subnormal: fraction · 2^-24, exact in f32
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
-    return sign ? -magnitude : magnitude;
-  }
-  const uint32_t wide = exponent == 31 ? 0xffu : exponent + 112;  // 112 = 127 - 15
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
 
 // Reads `count` elements of type From in pieces and stores convert(element).
 template <class From, class To, class Convert>

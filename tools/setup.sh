@@ -11,6 +11,7 @@ packages=(
   libpng-dev
   libtomlplusplus-dev
   libutf8proc-dev
+  libzip-dev
   meson
   ninja-build
   nlohmann-json3-dev

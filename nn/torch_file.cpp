@@ -1,0 +1,217 @@
+#include "nn/torch_file.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "nn/pickle.h"
+#include "nn/pickle_globals.h"
+#include "nn/printable.h"
+#include "nn/torch_tensors.h"
+#include "nn/zip_archive.h"
+#include "tensor/error.h"
+
+namespace tessera {
+namespace {
+
+using Id = Pickle::Id;
+using Kind = Pickle::Kind;
+
+// Says what a file is that is no zip archive, from its first bytes.
+void check_is_zip(std::string_view head, const std::string& path) {
+  constexpr std::string_view kLegacyMagic("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14);
+  constexpr size_t kTarMagicAt = 257;
+  const bool is_tar = head.size() > kTarMagicAt && head.substr(kTarMagicAt).starts_with("ustar");
+  check(!head.starts_with(kLegacyMagic) && !is_tar, path,
+        ": is in the format that torch wrote before version 1.6, which is not supported; re-save it in Python: "
+        "torch.save(torch.load(path, map_location='cpu', weights_only=True), new_path)");
+  check(!head.starts_with('\x80'), path, ": is a bare pickle, expected the zip archive that torch.save writes");
+  check(!head.empty(), path, ": is empty");
+}
+
+// The folder inside the archive, "NAME/".
+std::string find_folder(const ZipArchive& archive) {
+  constexpr std::string_view kPickle = "/data.pkl";
+  std::string folder;
+  for (const ZipMember& member : archive.members()) {
+    if (!member.name.ends_with(kPickle)) continue;
+    check(folder.empty(), archive.path(), ": holds more than one data.pkl");
+    folder = member.name.substr(0, member.name.size() - kPickle.size() + 1);
+  }
+  check(!folder.empty(), archive.path(), ": a zip archive without a data.pkl, so not made by torch.save");
+  check(!archive.find(folder + "constants.pkl"), archive.path(),
+        ": is a TorchScript program; save the state dict of its module instead");
+  return folder;
+}
+
+void check_byte_order(const ZipArchive& archive, const std::string& folder) {
+  const ZipMember* member = archive.find(folder + "byteorder");
+  if (!member) return;
+  const std::vector<uint8_t> bytes = archive.read(*member);
+  const std::string_view order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  check(order == "little", archive.path(), ": byte order is ", printable(order), ", expected 'little'");
+}
+
+// Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates) without control characters: names are printed and written
+// into other files.
+bool is_plain_text(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = [&](size_t k) { return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u; };
+    const unsigned lead = byte(0);
+    const size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+    if (length == 0 || lead < 0x20 || lead == 0x7f) return false;
+    for (size_t k = 1; k < length; ++k)
+      if ((byte(k) & 0xc0) != 0x80) return false;
+    if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f) || (lead == 0xf0 && byte(1) < 0x90) ||
+        (lead == 0xf4 && byte(1) > 0x8f))
+      return false;
+    i += length;
+  }
+  return true;
+}
+
+class Reader {
+ public:
+  Reader(const ZipArchive& archive, const std::string& folder)
+      : path_(archive.path()),
+        pickle_(parse_pickle(archive.read(*archive.find(folder + "data.pkl")), path_ + ": data.pkl")),
+        tensors_(pickle_, archive, folder),
+        visited_(pickle_.size(), false) {}
+
+  TorchFile run() {
+    file_.path = path_;
+    const Id root = pickle_.root();
+    check(pickle_.kind(root) == Kind::dict, path_, ": holds ", describe(pickle_, root),
+          ", expected a dict of tensors; save the module's state_dict() instead");
+    const Id inner = pickle_.find(root, "state_dict");
+    const Id state = inner == Pickle::kNoId ? root : inner;
+    check(pickle_.kind(state) == Kind::dict, path_, ": 'state_dict' is ", describe(pickle_, state), ", expected a dict");
+    read_state_dict(state);
+    check(!file_.tensors.empty(), path_, ": holds no tensors", keys_of(state));
+    if (state != root) describe_outside(root, state);
+    return std::move(file_);
+  }
+
+ private:
+  void read_state_dict(Id state) {
+    const auto items = pickle_.children(state);
+    for (size_t i = 0; i < items.size(); i += 2) {
+      check(pickle_.kind(items[i]) == Kind::string, path_, ": the state dict has ", describe(pickle_, items[i]),
+            " as a key, expected a string");
+      const std::string name(pickle_.text(items[i]));
+      check(name.size() <= kMaxNameBytes && is_plain_text(name), path_, ": the state dict has the key ", printable(name),
+            ", expected at most ", kMaxNameBytes, " bytes of printable UTF-8");
+      check_inside(items[i + 1], name);
+      const bool is_new = tensors_.is_tensor(items[i + 1])
+                              ? file_.tensors.emplace(name, tensors_.load(items[i + 1], name)).second
+                              : file_.ignored.emplace(name, describe(pickle_, items[i + 1])).second;
+      check(is_new, path_, ": the state dict has the key ", printable(name), " twice");
+    }
+    for (const auto& item : file_.ignored)
+      check(!file_.tensors.count(item.first), path_, ": the state dict has the key ", printable(item.first), " twice");
+    if (pickle_.attributes(state) != Pickle::kNoId) check_inside(pickle_.attributes(state), "_metadata");
+  }
+
+  // Inside the state dict there may be data alone: no name and no call without a meaning for tensors.
+  void check_inside(Id from, const std::string& entry) {
+    std::vector<Id> pending{from};
+    while (!pending.empty()) {
+      const Id id = pending.back();
+      pending.pop_back();
+      if (visited_[id]) continue;
+      visited_[id] = true;
+      check_data(id, entry);
+      const auto children = pickle_.children(id);
+      pending.insert(pending.end(), children.begin(), children.end());
+      if (pickle_.attributes(id) != Pickle::kNoId) pending.push_back(pickle_.attributes(id));
+    }
+  }
+
+  void check_data(Id id, const std::string& entry) const {
+    if (pickle_.kind(id) == Kind::global && !is_data(id)) refuse_inside(pickle_.global_name(id), entry);
+    if (pickle_.kind(id) != Kind::object) return;
+    const Id callee = pickle_.children(id)[0];
+    const auto names = pickle_.children(callee);
+    if (pickle_.kind(callee) != Kind::global || !is_data_callee(pickle_.text(names[0]), pickle_.text(names[1])))
+      refuse_inside(describe(pickle_, id), entry);
+  }
+
+  [[noreturn]] void refuse_inside(const std::string& what, const std::string& entry) const {
+    fail(path_, ": entry ", printable(entry), " of the state dict holds ", what,
+         ", expected tensors, numbers, strings, lists and dicts alone; nothing was run");
+  }
+
+  bool is_data(Id global) const {
+    const auto names = pickle_.children(global);
+    return classify_global(pickle_.text(names[0]), pickle_.text(names[1])) == GlobalKind::data;
+  }
+
+  void describe_outside(Id root, Id state) {
+    const auto items = pickle_.children(root);
+    for (size_t i = 0; i < items.size(); i += 2) {
+      if (items[i + 1] == state) continue;
+      const bool is_name = pickle_.kind(items[i]) == Kind::string;
+      const std::string key = is_name ? std::string(pickle_.text(items[i])) : describe(pickle_, items[i]);
+      const std::string shown = key.size() <= kMaxNameBytes && is_plain_text(key) ? key : printable(key);
+      file_.beside[shown] = describe(pickle_, items[i + 1]);
+    }
+    for (Id id = 0; id < pickle_.size(); ++id) {
+      if (pickle_.kind(id) == Kind::global) continue;  // its children are its own names
+      for (const Id child : pickle_.children(id))
+        if (pickle_.kind(child) == Kind::global && !is_data(child)) ++file_.placeholders[pickle_.global_name(child)];
+    }
+  }
+
+  // For the message about a file whose tensors are somewhere else.
+  std::string keys_of(Id dict) const {
+    constexpr size_t kShown = 10;
+    std::string out;
+    const auto items = pickle_.children(dict);
+    for (size_t i = 0; i < items.size() && i < 2 * kShown; i += 2)
+      out += text(out.empty() ? "; its entries are " : ", ", printable(pickle_.text(items[i])));
+    return out + (items.size() > 2 * kShown ? ", ..." : "");
+  }
+
+  static constexpr size_t kMaxNameBytes = 1024;
+
+  const std::string path_;
+  const Pickle pickle_;
+  TorchTensors tensors_;
+  std::vector<bool> visited_;
+  TorchFile file_;
+};
+
+TorchFile read_archive(const ZipArchive& archive) {
+  const std::string folder = find_folder(archive);
+  check_byte_order(archive, folder);
+  return Reader(archive, folder).run();
+}
+
+constexpr size_t kHeadBytes = 512;
+
+}  // namespace
+
+TorchFile load_torch_file(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(path, ignored)) {  // else ZipArchive says what is wrong
+    std::string head(kHeadBytes, '\0');
+    std::ifstream in(path, std::ios::binary);
+    in.read(head.data(), kHeadBytes);
+    check_is_zip({head.data(), static_cast<size_t>(in.gcount())}, path);
+  }
+  return read_archive(ZipArchive(path));
+}
+
+TorchFile load_torch_file(std::span<const uint8_t> bytes, const std::string& name) {
+  check_is_zip({reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kHeadBytes)}, name);
+  return read_archive(ZipArchive(bytes, name));
+}
+
+std::vector<std::string> TorchFile::report() const {
+  std::vector<std::string> lines;
+  for (const auto& [name, what] : ignored) lines.push_back("ignored '" + name + "': " + what);
+  for (const auto& [name, count] : placeholders) lines.push_back(text("not interpreted: ", name, " × ", count));
+  return lines;
+}
+
+}  // namespace tessera
