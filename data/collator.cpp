@@ -7,7 +7,7 @@ namespace tessera {
 namespace {
 
 // Separate streams of random numbers, so that a change in one kind of draw leaves the others as they were.
-enum Purpose : uint64_t { kOrder = 1, kMask, kMatch, kFalseImage, kPatches, kReplacement };
+enum Purpose : uint64_t { kOrder = 1, kMask, kMatch, kFalseImage, kPatches, kReplacement, kAugment };
 
 }  // namespace
 
@@ -73,10 +73,12 @@ std::vector<int64_t> Collator::sentences_of(int64_t step) const {
 }
 
 bool Collator::usable(int64_t image, StepImages& images) const {
-  if (images.contains(image)) return true;
+  if (images.ready.contains(image)) return true;
   if (quarantine_.contains(image)) return false;
   try {
-    images.emplace(image, source_.resized(image));
+    images.ready.emplace(image, options_.rand_augment
+                                    ? source_.augmented(image, Random(options_.seed, kAugment, images.step, image))
+                                    : source_.resized(image));
     return true;
   } catch (const Error& error) {
     quarantine_.add(image, error.what());
@@ -153,7 +155,7 @@ std::vector<int64_t> Collator::patch_sample(int64_t patches, Random& random) con
 
 std::vector<PretrainBatch> Collator::step(int64_t step) const {
   std::vector<Draw> draws;
-  StepImages images;
+  StepImages images{step, {}};
   for (const int64_t sentence : sentences_of(step))
     draws.push_back(draw(sentence, step, static_cast<int64_t>(draws.size()), images));
   if (options_.pairs) choose_pairs(draws, step, images);
@@ -173,11 +175,11 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
   std::map<int64_t, int> added;
   const auto image_index = [&](int64_t image) {
     const auto [entry, is_new] = added.try_emplace(image, 0);
-    if (is_new) entry->second = builder.add_image(source_.patched(*images.at(image)));
+    if (is_new) entry->second = builder.add_image(source_.patched(*images.ready.at(image)));
     return entry->second;
   };
   const auto add = [&](std::span<const int64_t> ids, int64_t image, size_t slot, uint64_t pass) -> const SequenceLayout& {
-    const ResizedImage& pixels = *images.at(image);
+    const ResizedImage& pixels = *images.ready.at(image);
     Random random(options_.seed, kPatches, step, first_slot + static_cast<int64_t>(slot), pass);
     const std::vector<int64_t> order =
         patch_sample(int64_t{pixels.image.height / patch} * (pixels.image.width / patch), random);

@@ -19,6 +19,7 @@ struct CollatorOptions {
   int table_side = 12;      // of the image position table
   int64_t max_patches = 200;  // more are sampled, in raster order; 0: no limit
   bool masked_words = true, pairs = true;  // which passes a step has
+  bool rand_augment = false;  // images are augmented anew in every step
   MaskingOptions masking;
   double sibling_negatives = 0;     // share of false images that are the sibling's
   bool false_images_in_batch = false;  // other false images: from the step's own images, or from the whole data set
@@ -57,8 +58,12 @@ class Collator {
   };
 
   using Order = std::shared_ptr<const std::vector<int64_t>>;
-  // The decoded images of one step, so that each is decoded once even where none stays in memory.
-  using StepImages = std::map<int64_t, std::shared_ptr<const ResizedImage>>;
+  // The images of one step, so that each is decoded, and augmented, once even where none stays in memory. A picture that
+  // several pairs of a step use is the same in all of them.
+  struct StepImages {
+    int64_t step = 0;
+    std::map<int64_t, std::shared_ptr<const ResizedImage>> ready;
+  };
   Order epoch_order(bool in_curriculum, int64_t epoch) const;
   std::vector<int64_t> sentences_of(int64_t step) const;
   int64_t usable_sentence(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const;

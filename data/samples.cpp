@@ -1,5 +1,6 @@
 #include "data/samples.h"
 
+#include "data/rand_augment.h"
 #include "data/resize.h"
 
 namespace tessera {
@@ -14,7 +15,7 @@ ResizedImage prepare_image(Image image, const SampleOptions& options, const std:
     out.image = std::move(image);
     return out;
   }
-  const ImageSize size = vilt_size(image.height, image.width, options.shorter, options.patch);
+  const ImageSize size = vilt_size(image.height, image.width, options.shorter, options.divisor());
   out.image = size.height == image.height && size.width == image.width ? std::move(image) : resize_bicubic(image, size);
   return out;
 }
@@ -45,17 +46,38 @@ SampleSource::SampleSource(const Dataset& dataset, const Wordpiece& vocabulary, 
   for (int64_t s = 0; s < count; ++s) texts_.push_back(tokenised(dataset, s, vocabulary, options.max_length));
 }
 
-std::shared_ptr<const ResizedImage> SampleSource::resized(int64_t image) const {
+ResizedImage SampleSource::decode(int64_t image) const {
+  const DecodeOptions options{.respect_orientation = options_.respect_orientation};
+  Image picture = read_image(dataset_.images()[static_cast<size_t>(image)].path, options);
+  const int height = picture.height, width = picture.width;
+  return {std::move(picture), height, width};
+}
+
+ResizedImage SampleSource::prepare(Image picture, int64_t image) const {
+  return prepare_image(std::move(picture), options_, dataset_.images()[static_cast<size_t>(image)].path.string());
+}
+
+template <class Make>
+std::shared_ptr<const ResizedImage> SampleSource::cached(int64_t image, Stage stage, const Make& make) const {
+  const std::pair key(image, stage);
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = cache_.find(image); found != cache_.end()) return found->second;
+    if (const auto found = cache_.find(key); found != cache_.end()) return found->second;
   }
-  const auto& path = dataset_.images()[static_cast<size_t>(image)].path;
-  auto ready = std::make_shared<const ResizedImage>(prepare_image(read_image(path), options_, path.string()));
+  auto ready = std::make_shared<const ResizedImage>(make());
   const auto bytes = static_cast<int64_t>(ready->image.pixels.size());
   const std::lock_guard lock(mutex_);
-  if (cached_bytes_ + bytes <= options_.cache_bytes && cache_.emplace(image, ready).second) cached_bytes_ += bytes;
+  if (cached_bytes_ + bytes <= options_.cache_bytes && cache_.emplace(key, ready).second) cached_bytes_ += bytes;
   return ready;
+}
+
+std::shared_ptr<const ResizedImage> SampleSource::resized(int64_t image) const {
+  return cached(image, Stage::resized, [&] { return prepare(decode(image).image, image); });
+}
+
+std::shared_ptr<const ResizedImage> SampleSource::augmented(int64_t image, Random random) const {
+  const auto decoded = cached(image, Stage::decoded, [&] { return decode(image); });
+  return std::make_shared<const ResizedImage>(prepare(rand_augment(decoded->image, random), image));
 }
 
 PatchedImage SampleSource::patched(const ResizedImage& image) const {

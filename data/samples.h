@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "data/batch.h"
@@ -12,6 +13,7 @@
 #include "data/image.h"
 #include "data/patches.h"
 #include "data/wordpiece.h"
+#include "tensor/philox.h"
 
 namespace tessera {
 
@@ -19,9 +21,13 @@ struct SampleOptions {
   bool resize = true;      // ViLT's rule; otherwise images keep their size, which must be a multiple of the patch
   int shorter = 384;       // pixels
   int patch = 32;          // pixels
+  int size_divisor = 0;    // resized sides are multiples of it, itself one of the patch; 0: of the patch
+  bool respect_orientation = false;  // turn pictures as their EXIF tag says; ViLT's own code does not
   PixelNorm norm;
   int64_t max_length = 40;  // text tokens including [CLS] and [SEP]; longer captions are cut
-  int64_t cache_bytes = int64_t{1} << 30;  // decoded and resized images that stay in memory
+  int64_t cache_bytes = int64_t{1} << 30;  // decoded or resized images that stay in memory
+
+  int divisor() const { return size_divisor == 0 ? patch : size_divisor; }
 };
 
 struct TextSample {
@@ -50,12 +56,23 @@ class SampleSource {
 
   // Decodes and resizes, or takes it from the cache; the bits are the same. Thread-safe. Throws what decoding throws.
   std::shared_ptr<const ResizedImage> resized(int64_t image) const;
+  // The picture augmented as `random` says (rand_augment.h) before it is resized. The cache then holds the decoded
+  // picture, at its full size.
+  std::shared_ptr<const ResizedImage> augmented(int64_t image, Random random) const;
   PatchedImage patched(int64_t image) const;
   PatchedImage patched(const ResizedImage& image) const;
 
   int64_t cached_bytes() const;
 
  private:
+  enum class Stage : uint8_t { decoded, resized };
+
+  ResizedImage decode(int64_t image) const;
+  ResizedImage prepare(Image picture, int64_t image) const;
+  // From the cache, or made and kept if there is room.
+  template <class Make>
+  std::shared_ptr<const ResizedImage> cached(int64_t image, Stage stage, const Make& make) const;
+
   const Dataset& dataset_;
   const Wordpiece& vocabulary_;
   SampleOptions options_;
@@ -63,7 +80,7 @@ class SampleSource {
   std::vector<TextSample> texts_;
 
   mutable std::mutex mutex_;
-  mutable std::unordered_map<int64_t, std::shared_ptr<const ResizedImage>> cache_;
+  mutable std::map<std::pair<int64_t, Stage>, std::shared_ptr<const ResizedImage>> cache_;
   mutable int64_t cached_bytes_ = 0;
 };
 

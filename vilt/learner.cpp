@@ -60,6 +60,7 @@ SampleOptions sample_options(const Settings& settings) {
   options.patch = static_cast<int>(settings.model.patch_size);
   options.norm.mean.fill(static_cast<float>(settings.image.mean));
   options.norm.std.fill(static_cast<float>(settings.image.std));
+  options.respect_orientation = settings.image.respect_orientation;
   options.max_length = settings.model.max_position_embeddings;
   options.cache_bytes = settings.data.cache_bytes;
   return options;
@@ -74,6 +75,7 @@ CollatorOptions collator_options(const Settings& settings) {
   options.table_side = settings.model.table_side();
   options.max_patches = settings.image.max_patches;
   options.masked_words = objectives.mlm_weight != 0;
+  options.rand_augment = settings.image.augment == "randaugment";
   options.pairs = objectives.itm_weight != 0 || objectives.wpa_weight != 0;
   options.masking.variant = objectives.masking == "strict" ? MaskingOptions::strict : MaskingOptions::official;
   options.masking.rate = objectives.mask_rate;

@@ -22,10 +22,10 @@ LoadedModel load_model(const fs::path& directory, const LoadOptions&) {
   out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(out.directory / "vocab.txt"));
   check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, out.directory.string(), ": vocab.txt has ",
         out.vocabulary->size(), " tokens, config.json says ", out.config.vocab_size);
-  out.preprocessing = read_preprocessing(out.directory / "preprocessor_config.json");
+  const auto preprocessing = find_preprocessing(out.directory, static_cast<int>(out.config.patch_size));
+  check(preprocessing.has_value(), out.directory.string(), ": has no preprocessor_config.json");
+  out.preprocessing = *preprocessing;
   out.preprocessing.max_length = out.config.max_position_embeddings;
-  check(out.preprocessing.patch == out.config.patch_size, out.directory.string(), ": preprocessor_config.json has patches of ",
-        out.preprocessing.patch, " pixels, config.json of ", out.config.patch_size);
   out.model = std::make_unique<ViltWithHeads>(out.config);
   out.parameters = std::make_unique<ParameterSet>(*out.model);
   const std::string weights = (out.directory / "model.safetensors").string();

@@ -39,6 +39,8 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"image.mean", &image.mean},
       {"image.std", &image.std},
       {"image.max_patches", &image.max_patches},
+      {"image.augment", &image.augment},
+      {"image.respect_orientation", &image.respect_orientation},
       {"model.hidden_size", &model.hidden_size},
       {"model.num_hidden_layers", &model.num_hidden_layers},
       {"model.num_attention_heads", &model.num_attention_heads},
@@ -260,6 +262,7 @@ void Settings::validate() const {
   at_most("image.shorter", image.shorter, 16384);
   more_than_zero("image.std", image.std);
   at_least("image.max_patches", image.max_patches, int64_t{0});
+  one_of("image.augment", image.augment, {"none", "randaugment"});
   one_of("init.linear", init.linear, {"normal", "truncated_normal", "fan_in"});
   one_of("init.positions", init.positions, {"normal", "cosine"});
   at_least("init.std", init.std, 0.0);

@@ -33,6 +33,8 @@ struct Settings {
     int64_t shorter = 384;           // pixels
     double mean = 0.5, std = 0.5;    // of pixel values scaled to 0..1
     int64_t max_patches = 200;       // more are sampled in training; 0: no limit
+    std::string augment = "none";    // of training images: or "randaugment"
+    bool respect_orientation = false;  // turn pictures as their EXIF tag says
   } image;
   ModelConfig model;
   struct Init {

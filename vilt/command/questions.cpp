@@ -25,7 +25,7 @@ struct Picture {
 
 Picture open_picture(const LoadedModel& model, const std::string& path) {
   const SampleOptions& options = model.preprocessing;
-  Image image = read_image(path);
+  Image image = read_image(path, {.respect_orientation = options.respect_orientation});
   const bool whole_patches = image.height % options.patch == 0 && image.width % options.patch == 0;
   check(options.resize || whole_patches, path, ": ", image.width, " x ", image.height,
         " pixels; this model takes pictures at their own size, so both sides must be multiples of ", options.patch,
