@@ -118,7 +118,11 @@ bool caption_true_of(const Annotation& caption, const Annotation& picture) {
 
 void read_annotations(const std::filesystem::path& path, const std::function<void(Annotation&&)>& handle) {
   const std::vector<uint8_t> bytes = read_file(path);
-  const std::string_view contents(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  read_annotations({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path, handle);
+}
+
+void read_annotations(std::string_view contents, const std::filesystem::path& path,
+                      const std::function<void(Annotation&&)>& handle) {
   int64_t line_number = 0;
   for (size_t begin = 0; begin < contents.size();) {
     const size_t end = std::min(contents.find('\n', begin), contents.size());

@@ -57,6 +57,9 @@ bool caption_true_of(const Annotation& caption, const Annotation& picture);
 // Calls `handle` for every line, in order. Checks everything that can be checked without the captions.
 // Errors name file, line and field.
 void read_annotations(const std::filesystem::path& path, const std::function<void(Annotation&&)>& handle);
+// The same from the file's contents; `path` is for messages.
+void read_annotations(std::string_view contents, const std::filesystem::path& path,
+                      const std::function<void(Annotation&&)>& handle);
 
 // Checks the word spans against the caption: inside it, not empty, at the boundaries of UTF-8 characters.
 void check_spans(const Annotation& annotation, std::string_view caption, const std::filesystem::path& path);

@@ -31,6 +31,17 @@ fs::path checked_path(const fs::path& folder, const std::string& name, const cha
   return folder / path;
 }
 
+// False too where the path cannot even be looked up, because it is too long, say.
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+// Of bytes that live until the end of the statement.
+std::string_view as_text(const std::vector<uint8_t>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 void trim_line_end(std::string& caption) {
   while (!caption.empty() && (caption.back() == '\n' || caption.back() == '\r')) caption.pop_back();
 }
@@ -45,16 +56,22 @@ class DatasetReader {
     dataset_.annotations_file_ = options.annotations.string();
   }
 
-  Dataset read() {
-    check(fs::is_directory(folder_), "dataset: ", folder_.string(), ": the image folder does not exist");
-    const std::vector<uint8_t> bytes = read_file(file_);
-    for_each_json_record({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "images", "tokens",
-                         text("dataset: ", file_.string()),
+  void read(std::string_view contents) {
+    for_each_json_record(contents, "images", "tokens", text("dataset: ", file_.string()),
                          [this](int64_t index, const json& record) { read_image(index, record); });
     check_splits();
-    if (!options_.annotations.empty()) attach_annotations();
-    return std::move(dataset_);
   }
+
+  void attach_annotations(std::string_view contents) {
+    std::unordered_set<int64_t> seen;
+    read_annotations(contents, options_.annotations, [&](Annotation&& annotation) {
+      check(seen.insert(annotation.sentence_id).second, "annotations: ", options_.annotations.string(), ": sentence ",
+            annotation.sentence_id, " is annotated twice");
+      attach(std::move(annotation));
+    });
+  }
+
+  Dataset take() { return std::move(dataset_); }
 
  private:
   void read_image(int64_t index, const json& record) {
@@ -78,7 +95,7 @@ class DatasetReader {
           image.path.string());
 
     const bool chosen = wanted(image.split);
-    check(!chosen || !options_.check_files || fs::is_regular_file(image.path), where, ": the file ", image.path.string(),
+    check(!chosen || !options_.check_files || is_file(image.path), where, ": the file ", image.path.string(),
           " does not exist");
     read_sentences(fields, image, chosen);
     if (!chosen) return;
@@ -126,26 +143,22 @@ class DatasetReader {
             "; the file has ", present);
   }
 
-  void attach_annotations() {
+  void attach(Annotation&& annotation) {
     const fs::path& path = options_.annotations;
-    std::unordered_set<int64_t> seen;
-    read_annotations(path, [&](Annotation&& annotation) {
-      const int64_t id = annotation.sentence_id;
-      check(sentence_ids_.contains(id), "annotations: ", path.string(), ": no sentence of ", file_.string(), " has the sentid ", id);
-      check(seen.insert(id).second, "annotations: ", path.string(), ": sentence ", id, " is annotated twice");
-      const auto found = sentence_index_.find(id);
-      if (found == sentence_index_.end()) return;  // of another split, or a repeated caption
-      DatasetSentence& sentence = dataset_.sentences_[found->second];
-      check_spans(annotation, sentence.text, path);
-      if (annotation.sibling) {
-        check(dataset_.image_index_.contains(*annotation.sibling), "annotations: ", path.string(), ": sentence ", id, ": sibling ",
-              *annotation.sibling, " is no image of the chosen splits of ", file_.string());
-        check(*annotation.sibling != dataset_.images_[static_cast<size_t>(sentence.image)].id, "annotations: ", path.string(),
-              ": sentence ", id, ": its sibling is its own image");
-      }
-      sentence.annotation = static_cast<int64_t>(dataset_.annotations_.size());
-      dataset_.annotations_.push_back(std::move(annotation));
-    });
+    const int64_t id = annotation.sentence_id;
+    check(sentence_ids_.contains(id), "annotations: ", path.string(), ": no sentence of ", file_.string(), " has the sentid ", id);
+    const auto found = sentence_index_.find(id);
+    if (found == sentence_index_.end()) return;  // of another split, or a repeated caption
+    DatasetSentence& sentence = dataset_.sentences_[found->second];
+    check_spans(annotation, sentence.text, path);
+    if (annotation.sibling) {
+      check(dataset_.image_index_.contains(*annotation.sibling), "annotations: ", path.string(), ": sentence ", id, ": sibling ",
+            *annotation.sibling, " is no image of the chosen splits of ", file_.string());
+      check(*annotation.sibling != dataset_.images_[static_cast<size_t>(sentence.image)].id, "annotations: ", path.string(),
+            ": sentence ", id, ": its sibling is its own image");
+    }
+    sentence.annotation = static_cast<int64_t>(dataset_.annotations_.size());
+    dataset_.annotations_.push_back(std::move(annotation));
   }
 
   fs::path file_, folder_;
@@ -158,7 +171,20 @@ class DatasetReader {
 };
 
 Dataset Dataset::open(const fs::path& json_file, const fs::path& image_folder, const DatasetOptions& options) {
-  return DatasetReader(json_file, image_folder, options).read();
+  std::error_code ignored;
+  check(fs::is_directory(image_folder, ignored), "dataset: ", image_folder.string(), ": the image folder does not exist");
+  DatasetReader reader(json_file, image_folder, options);
+  reader.read(as_text(read_file(json_file)));
+  if (!options.annotations.empty()) reader.attach_annotations(as_text(read_file(options.annotations)));
+  return reader.take();
+}
+
+Dataset Dataset::parse(std::string_view json, std::string_view annotations, const fs::path& json_file,
+                       const fs::path& image_folder, const DatasetOptions& options) {
+  DatasetReader reader(json_file, image_folder, options);
+  reader.read(json);
+  if (!options.annotations.empty()) reader.attach_annotations(annotations);
+  return reader.take();
 }
 
 int64_t Dataset::image_index(int64_t image_id) const {

@@ -43,6 +43,9 @@ class Dataset {
  public:
   static Dataset open(const std::filesystem::path& json_file, const std::filesystem::path& image_folder,
                       const DatasetOptions& options = {});
+  // The same from the contents of the JSON file and of options.annotations; the files' paths are for messages.
+  static Dataset parse(std::string_view json, std::string_view annotations, const std::filesystem::path& json_file,
+                       const std::filesystem::path& image_folder, const DatasetOptions& options = {});
 
   const std::vector<DatasetImage>& images() const { return images_; }
   const std::vector<DatasetSentence>& sentences() const { return sentences_; }

@@ -70,7 +70,10 @@ Wordpiece::Wordpiece(std::vector<std::string> tokens, const std::string& origin)
 
 Wordpiece Wordpiece::from_file(const std::filesystem::path& path) {
   const std::vector<uint8_t> bytes = read_file(path, kMaxFileBytes);
-  const std::string_view contents(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return from_lines({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
+}
+
+Wordpiece Wordpiece::from_lines(std::string_view contents, const std::string& origin) {
   std::vector<std::string> tokens;
   for (size_t position = 0; position < contents.size();) {
     const size_t end = std::min(contents.find('\n', position), contents.size());
@@ -79,8 +82,8 @@ Wordpiece Wordpiece::from_file(const std::filesystem::path& path) {
     tokens.emplace_back(line);
     position = end + 1;
   }
-  check(!tokens.empty(), path.string(), ": is empty, expected one token a line");
-  return Wordpiece(std::move(tokens), path.string());
+  check(!tokens.empty(), origin, ": is empty, expected one token a line");
+  return Wordpiece(std::move(tokens), origin);
 }
 
 Encoding Wordpiece::encode(std::string_view text, EncodeOptions options) const {

@@ -41,6 +41,7 @@ class Wordpiece {
   explicit Wordpiece(std::vector<std::string> tokens, const std::string& origin = "vocabulary");
   // vocab.txt: one token a line, LF or CR LF.
   static Wordpiece from_file(const std::filesystem::path& path);
+  static Wordpiece from_lines(std::string_view contents, const std::string& origin);
 
   // Without [CLS] and [SEP]. A word that has no pieces, or more than 100 characters (after normalisation), is one
   // [UNK].

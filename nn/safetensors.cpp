@@ -21,13 +21,36 @@ namespace {
 
 using safetensors::Entry;
 
+// Bytes that are read in order, or from another place after seek().
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual void read(void* to, uint64_t bytes) = 0;
+  virtual void seek(uint64_t position) = 0;
+};
+
+// Bytes in memory. Whoever reads checks against their number first.
+class Memory : public Source {
+ public:
+  explicit Memory(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+  void read(void* to, uint64_t bytes) override {
+    if (bytes > 0) std::memcpy(to, bytes_.subspan(position_, bytes).data(), bytes);
+    position_ += bytes;
+  }
+  void seek(uint64_t position) override { position_ = position; }
+
+ private:
+  std::span<const uint8_t> bytes_;
+  uint64_t position_ = 0;
+};
+
 // An open file, closed at the end of the scope.
-class File {
+class File : public Source {
  public:
   File(const std::string& path, int flags) : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
     check(descriptor_ >= 0, path, ": cannot open: ", std::strerror(errno));
   }
-  ~File() {
+  ~File() override {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
   File(const File&) = delete;
@@ -39,7 +62,7 @@ class File {
     check(S_ISREG(status.st_mode), path_, ": not a file");
     return static_cast<uint64_t>(status.st_size);
   }
-  void read(void* to, uint64_t bytes) {
+  void read(void* to, uint64_t bytes) override {
     auto* out = static_cast<char*>(to);
     while (bytes > 0) {
       const ssize_t count = ::read(descriptor_, out, std::min(bytes, kPiece));
@@ -50,7 +73,7 @@ class File {
       bytes -= static_cast<uint64_t>(count);
     }
   }
-  void seek(uint64_t position) {
+  void seek(uint64_t position) override {
     check(::lseek(descriptor_, static_cast<off_t>(position), SEEK_SET) >= 0, path_,
           ": cannot read: ", std::strerror(errno));
   }
@@ -80,21 +103,21 @@ class File {
 
 // Reads `count` elements of type From in pieces and stores convert(element).
 template <class From, class To, class Convert>
-void read_converted(File& file, To* to, int64_t count, Convert convert) {
+void read_converted(Source& source, To* to, int64_t count, Convert convert) {
   constexpr int64_t kPiece = 65536;
   std::vector<From> piece(static_cast<size_t>(std::min(count, kPiece)));
   for (int64_t done = 0; done < count;) {
     const int64_t now = std::min(count - done, kPiece);
-    file.read(piece.data(), static_cast<uint64_t>(now) * sizeof(From));
+    source.read(piece.data(), static_cast<uint64_t>(now) * sizeof(From));
     for (int64_t i = 0; i < now; ++i) to[done + i] = convert(piece[static_cast<size_t>(i)]);
     done += now;
   }
 }
 
-Tensor read_tensor(File& file, const Entry& entry, const std::string& name, const std::string& path) {
+Tensor read_tensor(Source& source, const Entry& entry, const std::string& name, const std::string& path) {
   const auto read_as = [&]<class T>(T) {
     Tensor tensor = Tensor::empty(entry.shape, dtype_of<T>::value);
-    file.read(tensor.mutable_data<T>(), static_cast<uint64_t>(tensor.bytes()));
+    source.read(tensor.mutable_data<T>(), static_cast<uint64_t>(tensor.bytes()));
     return tensor;
   };
   if (entry.dtype == "F32") return read_as(float{});
@@ -112,13 +135,35 @@ Tensor read_tensor(File& file, const Entry& entry, const std::string& name, cons
   }
   if (entry.dtype == "F16") {
     Tensor tensor = Tensor::empty(entry.shape, DType::f32);
-    read_converted<uint16_t>(file, tensor.mutable_data<float>(), tensor.numel(), half_to_float);
+    read_converted<uint16_t>(source, tensor.mutable_data<float>(), tensor.numel(), half_to_float);
     return tensor;
   }
   check(entry.dtype == "I32", path, ": tensor '", name, "': dtype '", entry.dtype, "' is not supported");
   Tensor tensor = Tensor::empty(entry.shape, DType::i64);
-  read_converted<int32_t>(file, tensor.mutable_data<int64_t>(), tensor.numel(), [](int32_t v) { return int64_t{v}; });
+  read_converted<int32_t>(source, tensor.mutable_data<int64_t>(), tensor.numel(),
+                          [](int32_t v) { return int64_t{v}; });
   return tensor;
+}
+
+SafeTensors read(Source& source, uint64_t size, const std::string& path) {
+  check(size >= 8, path, ": ", size, " bytes are too few for a safetensors file");
+  uint64_t length = 0;
+  source.read(&length, sizeof length);
+  check(length <= safetensors::kMaxHeaderBytes, path, ": header length is ", length, ", at most ",
+        safetensors::kMaxHeaderBytes, " is allowed; not a safetensors file?");
+  check(length <= size - 8, path, ": header length is ", length, ", but only ", size - 8,
+        " bytes follow; the file may be cut short");
+  std::string json(length, '\0');
+  source.read(json.data(), length);
+  safetensors::Header header = safetensors::parse_header(json, size - 8 - length, path);
+  SafeTensors out;
+  out.path = path;
+  out.metadata = std::move(header.metadata);
+  for (const auto& [name, entry] : header.entries) {
+    source.seek(8 + length + entry.begin);
+    out.tensors.emplace(name, read_tensor(source, entry, name, path));
+  }
+  return out;
 }
 
 const char* spelling(DType dtype) {
@@ -148,22 +193,22 @@ std::vector<std::pair<std::string, Entry>> lay_out(const NamedTensors& tensors, 
   return entries;
 }
 
-void write_contents(const std::string& to, const std::string& path, const NamedTensors& tensors,
+// `write(pointer, bytes)` takes the file's parts in order.
+template <class Write>
+void write_contents(const Write& write, const std::string& path, const NamedTensors& tensors,
                     const std::map<std::string, std::string>& metadata) {
   const auto entries = lay_out(tensors, path);
   const std::string header = safetensors::write_header(entries, metadata, path);
   check(header.size() <= safetensors::kMaxHeaderBytes, path, ": header takes ", header.size(), " bytes, at most ",
         safetensors::kMaxHeaderBytes, " are allowed");
-  File file(to, O_WRONLY | O_CREAT | O_TRUNC);
   const uint64_t length = header.size();
-  file.write(&length, sizeof length);
-  file.write(header.data(), length);
+  write(&length, sizeof length);
+  write(header.data(), length);
   for (const auto& entry : entries) {
     const Tensor tensor = tensors.at(entry.first).contiguous();
     dispatch_any(tensor.dtype(),
-                 [&](auto tag) { file.write(tensor.data<decltype(tag)>(), static_cast<uint64_t>(tensor.bytes())); });
+                 [&](auto tag) { write(tensor.data<decltype(tag)>(), static_cast<uint64_t>(tensor.bytes())); });
   }
-  file.flush_and_close();
 }
 
 }  // namespace
@@ -184,32 +229,21 @@ const Tensor& SafeTensors::at(const std::string& name) const {
 SafeTensors load_safetensors(const std::string& path) {
   // O_NONBLOCK: opening a named pipe must not wait for a writer; it has no effect on files.
   File file(path, O_RDONLY | O_NONBLOCK);
-  const uint64_t size = file.size();
-  check(size >= 8, path, ": ", size, " bytes are too few for a safetensors file");
-  uint64_t length = 0;
-  file.read(&length, sizeof length);
-  check(length <= safetensors::kMaxHeaderBytes, path, ": header length is ", length, ", at most ",
-        safetensors::kMaxHeaderBytes, " is allowed; not a safetensors file?");
-  check(length <= size - 8, path, ": header length is ", length, ", but only ", size - 8,
-        " bytes follow; the file may be cut short");
-  std::string json(length, '\0');
-  file.read(json.data(), length);
-  safetensors::Header header = safetensors::parse_header(json, size - 8 - length, path);
-  SafeTensors out;
-  out.path = path;
-  out.metadata = std::move(header.metadata);
-  for (const auto& [name, entry] : header.entries) {
-    file.seek(8 + length + entry.begin);
-    out.tensors.emplace(name, read_tensor(file, entry, name, path));
-  }
-  return out;
+  return read(file, file.size(), path);
+}
+
+SafeTensors parse_safetensors(std::span<const uint8_t> bytes, const std::string& name) {
+  Memory memory(bytes);
+  return read(memory, bytes.size(), name);
 }
 
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata) {
   const std::string beside = path + ".writing";
   try {
-    write_contents(beside, path, tensors, metadata);
+    File file(beside, O_WRONLY | O_CREAT | O_TRUNC);
+    write_contents([&](const void* from, uint64_t bytes) { file.write(from, bytes); }, path, tensors, metadata);
+    file.flush_and_close();
     check(std::rename(beside.c_str(), path.c_str()) == 0, path, ": cannot rename ", beside, ": ", std::strerror(errno));
   } catch (...) {
     ::unlink(beside.c_str());
@@ -217,6 +251,16 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   }
   const size_t slash = path.rfind('/');
   File(slash == std::string::npos ? "." : path.substr(0, slash + 1), O_RDONLY).flush_directory();
+}
+
+std::vector<uint8_t> safetensors_bytes(const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+  std::vector<uint8_t> out;
+  const auto append = [&out](const void* from, uint64_t bytes) {
+    const auto* begin = static_cast<const uint8_t*>(from);
+    out.insert(out.end(), begin, begin + bytes);
+  };
+  write_contents(append, "safetensors", tensors, metadata);
+  return out;
 }
 
 }  // namespace tessera

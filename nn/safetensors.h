@@ -10,8 +10,11 @@
 // neither crash nor over-allocate.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "tensor/tensor.h"
 
@@ -32,10 +35,15 @@ struct SafeTensors {
 // Types: F32, F64, BF16, I64 and U8 are read as they are; F16 becomes f32, I32 becomes i64, BOOL becomes u8 (0 or 1).
 // Any other type is an error.
 SafeTensors load_safetensors(const std::string& path);
+// The same from a file's bytes; `name` is for messages.
+SafeTensors parse_safetensors(std::span<const uint8_t> bytes, const std::string& name);
 
 // Writes beside `path`, flushes to disk and renames, so that `path` holds the old contents or the new, never a part.
 // The data is aligned to the elements' size; equal contents give equal bytes.
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata = {});
+// The bytes that save_safetensors writes.
+std::vector<uint8_t> safetensors_bytes(const NamedTensors& tensors,
+                                       const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace tessera

@@ -154,10 +154,15 @@ void check_sizes(const std::string& name, const Entry& entry, uint64_t data_byte
   const int64_t element = element_bytes(entry.dtype);
   check(element > 0, path, ": tensor '", name, "': dtype '", entry.dtype.substr(0, 40),
         "' is not supported; expected F32, F64, BF16, F16, I64, I32, U8 or BOOL");
+  // A size of 0 must not hide that the others, and so the strides, overflow.
   int64_t bytes = element;
-  for (const int64_t size : entry.shape)
-    check(!__builtin_mul_overflow(bytes, size, &bytes), path, ": tensor '", name, "': shape ", entry.shape,
+  bool empty = false;
+  for (const int64_t size : entry.shape) {
+    empty = empty || size == 0;
+    check(!__builtin_mul_overflow(bytes, std::max<int64_t>(size, 1), &bytes), path, ": tensor '", name, "': shape ", entry.shape,
           " has too many elements");
+  }
+  if (empty) bytes = 0;
   check(entry.begin <= entry.end, path, ": tensor '", name, "': data_offsets [", entry.begin, ", ", entry.end,
         "] run backwards");
   check(entry.end <= data_bytes, path, ": tensor '", name, "': data_offsets [", entry.begin, ", ", entry.end,

@@ -45,14 +45,18 @@ class Shape {
     --dim_;
   }
 
-  // The number of elements; 1 without dimensions. Overflow and negative sizes are errors.
+  // The number of elements; 1 without dimensions. Negative sizes are errors; so is overflow, of the product of the
+  // sizes that are not 0 too: strides are such products.
   int64_t numel() const {
     int64_t product = 1;
+    bool any_zero = false;
     for (const int64_t size : *this) {
       check(size >= 0, "shape: ", *this, " has a negative size");
-      check(!__builtin_mul_overflow(product, size, &product), "shape: ", *this, " has too many elements");
+      any_zero = any_zero || size == 0;
+      check(!__builtin_mul_overflow(product, size > 0 ? size : 1, &product), "shape: ", *this,
+            " has too many elements");
     }
-    return product;
+    return any_zero ? 0 : product;
   }
 
   bool operator==(const Shape& other) const {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "data/strict_json.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -119,7 +120,7 @@ void read_architecture(ModelConfig& config, const json& root, const std::string&
 }  // namespace
 
 ModelConfig ModelConfig::from_json(const std::string& source, const std::string& origin) {
-  const json root = json::parse(source, nullptr, false);
+  const json root = parse_strict_json(source, origin);
   check(root.is_object(), origin, ": not a JSON object");
   ModelConfig config;
   read_architecture(config, root, origin);

@@ -179,8 +179,13 @@ toml::table parse(const std::string& source, const std::string& origin) {
 
 Settings Settings::from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
   const std::vector<uint8_t> bytes = read_file(path);
+  return from_text({bytes.begin(), bytes.end()}, path.string(), overrides);
+}
+
+Settings Settings::from_text(const std::string& source, const std::string& origin,
+                             const std::vector<std::string>& overrides) {
   Settings settings;
-  assign_table(settings, parse({bytes.begin(), bytes.end()}, path.string()), "", path.string());
+  assign_table(settings, parse(source, origin), "", origin);
   for (const std::string& override_ : overrides) settings.set(override_);
   settings.validate();
   return settings;

@@ -77,6 +77,8 @@ struct Settings {
   } train;
 
   static Settings from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});
+  static Settings from_text(const std::string& toml, const std::string& origin,
+                            const std::vector<std::string>& overrides = {});
   // Applies one `section.key=value`.
   void set(const std::string& assignment);
   std::string to_toml() const;

@@ -121,6 +121,11 @@ TEST_CASE("dataset: images, splits and files") {
   const fs::path json_file = folder.write("set.json", contents);
   CHECK_THROWS_WITH_AS(Dataset::open(json_file, folder.path(), options),
                        doctest::Contains("7.jpg does not exist"), Error);
+  // A name too long for the file system.
+  std::string too_long = contents;
+  too_long.replace(too_long.find("7.jpg"), 5, std::string(5000, 'a'));
+  CHECK_THROWS_WITH_AS(Dataset::parse(too_long, "", "set.json", folder.path(), options),
+                       doctest::Contains("aaa does not exist"), Error);
   folder.write("7.jpg", "");
   CHECK(Dataset::open(json_file, folder.path(), options).images().size() == 1);
   CHECK_THROWS_WITH_AS(Dataset::open(json_file, folder.path() / "none", options), doctest::Contains("the image folder does not exist"), Error);

@@ -85,6 +85,14 @@ TEST_CASE("safetensors: every dtype comes back bit for bit") {
     dispatch_any(tensor.dtype(), [&, &n = name, &t = tensor](auto tag) { check_same<decltype(tag)>(back.at(n), t); });
 
   const std::string first = read_bytes(path);
+  const std::vector<uint8_t> bytes = safetensors_bytes(tensors, metadata);
+  CHECK(std::string(bytes.begin(), bytes.end()) == first);
+  const SafeTensors parsed = parse_safetensors(bytes, "memory");
+  CHECK(parsed.metadata == metadata);
+  check_same<float>(parsed.at("float"), tensors["float"]);
+  CHECK_THROWS_WITH_AS(parse_safetensors(std::span(bytes).first(bytes.size() - 1), "memory"),
+                       doctest::Contains("memory: tensor"), Error);
+  CHECK_THROWS_WITH_AS(parse_safetensors({}, "memory"), "memory: 0 bytes are too few for a safetensors file", Error);
   save_safetensors(path, tensors, metadata);
   CHECK(read_bytes(path) == first);
   uint64_t length = 0;
@@ -175,6 +183,8 @@ TEST_CASE("safetensors: what is malformed is refused by name") {
         "tensor 'a': shape [4294967296, 4294967296] has too many elements");
   CHECK(message(entry(f32, "[4611686018427387904]", "[0,0]"), 0) ==
         "tensor 'a': shape [4611686018427387904] has too many elements");
+  CHECK(message(entry(f32, "[0,4294967296,4294967296]", "[0,0]"), 0) ==
+        "tensor 'a': shape [0, 4294967296, 4294967296] has too many elements");
   CHECK(message(entry(f32, "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4) == "tensor 'a': more than 8 dimensions");
   CHECK(message(entry(R"("F8_E4M3")", "[1]", "[0,1]"), 1) ==
         "tensor 'a': dtype 'F8_E4M3' is not supported; expected F32, F64, BF16, F16, I64, I32, U8 or BOOL");

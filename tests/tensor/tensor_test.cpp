@@ -133,6 +133,7 @@ TEST_CASE("tensor: errors") {
   CHECK_THROWS_WITH_AS(t.unsqueeze(4), "unsqueeze: no place 4 in shape [2, 3]", Error);
   CHECK_THROWS_WITH_AS(Tensor::zeros({2}).copy_(t), "copy: source is [2, 3], expected [2]", Error);
   CHECK_THROWS_WITH_AS(Tensor::from(Floats{1, 2}, {3}), "tensor: 2 values for shape [3]", Error);
+  CHECK_THROWS_WITH_AS(Tensor::empty({0, kHuge, kHuge}), doctest::Contains("has too many elements"), Error);  // strides
   CHECK_THROWS_WITH_AS(Tensor::empty({kHuge, 4}), doctest::Contains("has too many elements"), Error);
   CHECK_THROWS_WITH_AS(Tensor::empty({kHuge}), doctest::Contains("has too many elements"), Error);  // in bytes
   CHECK_THROWS_WITH_AS(Tensor::empty({int64_t{1} << 50}), doctest::Contains("out of memory"), Error);
