@@ -1,0 +1,55 @@
+// What can be typed after `vilt`: one function for each command, which adds its options to the command line and leaves
+// what is to be done in `action`. The files options*.cpp and main.cpp alone know CLI11.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "vilt/command/command.h"
+
+namespace tessera::command {
+
+using Action = std::function<int()>;
+
+// options_training.cpp
+void add_scenes(CLI::App& app, Action& action);
+void add_vocabulary(CLI::App& app, Action& action);
+void add_train(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
+void add_eval(CLI::App& app, Action& action);
+// options_questions.cpp
+void add_fill(CLI::App& app, Action& action);
+void add_match(CLI::App& app, Action& action);
+void add_align(CLI::App& app, Action& action);
+// options_model.cpp
+void add_info(CLI::App& app, Action& action);
+void add_gradcheck(CLI::App& app, Action& action);
+
+// CLI11 reads "-1" as a large number where none below 0 exists.
+inline const CLI::Validator kWholeNumber(
+    [](const std::string& typed) {
+      const bool digits = !typed.empty() && typed.find_first_not_of("0123456789") == std::string::npos;
+      return digits && typed.size() < 19 ? std::string() : "'" + typed + "' is no whole number from 0 on";
+    },
+    "");
+
+template <class Integer>
+void add_count(CLI::App* command, const std::string& name, Integer& target, const std::string& description) {
+  command->add_option(name, target, description)->check(kWholeNumber);
+}
+
+inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,
+                      const std::string& example) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->footer("Example:\n  " + example);
+  return command;
+}
+
+// --model, as every command that uses a model has it.
+inline void add_model(CLI::App* command, std::string& model) {
+  command->add_option("--model", model, "Folder of a run (its newest checkpoint is taken) or of a checkpoint")
+      ->required();
+}
+
+}  // namespace tessera::command

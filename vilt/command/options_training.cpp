@@ -1,0 +1,73 @@
+// Options of the commands that make data and train.
+#include "vilt/command/options.h"
+
+namespace tessera::command {
+
+void add_scenes(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "scenes",
+                                  "Writes the built-in data set: pictures of coloured shapes with captions",
+                                  "vilt scenes --kind scenes-quick --out runs/data/scenes-quick");
+  auto arguments = std::make_shared<ScenesArguments>();
+  command->add_option("--kind", arguments->kind, "scenes (one or two objects) or scenes-quick (one object)")
+      ->required();
+  command->add_option("--out", arguments->out, "Folder to write; kept if it holds the same data already")->required();
+  add_count(command, "--seed", arguments->seed, "Another seed gives other scenes (default 0)");
+  add_count(command, "--train", arguments->train, "Scenes for training, an even number (default 30000, quick 16000)");
+  add_count(command, "--val", arguments->val, "... for validation (default 1000)");
+  add_count(command, "--test", arguments->test, "... for the test (default 2000)");
+  add_count(command, "--test-unseen", arguments->test_unseen,
+            "... with combinations that occur nowhere else (default 1000, quick 2000)");
+  command->add_flag("--force", arguments->force, "Replaces a data set with other settings");
+  command->callback([arguments, &action] { action = [arguments] { return run_scenes(*arguments); }; });
+}
+
+void add_vocabulary(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "vocab", "Learns a WordPiece vocabulary from the captions of a data set",
+                                  "vilt vocab --captions dataset.json --size 8000 --out vocab.txt");
+  auto arguments = std::make_shared<VocabularyArguments>();
+  command->add_option("--captions", arguments->captions, "Captions, Karpathy JSON")->required();
+  command->add_option("--out", arguments->out, "File to write, one token a line")->required();
+  add_count(command, "--size", arguments->size, "Number of tokens, special ones and characters included");
+  command->add_option("--split", arguments->split, "Split whose captions are read (default train)");
+  command->add_flag("--once", arguments->once, "Counts every word once, however often it occurs (small vocabularies)");
+  command->add_option("--kind", arguments->kind, "scenes or scenes-quick: the size for this built-in data, and --once");
+  command->callback([arguments, &action] { action = [arguments] { return run_vocabulary(*arguments); }; });
+}
+
+void add_train(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "train", "Trains a model, or continues a run; writes its report",
+                                  "vilt train configs/scenes-quick.toml train.steps=400 train.out=runs/short");
+  auto arguments = std::make_shared<TrainArguments>();
+  command->add_option("CONFIG", arguments->config, "Settings, TOML; see configs/ and docs/")->required();
+  command->add_option("section.key=value", arguments->overrides, "Settings that replace those of the file");
+  command->add_flag("--fresh", arguments->fresh, "Starts over: removes what an earlier run left in train.out");
+  command->callback([arguments, &action] { action = [arguments] { return run_train(*arguments); }; });
+}
+
+void add_report(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "report", "Writes the report of a finished run once more",
+                                  "vilt report runs/scenes-quick");
+  auto arguments = std::make_shared<ReportArguments>();
+  command->add_option("RUN", arguments->run, "Folder of the run (its train.out)")->required();
+  command->callback([arguments, &action] { action = [arguments] { return run_report(*arguments); }; });
+}
+
+void add_eval(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "eval", "Measures a trained model on a split of a data set",
+                                  "vilt eval --model runs/scenes --captions runs/data/scenes/dataset.json \\\n"
+                                  "    --images runs/data/scenes/images --split val \\\n"
+                                  "    --annotations runs/data/scenes/annotations.jsonl");
+  auto arguments = std::make_shared<EvalArguments>();
+  add_model(command, arguments->model);
+  command->add_option("--captions", arguments->captions, "Captions, Karpathy JSON")->required();
+  command->add_option("--images", arguments->images, "Folder of the images")->required();
+  command->add_option("--annotations", arguments->annotations,
+                      "annotations.jsonl: siblings, content words, boxes; without it fewer figures exist");
+  command->add_option("--split", arguments->split, "Split (default test)");
+  command->add_option("--group", arguments->group, "Only captions that are annotated with this group");
+  add_count(command, "--limit", arguments->limit, "At most so many captions, evenly spread (default 0: all)");
+  command->add_flag("--json", arguments->json, "One JSON object, as in summary.json");
+  command->callback([arguments, &action] { action = [arguments] { return run_eval(*arguments); }; });
+}
+
+}  // namespace tessera::command
