@@ -1,4 +1,4 @@
-// Data-only interpreter of Python's pickle format, protocols 2 to 4: as much of it as torch's weight files need.
+// Data-only interpreter of Python's pickle format, protocols 2 to 5: as much of it as torch's weight files need.
 //
 // A pickle is a program for a small stack machine. In Python it may import any name and call it. Here nothing is ever
 // imported or called: a name stays a pair of strings (Kind::global), a call stays a record of what would have been called
@@ -24,7 +24,7 @@ class Pickle {
   using Id = uint32_t;
   static constexpr Id kNoId = ~Id{0};
   static constexpr size_t kMaxNodes = size_t{1} << 21;
-  static constexpr size_t kMaxBytes = size_t{1} << 28;
+  static constexpr size_t kMaxBytes = size_t{1} << 26;
 
   enum class Kind : uint8_t {
     none,

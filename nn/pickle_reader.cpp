@@ -52,7 +52,7 @@ class PickleReader {
   [[noreturn]] void unknown(uint8_t opcode) const {
     const char character = static_cast<char>(opcode);
     refuse("opcode ", printable({&character, 1}), " (", int{opcode},
-           ") is none that torch's weight files use (pickle protocols 2 to 4)");
+           ") is none that torch's weight files use (pickle protocols 2 to 5)");
   }
 
   // ---- bytes ----
@@ -171,7 +171,7 @@ class PickleReader {
     switch (opcode) {
       case 0x80: {  // PROTO
         const uint64_t version = take_unsigned(1);
-        require(version <= 5, "pickle protocol ", version, ", expected 2 to 4");
+        require(version <= 5, "pickle protocol ", version, ", expected 2 to 5");
         return true;
       }
       case 0x95: {  // FRAME
@@ -241,6 +241,7 @@ class PickleReader {
       case 'B': push_text(Kind::bytes, 4); return true;
       case 'C': push_text(Kind::bytes, 1); return true;
       case 0x8e: push_text(Kind::bytes, 8); return true;
+      case 0x96: push_text(Kind::bytes, 8); return true;  // BYTEARRAY8
       default: return false;
     }
   }

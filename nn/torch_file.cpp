@@ -1,6 +1,7 @@
 #include "nn/torch_file.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 
@@ -148,17 +149,71 @@ class Reader {
 
   void describe_outside(Id root, Id state) {
     const auto items = pickle_.children(root);
-    for (size_t i = 0; i < items.size(); i += 2) {
-      if (items[i + 1] == state) continue;
-      const bool is_name = pickle_.kind(items[i]) == Kind::string;
-      const std::string key = is_name ? std::string(pickle_.text(items[i])) : describe(pickle_, items[i]);
-      const std::string shown = key.size() <= kMaxNameBytes && is_plain_text(key) ? key : printable(key);
-      file_.beside[shown] = describe(pickle_, items[i + 1]);
-    }
+    for (size_t i = 0; i < items.size(); i += 2)
+      if (items[i + 1] != state) file_.beside[name_of_key(items[i])] = describe(pickle_, items[i + 1]);
+    const Id settings = pickle_.find(root, "hyper_parameters");
+    if (settings != Pickle::kNoId && pickle_.kind(settings) == Kind::dict) read_settings(settings);
+    count_placeholders();
+  }
+
+  std::string name_of_key(Id key) const {
+    if (pickle_.kind(key) != Kind::string) return describe(pickle_, key);
+    const std::string_view name = pickle_.text(key);
+    return name.size() <= kMaxNameBytes && is_plain_text(name) ? std::string(name) : printable(name);
+  }
+
+  void count_placeholders() {
+    std::vector<int64_t> uses(pickle_.size(), 0);
     for (Id id = 0; id < pickle_.size(); ++id) {
-      if (pickle_.kind(id) == Kind::global) continue;  // its children are its own names
-      for (const Id child : pickle_.children(id))
-        if (pickle_.kind(child) == Kind::global && !is_data(child)) ++file_.placeholders[pickle_.global_name(child)];
+      for (const Id child : pickle_.children(id)) ++uses[child];
+      if (pickle_.attributes(id) != Pickle::kNoId) ++uses[pickle_.attributes(id)];
+    }
+    for (Id id = 0; id < pickle_.size(); ++id)
+      if (uses[id] > 0 && pickle_.kind(id) == Kind::global && !is_data(id))
+        file_.placeholders[pickle_.global_name(id)] += uses[id];
+  }
+
+  // The scalars of a dict, or of an object of a class that extends dict, and of those inside it.
+  void read_settings(Id from) {
+    constexpr int kMaxDepth = 4;
+    struct Place {
+      Id id;
+      std::string path;
+      int depth;
+    };
+    std::vector<Place> places{{from, "", 0}};  // a bounded number, so that long paths cannot take memory
+    for (size_t at = 0; at < places.size(); ++at) {
+      const Place place = places[at];
+      const auto items = pickle_.children(place.id);
+      const size_t first = pickle_.kind(place.id) == Kind::object ? 2 : 0;  // after callee and arguments
+      for (size_t i = first; i + 1 < items.size(); i += 2) {
+        if (!is_short_text(items[i])) continue;
+        const std::string path = place.path + (at == 0 ? "" : ".") + std::string(pickle_.text(items[i]));
+        const std::string value = scalar(items[i + 1]);
+        if (!value.empty() && file_.settings.size() < kMaxSettings) file_.settings[path] = value;
+        const Kind kind = pickle_.kind(items[i + 1]);
+        if ((kind == Kind::dict || kind == Kind::object) && place.depth < kMaxDepth && places.size() < kMaxSettings)
+          places.push_back({items[i + 1], path, place.depth + 1});
+      }
+    }
+  }
+
+  bool is_short_text(Id id) const {
+    return pickle_.kind(id) == Kind::string && pickle_.text(id).size() <= kMaxSettingBytes &&
+           is_plain_text(pickle_.text(id));
+  }
+
+  // Empty for what is no scalar.
+  std::string scalar(Id id) const {
+    switch (pickle_.kind(id)) {
+      case Kind::boolean: return pickle_.boolean(id) ? "True" : "False";
+      case Kind::integer: return std::to_string(pickle_.integer(id));
+      case Kind::real: {
+        char digits[32];
+        return {digits, std::to_chars(digits, digits + sizeof digits, pickle_.real(id)).ptr};
+      }
+      case Kind::string: return is_short_text(id) ? std::string(pickle_.text(id)) : "";
+      default: return "";
     }
   }
 
@@ -172,7 +227,7 @@ class Reader {
     return out + (items.size() > 2 * kShown ? ", ..." : "");
   }
 
-  static constexpr size_t kMaxNameBytes = 1024;
+  static constexpr size_t kMaxNameBytes = 1024, kMaxSettingBytes = 256, kMaxSettings = 1000;
 
   const std::string path_;
   const Pickle pickle_;

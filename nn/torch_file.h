@@ -27,6 +27,9 @@ struct TorchFile {
   std::map<std::string, std::string> ignored;  // other entries of the state dict → what they are ("list of 2")
   std::map<std::string, std::string> beside;   // entries beside "state_dict" → what they are; empty for a bare state dict
   std::map<std::string, int64_t> placeholders;  // "module.name" outside the state dict → how often it is used
+  // Numbers, strings and booleans ("True", "False") of Lightning's "hyper_parameters", which say how the model was made, by
+  // their path: "config.num_heads" → "12".
+  std::map<std::string, std::string> settings;
   std::string path;
 
   // Lines for people: what was ignored and which placeholders there are.

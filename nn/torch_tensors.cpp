@@ -204,12 +204,13 @@ const TorchTensors::Loaded& TorchTensors::storage(Id id, const std::string& entr
       {"torch.LongStorage", {Conversion::none, 8, DType::i64}},   {"torch.IntStorage", {Conversion::int32, 4, DType::i64}},
       {"torch.ByteStorage", {Conversion::none, 1, DType::u8}},    {"torch.BoolStorage", {Conversion::boolean, 1, DType::u8}},
   };
+  constexpr size_t kMaxKeyBytes = 64;  // torch's are decimal numbers
   if (pickle_.kind(id) != Kind::persistent) refuse(entry, "has ", describe(pickle_, id), " as its storage");
   const Id identification = pickle_.children(id)[0];
   const auto parts = pickle_.children(identification);
   if (pickle_.kind(identification) != Kind::tuple || parts.size() != 5 || pickle_.kind(parts[0]) != Kind::string ||
       pickle_.text(parts[0]) != "storage" || pickle_.kind(parts[1]) != Kind::global ||
-      pickle_.kind(parts[2]) != Kind::string)
+      pickle_.kind(parts[2]) != Kind::string || pickle_.text(parts[2]).size() > kMaxKeyBytes)
     refuse(entry, "has a storage that is not identified as torch does it");
   const std::string type_name = pickle_.global_name(parts[1]);
   const auto type = kTypes.find(type_name);
