@@ -25,8 +25,10 @@ Outcome run_op(const std::filesystem::path& directory, const std::string& entry)
 
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
+Outcome run_hf_processor(const std::filesystem::path& directory);
 Outcome run_ipot(const std::filesystem::path& directory);
 Outcome run_pos_embed(const std::filesystem::path& directory);
+Outcome run_randaugment(const std::filesystem::path& directory);
 Outcome run_resize(const std::filesystem::path& directory);
 Outcome run_training_trajectory(const std::filesystem::path& directory);
 Outcome run_vilt_pretrain(const std::filesystem::path& directory);

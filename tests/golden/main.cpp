@@ -35,8 +35,8 @@ const Known kDirectories[] = {
     {"data/wordpiece_train", run_wordpiece_train, ""},
     {"data/whole_word_mask", run_whole_word_mask, ""},
     {"data/resize", run_resize, ""},
-    {"data/randaugment", nullptr, "there is no RandAugment yet"},
-    {"data/hf_processor", nullptr, "Hugging Face's padded batches cannot be made yet"},
+    {"data/randaugment", run_randaugment, ""},
+    {"data/hf_processor", run_hf_processor, ""},
     {"data/formats", nullptr, "only the COCO layout can be read yet"},
 };
 

@@ -3,7 +3,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 #include <numeric>
 
 #include "data/image.h"
@@ -11,33 +10,13 @@
 #include "data/resize.h"
 #include "tests/golden/harness.h"
 #include "tests/golden/json.h"
-#include "tests/golden/sha256.h"
+#include "tests/golden/pictures.h"
 
 namespace tessera::golden {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-// Where the picture differs from `expected`, for a message.
-void check_equal(const Image& got, const Image& expected, const std::string& what) {
-  check(got.height == expected.height && got.width == expected.width, what, ": ", got.width, " x ", got.height,
-        " pixels, expected ", expected.width, " x ", expected.height);
-  size_t different = 0, first = 0;
-  int largest = 0;
-  for (size_t i = got.pixels.size(); i-- > 0;) {
-    if (got.pixels[i] == expected.pixels[i]) continue;
-    ++different;
-    first = i;
-    largest = std::max(largest, std::abs(got.pixels[i] - expected.pixels[i]));
-  }
-  check(different == 0, what, ": ", different, " of ", got.pixels.size(), " bytes differ, by up to ", largest,
-        ", the first at row ", first / 3 / got.width, " column ", first / 3 % got.width, " channel ", first % 3);
-}
-
-void check_digest(const Image& got, const json& row, const char* key, const std::string& what) {
-  if (row.contains(key)) check(sha256(got.pixels) == row.at(key).get<std::string>(), what, ": another digest");
-}
 
 // The normalised picture goes through patches, so that their order is compared, too.
 void check_tensor(const Image& image, const json& row, int divisor, const std::string& name) {
