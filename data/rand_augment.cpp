@@ -11,16 +11,23 @@ namespace {
 
 constexpr double kMagnitude = 9, kLargestMagnitude = 30;
 
+const AugmentRange& range_of(AugmentOp op) {
+  const auto index = static_cast<size_t>(op);
+  check(index < kAugmentRanges.size(), "augment: operation ", index, ", expected 0 to 13");
+  return kAugmentRanges[index];
+}
+
 }  // namespace
 
 double augment_value(AugmentOp op, double magnitude) {
-  const AugmentRange& range = kAugmentRanges[static_cast<size_t>(op)];
+  const AugmentRange& range = range_of(op);
   return magnitude / kLargestMagnitude * (range.high - range.low) + range.low;
 }
 
 Image augment(Image image, AugmentOp op, double value) {
   check_image(image, "augment");
-  check(std::isfinite(value), "augment: ", kAugmentRanges[static_cast<size_t>(op)].name, " with the value ", value);
+  const char* name = range_of(op).name;
+  check(std::isfinite(value), "augment: ", name, " with the value ", value);
   switch (op) {
     case AugmentOp::auto_contrast: return auto_contrast(std::move(image));
     case AugmentOp::equalize: return equalize(std::move(image));
@@ -38,7 +45,7 @@ Image augment(Image image, AugmentOp op, double value) {
     case AugmentOp::translate_x: return transform_affine(image, {1, 0, value, 0, 1, 0});
     case AugmentOp::translate_y: return transform_affine(image, {1, 0, 0, 0, 1, value});
   }
-  fail("augment: operation ", static_cast<int>(op), ", expected 0 to 13");
+  return image;
 }
 
 std::array<AugmentStep, 2> draw_augmentation(Random& random) {
