@@ -1,24 +1,7 @@
 #include "tests/golden/pretrain_case.h"
-#include "vilt/state_dict.h"
 
 namespace tessera::golden {
 namespace {
-
-// The first `length` entries of row `row` of an i64 matrix.
-std::vector<int64_t> row_values(const Tensor& matrix, int64_t row, int64_t length) {
-  return matrix.select(0, row).narrow(0, 0, length).to_vector<int64_t>();
-}
-
-int64_t count_ones(const Tensor& mask, int64_t row) {
-  int64_t count = 0;
-  for (const int64_t value : mask.select(0, row).to_vector<int64_t>()) count += value;
-  return count;
-}
-
-Grid grid_of(const Tensor& grids, int64_t image) {
-  const std::vector<int64_t> sides = grids.select(0, image).to_vector<int64_t>();
-  return {static_cast<int>(sides[0]), static_cast<int>(sides[1])};
-}
 
 std::vector<int64_t> selection(const SafeTensors& file, const std::string& name, int64_t row) {
   std::vector<int64_t> out;
@@ -28,23 +11,6 @@ std::vector<int64_t> selection(const SafeTensors& file, const std::string& name,
 }
 
 }  // namespace
-
-PatchedImage crop_patches(const Tensor& pixels, int64_t index, Grid grid, int64_t patch) {
-  const Tensor image = pixels.select(0, index).contiguous();
-  const int64_t height = image.size(1), width = image.size(2);
-  check(grid.rows * patch <= height && grid.columns * patch <= width, "golden: grid ", grid.rows, " x ", grid.columns,
-        " does not fit ", image.shape());
-  const float* values = image.data<float>();
-  PatchedImage out{grid.rows, grid.columns, {}};
-  for (int row = 0; row < grid.rows; ++row)
-    for (int column = 0; column < grid.columns; ++column)
-      for (int64_t channel = 0; channel < 3; ++channel)
-        for (int64_t y = 0; y < patch; ++y) {
-          const float* from = values + (channel * height + row * patch + y) * width + column * patch;
-          out.patches.insert(out.patches.end(), from, from + patch);
-        }
-  return out;
-}
 
 PretrainBatch read_pretrain_batch(const SafeTensors& file, const std::string& prefix, const ModelConfig& config,
                                   bool sampled) {
@@ -92,21 +58,6 @@ PretrainBatch read_pretrain_batch(const SafeTensors& file, const std::string& pr
   batch.objectives.pair_labels = at("itm_labels");
   fill_alignment_rows(batch.packed, static_cast<int>(pairs), static_cast<int>(pairs), batch.objectives);
   return batch;
-}
-
-Tensor sequence_rows(const PackedBatch& packed, int first, int count, bool text_only) {
-  std::vector<int64_t> rows;
-  for (int s = first; s < first + count; ++s) {
-    const SequenceLayout& layout = packed.sequences[static_cast<size_t>(s)];
-    for (int64_t t = 0; t < (text_only ? layout.text_length : layout.length()); ++t) rows.push_back(layout.begin + t);
-  }
-  return Tensor::from(rows);
-}
-
-GoldenModel::GoldenModel(const std::filesystem::path& directory, DType dtype)
-    : config(ModelConfig::from_file(directory / "config.json")), model(config), parameters(model, dtype) {
-  const std::string weights = (directory / "model.safetensors").string();
-  load_file_state(parameters, config, load_safetensors(weights).tensors, weights);
 }
 
 }  // namespace tessera::golden

@@ -7,7 +7,6 @@
 #include "tests/golden/json.h"
 #include "tests/golden/pretrain_case.h"
 #include "vilt/objectives.h"
-#include "vilt/state_dict.h"
 
 namespace tessera::golden {
 namespace {
@@ -69,19 +68,19 @@ void compare_outputs(Comparison& comparison, const SafeTensors& file, const std:
   compare("itm_logits", out.itm_logits.value());
   compare("distance", out.distance.value().to(out.hidden.dtype()));
   compare("pooled_itm", golden.model.vilt.pooled(out.hidden, batch.objectives.pair_rows).value());
-  const Tensor text = sequence_rows(batch.packed, 0, pairs, true);
+  const Tensor text = sequence_rows(batch.packed, every(0, pairs), true);
   compare("mlm_logits", golden.model.masked_word_logits(out.hidden, text).value());
   compare_transport(comparison, file, prefix, batch, out);
   if (!prefix.empty()) return;  // the rest is stored for the whole images only
-  compare("hidden_mlm", gather_rows({out.hidden}, sequence_rows(batch.packed, 0, pairs, false)).value());
-  compare("hidden_itm", gather_rows({out.hidden}, sequence_rows(batch.packed, pairs, pairs, false)).value());
+  compare("hidden_mlm", gather_rows({out.hidden}, sequence_rows(batch.packed, every(0, pairs), false)).value());
+  compare("hidden_itm", gather_rows({out.hidden}, sequence_rows(batch.packed, every(pairs, pairs), false)).value());
 }
 
 // Gradients of the file that begin with `prefix`; a parameter that it leaves out has a gradient of exactly zero.
 void compare_gradients(Comparison& comparison, const SafeTensors& file, const std::string& prefix, GoldenModel& golden,
                        bool all) {
   int compared = 0;
-  for (const auto& [name, gradient] : file_views(gradient_state(golden.parameters), golden.config)) {
+  for (const auto& [name, gradient] : golden.gradients()) {
     if (file.contains(prefix + name)) {
       comparison.compare(prefix + name, gradient, file.at(prefix + name));
       ++compared;
