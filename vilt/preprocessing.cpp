@@ -4,13 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include "data/files.h"
+#include "data/strict_json.h"
 #include "tensor/error.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 constexpr uint64_t kLargestFile = uint64_t{1} << 20;
 constexpr int64_t kLargestSide = 16384, kLargestDivisor = 4096, kBicubic = 3;
@@ -105,11 +106,15 @@ void read_levels(const Fields& fields, SampleOptions& options) {
   options.norm.std.fill(1);
 }
 
+Json parse_object(std::string_view json, const std::string& where) {
+  Json out = parse_strict_json(json, where);
+  check(out.is_object(), where, ": not a JSON object");
+  return out;
+}
+
 Json read_object(const fs::path& file) {
   const std::vector<uint8_t> bytes = read_file(file, kLargestFile);
-  Json out = Json::parse(bytes.begin(), bytes.end(), nullptr, false);
-  check(out.is_object(), file.string(), ": not a JSON object");
-  return out;
+  return parse_object({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string());
 }
 
 SampleOptions from_object(const Json& object, const std::string& where, int patch) {
@@ -139,10 +144,15 @@ SampleOptions default_preprocessing(int patch) {
   return options;
 }
 
-SampleOptions read_preprocessing(const fs::path& file, int patch) {
-  const Json object = read_object(file);
+SampleOptions preprocessing_from_json(std::string_view json, const std::string& where, int patch) {
+  const Json object = parse_object(json, where);
   const Json* inner = image_processor(object);
-  return from_object(inner ? *inner : object, file.string(), patch);
+  return from_object(inner ? *inner : object, where, patch);
+}
+
+SampleOptions read_preprocessing(const fs::path& file, int patch) {
+  const std::vector<uint8_t> bytes = read_file(file, kLargestFile);
+  return preprocessing_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string(), patch);
 }
 
 std::optional<SampleOptions> find_preprocessing(const fs::path& directory, int patch) {
@@ -157,7 +167,7 @@ std::optional<SampleOptions> find_preprocessing(const fs::path& directory, int p
 }
 
 std::string preprocessing_json(const SampleOptions& options) {
-  Json out;
+  nlohmann::ordered_json out;
   out["do_normalize"] = true;
   out["do_pad"] = true;
   out["do_rescale"] = true;

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "data/samples.h"
 
@@ -27,6 +28,8 @@ namespace tessera {
 // SampleOptions' defaults. In a file with an object "image_processor" (processor_config.json, as newer versions write
 // it) that object is read. Errors name file and field.
 SampleOptions read_preprocessing(const std::filesystem::path& file, int patch);
+// The same from the file's contents; `where` begins the messages.
+SampleOptions preprocessing_from_json(std::string_view json, const std::string& where, int patch);
 
 // preprocessor_config.json of a checkpoint's directory; without it the image_processor of its processor_config.json;
 // nothing if neither is there.

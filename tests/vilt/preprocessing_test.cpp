@@ -105,7 +105,11 @@ TEST_CASE("Wrong fields are named with what they are and what is expected") {
         "prepared in another way");
   CHECK(lacking(error_with(R"({"feature_extractor_type": 3})"), {"field 'feature_extractor_type' is 3"}) == "");
   CHECK(lacking(error_with("{\"size\": \"" + std::string(1000, 'x') + "\"}"), {"xxx..., expected"}) == "");
-  for (const char* none : {"", "[]", "{", "3", "{\"size\": NaN}"}) CHECK(error_with(none) == "not a JSON object");
+  for (const char* other : {"[]", "3"}) CHECK(error_with(other) == "not a JSON object");
+  for (const char* broken : {"", "{", "{\"size\": NaN}"})
+    CHECK(lacking(error_with(broken), {"not valid JSON: "}) == "");
+  CHECK(error_with(R"({"size": 384, "size": 96})") == "duplicate key 'size'");
+  CHECK(error_of([] { preprocessing_from_json("[]", "memory", 32); }) == "memory: not a JSON object");
 }
 
 TEST_CASE("Where a checkpoint's preprocessing is found") {
