@@ -90,12 +90,12 @@ const Architecture kArchitectures[] = {
 
 // {"0": "no", "1": "yes"} → the labels in order of class.
 std::vector<std::string> read_labels(const json& map, const std::string& origin) {
-  check(map.is_object() && map.size() <= kMaxLabels, origin, ": field 'id2label' is not an object from class to label");
+  check(map.is_object() && map.size() <= kMaxLabels, origin, ": the labels are not an object from class to label");
   std::vector<std::string> labels(map.size());
   for (size_t i = 0; i < labels.size(); ++i) {
     const auto found = map.find(std::to_string(i));
-    check(found != map.end() && found->is_string(), origin, ": field 'id2label' has ", labels.size(),
-          " entries, but none for class ", i);
+    check(found != map.end() && found->is_string(), origin, ": there are ", labels.size(),
+          " labels, but none for class ", i);
     labels[i] = found->get<std::string>();
   }
   return labels;
@@ -109,8 +109,11 @@ void read_architecture(ModelConfig& config, const json& root, const std::string&
     config.architecture = (*list)[0].get<std::string>();
   }
   if (config.architecture == "ViLTPretraining") return;
+  // Anything else is Hugging Face's, and has the defaults of its code.
   config.heads = {};
   config.dropout_after_activation = false;
+  config.hidden_dropout_prob = 0;
+  config.layer_norm_eps = config.text_layer_norm_eps = config.mlm_layer_norm_eps = 1e-12;
   for (const Architecture& known : kArchitectures)
     if (config.architecture == known.name) config.heads = known.heads;
   if (config.heads.classifier) config.labels = {"LABEL_0", "LABEL_1"};
@@ -146,6 +149,10 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
   return config;
 }
 
+std::vector<std::string> labels_of_json(const std::string& object, const std::string& origin) {
+  return read_labels(json::parse(object, nullptr, false), origin);
+}
+
 ModelConfig ModelConfig::from_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   check(in.good(), path.string(), ": cannot be opened");
@@ -159,7 +166,12 @@ std::string ModelConfig::to_json() const {
   visit_fields(*this, [&](const char* name, const auto& value) { root[name] = value; });
   root["model_type"] = "vilt";
   root["hidden_act"] = "gelu";
-  root["architectures"] = {architecture};
+  if (!architecture.empty()) root["architectures"] = {architecture};
+  root["num_images"] = num_images > 1 ? num_images : -1;
+  if (heads.classifier) {
+    for (size_t i = 0; i < labels.size(); ++i) root["id2label"][std::to_string(i)] = labels[i];
+    for (size_t i = 0; i < labels.size(); ++i) root["label2id"][labels[i]] = i;
+  }
   return root.dump(2) + "\n";
 }
 

@@ -60,4 +60,7 @@ struct ModelConfig {
   std::string to_json() const;
 };
 
+// An object from class to label, {"0": "no", "1": "yes"}, as labels by class. Errors begin with `origin`.
+std::vector<std::string> labels_of_json(const std::string& object, const std::string& origin);
+
 }  // namespace tessera

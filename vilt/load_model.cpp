@@ -1,36 +1,131 @@
 #include "vilt/load_model.h"
 
-#include "nn/safetensors.h"
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "data/files.h"
 #include "vilt/checkpoint.h"
+#include "vilt/initialise.h"
 #include "vilt/preprocessing.h"
-#include "vilt/state_dict.h"
+#include "vilt/weights.h"
 
 namespace tessera {
+namespace {
 
 namespace fs = std::filesystem;
 
-LoadedModel load_model(const fs::path& directory, const LoadOptions&) {
-  LoadedModel out;
-  out.directory = directory;
-  check(fs::is_directory(directory), directory.string(), ": no such directory; expected a checkpoint or a run");
-  if (!fs::exists(directory / "model.safetensors")) {
-    const auto newest = newest_checkpoint(directory);
-    check(newest.has_value(), directory.string(), ": neither a model (model.safetensors) nor a run with a checkpoint");
-    out.directory = *newest;
+// The place of the weights: `path` itself, or the newest checkpoint of a run.
+fs::path find_weights(const fs::path& path) {
+  check(fs::exists(path), path.string(), ": no such file or directory; expected a model's folder, a run or a file of weights");
+  if (holds_weights(path)) return path;
+  check(fs::is_directory(path), path.string(), ": not a file of weights (.safetensors, .bin, .ckpt, .pt)");
+  const auto newest = newest_checkpoint(path);
+  check(newest.has_value(), path.string(), ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
+  return *newest;
+}
+
+// `given` if it is not empty, else the file of this name beside the weights if there is one, else empty.
+fs::path beside(const LoadedModel& model, const fs::path& given, const char* name) {
+  if (!given.empty()) {
+    check(fs::exists(given), given.string(), ": no such file");
+    return given;
   }
-  out.config = ModelConfig::from_file(out.directory / "config.json");
-  out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(out.directory / "vocab.txt"));
-  check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, out.directory.string(), ": vocab.txt has ",
-        out.vocabulary->size(), " tokens, config.json says ", out.config.vocab_size);
-  const auto preprocessing = find_preprocessing(out.directory, static_cast<int>(out.config.patch_size));
-  check(preprocessing.has_value(), out.directory.string(), ": has no preprocessor_config.json");
-  out.preprocessing = *preprocessing;
+  const fs::path path = model.directory / name;
+  return fs::exists(path) ? path : fs::path();
+}
+
+ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, Weights& weights) {
+  if (options.attention_heads > 0) weights.attention_heads = options.attention_heads;
+  const fs::path path = beside(model, options.config, "config.json");
+  ModelConfig config;
+  if (path.empty()) {
+    config = adapt(config_of(weights), weights);
+    weights.notes.push_back(text("assumed: no config.json; sizes from the tensors, ", config.num_attention_heads,
+                                 " attention heads, settings of ",
+                                 weights.state.naming == Naming::authors ? "the authors' code" : "Hugging Face's code"));
+  } else {
+    config = adapt(ModelConfig::from_file(path), weights);
+  }
+  if (!options.labels.empty()) {
+    check(config.heads.classifier, weights.source, ": labels are given, but the model has no classifier");
+    std::vector<std::string> labels = read_labels(options.labels);
+    check(labels.size() == config.labels.size(), options.labels.string(), ": holds ", labels.size(),
+          " labels, the model's classifier has ", config.labels.size());
+    config.labels = std::move(labels);
+  }
+  return config;
+}
+
+void read_vocabulary(LoadedModel& out, const LoadOptions& options) {
+  const fs::path path = beside(out, options.vocabulary, "vocab.txt");
+  if (path.empty()) {
+    check(!options.needs_vocabulary, out.directory.string(), ": there is no vocab.txt; give one with --vocab");
+    return;
+  }
+  out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(path));
+  check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, path.string(), ": has ",
+        out.vocabulary->size(), " tokens, the model ", out.config.vocab_size);
+}
+
+void read_preparation(LoadedModel& out, Weights& weights) {
+  const auto patch = static_cast<int>(out.config.patch_size);
+  const auto found = find_preprocessing(out.directory, patch);
+  // Models trained here may take pictures at their own size: nothing can be assumed of them.
+  check(found || out.config.architecture != "ViLTPretraining", out.directory.string(), ": has no preprocessor_config.json");
+  out.preprocessing = found.value_or(default_preprocessing(patch));
   out.preprocessing.max_length = out.config.max_position_embeddings;
+  if (found) return;
+  out.preprocessing.shorter = static_cast<int>(out.config.image_size);
+  weights.notes.push_back(text("assumed: no preprocessor_config.json; the shorter side of pictures becomes ",
+                               out.preprocessing.shorter, " pixels, mean and standard deviation are 0.5"));
+}
+
+}  // namespace
+
+LoadedModel load_model(const fs::path& path, const LoadOptions& options) {
+  LoadedModel out;
+  const fs::path place = find_weights(path);
+  out.directory = fs::is_directory(place) ? place : fs::absolute(place).parent_path();
+  Weights weights = read_weights(place);
+  out.source = weights.source;
+  out.format = weights.format;
+  out.config = read_config(out, options, weights);
+  read_vocabulary(out, options);
+  read_preparation(out, weights);
   out.model = std::make_unique<ViltWithHeads>(out.config);
+  if (options.partial) initialise(*out.model, Settings::Init{}, 0);
   out.parameters = std::make_unique<ParameterSet>(*out.model);
-  const std::string weights = (out.directory / "model.safetensors").string();
-  load_file_state(*out.parameters, out.config, load_safetensors(weights).tensors, weights);
+  if (options.partial) {
+    std::istringstream lines(load_fitting_state(*out.parameters, out.config, weights.state.tensors));
+    for (std::string line; std::getline(lines, line);) weights.notes.push_back("not loaded: " + line);
+  } else {
+    load_file_state(*out.parameters, out.config, weights.state.tensors, weights.source);
+  }
+  if (options.report)
+    for (const std::string& note : weights.notes) options.report(note);
   return out;
+}
+
+std::vector<std::string> read_labels(const fs::path& path) {
+  const std::vector<uint8_t> bytes = read_file(path);
+  const std::string content(bytes.begin(), bytes.end());
+  const nlohmann::json json = nlohmann::json::parse(content, nullptr, false);
+  if (json.is_object()) return labels_of_json(content, path.string());
+  std::vector<std::string> labels;
+  if (json.is_array()) {
+    for (const nlohmann::json& label : json) {
+      check(label.is_string(), path.string(), ": label ", labels.size(), " is ", label.dump(), ", expected a string");
+      labels.push_back(label.get<std::string>());
+    }
+  } else {
+    std::istringstream lines(content);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.ends_with('\r')) line.pop_back();
+      labels.push_back(line);
+    }
+  }
+  check(!labels.empty(), path.string(), ": holds no labels");
+  return labels;
 }
 
 }  // namespace tessera

@@ -46,6 +46,17 @@ void load_file_state(ParameterSet& parameters, const ModelConfig& config, const 
   for (auto& [name, view] : views) view.copy_(file.at(name));
 }
 
+std::string load_fitting_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file) {
+  StateDict views = file_views(parameters.state(), config);
+  const std::string differences = compare_state(views, file);
+  for (auto& [name, view] : views) {
+    const auto found = file.find(name);
+    if (found != file.end() && found->second.shape() == view.shape() && is_floating(found->second.dtype()))
+      view.copy_(found->second);
+  }
+  return differences.empty() ? "" : differences.substr(differences.find_first_not_of("\n "));
+}
+
 StateDict gradient_state(ParameterSet& parameters) {
   parameters.finish_gradients();
   StateDict out;

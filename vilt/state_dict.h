@@ -30,6 +30,9 @@ void check_file_state(const ParameterSet& parameters, const ModelConfig& config,
 void load_file_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
                      const std::string& source);
 
+// Copies what fits; returns a line for each tensor that is missing, unexpected or misshaped.
+std::string load_fitting_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file);
+
 // The gradients by the names in memory (finished: those that none has reached are zero).
 StateDict gradient_state(ParameterSet& parameters);
 

@@ -233,7 +233,7 @@ TEST_CASE("preprocessor_config.json and vocab.txt have to fit the model") {
                 {"preprocessor_config.json: field 'size_divisor' is 24, expected a multiple of the model's patch, 16"}) ==
         "");
   CHECK(lacking(error("vocab.txt", "[PAD]\n", "[PAD]\nsurplus\n"),
-                {": vocab.txt has ", " tokens, config.json says "}) == "");
+                {"vocab.txt: has ", " tokens, the model "}) == "");
 }
 
 TEST_CASE("A checkpoint of another model: every difference is listed at once, and nothing is loaded") {
@@ -256,9 +256,9 @@ TEST_CASE("Moments of another choice of objectives do not fit") {
 TEST_CASE("What is neither a run nor a checkpoint") {
   const TemporaryDirectory directory;
   CHECK(error_of([&] { load_model(directory.path()); }) ==
-        directory.path().string() + ": neither a model (model.safetensors) nor a run with a checkpoint");
+        directory.path().string() + ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
   CHECK(error_of([&] { load_model(directory.path() / "x"); }) ==
-        (directory.path() / "x").string() + ": no such directory; expected a checkpoint or a run");
+        (directory.path() / "x").string() + ": no such file or directory; expected a model's folder, a run or a file of weights");
 }
 
 }  // namespace tessera

@@ -59,9 +59,10 @@ TEST_CASE(
   CHECK(config.text_layer_norm_eps == 1e-3);
   CHECK(config.mlm_layer_norm_eps == 1e-3);
   const ModelConfig defaults = ModelConfig::from_json("{}", "config.json");
-  CHECK(defaults.layer_norm_eps == 1e-6);
+  CHECK(defaults.layer_norm_eps == 1e-12);
   CHECK(defaults.text_layer_norm_eps == 1e-12);
-  CHECK(defaults.to_json() == ModelConfig().to_json());
+  CHECK(defaults.hidden_dropout_prob == 0);
+  CHECK_FALSE(defaults.dropout_after_activation);
 }
 
 TEST_CASE("Wrong configurations are errors that name file and field") {
