@@ -33,7 +33,7 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
   const DropoutMask mask("dropout_add_layer_norm", p, ticket);
   const int64_t rows = row_count(x), d = x.size(-1);
   DropoutAddLayerNorm result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty(x.shape(), x.dtype()),
-                             Tensor::empty({rows}, x.dtype()), Tensor::empty({rows}, x.dtype())};
+                             Tensor::empty({rows, 2}, x.dtype()), Tensor::empty({rows}, x.dtype())};
   const Tensor from = x.contiguous(), base = residual.contiguous(), w = weight.contiguous(), b = bias.contiguous();
   dispatch_floating("dropout_add_layer_norm", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
@@ -48,7 +48,7 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
           add_dropout_row<T, true>(add + i * d, in + i * d, row, d, i * d, mask, mask_rows);
         else
           for_row<T>(d, [&](auto load, int64_t j) { store(row + j, load(add + i * d + j) + load(in + i * d + j)); });
-        normalise_row(row, scale, shift, y + i * d, d, static_cast<T>(eps), mean[i], rstd[i]);
+        normalise_row(row, scale, shift, y + i * d, d, static_cast<T>(eps), mean + 2 * i, rstd[i]);
       }
     });
   });
@@ -80,7 +80,7 @@ DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const T
       for (int64_t i = begin; i < end; ++i) {
         const int64_t at = i * d;
         const auto backward = [&](auto&& write) {
-          normalise_row_backward(dy + at, s + at, scale, means[i], rstds[i], d, partial, partial + d, write);
+          normalise_row_backward(dy + at, s + at, scale, means + 2 * i, rstds[i], d, partial, partial + d, write);
         };
         if (dy && add)
           backward([&](auto load, int64_t j, const auto& value) { store(out + at + j, load(add + at + j) + value); });

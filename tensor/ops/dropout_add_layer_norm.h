@@ -8,7 +8,8 @@
 //
 //   d_residual = d_sum + (gradient of layer_norm at `sum`),  dx = mask · d_residual / (1 - p)
 //
-// x and residual [..., d], weight and bias [d], mean and rstd [rows]. f32 and f64. Errors name the shapes.
+// x and residual [..., d], weight and bias [d], mean [rows, 2] and rstd [rows] as of ops::layer_norm. f32 and f64. Errors
+// name the shapes.
 #pragma once
 
 #include "tensor/ops/layer_norm.h"

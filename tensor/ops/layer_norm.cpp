@@ -7,7 +7,7 @@ namespace tessera::ops {
 LayerNorm layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   check_layer_norm("layer_norm", x, weight, bias, eps);
   const int64_t rows = row_count(x), d = x.size(-1);
-  LayerNorm result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows}, x.dtype()),
+  LayerNorm result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows, 2}, x.dtype()),
                    Tensor::empty({rows}, x.dtype())};
   const MatrixOperand from = rows_operand(x);
   const Tensor w = weight.contiguous(), b = bias.contiguous();
@@ -17,7 +17,7 @@ LayerNorm layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, 
     T *y = result.y.mutable_data<T>(), *mean = result.mean.mutable_data<T>(), *rstd = result.rstd.mutable_data<T>();
     parallel_for(rows, chunk_rows(rows, d), [=, &from](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        normalise_row(in + i * from.ld, scale, shift, y + i * d, d, static_cast<T>(eps), mean[i], rstd[i]);
+        normalise_row(in + i * from.ld, scale, shift, y + i * d, d, static_cast<T>(eps), mean + 2 * i, rstd[i]);
     });
   });
   return result;
@@ -37,7 +37,7 @@ Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weig
     RowSums<T> sums(rows, d, 2 * d);
     sums.run([&](int64_t begin, int64_t end, T* partial) {
       for (int64_t i = begin; i < end; ++i)
-        normalise_row_backward(g + i * d, in + i * from.ld, scale, means[i], rstds[i], d, partial, partial + d,
+        normalise_row_backward(g + i * d, in + i * from.ld, scale, means + 2 * i, rstds[i], d, partial, partial + d,
                                [to = out + i * d](auto, int64_t j, const auto& value) { store(to + j, value); });
     });
     write_norm_gradients(sums, gradients, d);

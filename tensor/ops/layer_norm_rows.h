@@ -20,30 +20,35 @@ inline void check_layer_norm(const char* op, const Tensor& x, const Tensor& weig
   check(eps >= 0, op, ": eps is ", eps, ", expected at least 0");
 }
 
-// y [d] from x [d], which may be the same memory.
+// y [d] from x [d], which may be the same memory. `mean` receives two numbers whose sum is the mean.
 template <class T>
-inline void normalise_row(const T* x, const T* w, const T* b, T* y, int64_t d, T eps, T& mean, T& rstd) {
+inline void normalise_row(const T* x, const T* w, const T* b, T* y, int64_t d, T eps, T* mean, T& rstd) {
   const T count = static_cast<T>(d);
   const T m = row_sums<T, 1>(d, [&](auto load, int64_t i, auto& sums) { sums[0] += load(x + i); })[0] / count;
-  const T squares = row_sums<T, 1>(d, [&](auto load, int64_t i, auto& sums) {
+  const auto [rest, squares] = row_sums<T, 2>(d, [&](auto load, int64_t i, auto& sums) {
     const auto centred = load(x + i) - m;
-    sums[0] += centred * centred;
-  })[0];
-  const T r = T{1} / std::sqrt(squares / count + eps);
-  for_row<T>(d, [&](auto load, int64_t i) {
-    store(y + i, (load(x + i) - m) * r * load(w + i) + load(b + i));
+    sums[0] += centred;
+    sums[1] += centred * centred;
   });
-  mean = m;
+  const T low = rest / count;
+  const T variance = std::max(squares / count - low * low, T{0});
+  const T r = T{1} / std::sqrt(variance + eps);
+  for_row<T>(d, [&](auto load, int64_t i) {
+    store(y + i, ((load(x + i) - m) - low) * r * load(w + i) + load(b + i));
+  });
+  mean[0] = m;
+  mean[1] = low;
   rstd = r;
 }
 
 // Adds dy x̂ and dy to the partial sums dw and db, and calls write(load, i, dx) with the gradient at each position.
 template <class T, class Write>
-inline void normalise_row_backward(const T* dy, const T* x, const T* w, T mean, T rstd, int64_t d, T* dw, T* db,
+inline void normalise_row_backward(const T* dy, const T* x, const T* w, const T* mean, T rstd, int64_t d, T* dw, T* db,
                                    Write&& write) {
+  const T high = mean[0], low = mean[1];
   const auto [sum, projection] = row_sums<T, 2>(d, [&](auto load, int64_t i, auto& sums) {
     const auto dy_i = load(dy + i);
-    const auto normalised = (load(x + i) - mean) * rstd;
+    const auto normalised = ((load(x + i) - high) - low) * rstd;
     const auto g = dy_i * load(w + i);
     sums[0] += g;
     sums[1] += g * normalised;
@@ -52,7 +57,7 @@ inline void normalise_row_backward(const T* dy, const T* x, const T* w, T mean, 
   });
   const T mean_g = sum / static_cast<T>(d), mean_projection = projection / static_cast<T>(d);
   for_row<T>(d, [&](auto load, int64_t i) {
-    const auto normalised = (load(x + i) - mean) * rstd;
+    const auto normalised = ((load(x + i) - high) - low) * rstd;
     write(load, i, rstd * (load(dy + i) * load(w + i) - mean_g - normalised * mean_projection));
   });
 }

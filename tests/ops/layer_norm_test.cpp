@@ -48,6 +48,23 @@ TEST_CASE("layer_norm: rows far from zero keep their variance") {
   for (size_t i = 0; i < 64; ++i) CHECK(values_of(y)[i] == doctest::Approx(i % 2 ? 1 : -1));
 }
 
+// The mean of such a row, rounded to f32, is off by up to 3e-8, which is 3e-5 of the deviation: in y, and in dw, which sums
+// it up, hundreds of times the rounding of the numbers themselves.
+TEST_CASE("layer_norm: narrow rows far from zero are normalised as exactly as others") {
+  std::vector<float> values;
+  for (int64_t i = 0; i < 37; ++i) values.push_back(0.5f + 1e-3f * static_cast<float>(Random(7, i).normal()));
+  const Tensor x = Tensor::from(values, {1, 37}), dy = random_normal({1, 37}, 2, DType::f32);
+  const Tensor one = Tensor::full({37}, 1), zero = Tensor::zeros({37});
+  const Tensor dw = Tensor::empty({37}), db = Tensor::empty({37});
+  const ops::LayerNorm result = ops::layer_norm(x, one, zero, 1e-12);
+  ops::layer_norm_backward(dy, x, one, result.mean, result.rstd, {dw, db});
+  const Tensor expected = naive_layer_norm(x, one, zero, 1e-12);
+  std::vector<double> expected_dw = values_of(dy);
+  for (size_t i = 0; i < 37; ++i) expected_dw[i] *= values_of(expected)[i];
+  CHECK(relative_difference(result.y, expected) <= 5e-7);
+  CHECK(relative_difference(dw, Tensor::from(expected_dw, {37})) <= 5e-7);
+}
+
 TEST_CASE("layer_norm: gradients") {
   // Rows of one element are constants: their gradient is 0, and a planted factor cannot show.
   for (const Shape& shape : {Shape{7, 5}, Shape{1, 2}, Shape{2, 3, 4}, Shape{2, 37}})
