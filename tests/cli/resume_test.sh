@@ -2,7 +2,8 @@
 # A run that is killed again and again, mostly in the middle of a checkpoint, ends with the bits of one that was not.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 make_data
-settings=("${tiny[@]}" train.steps=40 train.checkpoint_every=1 train.evaluate_every=20)
+settings=("${tiny[@]}" train.steps=40 train.checkpoint_every=1 train.evaluate_every=20
+  image.augment=randaugment)
 
 started=${EPOCHREALTIME/./}
 succeeds "uninterrupted run" "trained 40 steps" train "${settings[@]}" train.out=whole

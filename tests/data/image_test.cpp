@@ -181,6 +181,35 @@ TEST_CASE("the eight orientations") {
   }
 }
 
+TEST_CASE("files of all eight orientations, JPEG and PNG, of both byte orders") {
+  const Image image = picture(5, 9);
+  const Bytes plain_jpeg = encode_jpeg(image, 90), plain_png = encode_png(image);
+  const Image stored = decode_image(plain_jpeg, "x");
+  constexpr size_t kJpegStart = 2, kPngStart = 33;  // after the first marker; after the header chunk
+  const auto with = [](const Bytes& file, size_t place, const Bytes& inserted) {
+    Bytes out(file.begin(), file.begin() + static_cast<int64_t>(place));
+    append(out, inserted);
+    append(out, Bytes(file.begin() + static_cast<int64_t>(place), file.end()));
+    return out;
+  };
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    for (const bool big : {false, true}) {
+      CAPTURE(orientation);
+      const Bytes tiff = tiff_orientation(static_cast<uint8_t>(orientation), big);
+      Bytes marker = {0xff, 0xe1, 0, static_cast<uint8_t>(tiff.size() + 8), 'E', 'x', 'i', 'f', 0, 0};
+      append(marker, tiff);
+      const Bytes jpeg = with(plain_jpeg, kJpegStart, marker);
+      const Bytes png = with(plain_png, kPngStart, chunk("eXIf", tiff));
+      CHECK(decode_image(jpeg, "x").pixels == stored.pixels);
+      CHECK(decode_image(png, "x").pixels == image.pixels);
+      const DecodeOptions respecting{.respect_orientation = true};
+      CHECK(decode_image(jpeg, "x", respecting).pixels == apply_orientation(stored, orientation).pixels);
+      CHECK(decode_image(png, "x", respecting).pixels == apply_orientation(image, orientation).pixels);
+      CHECK(decode_image(png, "x", respecting).height == (orientation < 5 ? 5 : 9));
+    }
+  }
+}
+
 TEST_CASE("orientation is followed on request, and nonsense is none") {
   const Bytes turned = png_row(2, 8, 0, {1, 2}, chunk("eXIf", tiff_orientation(6, true)));
   CHECK(decode_image(turned, "x").width == 2);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "data/image_codecs.h"
+#include "data/rand_augment.h"
 #include "tests/tiny_scenes.h"
 
 namespace tessera {
@@ -69,6 +71,27 @@ TEST_CASE("Normalised patches have the pixels' values") {
   CHECK(value == (static_cast<float>(image->image.row(17)[35 * 3 + 1]) / 255.0f - 0.5f) / 0.5f);
   CHECK(source.resized(0) == image);  // from the cache
   CHECK(source.cached_bytes() == static_cast<int64_t>(image->image.pixels.size()));
+}
+
+TEST_CASE("The orientation of a file is followed if the options say so") {
+  const tests::TemporaryDirectory directory;
+  const auto file = directory.write("one.json", R"({"images": [{"filename": "exif6.jpg", "imgid": 0, "split": "train",
+      "sentences": [{"raw": "a red ring", "sentid": 0}]}]})");
+  const auto folder = std::filesystem::path(TESSERA_GOLDEN_DIR) / "data/resize";
+  const Dataset dataset = Dataset::open(file, folder, {{"train"}, {}, false});
+  const Image stored = read_image(folder / "exif6.jpg"), seen = apply_orientation(stored, 6);
+  SampleOptions options;
+  options.shorter = 32;
+  for (const bool respect : {false, true}) {
+    options.respect_orientation = respect;
+    const SampleSource source(dataset, tiny_scenes().vocabulary(), options);
+    const ResizedImage expected = prepare_image(respect ? seen : stored, options, "x");
+    CHECK(source.resized(0)->image.pixels == expected.image.pixels);
+    CHECK(source.resized(0)->original_height == expected.original_height);
+    Random random(1), same(1);
+    CHECK(source.augmented(0, random)->image.pixels ==
+          prepare_image(rand_augment(respect ? seen : stored, same), options, "x").image.pixels);
+  }
 }
 
 TEST_CASE("An image file that is gone is an error with its path") {

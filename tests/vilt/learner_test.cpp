@@ -325,6 +325,12 @@ TEST_CASE("Settings become options of the parts") {
   CHECK(options.false_images_in_batch);
   CHECK_FALSE(options.pairs);
   CHECK(options.masked_words);
+  CHECK_FALSE(options.rand_augment);
+  CHECK_FALSE(sample_options(settings).respect_orientation);
+  settings.image.augment = "randaugment";
+  settings.image.respect_orientation = true;
+  CHECK(collator_options(settings).rand_augment);
+  CHECK(sample_options(settings).respect_orientation);
   CHECK(options.table_side == 6);
   CHECK(options.masking.variant == MaskingOptions::strict);
   CHECK(options.masking.max_length == 40);

@@ -36,6 +36,8 @@ TEST_CASE("Without more than the data the settings are the published ones") {
   CHECK(settings.init.linear == "normal");
   CHECK(settings.init.std == 0.02);
   CHECK(settings.image.mean == 0.5);
+  CHECK(settings.image.augment == "none");
+  CHECK_FALSE(settings.image.respect_orientation);
   CHECK(settings.objectives.masking == "official");
   CHECK(settings.objectives.mask_rate == 0.15);
   CHECK(settings.objectives.wpa_weight == 0.1);
@@ -129,6 +131,7 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
     CHECK(error_with(text(key, "=other")) == text("setting '", key, "' is 'other', expected one of: ", list));
   };
   word("image.resize", "shorter, none");
+  word("image.augment", "none, randaugment");
   word("init.linear", "normal, truncated_normal, fan_in");
   word("init.positions", "normal, cosine");
   word("objectives.masking", "official, strict");
