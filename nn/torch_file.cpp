@@ -89,11 +89,7 @@ class Reader {
     check(pickle_.kind(state) == Kind::dict, path_, ": 'state_dict' is ", describe(pickle_, state), ", expected a dict");
     read_state_dict(state);
     check(!file_.tensors.empty(), path_, ": holds no tensors", keys_of(state));
-    if (state != root) {
-      describe_outside(root, state);
-      read_settings(entry(root, "hyper_parameters"));
-      read_settings(entry(entry(root, "hyper_parameters"), "config"));
-    }
+    if (state != root) describe_outside(root, state);
     return std::move(file_);
   }
 
@@ -218,24 +214,6 @@ class Reader {
       }
       case Kind::string: return is_short_text(id) ? std::string(pickle_.text(id)) : "";
       default: return "";
-    }
-  }
-
-  // kNoId if `dict` is none or has no such entry.
-  Id entry(Id dict, std::string_view key) const {
-    return is_dict(dict) ? pickle_.find(dict, key) : Pickle::kNoId;
-  }
-  bool is_dict(Id id) const { return id != Pickle::kNoId && pickle_.kind(id) == Kind::dict; }
-
-  void read_settings(Id dict) {
-    if (!is_dict(dict)) return;
-    const auto items = pickle_.children(dict);
-    for (size_t i = 0; i < items.size(); i += 2) {
-      const Kind kind = pickle_.kind(items[i + 1]);
-      if (pickle_.kind(items[i]) != Kind::string || (kind != Kind::integer && kind != Kind::real)) continue;
-      const double value =
-          kind == Kind::real ? pickle_.real(items[i + 1]) : static_cast<double>(pickle_.integer(items[i + 1]));
-      file_.settings[std::string(pickle_.text(items[i]))] = value;
     }
   }
 

@@ -26,9 +26,6 @@ struct TorchFile {
   NamedTensors tensors;
   std::map<std::string, std::string> ignored;  // other entries of the state dict → what they are ("list of 2")
   std::map<std::string, std::string> beside;   // entries beside "state_dict" → what they are; empty for a bare state dict
-  // The numbers among a Lightning file's settings: those directly in "hyper_parameters" and in its dict "config", by their
-  // keys ("num_heads").
-  std::map<std::string, double> settings;
   std::map<std::string, int64_t> placeholders;  // "module.name" outside the state dict → how often it is used
   // Numbers, strings and booleans ("True", "False") of Lightning's "hyper_parameters", which say how the model was made, by
   // their path: "config.num_heads" → "12".

@@ -138,7 +138,13 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
     if (!is_given("text_layer_norm_eps")) config.text_layer_norm_eps = config.layer_norm_eps;
     if (!is_given("mlm_layer_norm_eps")) config.mlm_layer_norm_eps = config.layer_norm_eps;
   }
-  if (is_given("id2label") && config.heads.classifier) config.labels = read_labels(root["id2label"], origin);
+  // Written for transformers, which takes layer_norm_eps for all of them (hugging_face_config).
+  if (is_given("block_layer_norm_eps")) {
+    const json& eps = root["block_layer_norm_eps"];
+    check(eps.is_number(), origin, ": field 'block_layer_norm_eps' has the value ", eps.dump());
+    config.layer_norm_eps = eps.get<double>();
+  }
+  if (is_given("id2label")) config.labels = read_labels(root["id2label"], origin);
   if (is_given("num_images") && root["num_images"].is_number_integer() && root["num_images"] > 0)
     config.num_images = root["num_images"].get<int64_t>();
   if (is_given("hidden_act"))

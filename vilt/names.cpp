@@ -164,9 +164,9 @@ StateDict authors_names(const StateDict& ours, const ModelConfig& config) {
   return out;
 }
 
-StateDict hugging_face_names(const StateDict& ours, const ModelConfig& config) {
+StateDict hugging_face_names(const StateDict& ours, const std::string& architecture) {
   StateDict out;
-  const bool is_bare = config.heads == Heads{};
+  const bool is_bare = architecture == "ViltModel";
   for (const auto& [name, tensor] : ours) {
     if (name == kWordBias)
       out.emplace(kDecoderBias, tensor);

@@ -43,7 +43,7 @@ NamedState our_names(const StateDict& file, const std::string& source);
 // The same parameters under the authors' names, queries, keys and values fused. The inverse of our_names.
 StateDict authors_names(const StateDict& ours, const ModelConfig& config);
 
-// The same parameters under the names that transformers 5 gives them. Heads that it does not know keep their names.
-StateDict hugging_face_names(const StateDict& ours, const ModelConfig& config);
+// The same parameters under the names that a class of transformers 5 gives them.
+StateDict hugging_face_names(const StateDict& ours, const std::string& architecture);
 
 }  // namespace tessera

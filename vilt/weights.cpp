@@ -28,17 +28,26 @@ fs::path find_file(const fs::path& path) {
   fail(path.string(), ": holds no weights: neither ", kPlaces[0], " nor ", kPlaces[1], ", ", kPlaces[2], " or ", kPlaces[3]);
 }
 
+// A small number from a file's settings; nothing if it is none.
+std::optional<int64_t> heads_in(const std::map<std::string, std::string>& settings, const std::string& key) {
+  const auto found = settings.find(key);
+  if (found == settings.end() || found->second.empty() || found->second.size() > 6) return std::nullopt;
+  if (found->second.find_first_not_of("0123456789") != std::string::npos || found->second == "0") return std::nullopt;
+  return std::stoll(found->second);
+}
+
 void read_one(const fs::path& path, StateDict& tensors, Weights& out) {
   if (!is_torch(path)) {
-    tensors = load_safetensors(path.string()).tensors;
+    SafeTensors file = load_safetensors(path.string());
+    tensors = std::move(file.tensors);
+    if (const auto heads = heads_in(file.metadata, "num_heads")) out.attention_heads = heads;  // of write_authors
     return;
   }
   TorchFile file = load_torch_file(path.string());
   tensors = std::move(file.tensors);
   for (std::string& line : file.report()) out.notes.push_back(std::move(line));
-  const auto heads = file.settings.find("num_heads");
-  if (heads != file.settings.end() && heads->second >= 1 && heads->second < 1e6)
-    out.attention_heads = static_cast<int64_t>(heads->second);
+  for (const char* key : {"num_heads", "config.num_heads"})
+    if (const auto heads = heads_in(file.settings, key)) out.attention_heads = heads;
 }
 
 void read_shards(const fs::path& index, Weights& out) {

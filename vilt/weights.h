@@ -24,7 +24,7 @@ struct Weights {
   StateDict raw;       // as the file names them
   NamedState state;    // under our names
   std::vector<std::string> notes;  // what was left out, accepted or assumed
-  // Of a Lightning file's settings, where it says them.
+  // Where the file says it: in a Lightning file's settings, in the metadata of a file of ours.
   std::optional<int64_t> attention_heads;
 };
 

@@ -60,8 +60,24 @@ struct AlignArguments {
 };
 int run_align(const AlignArguments& arguments);
 
+// How a model is found and read, for the commands that take one in any form.
+struct WeightsArguments {
+  std::string config, vocabulary, labels;  // files; empty: beside the weights
+  int64_t attention_heads = 0;             // 0: as the files say
+  bool partial = false;
+};
+
+struct ConvertArguments {
+  std::string from, to, dtype = "f32", names = "huggingface";
+  WeightsArguments weights;
+  bool force = false;
+};
+int run_convert(const ConvertArguments& arguments);
+
 struct InfoArguments {
-  std::string what;  // a model's folder or a TOML file
+  std::string what;  // a model's folder, a file of weights or a TOML file
+  bool tensors = false;  // list them all
+  WeightsArguments weights;
   std::string grid;  // ROWSxCOLUMNS; empty: the position table's
   int64_t text = 0;  // tokens; 0: as many as fit
   int64_t batch = 0;  // pairs; 0: as the settings say, or 32

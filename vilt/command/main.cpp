@@ -52,6 +52,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_fill(app, action);
   add_match(app, action);
   add_align(app, action);
+  add_convert(app, action);
   add_info(app, action);
   add_gradcheck(app, action);
 }

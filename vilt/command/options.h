@@ -23,6 +23,7 @@ void add_fill(CLI::App& app, Action& action);
 void add_match(CLI::App& app, Action& action);
 void add_align(CLI::App& app, Action& action);
 // options_model.cpp
+void add_convert(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_gradcheck(CLI::App& app, Action& action);
 

@@ -3,11 +3,43 @@
 
 namespace tessera::command {
 
+namespace {
+
+void add_weights(CLI::App* command, WeightsArguments& arguments) {
+  command->add_option("--config", arguments.config, "config.json, for weights without one beside them");
+  command->add_option("--vocab", arguments.vocabulary, "vocab.txt, likewise");
+  command->add_option("--labels", arguments.labels,
+                      "The classifier's labels: a JSON list, an object {\"0\": \"label\"}, or one a line");
+  add_count(command, "--attention-heads", arguments.attention_heads,
+            "Number of attention heads, where neither config.json nor the weights say it");
+  command->add_flag("--partial", arguments.partial, "Load what fits and tell what does not");
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app, Action& action) {
+  CLI::App* command = add_command(app, "convert", "Writes a model in the form that transformers opens",
+                                  "vilt convert vilt_200k_mlm_itm.ckpt vilt-mlm --vocab bert-base-uncased/vocab.txt");
+  auto arguments = std::make_shared<ConvertArguments>();
+  command->add_option("IN", arguments->from, "A run, a checkpoint, a Hugging Face directory, or a .safetensors, .bin or .ckpt")
+      ->required();
+  command->add_option("OUT", arguments->to, "Folder to write (with --names authors: a file, NAME.safetensors)")->required();
+  command->add_option("--names", arguments->names, "huggingface (default) or authors");
+  command->add_option("--dtype", arguments->dtype, "f32 (default) or bf16");
+  add_weights(command, arguments->weights);
+  command->add_flag("--force", arguments->force, "Replace OUT if it holds a model");
+  command->callback([arguments, &action] { action = [arguments] { return run_convert(*arguments); }; });
+}
+
 void add_info(CLI::App& app, Action& action) {
-  CLI::App* command = add_command(app, "info", "Tells a model's size: parameters, arithmetic, memory",
+  CLI::App* command = add_command(app, "info", "Tells what a model or a file of weights holds: tensors, heads, size, arithmetic",
                                   "vilt info configs/scenes.toml --text 12 --grid 5x5");
   auto arguments = std::make_shared<InfoArguments>();
-  command->add_option("DIR|CONFIG", arguments->what, "Folder of a run or checkpoint, or a TOML file")->required();
+  command->add_option("WHAT", arguments->what,
+                      "A run, a checkpoint, a Hugging Face directory, a .safetensors, .bin or .ckpt, or a TOML file")
+      ->required();
+  command->add_flag("--tensors", arguments->tensors, "List every tensor with its type and shape");
+  add_weights(command, arguments->weights);
   add_count(command, "--text", arguments->text, "Text tokens with [CLS] and [SEP] (default: as many as fit)");
   command->add_option("--grid", arguments->grid, "Patches of the image, ROWSxCOLUMNS (default: the position table's)");
   add_count(command, "--batch", arguments->batch, "Pairs at once (default: the settings' or 32)");

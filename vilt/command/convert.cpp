@@ -1,0 +1,37 @@
+// `vilt convert`: a model from any form into Hugging Face's, or into the authors' names.
+#include <iostream>
+
+#include "tensor/error.h"
+#include "vilt/command/command.h"
+#include "vilt/convert.h"
+
+namespace tessera::command {
+
+int run_convert(const ConvertArguments& arguments) {
+  check(arguments.dtype == "f32" || arguments.dtype == "bf16", "--dtype is '", arguments.dtype, "', expected f32 or bf16");
+  const bool to_authors = arguments.names == "authors";
+  check(to_authors || arguments.names == "huggingface", "--names is '", arguments.names,
+        "', expected huggingface or authors");
+  LoadOptions options;
+  options.partial = arguments.weights.partial;
+  options.config = arguments.weights.config;
+  options.vocabulary = arguments.weights.vocabulary;
+  options.labels = arguments.weights.labels;
+  options.attention_heads = arguments.weights.attention_heads;
+  options.needs_vocabulary = false;
+  options.report = [](const std::string& line) { std::cout << "  " << line << '\n'; };
+  std::cout << arguments.from << '\n';
+  const LoadedModel model = load_model(arguments.from, options);
+  const DType dtype = arguments.dtype == "bf16" ? DType::bf16 : DType::f32;
+  std::vector<std::string> remarks;
+  if (to_authors)
+    write_authors(model, arguments.to, dtype);
+  else
+    remarks = write_hugging_face(model, arguments.to, {dtype, arguments.force});
+  std::cout << arguments.to << ": " << (to_authors ? "the authors' names" : hugging_face_class(model.config)) << ", "
+            << model.parameters->slots().size() << " parameters, " << arguments.dtype << '\n';
+  for (const std::string& remark : remarks) std::cout << "  " << remark << '\n';
+  return 0;
+}
+
+}  // namespace tessera::command
