@@ -7,22 +7,11 @@
 #include "vilt/checkpoint.h"
 #include "vilt/initialise.h"
 #include "vilt/preprocessing.h"
-#include "vilt/weights.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The place of the weights: `path` itself, or the newest checkpoint of a run.
-fs::path find_weights(const fs::path& path) {
-  check(fs::exists(path), path.string(), ": no such file or directory; expected a model's folder, a run or a file of weights");
-  if (holds_weights(path)) return path;
-  check(fs::is_directory(path), path.string(), ": not a file of weights (.safetensors, .bin, .ckpt, .pt)");
-  const auto newest = newest_checkpoint(path);
-  check(newest.has_value(), path.string(), ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
-  return *newest;
-}
 
 // `given` if it is not empty, else the file of this name beside the weights if there is one, else empty.
 fs::path beside(const LoadedModel& model, const fs::path& given, const char* name) {
@@ -82,11 +71,23 @@ void read_preparation(LoadedModel& out, Weights& weights) {
 
 }  // namespace
 
+fs::path find_weights(const fs::path& path) {
+  check(fs::exists(path), path.string(), ": no such file or directory; expected a model's folder, a run or a file of weights");
+  if (holds_weights(path)) return path;
+  check(fs::is_directory(path), path.string(), ": not a file of weights (.safetensors, .bin, .ckpt, .pt)");
+  const auto newest = newest_checkpoint(path);
+  check(newest.has_value(), path.string(), ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
+  return *newest;
+}
+
 LoadedModel load_model(const fs::path& path, const LoadOptions& options) {
-  LoadedModel out;
   const fs::path place = find_weights(path);
+  return load_model(read_weights(place), place, options);
+}
+
+LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions& options) {
+  LoadedModel out;
   out.directory = fs::is_directory(place) ? place : fs::absolute(place).parent_path();
-  Weights weights = read_weights(place);
   out.source = weights.source;
   out.format = weights.format;
   out.config = read_config(out, options, weights);

@@ -9,6 +9,7 @@
 #include "data/samples.h"
 #include "data/wordpiece.h"
 #include "vilt/heads.h"
+#include "vilt/weights.h"
 
 namespace tessera {
 
@@ -37,6 +38,11 @@ struct LoadedModel {
 // `path`: a run's directory (its newest checkpoint), a checkpoint, a Hugging Face directory, or a file of weights. Strict,
 // unless partial: every missing, unexpected or misshaped tensor is listed at once, and nothing is loaded.
 LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options = {});
+// The same from weights that were read from `place` = find_weights(path).
+LoadedModel load_model(Weights weights, const std::filesystem::path& place, const LoadOptions& options);
+
+// Where the weights are: `path` itself, or the newest checkpoint of a run.
+std::filesystem::path find_weights(const std::filesystem::path& path);
 
 // Labels by class: a JSON array of strings, a JSON object {"0": label, …}, or a text file with one label a line.
 std::vector<std::string> read_labels(const std::filesystem::path& path);

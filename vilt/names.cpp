@@ -127,13 +127,19 @@ class Collector {
 
 }  // namespace
 
+const char* name_of(Naming naming) {
+  if (naming == Naming::authors) return "the authors' names";
+  return naming == Naming::hugging_face ? "Hugging Face's names" : "names that are not ViLT's";
+}
+
 NamedState our_names(const StateDict& file, const std::string& source) {
   NamedState out;
   const auto begins = [&](const char* prefix) {
     return std::any_of(file.begin(), file.end(), [&](const auto& entry) { return entry.first.starts_with(prefix); });
   };
   const bool is_authors = begins("transformer.");
-  out.naming = is_authors ? Naming::authors : Naming::hugging_face;
+  const bool is_hugging_face = begins("vilt.") || begins("embeddings.");
+  out.naming = is_authors ? Naming::authors : is_hugging_face ? Naming::hugging_face : Naming::other;
   out.pair_classifier = begins("nlvr2_classifier.");
   check(!(begins("nlvr2_classifier.") && begins("vqa_classifier.")), source,
         ": holds a classifier for questions and one for pairs of images; only one can be used");

@@ -26,7 +26,8 @@
 
 namespace tessera {
 
-enum class Naming : uint8_t { hugging_face, authors };
+enum class Naming : uint8_t { hugging_face, authors, other };
+const char* name_of(Naming naming);  // "Hugging Face's names", …
 
 struct NamedState {
   StateDict tensors;  // by our files' names

@@ -173,7 +173,7 @@ ModelConfig config_of(const Weights& weights) {
     config.num_images = shapes.size("classifier.0.weight", 2, 1) / config.hidden_size;
     config.labels = numbered_labels(shapes.size("classifier.3.weight", 2, 0));
   }
-  if (weights.state.naming == Naming::hugging_face) {
+  if (weights.state.naming != Naming::authors) {
     config.layer_norm_eps = config.text_layer_norm_eps = config.mlm_layer_norm_eps = 1e-12;
     config.dropout_after_activation = false;
   }

@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "tensor/error.h"
-#include "vilt/command/command.h"
+#include "vilt/command/weights_options.h"
 #include "vilt/convert.h"
 
 namespace tessera::command {
@@ -12,12 +12,7 @@ int run_convert(const ConvertArguments& arguments) {
   const bool to_authors = arguments.names == "authors";
   check(to_authors || arguments.names == "huggingface", "--names is '", arguments.names,
         "', expected huggingface or authors");
-  LoadOptions options;
-  options.partial = arguments.weights.partial;
-  options.config = arguments.weights.config;
-  options.vocabulary = arguments.weights.vocabulary;
-  options.labels = arguments.weights.labels;
-  options.attention_heads = arguments.weights.attention_heads;
+  LoadOptions options = load_options(arguments.weights);
   options.needs_vocabulary = false;
   options.report = [](const std::string& line) { std::cout << "  " << line << '\n'; };
   std::cout << arguments.from << '\n';

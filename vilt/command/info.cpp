@@ -1,18 +1,21 @@
-// `vilt info`: the size of a model, from its configuration alone: parameters, arithmetic, memory.
+// `vilt info`: what a model or a file of weights holds: tensors, heads, parameters, arithmetic, memory.
+#include <algorithm>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "data/wordpiece.h"
 #include "nn/parameter.h"
 #include "tensor/error.h"
-#include "vilt/load_model.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
-#include "vilt/heads.h"
+#include "vilt/command/weights_options.h"
+#include "vilt/load_model.h"
 #include "vilt/settings.h"
+#include "vilt/weights.h"
 
 namespace tessera::command {
 namespace {
@@ -39,9 +42,69 @@ Subject from_settings(const fs::path& path) {
   return subject;
 }
 
-Subject from_model(const fs::path& directory) {
-  const LoadedModel model = load_model(directory);
-  return {model.config, 32, model.directory.string()};
+void line(const std::string& title, const std::string& value, const std::string& remark = "") {
+  std::cout << "  " << std::left << std::setw(34) << title << std::right << std::setw(14) << value;
+  if (!remark.empty()) std::cout << "  " << remark;
+  std::cout << '\n';
+}
+
+// What a file of weights holds, also when it is no ViLT.
+void print_tensors(const Weights& weights, bool all) {
+  struct Kind {
+    int64_t tensors = 0, elements = 0;
+  };
+  std::map<std::string, Kind> kinds;
+  for (const auto& [name, tensor] : weights.raw) {
+    Kind& kind = kinds[text(tensor.dtype())];
+    ++kind.tensors;
+    kind.elements += tensor.numel();
+  }
+  std::cout << weights.source << ": " << weights.format << ", "
+            << name_of(weights.state.naming) << '\n';
+  for (const auto& [type, kind] : kinds)
+    line(type, with_thousands(kind.elements), text("elements in ", kind.tensors, kind.tensors == 1 ? " tensor" : " tensors"));
+  if (all)
+    for (const auto& [name, tensor] : weights.raw) std::cout << "  " << name << ' ' << describe(tensor) << '\n';
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out.empty() ? "none" : out;
+}
+
+void print_heads(const ModelConfig& config) {
+  std::vector<std::string> heads;
+  if (config.heads.masked_words) heads.push_back("masked words (vilt fill)");
+  if (config.heads.matching) heads.push_back("matching (vilt match)");
+  if (config.heads.classifier) heads.push_back(config.num_images > 1 ? "statements about pairs (vilt reason)" : "answers (vilt answer)");
+  if (config.heads.rank) heads.push_back("retrieval (vilt rank)");
+  if (config.heads.masked_patches) heads.push_back("masked patches");
+  std::cout << "heads: " << join(heads) << '\n';
+  if (!config.heads.classifier) return;
+  constexpr size_t kShown = 10;
+  std::vector<std::string> shown(config.labels.begin(), config.labels.begin() + std::min(kShown, config.labels.size()));
+  std::cout << config.labels.size() << " labels: " << join(shown) << (config.labels.size() > kShown ? ", …" : "") << '\n';
+}
+
+// Nothing where the file is no ViLT, or does not say enough of it; the tensors are printed in any case.
+std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arguments) {
+  const fs::path place = find_weights(path);
+  Weights weights = read_weights(place);
+  print_tensors(weights, arguments.tensors);
+  LoadOptions options = load_options(arguments.weights);
+  options.needs_vocabulary = false;
+  options.report = [](const std::string& note) { std::cout << "  " << note << '\n'; };
+  const std::vector<std::string> notes = weights.notes;
+  try {
+    const LoadedModel model = load_model(std::move(weights), place, options);
+    print_heads(model.config);
+    return Subject{model.config, 32, "configuration"};
+  } catch (const Error& error) {
+    for (const std::string& note : notes) options.report(note);
+    std::cout << "not a model that can be used as it is:\n" << error.what() << '\n';
+    return std::nullopt;
+  }
 }
 
 // What part of the model a parameter belongs to.
@@ -50,6 +113,9 @@ std::string part_of(const std::string& name) {
   if (name.find("encoder.layer.") != std::string::npos) return "transformer blocks";
   if (name.find("mlm") != std::string::npos) return "masked-word head";
   if (name.find("itm") != std::string::npos) return "matching head";
+  if (name.starts_with("classifier.")) return "classifier";
+  if (name.starts_with("rank_output.")) return "retrieval head";
+  if (name.starts_with("mpp_score.")) return "masked-patch head";
   if (name.find("pooler") != std::string::npos) return "pooler";
   if (name.find("embeddings") != std::string::npos) return "image embeddings";
   return "final LayerNorm";
@@ -68,12 +134,6 @@ std::string with_unit(double value, const char* const (&units)[4]) {
 }
 std::string bytes(double value) { return with_unit(value, {"B", "KiB", "MiB", "GiB"}); }
 std::string flops(double value) { return with_unit(value, {"", "thousand", "million", "billion"}); }
-
-void line(const std::string& title, const std::string& value, const std::string& remark = "") {
-  std::cout << "  " << std::left << std::setw(34) << title << std::right << std::setw(14) << value;
-  if (!remark.empty()) std::cout << "  " << remark;
-  std::cout << '\n';
-}
 
 Grid parse_grid(const std::string& text, const ModelConfig& config) {
   if (text.empty()) return {config.table_side(), config.table_side()};
@@ -96,8 +156,8 @@ int64_t print_parameters(const ModelConfig& config) {
   });
   std::cout << "parameters\n";
   for (const char* part : {"text embeddings", "image embeddings", "transformer blocks", "final LayerNorm", "pooler",
-                           "masked-word head", "matching head"})
-    line(part, with_thousands(parts[part]));
+                           "masked-word head", "matching head", "classifier", "retrieval head", "masked-patch head"})
+    if (parts.contains(part)) line(part, with_thousands(parts[part]));
   line("total", with_thousands(total));
   return total;
 }
@@ -120,7 +180,7 @@ void print_arithmetic(const ModelConfig& c, int64_t text, Grid grid, int64_t bat
   line("  attention output", flops(output));
   line("  MLP", flops(mlp));
   line("pooler and matching", flops(pool));
-  line("masked-word head", flops(word), "for each masked token");
+  if (c.heads.masked_words) line("masked-word head", flops(word), "for each masked token");
   line("whole model", flops(pair));
   line("training step", flops(static_cast<double>(batch) * 6 * pair),
        std::to_string(batch) + " pairs, each seen twice; backward counts as two forwards");
@@ -150,8 +210,11 @@ void print_memory(const ModelConfig& c, int64_t parameters, int64_t text, Grid g
 
 int run_info(const InfoArguments& arguments) {
   const fs::path what = arguments.what;
-  check(fs::exists(what), what.string(), ": no such file or directory; expected a model's folder or a TOML file");
-  Subject subject = fs::is_directory(what) ? from_model(what) : from_settings(what);
+  check(fs::exists(what), what.string(), ": no such file or directory; expected a model's folder, a file of weights or a TOML file");
+  const bool is_settings = what.extension() == ".toml";
+  const std::optional<Subject> found = is_settings ? from_settings(what) : from_model(what, arguments);
+  if (!found) return 0;
+  const Subject& subject = *found;
   const ModelConfig& config = subject.config;
   check(arguments.text >= 0 && arguments.text <= config.max_position_embeddings && arguments.text != 1, "--text is ",
         arguments.text, ", expected 2 to ", config.max_position_embeddings, " tokens ([CLS] and [SEP] count)");
@@ -159,7 +222,9 @@ int run_info(const InfoArguments& arguments) {
   const int64_t text = arguments.text > 0 ? arguments.text : config.max_position_embeddings;
   const int64_t batch = arguments.batch > 0 ? arguments.batch : subject.batch;
   const Grid grid = parse_grid(arguments.grid, config);
-  std::cout << subject.origin << '\n' << config.to_json();
+  ModelConfig shown = config;  // the labels, which may be thousands, are told with the heads
+  shown.heads.classifier = false;
+  std::cout << subject.origin << '\n' << shown.to_json();
   const int64_t parameters = print_parameters(config);
   print_arithmetic(config, text, grid, batch);
   print_memory(config, parameters, text, grid, batch);

@@ -1,0 +1,19 @@
+// From what was typed to what load_model takes.
+#pragma once
+
+#include "vilt/command/command.h"
+#include "vilt/load_model.h"
+
+namespace tessera::command {
+
+inline LoadOptions load_options(const WeightsArguments& arguments) {
+  LoadOptions options;
+  options.partial = arguments.partial;
+  options.config = arguments.config;
+  options.vocabulary = arguments.vocabulary;
+  options.labels = arguments.labels;
+  options.attention_heads = arguments.attention_heads;
+  return options;
+}
+
+}  // namespace tessera::command
