@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "data/image_operations.h"
@@ -70,6 +71,7 @@ int grey_level(const uint8_t* pixel) { return (pixel[0] * 19595 + pixel[1] * 384
 template <class Degenerate>
 void blend(Image& image, double factor, const Degenerate& degenerate) {
   const auto alpha = static_cast<float>(factor);
+  check(std::isfinite(alpha), "blend: the factor is ", factor);
   for (size_t i = 0; i < image.pixels.size(); ++i) {
     const int from = degenerate(i);
     const float value = static_cast<float>(from) + alpha * static_cast<float>(image.pixels[i] - from);

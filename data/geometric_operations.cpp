@@ -18,9 +18,9 @@ void copy_pixel(const Image& from, int64_t y, int64_t x, uint8_t* to) {
   std::memcpy(to, from.row(static_cast<int>(y)) + 3 * x, 3);
 }
 
-// A coordinate's pixel; -1 for one before the picture. Beyond 2^31 there is none either.
+// A coordinate's pixel; -1 for one before the picture or beyond any, and for what is no number.
 int64_t pixel_of(double coordinate) {
-  return coordinate < 0 || coordinate > 0x1p31 ? -1 : static_cast<int64_t>(coordinate);
+  return coordinate >= 0 && coordinate < 0x1p31 ? static_cast<int64_t>(coordinate) : -1;
 }
 
 // Without shear: columns and rows by themselves, coordinates by repeated addition.

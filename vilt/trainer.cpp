@@ -52,9 +52,9 @@ std::vector<std::string> binding_lines(const std::string& toml) {
   return out;
 }
 
+// A setting that the stored file does not have, because the run was begun before there was such, had its default.
 void check_same_settings(const fs::path& stored, const std::string& current) {
-  const std::vector<uint8_t> bytes = read_file(stored);
-  const auto before = binding_lines({bytes.begin(), bytes.end()}), now = binding_lines(current);
+  const auto before = binding_lines(Settings::from_toml(stored).to_toml()), now = binding_lines(current);
   std::string differences;
   for (const std::string& line : now)
     if (std::find(before.begin(), before.end(), line) == before.end()) differences += "\n  now     " + line;

@@ -178,6 +178,9 @@ TEST_CASE("Values and pictures that cannot be") {
   CHECK(error_of([&] { augment({}, AugmentOp::solarize, 1); }) == "augment: the picture is 0 x 0 pixels");
   CHECK(error_of([&] { augment(image, static_cast<AugmentOp>(14), 1); }) ==
         "augment: operation 14, expected 0 to 13");
+  CHECK(error_of([&] { augment(image, AugmentOp::contrast, 1e300); }) == "blend: the factor is 1e+300");
+  CHECK(grey_of(augment(image, AugmentOp::shear_x, 1e308)) == std::vector{0, 0, 0, 0});
+  CHECK(grey_of(augment(image, AugmentOp::translate_y, 1e308)) == std::vector{0, 0, 0, 0});
   CHECK(error_of([&] { rotate(image, nan); }) == "rotate: the angle is nan");
   CHECK(error_of([&] { rotate({}, 1); }) == "rotate: the picture is 0 x 0 pixels");
   CHECK(error_of([&] { transform_affine({}, {1, 0, 0, 0, 1, 0}); }) == "transform_affine: the picture is 0 x 0 pixels");

@@ -242,6 +242,22 @@ TEST_CASE("Other settings are refused, all differences listed; nothing is change
   CHECK(contents(run / "settings.toml") == before);
 }
 
+TEST_CASE("A run that was begun before a setting existed had its default") {
+  const TemporaryDirectory directory;
+  const fs::path run = directory.path() / "run";
+  copy_run(run);
+  Settings settings = settings_in(run);
+  std::string toml = settings.to_toml();
+  const size_t line = toml.find("augment = ");
+  REQUIRE(line != std::string::npos);
+  toml.erase(line, toml.find('\n', line) + 1 - line);
+  std::ofstream(run / "settings.toml") << toml;
+  CHECK(train_error(settings) == "no error");
+  settings.image.augment = "randaugment";
+  CHECK(lacking(train_error(settings), {"\n  now     [image] augment = ", "randaugment", "\n  before  [image] augment = ",
+                                        "none"}) == "");
+}
+
 TEST_CASE("A run that cannot begin leaves nothing behind, and takes nothing away") {
   const TemporaryDirectory directory;
   const fs::path run = directory.path() / "run";
