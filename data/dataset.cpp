@@ -179,10 +179,10 @@ Dataset Dataset::open(const fs::path& json_file, const fs::path& image_folder, c
   return reader.take();
 }
 
-Dataset Dataset::parse(std::string_view json, std::string_view annotations, const fs::path& json_file,
+Dataset Dataset::parse(std::string_view captions, std::string_view annotations, const fs::path& json_file,
                        const fs::path& image_folder, const DatasetOptions& options) {
   DatasetReader reader(json_file, image_folder, options);
-  reader.read(json);
+  reader.read(captions);
   if (!options.annotations.empty()) reader.attach_annotations(annotations);
   return reader.take();
 }

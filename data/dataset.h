@@ -44,7 +44,7 @@ class Dataset {
   static Dataset open(const std::filesystem::path& json_file, const std::filesystem::path& image_folder,
                       const DatasetOptions& options = {});
   // The same from the contents of the JSON file and of options.annotations; the files' paths are for messages.
-  static Dataset parse(std::string_view json, std::string_view annotations, const std::filesystem::path& json_file,
+  static Dataset parse(std::string_view captions, std::string_view annotations, const std::filesystem::path& json_file,
                        const std::filesystem::path& image_folder, const DatasetOptions& options = {});
 
   const std::vector<DatasetImage>& images() const { return images_; }

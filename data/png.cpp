@@ -140,6 +140,18 @@ class Reader {
   bool ready_ = false;
 };
 
+// Of some chunks (eXIf) libpng takes the memory that their length asks for before it reads them, so all lengths are looked
+// at before. A chunk is length, type, data and checksum, 4 bytes each but the data.
+void check_chunk_lengths(std::span<const uint8_t> bytes, const std::string& name) {
+  constexpr size_t kSignature = 8, kOverhead = 12;
+  for (size_t at = kSignature; at + kOverhead <= bytes.size();) {
+    const size_t length = png_get_uint_32(bytes.data() + at);
+    check(length <= bytes.size() - at - kOverhead, name, ": PNG: the file is truncated");
+    if (std::memcmp(bytes.data() + at + 4, "IEND", 4) == 0) return;
+    at += kOverhead + length;
+  }
+}
+
 // Deflate packs at most 1,032 bytes in one (RFC 1951: 258 bytes in two bits): a header that claims more is a trap.
 void check_bytes_can_hold(const Reader& reader, size_t bytes, const std::string& name) {
   constexpr int64_t kMostPerByte = 1032;
@@ -176,6 +188,7 @@ void write_bytes(png_structp png, png_bytep from, size_t size) {
 }  // namespace
 
 DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options) {
+  check_chunk_lengths(bytes, name);
   Reader reader(bytes, options.respect_orientation);
   check(reader.ready(), name, ": PNG: ", reader.message());
   check_image_size(reader.height(), reader.width(), name);

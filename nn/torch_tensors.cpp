@@ -124,6 +124,9 @@ TorchTensors::Layout TorchTensors::layout_of(const Call& call, const std::string
     if (__builtin_mul_overflow(positive, std::max<int64_t>(size, 1), &positive))
       refuse(entry, "has shape ", layout.shape, ", which has too many elements");
   for (const int64_t size : layout.shape) layout.numel *= size;
+  // A stride that is never walked may be any number, and adding it would overflow.
+  for (int i = 0; i < layout.shape.dim(); ++i)
+    if (layout.shape[i] == 1) layout.strides[i] = 0;
   return layout;
 }
 

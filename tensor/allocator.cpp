@@ -18,6 +18,8 @@ constexpr int64_t kHugePage = int64_t{2} << 20;
 // Under AddressSanitizer every block goes back to the system, or a use after free would find a live block.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kCache = false;
+#elif defined(__has_feature)  // clang
+constexpr bool kCache = !__has_feature(address_sanitizer);
 #else
 constexpr bool kCache = true;
 #endif

@@ -245,6 +245,14 @@ TEST_CASE("sizes are checked before memory is taken") {
                        "a: PNG header says 13000 x 13000 pixels, more than its 72 bytes can hold", Error);
   CHECK_THROWS_WITH_AS(decode_image(png_row(0, 8, 2, {}), "a"), "a: PNG: Invalid IHDR data", Error);
 
+  Bytes long_chunk = png_row(2, 8, 0, {1, 2}, chunk("eXIf", tiff_orientation(6, true)));
+  const size_t length = 8 + 25;
+  long_chunk[length] = 0x20;       // 512 MiB
+  long_chunk[length - 1] ^= 0xff;  // a wrong checksum: libpng would complain of that first
+  for (bool respect : {false, true})
+    CHECK_THROWS_WITH_AS(decode_image(long_chunk, "a", {.respect_orientation = respect}),
+                         "a: PNG: the file is truncated", Error);
+
   Bytes jpeg = encode_jpeg(picture(16, 16), 75);
   const uint8_t marker[] = {0xff, 0xc0};
   const auto frame = std::search(jpeg.begin(), jpeg.end(), std::begin(marker), std::end(marker));

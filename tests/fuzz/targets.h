@@ -1,0 +1,58 @@
+// Fuzz targets: one function for each reader of untrusted bytes, called with bytes that nobody can foresee.
+//
+// A reader may do two things with its input: read it, or throw tessera::Error. Anything else that leaves a target is a
+// finding: another exception, a report of a sanitizer, too much memory or time, and a `Violation`, which targets throw when
+// what was read contradicts itself. libFuzzer drives them in `./test --fuzz` (driver.cpp); the unit tests run each over
+// its corpus (replay_test.cpp).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string_view>
+
+#include "tensor/error.h"
+
+namespace tessera::fuzz {
+
+using Bytes = std::span<const uint8_t>;
+
+void annotations(Bytes bytes);    // annotations.jsonl of a small data set
+void config(Bytes bytes);         // config.json
+void dataset(Bytes bytes);        // captions in Karpathy's layout
+void jpeg(Bytes bytes);
+void orientation(Bytes bytes);    // the TIFF block of EXIF
+void pickle(Bytes bytes);
+void png(Bytes bytes);
+void preprocessing(Bytes bytes);  // preprocessor_config.json
+void safetensors(Bytes bytes);
+void settings(Bytes bytes);       // TOML
+void torch_file(Bytes bytes);     // the pickle of a torch file, with storages beside it
+void vocabulary(Bytes bytes);     // vocab.txt
+void wordpiece(Bytes bytes);      // any text, tokenised
+void zip_archive(Bytes bytes);    // a torch file as a whole
+
+class Violation : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+template <class... Parts>
+void ensure(bool holds, const Parts&... parts) {
+  if (!holds) throw Violation(text(parts...));
+}
+
+// Whether `read` came to its end; false when it refused its input.
+template <class Read>
+bool accepted(const Read& read) {
+  try {
+    read();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+}  // namespace tessera::fuzz

@@ -1,0 +1,25 @@
+#include <memory>
+
+#include "data/wordpiece.h"
+#include "tests/fuzz/targets.h"
+
+namespace tessera::fuzz {
+
+void vocabulary(Bytes bytes) {
+  std::unique_ptr<Wordpiece> words;
+  if (!accepted([&] { words = std::make_unique<Wordpiece>(Wordpiece::from_lines(as_text(bytes), "fuzz")); })) return;
+  const auto size = static_cast<int64_t>(words->size());
+  std::string all;
+  for (int64_t id = 0; id < size; ++id) {
+    ensure(words->id(words->token(id)) == id, "token ", id, " has another id");
+    all += words->token(id) + " ";
+  }
+  const Encoding encoding = words->encode(all, {.special_tokens = true});
+  for (size_t i = 0; i < encoding.size(); ++i) {
+    ensure(encoding.ids[i] >= 0 && encoding.ids[i] < size, "id ", encoding.ids[i], " of ", size);
+    ensure(encoding.begin[i] <= encoding.end[i] && encoding.end[i] <= all.size(), "a piece outside of the text");
+  }
+  words->decode(encoding.ids);
+}
+
+}  // namespace tessera::fuzz
