@@ -59,8 +59,8 @@ void read_vocabulary(LoadedModel& out, const LoadOptions& options) {
 void read_preparation(LoadedModel& out, Weights& weights) {
   const auto patch = static_cast<int>(out.config.patch_size);
   const auto found = find_preprocessing(out.directory, patch);
-  // Models trained here may take pictures at their own size: nothing can be assumed of them.
-  check(found || out.config.architecture != "ViLTPretraining", out.directory.string(), ": has no preprocessor_config.json");
+  // Models trained here may take pictures at their own size: nothing can be assumed of a checkpoint of training.
+  check(found || !fs::exists(out.directory / "state.json"), out.directory.string(), ": has no preprocessor_config.json");
   out.preprocessing = found.value_or(default_preprocessing(patch));
   out.preprocessing.max_length = out.config.max_position_embeddings;
   if (found) return;
@@ -98,7 +98,7 @@ LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions
   out.parameters = std::make_unique<ParameterSet>(*out.model);
   if (options.partial) {
     std::istringstream lines(load_fitting_state(*out.parameters, out.config, weights.state.tensors));
-    for (std::string line; std::getline(lines, line);) weights.notes.push_back("not loaded: " + line);
+    for (std::string line; std::getline(lines >> std::ws, line);) weights.notes.push_back("not loaded: " + line);
   } else {
     load_file_state(*out.parameters, out.config, weights.state.tensors, weights.source);
   }

@@ -175,6 +175,7 @@ ModelConfig config_of(const Weights& weights) {
   }
   if (weights.state.naming != Naming::authors) {
     config.layer_norm_eps = config.text_layer_norm_eps = config.mlm_layer_norm_eps = 1e-12;
+    config.hidden_dropout_prob = 0;
     config.dropout_after_activation = false;
   }
   // All published ViLT have heads of 64 channels; that is no reason to guess for others.
