@@ -18,9 +18,17 @@ packages=(
   pkg-config
 )
 
+# For ./test --fuzz alone.
+# shellcheck disable=SC2034
+fuzz_packages=(
+  clang
+  libclang-rt-14-dev
+)
+
+# missing_packages PACKAGE...: those of them that are not installed.
 missing_packages() {
   local package
-  for package in "${packages[@]}"; do
+  for package in "$@"; do
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
   done
 }
@@ -44,22 +52,27 @@ lists_know() {
   done
 }
 
+# What every build needs.
 install_packages() {
-  local missing words root
   if ! command -v dpkg-query >/dev/null; then
     echo "no dpkg here; Debian's names of what must be installed: ${packages[*]}"
-    return
-  fi
-  mapfile -t missing < <(missing_packages)
-  if [[ ${#missing[@]} -eq 0 ]]; then
+  elif [[ -z $(missing_packages "${packages[@]}") ]]; then
     echo "packages: all installed"
-    return
+  else
+    install_missing "${packages[@]}" || exit 2
   fi
+}
+
+# install_missing PACKAGE...: true when all are installed in the end; else the reason is on standard error.
+install_missing() {
+  local missing words root
+  mapfile -t missing < <(missing_packages "$@")
+  [[ ${#missing[@]} -gt 0 ]] || return 0
   echo "packages missing: ${missing[*]}"
   if ! words=$(as_root); then
     echo "They cannot be installed from here: this is neither root nor a user with passwordless sudo. Run this, then try again:" >&2
     echo "  apt-get install ${missing[*]}" >&2
-    exit 2
+    return 1
   fi
   read -ra root <<<"$words"
   local install=("${root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}")
@@ -72,7 +85,7 @@ install_packages() {
     tail -n 20 "$log" >&2
     rm -f "$log"
     echo "apt-get could not install: ${missing[*]}" >&2
-    exit 2
+    return 1
   fi
   rm -f "$log"
   echo "packages installed: ${missing[*]}"
