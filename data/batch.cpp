@@ -1,6 +1,5 @@
 #include "data/batch.h"
 
-
 #include "data/position_taps.h"
 
 namespace tessera {
@@ -44,9 +43,28 @@ int BatchBuilder::add_sequence(std::span<const int64_t> ids, int image, std::spa
   return static_cast<int>(batch_.sequences.size()) - 1;
 }
 
+int64_t BatchBuilder::image_patch(int sequence, int64_t place) const {
+  check(sequence >= 0 && sequence < static_cast<int>(pending_.size()), "batch: no sequence ", sequence);
+  const SequenceLayout& layout = batch_.sequences[static_cast<size_t>(sequence)];
+  check(place >= 0 && place < layout.patches, "batch: patch ", place, " of a sequence with ", layout.patches);
+  return first_patch_[static_cast<size_t>(layout.image)] +
+         (layout.patch_order.empty() ? place : layout.patch_order[static_cast<size_t>(place)]);
+}
+
+std::span<const float> BatchBuilder::patch(int sequence, int64_t place) const {
+  const auto size = static_cast<size_t>(patch_size_);
+  return std::span(patches_).subspan(static_cast<size_t>(image_patch(sequence, place)) * size, size);
+}
+
+void BatchBuilder::replace_patches(int sequence, std::span<const int64_t> places) {
+  for (const int64_t place : places) image_patch(sequence, place);  // checks
+  pending_[static_cast<size_t>(sequence)].replaced.assign(places.begin(), places.end());
+}
+
 PackedBatch BatchBuilder::finish() {
   const auto text_tokens = static_cast<int64_t>(ids_.size());
-  std::vector<int64_t> gather, modality, cu_seqlens{0};
+  const int64_t image_patches = static_cast<int64_t>(patches_.size()) / patch_size_;
+  std::vector<int64_t> gather, modality, replaced, cu_seqlens{0};
   for (size_t s = 0; s < pending_.size(); ++s) {
     const SequenceLayout& layout = batch_.sequences[s];
     for (int64_t t = 0; t < layout.text_length; ++t) gather.push_back(pending_[s].first_text + t);
@@ -54,11 +72,15 @@ PackedBatch BatchBuilder::finish() {
     const int64_t first = text_tokens + 1 + first_patch_[static_cast<size_t>(layout.image)];
     for (int64_t p = 0; p < layout.patches; ++p)
       gather.push_back(first + (layout.patch_order.empty() ? p : layout.patch_order[static_cast<size_t>(p)]));
+    for (const int64_t place : pending_[s].replaced) {
+      replaced.push_back(image_patch(static_cast<int>(s), place));
+      gather[static_cast<size_t>(layout.first_patch_row() + place)] =
+          text_tokens + image_patches + static_cast<int64_t>(replaced.size());
+    }
     modality.insert(modality.end(), static_cast<size_t>(layout.text_length), 0);
     modality.insert(modality.end(), static_cast<size_t>(1 + layout.patches), pending_[s].modality);
     cu_seqlens.push_back(static_cast<int64_t>(gather.size()));
   }
-  const int64_t image_patches = static_cast<int64_t>(patches_.size()) / patch_size_;
   batch_.patches = Tensor::from(patches_, {image_patches, patch_size_});
   batch_.position_index = Tensor::from(taps_, {image_patches, 4});
   batch_.position_weight = Tensor::from(weights_, {image_patches, 4});
@@ -67,6 +89,7 @@ PackedBatch BatchBuilder::finish() {
   batch_.token_types = Tensor::from(types_);
   batch_.cu_seqlens = Tensor::from(cu_seqlens);
   batch_.gather = Tensor::from(gather);
+  if (!replaced.empty()) batch_.replaced_patches = Tensor::from(replaced);
   batch_.modality = Tensor::from(modality);
   return std::move(batch_);
 }

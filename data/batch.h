@@ -44,7 +44,9 @@ struct PackedBatch {
   Tensor token_positions;  // i64 [text tokens]: 0, 1, … in each sequence
   Tensor token_types;      // i64 [text tokens]: segment ids
   Tensor cu_seqlens;       // i64 [sequences + 1]
-  Tensor gather;           // i64 [tokens]: rows of [text tokens; one image class token; image patches]
+  Tensor gather;           // i64 [tokens]: rows of [text tokens; one image class token; image patches; replaced]
+  Tensor replaced_patches;  // i64 [replaced]: rows of `patches` that some sequence sees as the mask token; their rows follow
+                            // those of the image patches in what `gather` takes from. Undefined: none
   Tensor modality;         // i64 [tokens]: 0 text, 1 image (2: the second image of a pair)
   std::vector<SequenceLayout> sequences;
   std::vector<Grid> grids;  // of each image
@@ -63,13 +65,22 @@ class BatchBuilder {
   // sequence's index.
   int add_sequence(std::span<const int64_t> ids, int image, std::span<const int64_t> patch_order = {},
                    int64_t image_modality = 1, std::span<const int64_t> types = {});
+  // Patches of a sequence (places in its order) whose content is replaced by the mask token; their positions stay. Other
+  // sequences with the same image see it whole.
+  void replace_patches(int sequence, std::span<const int64_t> places);
+  // The values of a patch of a sequence, as they were added.
+  std::span<const float> patch(int sequence, int64_t place) const;
   const SequenceLayout& sequence(int index) const { return batch_.sequences[static_cast<size_t>(index)]; }
   PackedBatch finish();
 
  private:
   struct PendingSequence {
     int64_t first_text = 0, modality = 1;
+    std::vector<int64_t> replaced = {};  // places of patches
   };
+  // The row of `patches` that a place in a sequence's order stands for.
+  int64_t image_patch(int sequence, int64_t place) const;
+
   int64_t patch_size_;
   int table_side_;
   PackedBatch batch_;
@@ -87,10 +98,13 @@ struct ObjectiveTables {
   Tensor pair_labels;    // i64 [pairs]: 1 = the image belongs to the text
   Tensor word_rows, cu_words;    // i64: words of the matching sequences without [CLS] and [SEP], ragged by pair
   Tensor patch_rows, cu_patches;  // i64: their patches without the image class token
+  Tensor target_rows;     // i64 [targets]: rows of the packed hidden states of patches whose colour is to be restored
+  Tensor target_colours;  // i64 [targets, 3]: their mean colours, 0..255. Both are undefined without that objective
 };
 
 // One micro-batch of pre-training: sequence s < pairs is text s with masked words and its own image, sequence pairs + s
-// is the clean text with its own or a false image.
+// is the clean text with its own or a false image; if masked patches are predicted, sequence 2 pairs + s is the clean text
+// with its own image, some of whose patches are hidden. What no objective asks for is left out.
 struct PretrainBatch {
   PackedBatch packed;
   ObjectiveTables objectives;
@@ -98,6 +112,7 @@ struct PretrainBatch {
 
   int64_t pairs() const { return objectives.pair_labels.numel(); }
   int64_t masked() const { return objectives.masked_labels.numel(); }
+  int64_t masked_patches() const { return objectives.target_rows.defined() ? objectives.target_rows.numel() : 0; }
 };
 
 // Rows and offsets of the words and patches that transport compares, for the sequences [first, first + count).

@@ -7,7 +7,7 @@ namespace tessera {
 namespace {
 
 // Separate streams of random numbers, so that a change in one kind of draw leaves the others as they were.
-enum Purpose : uint64_t { kOrder = 1, kMask, kMatch, kFalseImage, kPatches, kReplacement, kAugment };
+enum Purpose : uint64_t { kOrder = 1, kMask, kMatch, kFalseImage, kPatches, kReplacement, kAugment, kPatchMask };
 
 }  // namespace
 
@@ -33,7 +33,8 @@ Collator::Collator(const SampleSource& source, const CollatorOptions& options, Q
     : source_(source), options_(options), quarantine_(quarantine) {
   const Dataset& dataset = source.dataset();
   check(!dataset.sentences().empty(), "data: the training split has no captions");
-  check(options.masked_words || options.pairs, "collator: neither masked words nor pairs are asked for");
+  check(options.masked_words || options.pairs || options.masked_patches,
+        "collator: neither masked words nor pairs nor masked patches are asked for");
   if (options.masking.content_first > 0) dataset.require(AnnotationField::content_words, "objectives.content_first");
   if (options.sibling_negatives > 0) dataset.require(AnnotationField::sibling, "objectives.sibling_negatives");
   if (options.curriculum_steps == 0) return;
@@ -153,6 +154,18 @@ std::vector<int64_t> Collator::patch_sample(int64_t patches, Random& random) con
   return order;
 }
 
+// Hides patches of a sequence; appends the rows and colours of those to be predicted.
+void Collator::mask_sequence(BatchBuilder& builder, int sequence, Random& random, std::vector<int64_t>& rows,
+                             std::vector<int64_t>& colours) const {
+  const SequenceLayout& layout = builder.sequence(sequence);
+  const PatchMasking masking = mask_patches(layout.patches, options_.patch_masking, random);
+  for (const int64_t place : masking.targets) {
+    rows.push_back(layout.first_patch_row() + place);
+    for (const int64_t level : mean_colour(builder.patch(sequence, place), source_.options().norm)) colours.push_back(level);
+  }
+  builder.replace_patches(sequence, masking.replaced);
+}
+
 std::vector<PretrainBatch> Collator::step(int64_t step) const {
   std::vector<Draw> draws;
   StepImages images{step, {}};
@@ -178,18 +191,18 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
     if (is_new) entry->second = builder.add_image(source_.patched(*images.ready.at(image)));
     return entry->second;
   };
-  const auto add = [&](std::span<const int64_t> ids, int64_t image, size_t slot, uint64_t pass) -> const SequenceLayout& {
+  const auto add = [&](std::span<const int64_t> ids, int64_t image, size_t slot, uint64_t pass) {
     const ResizedImage& pixels = *images.ready.at(image);
     Random random(options_.seed, kPatches, step, first_slot + static_cast<int64_t>(slot), pass);
     const std::vector<int64_t> order =
         patch_sample(int64_t{pixels.image.height / patch} * (pixels.image.width / patch), random);
-    return builder.sequence(builder.add_sequence(ids, image_index(image), order));
+    return builder.add_sequence(ids, image_index(image), order);
   };
   std::vector<int64_t> masked_rows, masked_labels, pair_rows, pair_labels;
   if (options_.masked_words) {
     for (size_t i = 0; i < draws.size(); ++i) {
       const Masking& masking = draws[i].masking;
-      const int64_t begin = add(masking.ids, draws[i].image, i, 0).begin;
+      const int64_t begin = builder.sequence(add(masking.ids, draws[i].image, i, 0)).begin;
       for (size_t t = 0; t < masking.labels.size(); ++t) {
         if (masking.labels[t] == kIgnoreLabel) continue;
         masked_rows.push_back(begin + static_cast<int64_t>(t));
@@ -200,9 +213,18 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
   const int first_pair = options_.masked_words ? static_cast<int>(draws.size()) : 0;
   if (options_.pairs) {
     for (size_t i = 0; i < draws.size(); ++i) {
-      pair_rows.push_back(add(source_.text(draws[i].sentence).ids, draws[i].pair_image, i, 1).begin);
+      pair_rows.push_back(builder.sequence(add(source_.text(draws[i].sentence).ids, draws[i].pair_image, i, 1)).begin);
       pair_labels.push_back(draws[i].matched);
     }
+  }
+  if (options_.masked_patches) {
+    std::vector<int64_t> rows, colours;
+    for (size_t i = 0; i < draws.size(); ++i) {
+      Random random(options_.seed, kPatchMask, step, first_slot + static_cast<int64_t>(i));
+      mask_sequence(builder, add(source_.text(draws[i].sentence).ids, draws[i].image, i, 2), random, rows, colours);
+    }
+    batch.objectives.target_rows = Tensor::from(rows);
+    batch.objectives.target_colours = Tensor::from(colours, {static_cast<int64_t>(rows.size()), 3});
   }
   for (const Draw& draw : draws)
     batch.sample_ids.push_back(source_.dataset().sentences()[static_cast<size_t>(draw.sentence)].id);

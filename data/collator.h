@@ -8,6 +8,7 @@
 #include <string>
 
 #include "data/masking.h"
+#include "data/patch_masking.h"
 #include "data/samples.h"
 
 namespace tessera {
@@ -18,9 +19,10 @@ struct CollatorOptions {
   uint64_t seed = 0;
   int table_side = 12;      // of the image position table
   int64_t max_patches = 200;  // more are sampled, in raster order; 0: no limit
-  bool masked_words = true, pairs = true;  // which passes a step has
+  bool masked_words = true, pairs = true, masked_patches = false;  // which passes a step has
   bool rand_augment = false;  // images are augmented anew in every step
   MaskingOptions masking;
+  PatchMaskingOptions patch_masking;
   double sibling_negatives = 0;     // share of false images that are the sibling's
   bool false_images_in_batch = false;  // other false images: from the step's own images, or from the whole data set
   int64_t curriculum_steps = 0;     // these first steps use only ...
@@ -71,6 +73,8 @@ class Collator {
   void choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& images) const;
   bool usable(int64_t image, StepImages& images) const;
   PretrainBatch pack(std::span<const Draw> draws, int64_t step, int64_t first_slot, const StepImages& images) const;
+  void mask_sequence(BatchBuilder& builder, int sequence, Random& random, std::vector<int64_t>& rows,
+                     std::vector<int64_t>& colours) const;
   std::vector<int64_t> patch_sample(int64_t patches, Random& random) const;
 
   const SampleSource& source_;

@@ -40,6 +40,14 @@ void visit_interval(I& interval, Field&& field) {
   field("pairs_correct", interval.sum.pairs_correct);
 }
 
+// Of masked patches: written and read only where they are trained.
+template <class I, class Field>
+void visit_patch_interval(I& interval, Field&& field) {
+  field("mpp_loss", interval.sum.mpp_loss);
+  field("colours", interval.sum.colours);
+  field("colours_correct", interval.sum.colours_correct);
+}
+
 std::string state_json(const TrainingState& state) {
   Json out;
   out["step"] = state.step;
@@ -50,6 +58,8 @@ std::string state_json(const TrainingState& state) {
   out["train_seconds"] = state.train_seconds;
   Json& interval = out["since_logged"];
   visit_interval(state.interval, [&](const char* name, const auto& value) { interval[name] = value; });
+  if (state.interval.sum.colours > 0)
+    visit_patch_interval(state.interval, [&](const char* name, const auto& value) { interval[name] = value; });
   out["settings"] = state.settings;
   return out.dump(2) + "\n";
 }
@@ -130,6 +140,8 @@ TrainingState read_training_state(const fs::path& checkpoint) {
     state.settings = in.at("settings").get<std::string>();
     const Json& interval = in.at("since_logged");
     visit_interval(state.interval, [&](const char* name, auto& value) { interval.at(name).get_to(value); });
+    if (interval.contains("mpp_loss"))
+      visit_patch_interval(state.interval, [&](const char* name, auto& value) { interval.at(name).get_to(value); });
     const Json& schedule = in.at("schedule");
     state.schedule = {schedule.at("peak").get<double>(), schedule.at("warmup").get<int64_t>(),
                       schedule.at("total").get<int64_t>(), schedule.at("power").get<double>(),

@@ -147,6 +147,10 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
   if (is_given("id2label")) config.labels = read_labels(root["id2label"], origin);
   if (is_given("num_images") && root["num_images"].is_number_integer() && root["num_images"] > 0)
     config.num_images = root["num_images"].get<int64_t>();
+  if (config.architecture == "ViLTPretraining" && is_given("masked_patches")) {
+    check(root["masked_patches"].is_boolean(), origin, ": field 'masked_patches' has the value ", root["masked_patches"].dump());
+    config.heads.masked_patches = root["masked_patches"].get<bool>();
+  }
   if (is_given("hidden_act"))
     check(root["hidden_act"] == "gelu", origin, ": field 'hidden_act' is ", root["hidden_act"].dump(), ", expected \"gelu\"");
   if (is_given("num_channels"))
@@ -173,6 +177,7 @@ std::string ModelConfig::to_json() const {
   root["model_type"] = "vilt";
   root["hidden_act"] = "gelu";
   if (!architecture.empty()) root["architectures"] = {architecture};
+  if (heads.masked_patches) root["masked_patches"] = true;
   root["num_images"] = num_images > 1 ? num_images : -1;
   if (heads.classifier) {
     for (size_t i = 0; i < labels.size(); ++i) root["id2label"][std::to_string(i)] = labels[i];

@@ -42,7 +42,8 @@ void add_cosine_grid(Variable& table, int side) {
 
 void initialise(ViltWithHeads& model, const Settings::Init& init, uint64_t seed) {
   model.visit("", [&](const std::string& name, Variable& parameter) {
-    if (parameter.shape().dim() < 2) return;  // biases and LayerNorms are constructed with their initial values
+    // Biases and LayerNorms are constructed with their initial values, and so is the mask token: zero, as the authors'.
+    if (parameter.shape().dim() < 2 || name.ends_with("embeddings.mask_token")) return;
     if (is_table(name) || init.linear == "normal")
       init_normal_(parameter, name, seed, init.std);
     else if (init.linear == "truncated_normal")

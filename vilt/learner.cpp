@@ -13,11 +13,14 @@ namespace {
 // Names of the parameters that some objective with a weight reaches.
 bool is_trained(const std::string& name, const Settings::Objectives& objectives) {
   if (name.starts_with("mlm_score.")) return objectives.mlm_weight != 0;
+  if (name.starts_with("mpp_score.") || name.ends_with("embeddings.mask_token")) return objectives.mpp_weight != 0;
   if (name.starts_with("itm_score.") || name.starts_with("vilt.pooler.")) return objectives.itm_weight != 0;
   return true;
 }
 
-bool is_head(const std::string& name) { return name.starts_with("mlm_score.") || name.starts_with("itm_score."); }
+bool is_head(const std::string& name) {
+  return name.starts_with("mlm_score.") || name.starts_with("itm_score.") || name.starts_with("mpp_score.");
+}
 
 int64_t count_correct(const Tensor& logits, const Tensor& labels) {
   const std::vector<int64_t> predicted = ops::argmax(logits, 1, false).to_vector<int64_t>();
@@ -43,14 +46,23 @@ void Interval::add(const StepReport& report, double step_seconds, double step_wa
   sum.mlm_loss += report.mlm_loss;
   sum.itm_loss += report.itm_loss;
   sum.wpa_loss += report.wpa_loss;
+  sum.mpp_loss += report.mpp_loss;
   sum.gradient_norm += report.gradient_norm;
   sum.masked += report.masked;
   sum.masked_correct += report.masked_correct;
   sum.pairs += report.pairs;
   sum.pairs_correct += report.pairs_correct;
+  sum.colours += report.colours;
+  sum.colours_correct += report.colours_correct;
   ++steps;
   seconds += step_seconds;
   wait += step_wait;
+}
+
+ModelConfig model_config(const Settings& settings) {
+  ModelConfig config = settings.model;
+  config.heads.masked_patches = settings.objectives.mpp_weight != 0;
+  return config;
 }
 
 SampleOptions sample_options(const Settings& settings) {
@@ -77,6 +89,8 @@ CollatorOptions collator_options(const Settings& settings) {
   options.masked_words = objectives.mlm_weight != 0;
   options.rand_augment = settings.image.augment == "randaugment";
   options.pairs = objectives.itm_weight != 0 || objectives.wpa_weight != 0;
+  options.masked_patches = objectives.mpp_weight != 0;
+  options.patch_masking = {objectives.patch_mask_rate, objectives.patch_replace_rate};
   options.masking.variant = objectives.masking == "strict" ? MaskingOptions::strict : MaskingOptions::official;
   options.masking.rate = objectives.mask_rate;
   options.masking.content_first = objectives.content_first;
@@ -90,11 +104,13 @@ CollatorOptions collator_options(const Settings& settings) {
 
 ObjectiveOptions objective_options(const Settings& settings) {
   const auto& from = settings.objectives;
-  return {from.mlm_weight, from.itm_weight, from.wpa_weight, from.ipot_beta, from.ipot_iterations};
+  return {from.mlm_weight, from.itm_weight, from.wpa_weight, from.ipot_beta, from.ipot_iterations,
+          from.mpp_weight};
 }
 
 Learner::Learner(const Settings& settings) : settings_(settings), objectives_(objective_options(settings)) {
-  model_ = std::make_unique<ViltWithHeads>(settings.model);
+  settings_.model = model_config(settings);
+  model_ = std::make_unique<ViltWithHeads>(settings_.model);
   initialise(*model_, settings.init, static_cast<uint64_t>(settings.train.seed));
   parameters_ = std::make_unique<ParameterSet>(*model_);
   const auto& from = settings.optimizer;
@@ -138,6 +154,12 @@ void Learner::add_micro_batch(const PretrainBatch& batch, const LossDivisors& di
     report.pairs_correct += count_correct(out.itm_logits.value(), batch.objectives.pair_labels);
   }
   if (out.wpa.defined()) report.wpa_loss += out.wpa.value().item<double>();
+  if (out.mpp.defined()) {
+    const Tensor colours = batch.objectives.target_colours;
+    report.mpp_loss += out.mpp.value().item<double>();
+    report.colours += colours.numel();
+    report.colours_correct += count_correct(out.mpp_logits.value().view({colours.numel(), 256}), colours.view({colours.numel()}));
+  }
   out.total.backward();
 }
 

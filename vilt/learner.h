@@ -14,8 +14,9 @@ namespace tessera {
 // One update's figures.
 struct StepReport {
   int64_t step = 0;  // counted from 1
-  double loss = 0, mlm_loss = 0, itm_loss = 0, wpa_loss = 0, gradient_norm = 0, learning_rate = 0;
+  double loss = 0, mlm_loss = 0, itm_loss = 0, wpa_loss = 0, mpp_loss = 0, gradient_norm = 0, learning_rate = 0;
   int64_t masked = 0, masked_correct = 0, pairs = 0, pairs_correct = 0;
+  int64_t colours = 0, colours_correct = 0;  // (masked patch, channel) pairs, and those whose level is predicted exactly
 };
 
 // Sums over the steps since the last logged one.
@@ -55,6 +56,8 @@ class Learner {
   PolynomialSchedule schedule_;
 };
 
+// The model with the heads that the objectives ask for.
+ModelConfig model_config(const Settings& settings);
 SampleOptions sample_options(const Settings& settings);
 CollatorOptions collator_options(const Settings& settings);
 ObjectiveOptions objective_options(const Settings& settings);

@@ -35,6 +35,7 @@ Vilt::Vilt(const ModelConfig& c)
       text_embeddings(c),
       patch_projection(c.patch_values(), c.hidden_size),
       cls_token(zero_parameter({1, c.hidden_size})),
+      mask_token(c.heads.masked_patches ? zero_parameter({1, c.hidden_size}) : Variable()),
       position_embeddings(zero_parameter({1 + int64_t{c.table_side()} * c.table_side(), c.hidden_size})),
       modality_embeddings(c.modality_type_vocab_size, c.hidden_size),
       layer_norm(c.hidden_size, c.layer_norm_eps),
@@ -50,9 +51,14 @@ Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) cons
   const Variable text = text_embeddings(batch);
   const Variable patches = patch_projection(Variable(batch.patches.to(cls_token.dtype())));
   const Tensor weight = batch.position_weight.to(cls_token.dtype());
-  const Variable image = patches + interpolate_rows(position_embeddings, batch.position_index, weight);
+  const Variable positions = interpolate_rows(position_embeddings, batch.position_index, weight);
   const Variable class_token = cls_token + narrow(position_embeddings, 0, 0, 1);
-  Variable rows = gather_rows({text, class_token, image}, batch.gather);
+  std::vector<Variable> sources{text, class_token, patches + positions};
+  if (batch.replaced_patches.defined()) {
+    check(mask_token.defined(), "vilt: the batch hides patches, but the model has no mask token");
+    sources.push_back(mask_token + gather_rows({positions}, batch.replaced_patches));
+  }
+  Variable rows = gather_rows(sources, batch.gather);
   const double p = context.branch_probability();
   if (p > 0) rows = dropout(rows, p, context.ticket(p));
   return rows + modality_embeddings(batch.modality);
@@ -93,6 +99,7 @@ Variable Vilt::pooled(const Variable& hidden, const Tensor& rows) const {
 void Vilt::visit(const std::string& prefix, const ParameterVisitor& visitor) {
   const std::string embeddings = join_name(prefix, "embeddings");
   visitor(embeddings + ".cls_token", cls_token);
+  if (mask_token.defined()) visitor(embeddings + ".mask_token", mask_token);
   visitor(embeddings + ".position_embeddings", position_embeddings);
   text_embeddings.visit(embeddings + ".text_embeddings", visitor);
   patch_projection.visit(embeddings + ".patch_embeddings.projection", visitor);

@@ -38,6 +38,7 @@ struct Vilt {
   TextEmbeddings text_embeddings;
   Linear patch_projection;       // [hidden, 3 · P²]: the checkpoint's convolution kernel, reshaped
   Variable cls_token;            // [1, hidden], of the image
+  Variable mask_token;           // [1, hidden], in place of a hidden patch's projection; only with the head for them
   Variable position_embeddings;  // [1 + side², hidden]: row 0 for the class token, then the grid in raster order
   Embedding modality_embeddings;  // 0 text, 1 image, 2 second image
   std::vector<TransformerBlock> blocks;

@@ -3,6 +3,7 @@
 #include "autograd/functions.h"
 #include "autograd/finite.h"
 #include "tensor/ops/ipot.h"
+#include "vilt/task_losses.h"
 
 namespace tessera {
 namespace {
@@ -43,6 +44,7 @@ LossDivisors count_divisors(const std::vector<PretrainBatch>& step) {
   for (const PretrainBatch& batch : step) {
     divisors.masked += batch.masked();
     divisors.pairs += batch.pairs();
+    divisors.patches += batch.masked_patches();
   }
   return divisors;
 }
@@ -68,6 +70,11 @@ Objectives pretrain_objectives(const ViltWithHeads& model, const PretrainBatch& 
     align(out, batch, options, divisors, frozen_plan);
     add_term(out.total, out.wpa, options.wpa_weight);
   }
+  if (options.mpp_weight != 0 && batch.masked_patches() > 0) {
+    out.mpp_logits = model.masked_patch_logits(out.hidden, tables.target_rows);
+    out.mpp = patch_loss(out.mpp_logits, tables.target_colours, divisors.patches);
+    add_term(out.total, out.mpp, options.mpp_weight);
+  }
   return out;
 }
 
@@ -79,6 +86,7 @@ std::string loss_equation(const ObjectiveOptions& options) {
   term(options.mlm_weight, "mlm (mean over masked tokens)");
   term(options.itm_weight, "itm (mean over pairs)");
   term(options.wpa_weight, "wpa ((matched - unmatched distances) / pairs)");
+  term(options.mpp_weight, "mpp (mean over the channels of masked patches)");
   return out;
 }
 

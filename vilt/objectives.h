@@ -1,10 +1,12 @@
-// The three losses of pre-training and their sum.
+// The losses of pre-training and their sum.
 //
 //   total = w_mlm · Σ cross-entropy of masked words / masked
 //         + w_itm · Σ cross-entropy of matching / pairs
 //         + w_wpa · (Σ_matched distance - Σ_unmatched distance) / pairs
+//         + w_mpp · Σ cross-entropy of the colours of masked patches / (3 · masked patches)
 //
-// Masked words and pairs are counted over the whole step, so that micro-batches are invisible: k of b pairs give the
+// The last, masked patch prediction, is off by default (ViLT's authors tried it and left it out); the model needs the head
+// for it, the batch a pass for it. Masked words, pairs and masked patches are counted over the whole step, so that micro-batches are invisible: k of b pairs give the
 // sums, and the gradients, of one of k·b. The optimal-transport plan of the word-patch alignment is a constant in
 // backward: a gradient check of the whole loss has to freeze it (tests/vilt/objectives_test.cpp).
 #pragma once
@@ -20,18 +22,20 @@ struct ObjectiveOptions {
   double mlm_weight = 1, itm_weight = 1, wpa_weight = 0.1;  // 0 switches an objective off
   double ipot_beta = 0.5;
   int64_t ipot_iterations = 50;
+  double mpp_weight = 0;
 };
 
 struct LossDivisors {
-  int64_t masked = 0, pairs = 0;
+  int64_t masked = 0, pairs = 0, patches = 0;
 };
 
 LossDivisors count_divisors(const std::vector<PretrainBatch>& step);
 
 struct Objectives {
   Variable total;     // scalar: this micro-batch's share of the step's loss
-  Variable mlm, itm, wpa;  // scalars, unweighted but divided; undefined where switched off or empty
+  Variable mlm, itm, wpa, mpp;  // scalars, unweighted but divided; undefined where switched off or empty
   Variable mlm_logits, itm_logits, distance;  // [masked, vocabulary], [pairs, 2], f64 [pairs]
+  Variable mpp_logits;  // [masked patches, 3 · 256]
   Tensor cost, plan;  // ragged flat, of the pairs
   Variable hidden;    // [tokens, hidden]
 };

@@ -56,6 +56,7 @@ std::string facts_html(const ReportInputs& inputs) {
   objectives.mlm_weight = weights.mlm_weight;
   objectives.itm_weight = weights.itm_weight;
   objectives.wpa_weight = weights.wpa_weight;
+  objectives.mpp_weight = weights.mpp_weight;
   std::string out = "<dl class=\"facts\">";
   const auto fact = [&](const char* name, const std::string& value) {
     out += text("<div><dt>", name, "</dt><dd>", escape_html(value), "</dd></div>");

@@ -69,6 +69,9 @@ std::vector<Chart> all_charts(const Curves& curves, const ReportInputs& inputs) 
   charts.push_back(numbers("Word–patch alignment",
                            "Transport distance, matched minus unmatched pairs; lower is better.",
                            {curves.training("wpa_loss", "training", 3)}));
+  if (inputs.settings.objectives.mpp_weight != 0)
+    charts.push_back(numbers("Masked patches", "Cross-entropy of a channel's mean level; guessing among 256 costs 5.5.",
+                             {curves.training("mpp_loss", "training", 2)}));
   charts.push_back(shares("Matching accuracy", "Does the caption belong to the picture?",
                           {curves.training("itm_accuracy", "training", 1),
                            curves.validation("itm_accuracy_random", "validation, random picture", 3),

@@ -57,6 +57,9 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"objectives.mlm_weight", &objectives.mlm_weight},
       {"objectives.itm_weight", &objectives.itm_weight},
       {"objectives.wpa_weight", &objectives.wpa_weight},
+      {"objectives.mpp_weight", &objectives.mpp_weight},
+      {"objectives.patch_mask_rate", &objectives.patch_mask_rate},
+      {"objectives.patch_replace_rate", &objectives.patch_replace_rate},
       {"objectives.ipot_beta", &objectives.ipot_beta},
       {"objectives.ipot_iterations", &objectives.ipot_iterations},
       {"objectives.masking", &objectives.masking},
@@ -275,11 +278,15 @@ void Settings::validate() const {
   one_of("objectives.false_images", objectives.false_images, {"dataset", "batch"});
   share("objectives.mask_rate", objectives.mask_rate);
   more_than_zero("objectives.mask_rate", objectives.mask_rate);
+  share("objectives.patch_mask_rate", objectives.patch_mask_rate);
+  share("objectives.patch_replace_rate", objectives.patch_replace_rate);
   share("objectives.content_first", objectives.content_first);
   share("objectives.sibling_negatives", objectives.sibling_negatives);
   more_than_zero("objectives.ipot_beta", objectives.ipot_beta);
   at_least("objectives.ipot_iterations", objectives.ipot_iterations, int64_t{1});
-  check(objectives.mlm_weight != 0 || objectives.itm_weight != 0 || objectives.wpa_weight != 0,
+  check(objectives.mpp_weight == 0 || objectives.patch_mask_rate > 0,
+        "setting 'objectives.patch_mask_rate' is 0, but 'objectives.mpp_weight' asks for masked patches");
+  check(objectives.mlm_weight != 0 || objectives.itm_weight != 0 || objectives.wpa_weight != 0 || objectives.mpp_weight != 0,
         "settings: every objective has weight 0; nothing would be trained");
   one_of("optimizer.variant", optimizer.variant, {"transformers", "torch"});
   at_least("optimizer.learning_rate", optimizer.learning_rate, 0.0);

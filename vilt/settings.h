@@ -44,6 +44,9 @@ struct Settings {
   } init;
   struct Objectives {
     double mlm_weight = 1, itm_weight = 1, wpa_weight = 0.1;  // 0 switches one off
+    double mpp_weight = 0;           // masked patches; with a weight the model has a head for them
+    double patch_mask_rate = 0.15;   // chance of a patch to be predicted
+    double patch_replace_rate = 0.8;  // chance of such a patch to be hidden
     double ipot_beta = 0.5;
     int64_t ipot_iterations = 50;
     std::string masking = "official";  // or "strict"

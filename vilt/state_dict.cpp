@@ -25,7 +25,7 @@ StateDict file_views(const StateDict& state, const ModelConfig& config) {
       add_split(out, name.substr(0, at), name.substr(at + fused.size()), tensor);
     else if (ends_with(name, "patch_embeddings.projection.weight"))
       out.emplace(name, tensor.view({tensor.size(0), 3, config.patch_size, config.patch_size}));
-    else if (ends_with(name, "embeddings.cls_token") || ends_with(name, "vilt.embeddings.position_embeddings"))
+    else if (ends_with(name, "embeddings.cls_token") || ends_with(name, "embeddings.mask_token") || ends_with(name, "vilt.embeddings.position_embeddings"))
       out.emplace(name, tensor.unsqueeze(0));
     else
       out.emplace(name, tensor);

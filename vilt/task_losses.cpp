@@ -3,6 +3,8 @@
 namespace tessera {
 namespace {
 
+constexpr int64_t kColourLevels = 256;
+
 Variable divide(const char* name, const Variable& sum, int64_t count) {
   check(count > 0, name, ": a step of ", count, " samples");
   return sum * (1.0 / static_cast<double>(count));
@@ -24,6 +26,12 @@ Variable rank_loss(const Variable& scores, int64_t texts, int64_t images) {
         " texts per image");
   const Tensor own = Tensor::zeros({count / texts}, DType::i64);
   return divide("rank_loss", cross_entropy(reshape(scores, {count / texts, texts}), own, Reduction::sum), images);
+}
+
+Variable patch_loss(const Variable& logits, const Tensor& colours, int64_t patches) {
+  const int64_t pairs = colours.numel();
+  const Tensor levels = colours.contiguous().view({pairs});
+  return divide("patch_loss", cross_entropy(reshape(logits, {pairs, kColourLevels}), levels, Reduction::sum), 3 * patches);
 }
 
 }  // namespace tessera

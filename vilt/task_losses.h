@@ -1,4 +1,4 @@
-// Losses of fine-tuning. Each is a sum over the samples of a micro-batch divided by `samples`, those of the whole step, so
+// Losses of fine-tuning, and of masked patches. Each is a sum over the samples of a micro-batch divided by `samples`, those of the whole step, so
 // that micro-batches are invisible.
 #pragma once
 
@@ -17,5 +17,9 @@ Variable class_loss(const Variable& logits, const Tensor& labels, int64_t sample
 // Retrieval: of the `texts` texts of an image the first is its own. Cross-entropy of the scores of an image's texts with
 // target 0, divided by `images`. scores [images · texts, 1], the texts of an image one after another.
 Variable rank_loss(const Variable& scores, int64_t texts, int64_t images);
+
+// Masked patches: for each channel a cross-entropy over the 256 levels, divided by all (patch, channel) pairs of the step.
+// logits [n, 3 · 256] channel-major, colours i64 [n, 3]; `patches` of the whole step.
+Variable patch_loss(const Variable& logits, const Tensor& colours, int64_t patches);
 
 }  // namespace tessera

@@ -65,13 +65,13 @@ void check_same_settings(const fs::path& stored, const std::string& current) {
 }
 
 // The row of metrics.jsonl for an interval.
-Json interval_row(const Interval& interval, double train_seconds, int64_t batch_size) {
+Json interval_row(const Interval& interval, double train_seconds, const Settings& settings) {
   const StepReport& sum = interval.sum;
   const auto n = static_cast<double>(interval.steps);
   const auto share = [](int64_t part, int64_t whole) {
     return whole > 0 ? Json(static_cast<double>(part) / static_cast<double>(whole)) : Json(nullptr);
   };
-  return {{"step", sum.step},
+  Json row = {{"step", sum.step},
           {"seconds", train_seconds},
           {"learning_rate", sum.learning_rate},
           {"loss", sum.loss / n},
@@ -81,8 +81,13 @@ Json interval_row(const Interval& interval, double train_seconds, int64_t batch_
           {"grad_norm", sum.gradient_norm / n},
           {"mlm_accuracy", share(sum.masked_correct, sum.masked)},
           {"itm_accuracy", share(sum.pairs_correct, sum.pairs)},
-          {"samples_per_second", static_cast<double>(interval.steps * batch_size) / interval.seconds},
+          {"samples_per_second", static_cast<double>(interval.steps * settings.train.batch_size) / interval.seconds},
           {"data_wait_share", interval.wait / interval.seconds}};
+  if (settings.objectives.mpp_weight != 0) {
+    row["mpp_loss"] = sum.mpp_loss / n;
+    row["mpp_accuracy"] = share(sum.colours_correct, sum.colours);
+  }
+  return row;
 }
 
 std::string number(double value, int digits) {
@@ -202,13 +207,14 @@ void Run::checkpoint() {
 
 void Run::log_interval(MetricsFile& metrics) {
   const Interval interval = std::exchange(interval_, {});
-  const Json row = interval_row(interval, train_seconds_, settings_.train.batch_size);
+  const Json row = interval_row(interval, train_seconds_, settings_);
   metrics.write(row.dump());
   const double left = interval.seconds / static_cast<double>(interval.steps) *
                       static_cast<double>(settings_.train.steps - interval.sum.step);
   const auto figure_of = [&](const char* name, int digits) { return number(row[name].get<double>(), digits); };
   progress_.show(text("step ", interval.sum.step, "/", settings_.train.steps, "  loss ", figure_of("loss", 3), "  mlm ",
                       figure_of("mlm_loss", 3), "  itm ", figure_of("itm_loss", 3), "  wpa ", figure_of("wpa_loss", 3), "  ",
+                      row.contains("mpp_loss") ? text("mpp ", figure_of("mpp_loss", 3), "  ") : "",
                       figure_of("samples_per_second", 0), " pairs/s  data wait ",
                       number(100 * row["data_wait_share"].get<double>(), 0), " %  ", clock_text(left), " left"));
 }
@@ -295,6 +301,7 @@ Summary Run::go() {
   check(fs::exists(words), words.string(), ": no vocabulary there; `vilt vocab` makes one from the captions");
   vocabulary_ = std::make_unique<Wordpiece>(Wordpiece::from_file(words));
   settings_.model.vocab_size = static_cast<int64_t>(vocabulary_->size());
+  settings_.model = model_config(settings_);
   settings_.model.validate();
   const std::string toml = settings_.to_toml();
   // Without a checkpoint there is nothing to lose: the first try may have stopped at a wrong setting.

@@ -224,7 +224,7 @@ TEST_CASE("Options that the annotations cannot serve are errors naming option an
   CHECK_THROWS_WITH(CollatorBench(options_of(), Dataset{}), "data: the training split has no captions");
   options = options_of();
   options.masked_words = options.pairs = false;
-  CHECK_THROWS_WITH(CollatorBench{options}, "collator: neither masked words nor pairs are asked for");
+  CHECK_THROWS_WITH(CollatorBench{options}, "collator: neither masked words nor pairs nor masked patches are asked for");
 }
 
 TEST_CASE("Passes that no objective needs are left out") {

@@ -27,6 +27,7 @@ Outcome run_op(const std::filesystem::path& directory, const std::string& entry)
 Outcome run_adamw(const std::filesystem::path& directory);
 Outcome run_hf_processor(const std::filesystem::path& directory);
 Outcome run_ipot(const std::filesystem::path& directory);
+Outcome run_mpp(const std::filesystem::path& directory);
 Outcome run_pos_embed(const std::filesystem::path& directory);
 Outcome run_randaugment(const std::filesystem::path& directory);
 Outcome run_resize(const std::filesystem::path& directory);

@@ -29,7 +29,7 @@ const Known kDirectories[] = {
     {"vilt_vqa", run_vilt_vqa, ""},
     {"vilt_retrieval", run_vilt_retrieval, ""},
     {"vilt_nlvr2", run_vilt_nlvr2, ""},
-    {"mpp", nullptr, "there is no masked patch prediction yet"},
+    {"mpp", run_mpp, ""},
     {"torch_files", nullptr, "PyTorch's pickled checkpoints cannot be read yet"},
     {"data/wordpiece", run_wordpiece, ""},
     {"data/wordpiece_train", run_wordpiece_train, ""},

@@ -113,6 +113,7 @@ std::string part_of(const std::string& name) {
   if (name.find("encoder.layer.") != std::string::npos) return "transformer blocks";
   if (name.find("mlm") != std::string::npos) return "masked-word head";
   if (name.find("itm") != std::string::npos) return "matching head";
+  if (name.find("mpp") != std::string::npos) return "masked-patch head";
   if (name.starts_with("classifier.")) return "classifier";
   if (name.starts_with("rank_output.")) return "retrieval head";
   if (name.starts_with("mpp_score.")) return "masked-patch head";
