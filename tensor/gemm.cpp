@@ -197,6 +197,34 @@ GemmPlan plan_gemm(int64_t m, int64_t n, int64_t k) {
 
 namespace {
 
+// A product that is not worth cutting is over in some 20 µs whatever is done, so it is done well: f32 operands are
+// multiplied and added in f64, and the result is rounded once. Its error is then that of one rounding, where a sum of k
+// f32 terms has some sqrt(k) of them. Larger products, those of real models, have the BLAS's f32 arithmetic.
+constexpr int64_t kExactLimit = 1 << 20;  // multiply-adds
+
+bool worth_exactness(const Gemm<float>& g) { return g.k > 1 && g.m * g.n <= kExactLimit / g.k; }
+bool worth_exactness(const Gemm<double>&) { return false; }
+
+// op(x) [rows, columns], in f64.
+void widen(const float* x, int64_t ld, bool transpose, int64_t rows, int64_t columns, double* out) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) out[i * columns + j] = static_cast<double>(transpose ? x[j * ld + i] : x[i * ld + j]);
+}
+
+void exact_product(const Gemm<float>& g) {
+  Tensor memory = Tensor::empty({g.m * g.k + g.k * g.n + g.m * g.n}, DType::f64);
+  double* a = memory.mutable_data<double>();
+  double *b = a + g.m * g.k, *c = b + g.k * g.n;
+  widen(g.a, g.lda, g.transpose_a, g.m, g.k, a);
+  widen(g.b, g.ldb, g.transpose_b, g.k, g.n, b);
+  if (g.beta != 0) widen(g.c, g.ldc, false, g.m, g.n, c);
+  whole<double>({.m = g.m, .n = g.n, .k = g.k, .a = a, .lda = g.k, .b = b, .ldb = g.n, .c = c, .ldc = g.n,
+                 .alpha = static_cast<double>(g.alpha), .beta = static_cast<double>(g.beta)});
+  for (int64_t i = 0; i < g.m; ++i)
+    for (int64_t j = 0; j < g.n; ++j) g.c[i * g.ldc + j] = static_cast<float>(c[i * g.n + j]);
+}
+void exact_product(const Gemm<double>&) {}
+
 // True if the transposed right operand is so small and its rows are used so often that it is worth a transposed copy,
 // with which the kernels without packing can be used.
 template <class T>
@@ -224,6 +252,11 @@ template <class T>
 void detail::gemm(const Gemm<T>& g, TileFunction epilogue, void* context) {
   check_sizes(g);
   if (g.m == 0 || g.n == 0) return;
+  if (worth_exactness(g)) {
+    exact_product(g);
+    if (epilogue) epilogue(context, {0, g.m, 0, g.n});
+    return;
+  }
   if (worth_transposing(g)) {
     const Tensor right = transposed_right(g);
     Gemm<T> direct = g;
@@ -269,7 +302,12 @@ void gemm_batched(const Gemm<T>& g, int64_t count, const int64_t* offset_a, cons
   const double flops_and_bytes = flops + 64.0 * static_cast<double>(g.m) * static_cast<double>(g.n) + 64.0;
   parallel_for(count, std::max<int64_t>(1, static_cast<int64_t>(1e6 / flops_and_bytes)),
                [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) serial(item(i));
+                 for (int64_t i = begin; i < end; ++i) {
+                   if (worth_exactness(g))
+                     exact_product(item(i));
+                   else
+                     serial(item(i));
+                 }
                });
 }
 

@@ -15,6 +15,8 @@ namespace tessera {
 //   y  = x · Wᵀ    m = tokens, n = out, k = in,     transpose_b
 //   dx = dy · W    m = tokens, n = in,  k = out
 //   dW = dyᵀ · x   m = out,    n = in,  k = tokens, transpose_a
+//
+// Products of few terms in f32 are formed in f64 and rounded once (gemm.cpp, worth_exactness).
 template <class T>
 struct Gemm {
   int64_t m = 0, n = 0, k = 0;

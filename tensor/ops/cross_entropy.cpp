@@ -30,16 +30,17 @@ int64_t check_labels(const Tensor& logits, const Tensor& labels, int64_t ignore_
 
 // log Σ exp x, with the exponentials in a small buffer so that both loops are vector code.
 template <class T>
-T log_sum_exp_of(const T* x, int64_t n) {
+double log_sum_exp_of(const T* x, int64_t n) {
   constexpr int64_t kBuffer = 256;
-  T buffer[kBuffer], total = 0;
+  T buffer[kBuffer];
+  double total = 0;
   const T most = simd::maximum(x, n);
   for (int64_t begin = 0; begin < n; begin += kBuffer) {
     const int64_t count = n - begin < kBuffer ? n - begin : kBuffer;
     for (int64_t j = 0; j < count; ++j) buffer[j] = vmath::exp(x[begin + j] - most);
-    total += simd::sum(buffer, count);
+    total += static_cast<double>(simd::sum(buffer, count));
   }
-  return most + std::log(total);
+  return static_cast<double>(most) + std::log(total);
 }
 
 }  // namespace
@@ -49,19 +50,19 @@ CrossEntropyResult cross_entropy(const Tensor& logits_any, const Tensor& labels_
   const int64_t counted = check_labels(logits_any, labels, ignore_index);
   const Tensor logits = with_plain_rows(logits_any);
   const int64_t n = logits.size(0), classes = logits.size(1);
-  CrossEntropyResult result{{}, Tensor::empty({n}, logits.dtype()), counted};
+  CrossEntropyResult result{{}, Tensor::empty({n}, DType::f64), counted};
   std::vector<double> losses(static_cast<size_t>(n), 0.0);
   dispatch_floating(kOp, logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const int64_t* label = labels.data<int64_t>();
     const T* x = logits.data<T>();
-    T* log_sum_exp = result.log_sum_exp.mutable_data<T>();
+    double* log_sum_exp = result.log_sum_exp.mutable_data<double>();
     parallel_for(n, grain_for(4 * classes), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         if (label[i] == ignore_index) continue;
         const T* row = x + i * logits.stride(0);
         log_sum_exp[i] = log_sum_exp_of(row, classes);
-        losses[static_cast<size_t>(i)] = static_cast<double>(log_sum_exp[i]) - static_cast<double>(row[label[i]]);
+        losses[static_cast<size_t>(i)] = log_sum_exp[i] - static_cast<double>(row[label[i]]);
       }
     });
   });
@@ -79,7 +80,8 @@ Tensor cross_entropy_backward(double factor, const Tensor& logits_any, const Ten
   dispatch_floating(kOp, logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const int64_t* label = labels.data<int64_t>();
-    const T *x = logits.data<T>(), *norm = log_sum_exp.data<T>();
+    const T* x = logits.data<T>();
+    const double* norm = log_sum_exp.data<double>();
     T* dx = gradient.mutable_data<T>();
     const T scale = static_cast<T>(factor);
     parallel_for(n, grain_for(4 * classes), [&](int64_t begin, int64_t end) {
@@ -90,8 +92,8 @@ Tensor cross_entropy_backward(double factor, const Tensor& logits_any, const Ten
           for (int64_t c = 0; c < classes; ++c) to[c] = T{0};
           continue;
         }
-        const T shift = norm[i];
-        for (int64_t c = 0; c < classes; ++c) to[c] = scale * vmath::exp(row[c] - shift);
+        const T high = static_cast<T>(norm[i]), low = static_cast<T>(norm[i] - static_cast<double>(high));
+        for (int64_t c = 0; c < classes; ++c) to[c] = scale * vmath::exp((row[c] - high) - low);
         to[label[i]] -= scale;
       }
     });
