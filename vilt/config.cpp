@@ -160,7 +160,7 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
 }
 
 std::vector<std::string> labels_of_json(const std::string& object, const std::string& origin) {
-  return read_labels(json::parse(object, nullptr, false), origin);
+  return read_labels(parse_strict_json(object, origin), origin);
 }
 
 ModelConfig ModelConfig::from_file(const std::filesystem::path& path) {

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "data/files.h"
+#include "data/strict_json.h"
 #include "vilt/checkpoint.h"
 #include "vilt/initialise.h"
 #include "vilt/preprocessing.h"
@@ -43,6 +44,28 @@ ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, We
     config.labels = std::move(labels);
   }
   return config;
+}
+
+// Roughly how many parameters a model of this configuration has, at most.
+double parameters_of(const ModelConfig& config) {
+  const auto hidden = static_cast<double>(config.hidden_size), side = static_cast<double>(config.table_side());
+  const auto words = static_cast<double>(config.vocab_size), inner = static_cast<double>(config.intermediate_size);
+  const auto labels = static_cast<double>(config.labels.size()), images = static_cast<double>(config.num_images);
+  const double rows = 2 * words + static_cast<double>(config.max_position_embeddings + config.type_vocab_size +
+                                                      config.modality_type_vocab_size + config.patch_values()) + side * side;
+  const double layers = static_cast<double>(config.num_hidden_layers) * hidden * (4 * hidden + 2 * inner);
+  return hidden * rows + layers + 2 * hidden * (images * hidden + labels);
+}
+
+// Before memory is taken for a model: its configuration is a file that nobody has checked. Where it merely does not fit the
+// weights, the list of all differences says more.
+void check_size(const ModelConfig& config, const Weights& weights) {
+  constexpr double kAlwaysAllowed = 1 << 24, kTimes = 4;
+  double held = 0;
+  for (const auto& item : weights.raw) held += static_cast<double>(item.second.numel());
+  const double needed = parameters_of(config);
+  check(needed <= kAlwaysAllowed + kTimes * held, weights.source, ": the configuration describes a model of about ", needed,
+        " parameters, the weights are ", held, " numbers; config.json does not belong to them");
 }
 
 void read_vocabulary(LoadedModel& out, const LoadOptions& options) {
@@ -93,6 +116,7 @@ LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions
   out.config = read_config(out, options, weights);
   read_vocabulary(out, options);
   read_preparation(out, weights);
+  if (!options.partial) check_size(out.config, weights);
   out.model = std::make_unique<ViltWithHeads>(out.config);
   if (options.partial) initialise(*out.model, Settings::Init{}, 0);
   out.parameters = std::make_unique<ParameterSet>(*out.model);
@@ -115,7 +139,7 @@ std::vector<std::string> read_labels(const fs::path& path) {
   std::vector<std::string> labels;
   if (json.is_array()) {
     for (const nlohmann::json& label : json) {
-      check(label.is_string(), path.string(), ": label ", labels.size(), " is ", label.dump(), ", expected a string");
+      check(label.is_string(), path.string(), ": label ", labels.size(), " is ", described_type(label), ", expected a string");
       labels.push_back(label.get<std::string>());
     }
   } else {

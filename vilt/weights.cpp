@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/files.h"
+#include "data/strict_json.h"
 #include "nn/safetensors.h"
 #include "nn/torch_file.h"
 
@@ -73,8 +74,9 @@ class Shapes {
   int64_t size(const std::string& name, int dim, int dimension) const {
     const auto found = weights_.state.tensors.find(name);
     check(found != weights_.state.tensors.end(), weights_.source, ": no configuration can be derived: there is no ", name);
-    check(found->second.dim() == dim, weights_.source, ": no configuration can be derived: ", name, " is ",
-          found->second.shape());
+    // Without elements a size may be any number, and memory would be taken for it.
+    check(found->second.dim() == dim && found->second.numel() > 0, weights_.source,
+          ": no configuration can be derived: ", name, " is ", found->second.shape());
     return found->second.size(dimension);
   }
   bool has(const std::string& name) const { return weights_.state.tensors.contains(name); }
@@ -130,7 +132,7 @@ Weights read_weights(const fs::path& path) {
 }
 
 std::map<std::string, std::vector<std::string>> read_shard_index(const std::string& source_json, const std::string& source) {
-  const nlohmann::json root = nlohmann::json::parse(source_json, nullptr, false);
+  const nlohmann::json root = parse_strict_json(source_json, source);
   check(root.is_object() && root.contains("weight_map") && root["weight_map"].is_object(), source,
         ": not an index of shards: an object with a 'weight_map' from tensor to file is expected");
   std::map<std::string, std::vector<std::string>> shards;
@@ -194,7 +196,8 @@ ModelConfig adapt(ModelConfig config, Weights& weights) {
     config.heads = found;
     if (found.classifier && config.labels.empty()) {
       const auto output = tensors.find("classifier.3.weight");
-      config.labels = numbered_labels(output != tensors.end() && output->second.dim() == 2 ? output->second.size(0) : 2);
+      const bool has_rows = output != tensors.end() && output->second.dim() == 2 && output->second.numel() > 0;
+      config.labels = numbered_labels(has_rows ? output->second.size(0) : 2);
     }
   } else if (found.matching && !config.heads.matching) {
     config.heads.matching = true;

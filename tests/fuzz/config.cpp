@@ -5,6 +5,7 @@
 namespace tessera::fuzz {
 
 void config(Bytes bytes) {
+  accepted([&] { labels_of_json(std::string(as_text(bytes)), "fuzz"); });
   ModelConfig config;
   if (!accepted([&] { config = ModelConfig::from_json(std::string(as_text(bytes)), "fuzz"); })) return;
   config.validate();

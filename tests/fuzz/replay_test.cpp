@@ -29,8 +29,10 @@ const Target kTargets[] = {
     {"preprocessing", fuzz::preprocessing},
     {"safetensors", fuzz::safetensors},
     {"settings", fuzz::settings},
+    {"shard_index", fuzz::shard_index},
     {"torch_file", fuzz::torch_file},
     {"vocabulary", fuzz::vocabulary},
+    {"weights", fuzz::weights},
     {"wordpiece", fuzz::wordpiece},
     {"zip_archive", fuzz::zip_archive},
 };

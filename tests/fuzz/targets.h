@@ -28,7 +28,9 @@ void preprocessing(Bytes bytes);  // preprocessor_config.json
 void safetensors(Bytes bytes);
 void settings(Bytes bytes);       // TOML
 void torch_file(Bytes bytes);     // the pickle of a torch file, with storages beside it
+void shard_index(Bytes bytes);    // model.safetensors.index.json
 void vocabulary(Bytes bytes);     // vocab.txt
+void weights(Bytes bytes);        // the configuration that a file of weights tells
 void wordpiece(Bytes bytes);      // any text, tokenised
 void zip_archive(Bytes bytes);    // a torch file as a whole
 

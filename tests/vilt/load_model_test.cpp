@@ -76,6 +76,15 @@ TEST_CASE("Every difference is listed at once, with both shapes") {
                  "unexpected: surplus [2, 3]"}) == "");
 }
 
+TEST_CASE("No memory is taken for a configuration that has nothing to do with the weights") {
+  const Checkpoint checkpoint("vilt_mlm");
+  ModelConfig config = ModelConfig::from_file(checkpoint.path() / "config.json");
+  config.hidden_size = 1 << 20;
+  checkpoint.write("config.json", config.to_json());
+  CHECK(lacking(checkpoint.error(), {"model.safetensors: the configuration describes a model of about ",
+                                     "config.json does not belong to them"}) == "");
+}
+
 TEST_CASE("partial loads what fits and tells what did not") {
   Checkpoint checkpoint("vilt_mlm");
   const std::vector<float> kept = values(checkpoint.load(), "vilt.layernorm.bias");
@@ -141,7 +150,7 @@ TEST_CASE("Lists of labels in each form") {
   CHECK(read(R"(["no", "yes, it is"])") == two);
   CHECK(read(R"({"1": "yes, it is", "0": "no"})") == two);
   CHECK(read("no\r\nyes, it is\r\n") == two);
-  CHECK(lacking(error_of([&] { read(R"(["no", 3])"); }), {"labels: label 1 is 3, expected a string"}) == "");
+  CHECK(lacking(error_of([&] { read(R"(["no", 3])"); }), {"labels: label 1 is a number, expected a string"}) == "");
   CHECK(lacking(error_of([&] { read(R"({"0": "no", "2": "yes"})"); }), {"labels: there are 2 labels, but none for class 1"}) == "");
   CHECK(lacking(error_of([&] { read(""); }), {"labels: holds no labels"}) == "");
   CHECK(lacking(error_of([&] { read("[]"); }), {"labels: holds no labels"}) == "");

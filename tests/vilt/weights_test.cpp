@@ -79,6 +79,7 @@ TEST_CASE("An index names files, never folders") {
                           {"index.json: the file of a is ", "expected a name without folders"}) == "",
                   hostile);
   CHECK(lacking(index_error(R"({"weight_map": {"a": 3}})"), {"index.json: the file of a is 3"}) == "");
+  CHECK(lacking(index_error("{\"weight_map\": {\"a\": " + std::string(100000, '[')), {"index.json: values nested deeper than 32"}) == "");
   CHECK(lacking(index_error(R"({"weight_map": {}})"), {"index.json: the weight_map is empty"}) == "");
   for (const char* json : {"[]", "{", "{}", R"({"weight_map": []})"})
     CHECK_MESSAGE(lacking(index_error(json), {"index.json: "}) == "", json);
@@ -147,6 +148,8 @@ TEST_CASE("What no configuration can be derived from") {
   const std::string words = "vilt.embeddings.text_embeddings.word_embeddings.weight";
   CHECK(lacking(without(words, {}), {"no configuration can be derived: there is no ", words.c_str()}) == "");
   CHECK(lacking(without(words, Tensor::zeros({3})), {"no configuration can be derived: ", words.c_str(), " is [3]"}) == "");
+  // No elements, so no bytes in the file: the other size may be anything.
+  CHECK(lacking(without(words, Tensor::zeros({int64_t{1} << 40, 0})), {words.c_str(), " is [1099511627776, 0]"}) == "");
   CHECK(lacking(without("vilt.embeddings.position_embeddings", Tensor::zeros({1, 12, 32})), {"11 image positions are not a square"}) == "");
   CHECK(lacking(without("vilt.encoder.layer.0.intermediate.dense.weight", {}), {"there are no transformer blocks"}) == "");
 }
