@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "nn/pickle.h"
 #include "nn/pickle_globals.h"
@@ -96,6 +97,9 @@ class Reader {
  private:
   void read_state_dict(Id state) {
     const auto items = pickle_.children(state);
+    // A few bytes of a pickle make an entry, which takes many times as much memory.
+    check(items.size() / 2 <= kMaxEntries, path_, ": the state dict has ", items.size() / 2, " entries, at most ",
+          kMaxEntries, " are allowed");
     for (size_t i = 0; i < items.size(); i += 2) {
       check(pickle_.kind(items[i]) == Kind::string, path_, ": the state dict has ", describe(pickle_, items[i]),
             " as a key, expected a string");
@@ -182,6 +186,7 @@ class Reader {
       int depth;
     };
     std::vector<Place> places{{from, "", 0}};  // a bounded number, so that long paths cannot take memory
+    std::set<Id> seen{from};                   // each once, so that a large one that is used often cannot take time
     for (size_t at = 0; at < places.size(); ++at) {
       const Place place = places[at];
       const auto items = pickle_.children(place.id);
@@ -192,7 +197,8 @@ class Reader {
         const std::string value = scalar(items[i + 1]);
         if (!value.empty() && file_.settings.size() < kMaxSettings) file_.settings[path] = value;
         const Kind kind = pickle_.kind(items[i + 1]);
-        if ((kind == Kind::dict || kind == Kind::object) && place.depth < kMaxDepth && places.size() < kMaxSettings)
+        if ((kind == Kind::dict || kind == Kind::object) && place.depth < kMaxDepth && places.size() < kMaxSettings &&
+            seen.insert(items[i + 1]).second)
           places.push_back({items[i + 1], path, place.depth + 1});
       }
     }
@@ -227,7 +233,7 @@ class Reader {
     return out + (items.size() > 2 * kShown ? ", ..." : "");
   }
 
-  static constexpr size_t kMaxNameBytes = 1024, kMaxSettingBytes = 256, kMaxSettings = 1000;
+  static constexpr size_t kMaxNameBytes = 1024, kMaxSettingBytes = 256, kMaxSettings = 1000, kMaxEntries = 100'000;
 
   const std::string path_;
   const Pickle pickle_;

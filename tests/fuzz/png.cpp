@@ -1,7 +1,7 @@
 #include <vector>
 
-#include "tests/fuzz/checksum.h"
 #include "tests/fuzz/image.h"
+#include "tests/zip_writer.h"
 
 namespace tessera::fuzz {
 namespace {
@@ -14,7 +14,7 @@ std::vector<uint8_t> with_right_checksums(Bytes bytes) {
     size_t length = 0;
     for (size_t i = 0; i < 4; ++i) length = length << 8 | out[at + i];
     if (length > out.size() - at - 12) break;
-    const uint32_t crc = crc32(Bytes(out).subspan(at + 4, length + 4));
+    const uint32_t crc = tests::crc32(Bytes(out).subspan(at + 4, length + 4));
     for (size_t i = 0; i < 4; ++i) out[at + 8 + length + i] = static_cast<uint8_t>(crc >> (24 - 8 * i));
     at += 12 + length;
   }
