@@ -255,6 +255,11 @@ TEST_CASE("sizes are checked before memory is taken") {
   claim(0x30, 0x30);
   CHECK_THROWS_WITH_AS(decode_image(jpeg, "a"),
                        doctest::Contains("a: JPEG header says 12288 x 12288 pixels, more than its "), Error);
+  for (int kind : {2, 9}) {  // a progressive frame, an arithmetic-coded one
+    frame[1] = static_cast<uint8_t>(0xc0 + kind);
+    CHECK_THROWS_WITH_AS(decode_image(jpeg, "a"), doctest::Contains("more than its "), Error);
+  }
+  frame[1] = 0xc0;
   claim(0, 1);
   CHECK_THROWS_WITH_AS(decode_image(jpeg, "a"), "a: JPEG: Empty JPEG image (DNL not supported)", Error);
 }
