@@ -178,7 +178,9 @@ std::string ModelConfig::to_json() const {
   root["hidden_act"] = "gelu";
   if (!architecture.empty()) root["architectures"] = {architecture};
   if (heads.masked_patches) root["masked_patches"] = true;
-  root["num_images"] = num_images > 1 ? num_images : -1;
+  // Only that class has more than one unless it is told otherwise.
+  const bool says_so = num_images > 1 || architecture == "ViltForImagesAndTextClassification";
+  root["num_images"] = says_so ? num_images : -1;
   if (heads.classifier) {
     for (size_t i = 0; i < labels.size(); ++i) root["id2label"][std::to_string(i)] = labels[i];
     for (size_t i = 0; i < labels.size(); ++i) root["label2id"][labels[i]] = i;

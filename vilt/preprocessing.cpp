@@ -90,6 +90,8 @@ void read_size(const Fields& fields, SampleOptions& options) {
     if (size->is_object() && !has_edge) fields.wrong("size", *size, "a whole number or {\"shortest_edge\": a whole number}");
     options.shorter = fields.whole("size", has_edge ? *edge : *size, options.size_divisor, kLargestSide);
   }
+  if (options.shorter < options.size_divisor)  // the default size
+    fields.wrong("size_divisor", options.size_divisor, text("at most the size, ", options.shorter));
   const Json* resample = fields.find("resample");
   if (options.resize && resample && *resample != kBicubic) fields.wrong("resample", *resample, "3 (bicubic, the only one supported)");
 }

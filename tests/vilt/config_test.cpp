@@ -65,6 +65,13 @@ TEST_CASE(
   CHECK_FALSE(defaults.dropout_after_activation);
 }
 
+TEST_CASE("A classifier of pairs that is to see one image alone keeps that") {
+  const ModelConfig config = ModelConfig::from_json(
+      R"({"architectures": ["ViltForImagesAndTextClassification"], "num_images": 1})", "config.json");
+  CHECK(config.num_images == 1);
+  CHECK(ModelConfig::from_json(config.to_json(), "config.json").num_images == 1);
+}
+
 TEST_CASE("Wrong configurations are errors that name file and field") {
   CHECK(error_of_json("[1]") == "config.json: not a JSON object");
   CHECK(lacking(error_of_json("{\"hidden_size\": "), {"config.json: not valid JSON: parse error at line 1"}) == "");

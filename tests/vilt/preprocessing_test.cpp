@@ -85,6 +85,7 @@ TEST_CASE("Wrong fields are named with what they are and what is expected") {
   CHECK(error_with(R"({"size": {"height": 224, "width": 224}})") ==
         "field 'size' is {\"height\":224,\"width\":224}, expected a whole number or {\"shortest_edge\": a whole number}");
   CHECK(error_with(R"({"size_divisor": 0})") == "field 'size_divisor' is 0, expected a whole number from 1 to 4096");
+  CHECK(error_with(R"({"size_divisor": 640})") == "field 'size_divisor' is 640, expected at most the size, 384");
   CHECK(error_with(R"({"size_divisor": 24})", 16) ==
         "field 'size_divisor' is 24, expected a multiple of the model's patch, 16");
   CHECK(error_with(R"({"resample": 2})") == "field 'resample' is 2, expected 3 (bicubic, the only one supported)");
