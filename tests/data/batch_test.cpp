@@ -44,6 +44,25 @@ TEST_CASE("BatchBuilder packs sequences one after another and embeds a shared im
   CHECK(batch.sequences[1].first_patch_row() == 13);
   CHECK(batch.sequences[1].length() == 7);
   CHECK(batch.grids[1].rows == 2);
+  CHECK_FALSE(batch.replaced_patches.defined());
+}
+
+TEST_CASE("Hidden patches are those of one sequence; others with the same image see it whole") {
+  BatchBuilder builder(3, 2);
+  const int a = builder.add_image(numbered(1, 1, 2)), b = builder.add_image(numbered(2, 2, 2));
+  builder.add_sequence(Ids{1, 2}, b);
+  const int second = builder.add_sequence(Ids{1, 2}, b, Ids{3, 0, 1});
+  const int third = builder.add_sequence(Ids{1, 2}, a);
+  builder.replace_patches(second, Ids{0, 2});
+  builder.replace_patches(third, Ids{1});
+  CHECK(builder.patch(second, 1)[0] == 200);
+  CHECK(builder.patch(third, 1).size() == 3);
+  CHECK_THROWS_WITH(builder.replace_patches(second, Ids{3}), "batch: patch 3 of a sequence with 3");
+  CHECK_THROWS_WITH(builder.replace_patches(3, Ids{0}), "batch: no sequence 3");
+  const PackedBatch batch = builder.finish();
+  // Six text rows, the class token as row 6, a's patches 7 and 8, b's 9 to 12, then the hidden ones.
+  CHECK(ints(batch.gather) == Ids{0, 1, 6, 9, 10, 11, 12, 2, 3, 6, 13, 9, 14, 4, 5, 6, 7, 15});
+  CHECK(ints(batch.replaced_patches) == Ids{5, 3, 1});
 }
 
 TEST_CASE("fill_alignment_rows leaves out [CLS], [SEP] and the image's class token") {

@@ -148,7 +148,7 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
   for (const char* key :
        {"image.std", "objectives.ipot_beta", "objectives.mask_rate", "optimizer.eps", "optimizer.power"})
     setting(key, "0", "more than 0");
-  for (const char* key : {"objectives.mask_rate", "objectives.content_first", "objectives.sibling_negatives",
+  for (const char* key : {"objectives.mask_rate", "objectives.patch_mask_rate", "objectives.patch_replace_rate", "objectives.content_first", "objectives.sibling_negatives",
                           "optimizer.warmup", "train.curriculum"})
     setting(key, "1.5", "0 to 1");
   for (const char* key : {"optimizer.beta1", "optimizer.beta2"}) setting(key, "1", "at least 0 and less than 1");
@@ -168,6 +168,10 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
   CHECK(error_of([&] {
           read(kLeast, {"data.unseen_group=unseen", "data.unseen_split=test"});
         }) == "setting 'data.unseen_group' needs 'data.annotations'");
+  CHECK(error_of([&] { read(kLeast, {"objectives.mpp_weight=1", "objectives.patch_mask_rate=0"}); }) ==
+        "setting 'objectives.patch_mask_rate' is 0, but 'objectives.mpp_weight' asks for masked patches");
+  CHECK_NOTHROW(read(kLeast, {"objectives.mlm_weight=0", "objectives.itm_weight=0", "objectives.wpa_weight=0",
+                              "objectives.mpp_weight=1"}));
   CHECK(error_of([&] {
           read(kLeast, {"objectives.mlm_weight=0", "objectives.itm_weight=0", "objectives.wpa_weight=0"});
         }) == "settings: every objective has weight 0; nothing would be trained");
