@@ -115,16 +115,17 @@ Slot find_slot(Settings& settings, const std::string& key, const std::string& or
   const auto all = slots(settings);
   std::string nearest;
   size_t best = std::string::npos;
+  const std::string beginning = key.substr(0, 60);  // no setting is nearly as long
   for (const auto& [name, slot] : all) {
     if (name == key) return slot;
     // A key given without its section is compared with the last part too.
-    const size_t d = std::min(distance(name, key), distance(name.substr(name.find('.') + 1), key));
+    const size_t d = std::min(distance(name, beginning), distance(name.substr(name.find('.') + 1), beginning));
     if (d < best) {
       best = d;
       nearest = name;
     }
   }
-  fail(origin, ": unknown setting '", key, "'; did you mean '", nearest, "'?");
+  fail(origin, ": unknown setting '", beginning, key.size() > beginning.size() ? "..." : "", "'; did you mean '", nearest, "'?");
 }
 
 void assign(const Slot& slot, const toml::node& value, const std::string& key, const std::string& origin) {
@@ -170,7 +171,22 @@ std::string shortest(double value) {
   return number.find_first_of(".e") == std::string::npos ? number + ".0" : number;
 }
 
+// a.b.c = 1 makes tables in tables, which toml++ builds and takes apart by recursion, as deep as there are dots.
+void check_depth(const std::string& source, const std::string& origin) {
+  constexpr int kDeepest = 100;
+  int dots = 0, line = 1;
+  char before = 0;
+  for (const char c : source) {
+    line += c == '\n';
+    const bool in_a_row = c == '.' && before == '.';  // no key, but a line in a comment
+    before = c;
+    dots = in_a_row ? dots : c == '.' ? dots + 1 : c == '\n' || c == '=' || c == ',' || c == '{' ? 0 : dots;
+    check(dots <= kDeepest, origin, ": line ", line, ": more than ", kDeepest, " dots");
+  }
+}
+
 toml::table parse(const std::string& source, const std::string& origin) {
+  check_depth(source, origin);
   try {
     return toml::parse(source);
   } catch (const toml::parse_error& error) {

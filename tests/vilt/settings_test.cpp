@@ -87,6 +87,11 @@ TEST_CASE("A key that does not exist is an error with the nearest one") {
                 {"unknown setting 'trian.steps'; did you mean 'train.steps'?"}) == "");
   CHECK(lacking(error_of_toml("learning_rat = 1\n" + kLeast),
                 {"unknown setting 'learning_rat'; did you mean 'optimizer.learning_rate'?"}) == "");
+  CHECK(lacking(error_of_toml(std::string(100000, 'x') + " = 1\n"), {"unknown setting 'xxx", "xxx...'; did you mean '"}) == "");
+  CHECK(Settings::from_text(kLeast + "# " + std::string(200, '.') + "\n", "a.toml").data.captions != "");
+  std::string deep = "\n";
+  for (int i = 0; i < 100000; ++i) deep += "a.";
+  CHECK(lacking(error_of_toml(deep + "a = 1\n"), {"a.toml: line 2: more than 100 dots"}) == "");
   CHECK(lacking(error_of_toml(kLeast + "[train.steps]\nx = 7\n"), {"unknown setting 'train.steps.x'"}) == "");
   CHECK(error_with("optimizer.lerning_rate=1") ==
         "setting 'optimizer.lerning_rate=1': unknown setting 'optimizer.lerning_rate'; did you mean "
