@@ -61,6 +61,8 @@ void ModelConfig::validate() const {
   check(image_size >= patch_size, "config: image_size ", image_size, " is smaller than patch_size ", patch_size);
   check(hidden_dropout_prob >= 0 && hidden_dropout_prob < 1, "config: hidden_dropout_prob is ", hidden_dropout_prob,
         ", expected at least 0 and less than 1");
+  check(attention_probs_dropout_prob >= 0 && attention_probs_dropout_prob < 1, "config: attention_probs_dropout_prob is ",
+        attention_probs_dropout_prob, ", expected at least 0 and less than 1");
   const auto small = [](const char* name, double eps) {
     check(eps > 0 && eps < 1, "config: ", name, " is ", eps, ", expected more than 0 and less than 1");
   };
@@ -69,6 +71,11 @@ void ModelConfig::validate() const {
   small("mlm_layer_norm_eps", mlm_layer_norm_eps);
   check(num_images >= 1 && num_images <= 16, "config: num_images is ", num_images, ", expected 1 to 16");
   check(!heads.classifier || !labels.empty(), "config: the classifier has no labels");
+}
+
+void ModelConfig::check_trainable() const {
+  check(attention_probs_dropout_prob == 0, "config: attention_probs_dropout_prob is ", attention_probs_dropout_prob,
+        "; there is no dropout of attention probabilities in training, set it to 0");
 }
 
 namespace {
@@ -133,6 +140,10 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
     check(fits(root[name], value), origin, ": field '", name, "' has the value ", root[name].dump());
     value = root[name].template get<std::decay_t<decltype(value)>>();
   });
+  if (const char* name = "attention_probs_dropout_prob"; is_given(name)) {
+    check(root[name].is_number(), origin, ": field '", name, "' has the value ", root[name].dump());
+    config.attention_probs_dropout_prob = root[name].get<double>();
+  }
   // Files of Hugging Face have one eps for every LayerNorm of the backbone.
   if (is_given("layer_norm_eps")) {
     if (!is_given("text_layer_norm_eps")) config.text_layer_norm_eps = config.layer_norm_eps;
@@ -177,6 +188,7 @@ std::string ModelConfig::to_json() const {
   root["model_type"] = "vilt";
   root["hidden_act"] = "gelu";
   if (!architecture.empty()) root["architectures"] = {architecture};
+  if (attention_probs_dropout_prob > 0) root["attention_probs_dropout_prob"] = attention_probs_dropout_prob;
   if (heads.masked_patches) root["masked_patches"] = true;
   // Only that class has more than one unless it is told otherwise.
   const bool says_so = num_images > 1 || architecture == "ViltForImagesAndTextClassification";

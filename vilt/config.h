@@ -35,6 +35,8 @@ struct ModelConfig {
   bool qkv_bias = true;
   double hidden_dropout_prob = 0.1;  // of each branch of a block and of the embeddings
   bool dropout_after_activation = true;  // also after the GELU of a block: the authors' code, not Hugging Face's
+  // Of attention probabilities: 0 in all published ViLT. Kept for what uses the weights; training with more is an error.
+  double attention_probs_dropout_prob = 0;
   double layer_norm_eps = 1e-6;          // blocks and final LayerNorm
   double text_layer_norm_eps = 1e-12;    // text embedding
   double mlm_layer_norm_eps = 1e-12;     // masked-word and masked-patch heads
@@ -53,6 +55,8 @@ struct ModelConfig {
 
   // Throws an error that names the first field with an impossible value.
   void validate() const;
+  // Throws where the configuration asks for something that training cannot do.
+  void check_trainable() const;
   // Unknown fields are ignored (Hugging Face writes many); a wrong type is an error that names file and field. What the
   // authors' code and Hugging Face's do differently follows from the architecture, unless a field says it.
   static ModelConfig from_json(const std::string& text, const std::string& origin);

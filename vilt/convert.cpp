@@ -70,7 +70,7 @@ std::string hugging_face_config(const ModelConfig& c, DType dtype) {
   const std::string architecture = hugging_face_class(c);
   Json root;
   root["architectures"] = {architecture};
-  root["attention_probs_dropout_prob"] = 0.0;
+  root["attention_probs_dropout_prob"] = c.attention_probs_dropout_prob;
   root["dtype"] = dtype == DType::bf16 ? "bfloat16" : "float32";
   root["hidden_act"] = "gelu";
   root["hidden_dropout_prob"] = c.hidden_dropout_prob;

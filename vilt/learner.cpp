@@ -110,6 +110,7 @@ ObjectiveOptions objective_options(const Settings& settings) {
 
 Learner::Learner(const Settings& settings) : settings_(settings), objectives_(objective_options(settings)) {
   settings_.model = model_config(settings);
+  settings_.model.check_trainable();
   model_ = std::make_unique<ViltWithHeads>(settings_.model);
   initialise(*model_, settings.init, static_cast<uint64_t>(settings.train.seed));
   parameters_ = std::make_unique<ParameterSet>(*model_);

@@ -204,6 +204,11 @@ ModelConfig adapt(ModelConfig config, Weights& weights) {
     weights.notes.push_back("used: the matching head (itm_score.fc), which " + config.architecture + " does not have");
   }
   if (found.masked_patches && !config.heads.masked_patches) config.heads.masked_patches = true;
+  if (!config.heads.masked_patches && weights.state.tensors.erase("vilt.embeddings.mask_token") > 0)
+    weights.notes.push_back("ignored: the mask token of patches (mask_token); there is no head for masked patches");
+  if (config.attention_probs_dropout_prob > 0)
+    weights.notes.push_back(text("noted: attention_probs_dropout_prob is ", config.attention_probs_dropout_prob,
+                                 "; it has no effect outside training, and training with it is an error"));
   if (weights.state.pair_classifier && config.num_images < 2) config.num_images = 2;
   if (config.heads.masked_words) {
     const bool has_decoder = tensors.contains("mlm_score.decoder.weight");

@@ -3,7 +3,7 @@
 namespace tessera::golden {
 namespace {
 
-constexpr const char* kBias = "mlm_score.bias";
+constexpr const char *kBias = "mlm_score.bias", *kDecoderBias = "mlm_score.decoder.bias";
 
 }  // namespace
 
@@ -54,28 +54,15 @@ std::vector<int> every(int first, int count, int step) {
   return out;
 }
 
-// The decoder of masked words is the word table where the file has none of its own, whatever config.json says; its bias
-// has two names.
-GoldenModel::Source GoldenModel::read(const std::filesystem::path& directory) {
-  Source source{ModelConfig::from_file(directory / "config.json"),
-                load_safetensors((directory / "model.safetensors").string()).tensors, kBias};
-  if (!source.config.heads.masked_words) return source;
-  source.config.tie_word_embeddings = !source.tensors.contains("mlm_score.decoder.weight");
-  if (source.tensors.contains("mlm_score.decoder.bias")) {
-    source.bias = "mlm_score.decoder.bias";
-    auto node = source.tensors.extract(source.bias);
-    node.key() = kBias;
-    source.tensors.insert(std::move(node));
-  }
-  return source;
-}
-
 GoldenModel::GoldenModel(const std::filesystem::path& directory, DType dtype)
-    : GoldenModel(read(directory), directory, dtype) {}
+    : GoldenModel(read_weights(directory), directory, dtype) {}
 
-GoldenModel::GoldenModel(const Source& source, const std::filesystem::path& directory, DType dtype)
-    : config(source.config), model(config), parameters(model, dtype), bias_(source.bias) {
-  load_file_state(parameters, config, source.tensors, (directory / "model.safetensors").string());
+GoldenModel::GoldenModel(Weights weights, const std::filesystem::path& directory, DType dtype)
+    : config(adapt(ModelConfig::from_file(directory / "config.json"), weights)),
+      model(config),
+      parameters(model, dtype),
+      bias_(weights.raw.contains(kDecoderBias) ? kDecoderBias : kBias) {
+  load_file_state(parameters, config, weights.state.tensors, weights.source);
 }
 
 StateDict GoldenModel::gradients() {

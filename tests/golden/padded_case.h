@@ -8,7 +8,7 @@
 #include "data/batch.h"
 #include "nn/safetensors.h"
 #include "vilt/heads.h"
-#include "vilt/state_dict.h"
+#include "vilt/weights.h"
 
 namespace tessera::golden {
 
@@ -38,14 +38,8 @@ struct GoldenModel {
   StateDict gradients();
 
  private:
-  struct Source {
-    ModelConfig config;
-    StateDict tensors;
-    std::string bias;  // the file's name of the masked-word head's bias
-  };
-  static Source read(const std::filesystem::path& directory);
-  GoldenModel(const Source& source, const std::filesystem::path& directory, DType dtype);
-  std::string bias_;
+  GoldenModel(Weights weights, const std::filesystem::path& directory, DType dtype);
+  std::string bias_;  // the file's name of the masked-word head's bias
 };
 
 }  // namespace tessera::golden

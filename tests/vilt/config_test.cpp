@@ -95,6 +95,10 @@ TEST_CASE("Wrong configurations are errors that name file and field") {
   CHECK(error_of_json(R"({"image_size": 16})") == "config: image_size 16 is smaller than patch_size 32");
   CHECK(error_of_json(R"({"hidden_dropout_prob": 1})") ==
         "config: hidden_dropout_prob is 1, expected at least 0 and less than 1");
+  CHECK(error_of_json(R"({"attention_probs_dropout_prob": -0.5})") ==
+        "config: attention_probs_dropout_prob is -0.5, expected at least 0 and less than 1");
+  CHECK(error_of_json(R"({"attention_probs_dropout_prob": true})") ==
+        "config.json: field 'attention_probs_dropout_prob' has the value true");
   CHECK(error_of_json(R"({"layer_norm_eps": 0})") ==
         "config: layer_norm_eps is 0, expected more than 0 and less than 1");
   CHECK(error_of_json(R"({"text_layer_norm_eps": -1})") ==

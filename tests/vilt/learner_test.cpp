@@ -313,6 +313,14 @@ TEST_CASE("After the first steps of a fixed shape a step makes no system call fo
 #endif
 }
 
+TEST_CASE("Dropout of attention probabilities, which some configurations ask for, is an error in training") {
+  Settings settings = tiny_settings();
+  settings.model.attention_probs_dropout_prob = 0.1;
+  CHECK(ModelConfig::from_json(settings.model.to_json(), "config.json").attention_probs_dropout_prob == 0.1);
+  CHECK(error_of([&] { Learner learner(settings); }) ==
+        "config: attention_probs_dropout_prob is 0.1; there is no dropout of attention probabilities in training, set it to 0");
+}
+
 TEST_CASE("Settings become options of the parts") {
   Settings settings = tiny_settings();
   settings.image.resize = "shorter";

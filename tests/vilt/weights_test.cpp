@@ -174,6 +174,16 @@ TEST_CASE("A configuration is fitted to what the file holds, and says so") {
   weights.state.tensors.erase("mlm_score.decoder.weight");
   CHECK(adapt(untied, weights).tie_word_embeddings);
   CHECK(weights.notes.size() == 2);
+
+  weights = read_weights(kGolden / "vilt_mlm");
+  weights.state.tensors.emplace("vilt.embeddings.mask_token", Tensor::zeros({1, 1, 32}));
+  ModelConfig dropout = given;
+  dropout.attention_probs_dropout_prob = 0.1;
+  CHECK_FALSE(adapt(dropout, weights).heads.masked_patches);
+  CHECK_FALSE(weights.state.tensors.contains("vilt.embeddings.mask_token"));
+  REQUIRE(weights.notes.size() == 2);
+  CHECK(lacking(weights.notes[0], {"ignored: the mask token of patches"}) == "");
+  CHECK(lacking(weights.notes[1], {"attention_probs_dropout_prob is 0.1"}) == "");
 }
 
 }  // namespace tessera
