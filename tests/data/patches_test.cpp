@@ -83,3 +83,20 @@ TEST_CASE("what cannot be cut into patches") {
   CHECK_THROWS_WITH_AS(extractor.extract(make_image(16, 32), beyond, room),
                        "patches: patch number 2 of a picture with 2", Error);
 }
+// The authors' code finds the padding of a batch by the pixels: where the three normalised channels sum to 0. That no real
+// pixel passes for padding is a property of the normalisation: 2 (r + g + b) / 255 = 3 has no solution in whole numbers, and
+// the nearest sums are 1/255 away, far beyond f32 rounding. All triples, so every order of summation is among them.
+TEST_CASE("No pixel of 8-bit levels sums to 0 under mean 0.5 and deviation 0.5") {
+  const PatchExtractor extractor(1);
+  std::array<float, 256> level{};
+  for (int x = 0; x < 256; ++x) level[static_cast<size_t>(x)] = extractor.value(0, static_cast<uint8_t>(x));
+  float smallest = 3;
+  for (const float r : level)
+    for (const float g : level) {
+      const float two = r + g;
+      for (const float b : level) smallest = std::min(smallest, std::abs(two + b));
+    }
+  CHECK(smallest > 0.0039f);
+  CHECK(smallest == doctest::Approx(1.0 / 255).epsilon(1e-4));
+}
+
