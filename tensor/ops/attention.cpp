@@ -142,6 +142,35 @@ void score_gradients(T* scores, T* gradients, int64_t rows, int64_t length, cons
     }
 }
 
+// The same where a tile holds whole rows, with which a row of dS sums to zero as closely as its own rounding allows: P is
+// divided by its own sum, which leaves log_sum_exp's rounding out, and the mean of dP is taken off in two steps, since what the
+// first leaves is small.
+template <class T, class Visible>
+void whole_row_gradients(T* scores, T* gradients, int64_t rows, int64_t length, const T* log_sum_exp, int64_t heads,
+                         T scale, Visible visible) {
+  using Vector = simd::Vector<T>;
+  for (int64_t r = 0; r < rows; ++r) subtract(scores + r * length, visible(r), length, log_sum_exp[r * heads]);
+  exponentials(scores, rows, length);
+  for (int64_t r = 0; r < rows; ++r) {
+    T *p = scores + r * length, *dp = gradients + r * length;
+    const T sum = clear_and_sum(p, visible(r), length), factor = sum != 0 ? 1 / sum : T{0};
+    Vector weighted{}, rest{};
+    for (int64_t j = 0; j < length; j += simd::kLanes<T>) weighted += simd::load(p + j) * simd::load(dp + j);
+    const T mean = simd::sum_of_lanes<T>(weighted) * factor;
+    for (int64_t j = 0; j < length; j += simd::kLanes<T>) {
+      const Vector centred = simd::load(dp + j) - mean;
+      simd::store(dp + j, centred);
+      rest += simd::load(p + j) * centred;
+    }
+    const T small = simd::sum_of_lanes<T>(rest) * factor;
+    for (int64_t j = 0; j < length; j += simd::kLanes<T>) {
+      const Vector v = simd::load(p + j) * factor;
+      simd::store(p + j, v);
+      simd::store(dp + j, v * (simd::load(dp + j) - small) * scale);
+    }
+  }
+}
+
 template <class T>
 struct BackwardRows {
   Rows<const T> dout, q, k, v, out;
@@ -185,7 +214,8 @@ void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRo
   simd::pack_rows(x.q.at(first_query, column), x.q.stride, queries, d, q);
   simd::pack_rows(x.dout.at(first_query, column), x.dout.stride, queries, d, dout);
   std::memset(dq, 0, static_cast<size_t>(queries * width) * sizeof(T));
-  for (int64_t i = 0; i < queries; ++i)
+  const bool whole_rows = keys <= kBackwardKeys;
+  for (int64_t i = 0; i < queries && !whole_rows; ++i)
     d_sums[i] = simd::dot(dout + i * width, x.out.at(first_query + i, column), d);
 
   for (int64_t begin = 0; begin < keys; begin += kBackwardKeys) {
@@ -201,9 +231,12 @@ void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRo
       const T *q_tile = q + i * width, *dout_tile = dout + i * width;
       simd::product<T>({q_tile, width, 1}, k_transposed, length, scores, length, rows, n, d, false);
       simd::product<T>({dout_tile, width, 1}, v_transposed, length, gradients, length, rows, n, d, false);
-      score_gradients(scores, gradients, rows, length, x.log_sum_exp + (first_query + i) * sizes.heads + head,
-                      sizes.heads, d_sums + i, scale,
-                      [&](int64_t r) { return std::clamp<int64_t>(sizes.visible(s, i + r) - begin, 0, n); });
+      const T* log_sum_exp = x.log_sum_exp + (first_query + i) * sizes.heads + head;
+      const auto visible = [&](int64_t r) { return std::clamp<int64_t>(sizes.visible(s, i + r) - begin, 0, n); };
+      if (whole_rows)
+        whole_row_gradients(scores, gradients, rows, length, log_sum_exp, sizes.heads, scale, visible);
+      else
+        score_gradients(scores, gradients, rows, length, log_sum_exp, sizes.heads, d_sums + i, scale, visible);
       simd::product<T>({scores, 1, length}, dout_tile, width, dv, width, n, d, rows, true);
       simd::product<T>({gradients, 1, length}, q_tile, width, dk, width, n, d, rows, true);
       simd::product<T>({gradients, length, 1}, k, width, dq + i * width, width, rows, d, n, true);
