@@ -15,17 +15,50 @@ namespace {
 
 constexpr const char* kOp = "cosine_cost";
 
-// to [rows, padded width] = scale_i · x_i, zero in the padding; computes the scales first if `eps` > 0.
+// Up to so many multiply-adds the cosines of an f32 sample are taken in f64, which is not worth saving: transport amplifies
+// the cost's rounding, by up to iterations / beta.
+constexpr int64_t kExactLimit = 1 << 20;
+
+// to [rows, padded width] = x_i / max(|x_i|, eps), zero in the padding; 1 / max(|x_i|, eps) → scale.
+template <class Work, class T>
+void to_unit_length(const T* x, int64_t stride, int64_t rows, int64_t width, double eps, T* scale, Work* to) {
+  const int64_t length = simd::padded<Work>(width);
+  for (int64_t i = 0; i < rows; ++i) {
+    Work* unit = to + i * length;
+    for (int64_t c = 0; c < width; ++c) unit[c] = static_cast<Work>(x[i * stride + c]);
+    for (int64_t c = width; c < length; ++c) unit[c] = Work{0};
+    const Work norm = std::sqrt(simd::dot(unit, unit, width)), factor = 1 / std::max(norm, static_cast<Work>(eps));
+    for (int64_t c = 0; c < width; ++c) unit[c] *= factor;
+    scale[i] = static_cast<T>(factor);
+  }
+}
+
+// x [m rows], y [n rows] → cost [m, n] = 1 - cosine.
+template <class Work, class T>
+void sample_cost(const T* x, int64_t x_stride, int64_t m, const T* y, int64_t y_stride, int64_t n, int64_t width, double eps,
+                 T* x_scale, T* y_scale, T* cost) {
+  const int64_t padded_width = simd::padded<Work>(width), length = simd::padded<Work>(n);
+  Scratch scratch = Scratch::of_this_thread(
+      Scratch::bytes_for<Work>(m * padded_width) + Scratch::bytes_for<Work>(n * padded_width) +
+      Scratch::bytes_for<Work>(width * length) + Scratch::bytes_for<Work>(m * length));
+  Work* x_unit = scratch.take<Work>(m * padded_width);
+  Work* y_unit = scratch.take<Work>(n * padded_width);
+  Work* y_transposed = scratch.take<Work>(width * length);
+  Work* cosine = scratch.take<Work>(m * length);
+  to_unit_length(x, x_stride, m, width, eps, x_scale, x_unit);
+  to_unit_length(y, y_stride, n, width, eps, y_scale, y_unit);
+  simd::pack_transposed(y_unit, padded_width, n, width, Work{1}, y_transposed);
+  simd::product<Work>({x_unit, padded_width, 1}, y_transposed, length, cosine, length, m, n, width, false);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) cost[i * n + j] = static_cast<T>(1 - cosine[i * length + j]);
+}
+
+// to [rows, padded width] = scale_i · x_i, zero in the padding.
 template <class T>
-void normalise(const T* x, int64_t stride, int64_t rows, int64_t width, T eps, T* scale, T* to) {
+void scaled_rows(const T* x, int64_t stride, int64_t rows, int64_t width, const T* scale, T* to) {
   const int64_t length = simd::padded<T>(width);
   for (int64_t i = 0; i < rows; ++i) {
-    const T* row = x + i * stride;
-    if (eps > 0) {
-      const T norm = std::sqrt(simd::dot(row, row, width));
-      scale[i] = 1 / (norm > eps ? norm : eps);
-    }
-    for (int64_t c = 0; c < width; ++c) to[i * length + c] = scale[i] * row[c];
+    for (int64_t c = 0; c < width; ++c) to[i * length + c] = scale[i] * x[i * stride + c];
     for (int64_t c = width; c < length; ++c) to[i * length + c] = T{0};
   }
 }
@@ -72,24 +105,17 @@ CosineCostResult cosine_cost(const Tensor& x_any, const Tensor& y_any, const Ten
     const T *xs = x.data<T>(), *ys = y.data<T>();
     T *x_scale = result.x_scale.mutable_data<T>(), *y_scale = result.y_scale.mutable_data<T>();
     T* cost = result.cost.mutable_data<T>();
-    const int64_t width = p.width, padded_width = simd::padded<T>(width);
     parallel_chunks(p.samples(), [&](int64_t s) {
       const int64_t first_x = p.cu_x[s], first_y = p.cu_y[s], m = p.cu_x[s + 1] - first_x, n = p.cu_y[s + 1] - first_y;
-      const int64_t length = simd::padded<T>(n);
-      Scratch scratch = Scratch::of_this_thread(
-          Scratch::bytes_for<T>(m * padded_width) + Scratch::bytes_for<T>(n * padded_width) +
-          Scratch::bytes_for<T>(width * length) + Scratch::bytes_for<T>(m * length));
-      T* x_unit = scratch.take<T>(m * padded_width);
-      T* y_unit = scratch.take<T>(n * padded_width);
-      T* y_transposed = scratch.take<T>(width * length);
-      T* cosine = scratch.take<T>(m * length);
-      normalise(xs + first_x * x.stride(0), x.stride(0), m, width, static_cast<T>(eps), x_scale + first_x, x_unit);
-      normalise(ys + first_y * y.stride(0), y.stride(0), n, width, static_cast<T>(eps), y_scale + first_y, y_unit);
-      simd::pack_transposed(y_unit, padded_width, n, width, T{1}, y_transposed);
-      simd::product<T>({x_unit, padded_width, 1}, y_transposed, length, cosine, length, m, n, width, false);
-      T* to = cost + p.offsets[static_cast<size_t>(s)];
-      for (int64_t i = 0; i < m; ++i)
-        for (int64_t j = 0; j < n; ++j) to[i * n + j] = 1 - cosine[i * length + j];
+      const auto cost_in = [&](auto work) {
+        sample_cost<decltype(work)>(xs + first_x * x.stride(0), x.stride(0), m, ys + first_y * y.stride(0), y.stride(0), n,
+                                    p.width, eps, x_scale + first_x, y_scale + first_y,
+                                    cost + p.offsets[static_cast<size_t>(s)]);
+      };
+      if (m * n * p.width <= kExactLimit)
+        cost_in(double{});
+      else
+        cost_in(T{});
     });
   });
   return result;
@@ -112,25 +138,20 @@ CosineCostGradients cosine_cost_backward(const Tensor& dcost_any, const Tensor& 
     parallel_chunks(p.samples(), [&](int64_t s) {
       const int64_t first_x = p.cu_x[s], first_y = p.cu_y[s], m = p.cu_x[s + 1] - first_x, n = p.cu_y[s + 1] - first_y;
       Scratch scratch = Scratch::of_this_thread(2 * Scratch::bytes_for<T>(m * length) +
-                                                2 * Scratch::bytes_for<T>(n * length) + Scratch::bytes_for<T>(m * n) +
-                                                Scratch::bytes_for<T>(m) + Scratch::bytes_for<T>(n));
+                                                2 * Scratch::bytes_for<T>(n * length) + Scratch::bytes_for<T>(m * n));
       T* x_unit = scratch.take<T>(m * length);
       T* y_unit = scratch.take<T>(n * length);
       T* dx_unit = scratch.take<T>(m * length);
       T* dy_unit = scratch.take<T>(n * length);
       T* minus = scratch.take<T>(m * n);
-      T* scales = scratch.take<T>(m);
-      T* y_scales = scratch.take<T>(n);
-      std::copy_n(x_scale + first_x, m, scales);
-      std::copy_n(y_scale + first_y, n, y_scales);
-      normalise(xs + first_x * x.stride(0), x.stride(0), m, width, T{0}, scales, x_unit);
-      normalise(ys + first_y * y.stride(0), y.stride(0), n, width, T{0}, y_scales, y_unit);
+      scaled_rows(xs + first_x * x.stride(0), x.stride(0), m, width, x_scale + first_x, x_unit);
+      scaled_rows(ys + first_y * y.stride(0), y.stride(0), n, width, y_scale + first_y, y_unit);
       const T* g = gradient + p.offsets[static_cast<size_t>(s)];
       for (int64_t i = 0; i < m * n; ++i) minus[i] = -g[i];
       simd::product<T>({minus, n, 1}, y_unit, length, dx_unit, length, m, width, n, false);
       simd::product<T>({minus, 1, n}, x_unit, length, dy_unit, length, n, width, m, false);
-      through_norm(dx_unit, x_unit, scales, m, width, static_cast<T>(eps), dx + first_x * width);
-      through_norm(dy_unit, y_unit, y_scales, n, width, static_cast<T>(eps), dy + first_y * width);
+      through_norm(dx_unit, x_unit, x_scale + first_x, m, width, static_cast<T>(eps), dx + first_x * width);
+      through_norm(dy_unit, y_unit, y_scale + first_y, n, width, static_cast<T>(eps), dy + first_y * width);
     });
   });
   return result;

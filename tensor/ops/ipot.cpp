@@ -21,9 +21,6 @@ namespace {
 
 constexpr const char* kOp = "ipot";
 constexpr double kSpanOfF32 = 40, kSpanOfF64 = 650;
-// Up to so many elements a sample is solved in f64 whatever its type: it stays in the first-level cache, and the rounding of
-// its rows against each other, which the iterations add up, stays out of the plan.
-constexpr int64_t kSmallSample = 512;
 
 // While alive, results below the smallest normal number are 0 on this thread. The elements of a plan that die out pass
 // through that range, where arithmetic is up to a hundred times slower.
@@ -148,7 +145,7 @@ void solve(const Sample<T>& sample, double beta, int64_t iterations) {
   const double span = (static_cast<double>(*most) - static_cast<double>(*least)) / beta;
   check(!(span > kSpanOfF64), kOp, ": beta ", beta, " is too small for costs from ", *least, " to ", *most,
         "; expected at least ", span * beta / kSpanOfF64);
-  if (std::is_same_v<T, double> || span > kSpanOfF32 || sample.m * sample.n <= kSmallSample)
+  if (std::is_same_v<T, double> || span > kSpanOfF32)
     Solver<T, double>(sample, beta).run(iterations);
   else
     Solver<T, T>(sample, beta).run(iterations);
