@@ -1,11 +1,11 @@
-// Questions to a trained model, answered in batches without recording: does a caption match an image, which words are
-// hidden, where do words look.
+// Pairs of a caption and an image, asked of a pre-trained model in batches without recording: do they match, which words
+// are hidden, where do words look.
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "vilt/heads.h"
+#include "vilt/questions.h"
 
 namespace tessera {
 
@@ -17,11 +17,6 @@ struct TextImage {
 
 // logit(match) - logit(no match) of each pair: above 0 means match; the probability is its sigmoid.
 std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs);
-
-struct WordPrediction {
-  int64_t id = 0;
-  double probability = 0;
-};
 
 // For each pair and each position in positions[pair] (an index into its ids), the `top` most probable ids.
 std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,

@@ -35,28 +35,41 @@ struct ReportArguments {
 };
 int run_report(const ReportArguments& arguments);
 
+// A model and where its files are.
+struct ModelArguments {
+  std::string path;
+  std::string config, vocabulary;  // empty: beside the weights
+  bool partial = false;
+};
+
 struct EvalArguments {
-  std::string model, captions, images, annotations, split = "test", group;
+  ModelArguments model;
+  std::string captions, images, annotations, split = "test", group;
   int64_t limit = 0;  // 0: all
   bool json = false;
 };
 int run_eval(const EvalArguments& arguments);
 
-struct FillArguments {
-  std::string model, image, text;
-  int top = 5;
+// The commands that ask a model: one query from the command line, or many from a file of JSON lines.
+struct QuestionArguments {
+  ModelArguments model;
+  std::vector<std::string> images, texts;  // of the one query
+  std::string jsonl;                       // empty: the one query
+  int64_t top = 0;                         // 0: as many as the command shows
+  int64_t batch = 32;                      // pairs of text and image that are read and run together
+  bool truncate = false, respect_orientation = false, json = false, keep_going = false;
 };
-int run_fill(const FillArguments& arguments);
-
-struct MatchArguments {
-  std::string model, image;
-  std::vector<std::string> captions;
-};
-int run_match(const MatchArguments& arguments);
+int run_answer(const QuestionArguments& arguments);
+int run_fill(const QuestionArguments& arguments);
+int run_match(const QuestionArguments& arguments);
+int run_rank(const QuestionArguments& arguments);
+int run_reason(const QuestionArguments& arguments);
 
 struct AlignArguments {
-  std::string model, image, caption, out, map = "attention";
+  ModelArguments model;
+  std::string image, caption, out, map = "attention";
   int64_t layer = 0;  // counted from 1; 0: the last
+  bool respect_orientation = false;
 };
 int run_align(const AlignArguments& arguments);
 

@@ -1,0 +1,82 @@
+#include "vilt/command/inputs.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "data/patches.h"
+#include "tensor/error.h"
+
+namespace tessera::command {
+namespace {
+
+// The beginning of a text, for a message.
+std::string quoted(const std::string& caption) {
+  constexpr size_t kLongest = 60;
+  if (caption.size() <= kLongest) return "'" + caption + "'";
+  size_t end = kLongest;
+  while (end > 0 && (static_cast<unsigned char>(caption[end]) & 0xC0) == 0x80) --end;  // not within a character
+  return "'" + caption.substr(0, end) + "...'";
+}
+
+}  // namespace
+
+LoadedModel open_model(const ModelArguments& arguments) {
+  LoadOptions options;
+  options.partial = arguments.partial;
+  options.config = arguments.config;
+  options.vocabulary = arguments.vocabulary;
+  options.report = [](const std::string& line) { std::cerr << "note: " << line << '\n'; };
+  return load_model(arguments.path, options);
+}
+
+Picture open_picture(const LoadedModel& model, const std::string& path, bool respect_orientation) {
+  const SampleOptions& options = model.preprocessing;
+  DecodeOptions decoding;
+  decoding.respect_orientation = respect_orientation;
+  Image image = read_image(path, decoding);
+  const bool whole_patches = image.height % options.patch == 0 && image.width % options.patch == 0;
+  check(options.resize || whole_patches, path, ": ", image.width, " x ", image.height,
+        " pixels; this model takes pictures at their own size, so both sides must be multiples of ", options.patch,
+        ": crop or scale it first");
+  Image ready = prepare_image(std::move(image), options, path).image;
+  PatchedImage patched{ready.height / options.patch, ready.width / options.patch,
+                       PatchExtractor(options.patch, options.norm).extract(ready)};
+  return {std::move(ready), std::make_shared<const PatchedImage>(std::move(patched))};
+}
+
+std::vector<int64_t> Words::pieces(int32_t word) const {
+  std::vector<int64_t> out;
+  for (size_t t = 0; t < sequence.size(); ++t)
+    if (sequence.words[t] == word) out.push_back(static_cast<int64_t>(t));
+  return out;
+}
+
+int32_t Words::count() const { return *std::max_element(sequence.words.begin(), sequence.words.end()) + 1; }
+
+std::string Words::spelling(int32_t word) const {
+  const std::vector<int64_t> tokens = pieces(word);
+  const auto first = static_cast<size_t>(tokens.front()), last = static_cast<size_t>(tokens.back());
+  return original.substr(sequence.begin[first], sequence.end[last] - sequence.begin[first]);
+}
+
+Words read_text(const LoadedModel& model, const std::string& caption, const TextOptions& options) {
+  const Encoding pieces = model.vocabulary->encode(caption, {options.special_tokens});
+  const auto most = static_cast<size_t>(model.config.max_position_embeddings);
+  const bool fits = pieces.size() + 2 <= most;
+  check(fits || options.truncate, "the text ", quoted(caption), " has ", pieces.size(),
+        " tokens, and this model takes at most ", most - 2, "; shorten it, or let --truncate cut it");
+  return {model.vocabulary->sequence(pieces, most), caption, fits ? 0 : pieces.size() + 2 - most};
+}
+
+void report_losses(const LoadedModel& model, const Words& words) {
+  for (int32_t w = 0; w < words.count(); ++w) {
+    const int64_t first = words.sequence.ids[static_cast<size_t>(words.pieces(w).front())];
+    const std::string spelling = words.spelling(w);
+    if (first == model.vocabulary->unk_id() && spelling != "[UNK]")
+      std::cerr << "note: '" << spelling << "' cannot be written with this model's vocabulary and counts as [UNK]\n";
+  }
+  if (words.left_out > 0)
+    std::cerr << "note: the last " << words.left_out << " tokens of " << quoted(words.original) << " are left out\n";
+}
+
+}  // namespace tessera::command
