@@ -85,7 +85,7 @@ fails 2 "cut.jpg" match --model run cut.jpg ring
 base64 -d >dot.png <<<iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==
 fails 2 "dot.png: 1 x 1 pixels; this model takes pictures at their own size" match --model run dot.png ring
 fails 2 "CAPTION is required (see vilt match --help)" match --model run "$image"
-fails 2 "the text '' has no words" match --model run "$image" ""
+fails 2 "the text '' has no words" align --model run "$image" "" --out maps
 long=$(printf 'ring %.0s' {1..39})
 fails 2 "has 39 tokens, and this model takes at most 38; shorten it" match --model run "$image" "$long"
 fails 2 "has no [MASK]; write [MASK] for each hidden word piece" fill --model run "$image" "a ring"

@@ -35,11 +35,16 @@ struct ReportArguments {
 };
 int run_report(const ReportArguments& arguments);
 
-// A model and where its files are.
+// How a model is found and read, for the commands that take one in any form.
+struct WeightsArguments {
+  std::string config, vocabulary, labels;  // files; empty: beside the weights
+  int64_t attention_heads = 0;             // 0: as the files say
+  bool partial = false;
+};
+
 struct ModelArguments {
   std::string path;
-  std::string config, vocabulary;  // empty: beside the weights
-  bool partial = false;
+  WeightsArguments weights;
 };
 
 struct EvalArguments {
@@ -54,6 +59,7 @@ int run_eval(const EvalArguments& arguments);
 struct QuestionArguments {
   ModelArguments model;
   std::vector<std::string> images, texts;  // of the one query
+  bool about_images = false;               // one text is held against many images (vilt rank)
   std::string jsonl;                       // empty: the one query
   int64_t top = 0;                         // 0: as many as the command shows
   int64_t batch = 32;                      // pairs of text and image that are read and run together
@@ -72,13 +78,6 @@ struct AlignArguments {
   bool respect_orientation = false;
 };
 int run_align(const AlignArguments& arguments);
-
-// How a model is found and read, for the commands that take one in any form.
-struct WeightsArguments {
-  std::string config, vocabulary, labels;  // files; empty: beside the weights
-  int64_t attention_heads = 0;             // 0: as the files say
-  bool partial = false;
-};
 
 struct ConvertArguments {
   std::string from, to, dtype = "f32", names = "huggingface";

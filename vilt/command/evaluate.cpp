@@ -4,16 +4,16 @@
 #include "data/dataset.h"
 #include "data/samples.h"
 #include "tensor/error.h"
-#include "vilt/load_model.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
+#include "vilt/command/inputs.h"
 #include "vilt/evaluation.h"
 
 namespace tessera::command {
 
 int run_eval(const EvalArguments& arguments) {
   check(arguments.limit >= 0, "--limit is ", arguments.limit, ", expected a number of captions, or 0 for all");
-  const LoadedModel model = load_model(arguments.model);
+  const LoadedModel model = open_model(arguments.model);
   DatasetOptions options;
   options.splits = {arguments.split};
   options.annotations = arguments.annotations;

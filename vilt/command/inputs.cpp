@@ -5,26 +5,11 @@
 
 #include "data/patches.h"
 #include "tensor/error.h"
+#include "vilt/command/weights_options.h"
 
 namespace tessera::command {
-namespace {
-
-// The beginning of a text, for a message.
-std::string quoted(const std::string& caption) {
-  constexpr size_t kLongest = 60;
-  if (caption.size() <= kLongest) return "'" + caption + "'";
-  size_t end = kLongest;
-  while (end > 0 && (static_cast<unsigned char>(caption[end]) & 0xC0) == 0x80) --end;  // not within a character
-  return "'" + caption.substr(0, end) + "...'";
-}
-
-}  // namespace
-
 LoadedModel open_model(const ModelArguments& arguments) {
-  LoadOptions options;
-  options.partial = arguments.partial;
-  options.config = arguments.config;
-  options.vocabulary = arguments.vocabulary;
+  LoadOptions options = load_options(arguments.weights);
   options.report = [](const std::string& line) { std::cerr << "note: " << line << '\n'; };
   return load_model(arguments.path, options);
 }
@@ -32,7 +17,7 @@ LoadedModel open_model(const ModelArguments& arguments) {
 Picture open_picture(const LoadedModel& model, const std::string& path, bool respect_orientation) {
   const SampleOptions& options = model.preprocessing;
   DecodeOptions decoding;
-  decoding.respect_orientation = respect_orientation;
+  decoding.respect_orientation = respect_orientation || options.respect_orientation;
   Image image = read_image(path, decoding);
   const bool whole_patches = image.height % options.patch == 0 && image.width % options.patch == 0;
   check(options.resize || whole_patches, path, ": ", image.width, " x ", image.height,
@@ -42,6 +27,14 @@ Picture open_picture(const LoadedModel& model, const std::string& path, bool res
   PatchedImage patched{ready.height / options.patch, ready.width / options.patch,
                        PatchExtractor(options.patch, options.norm).extract(ready)};
   return {std::move(ready), std::make_shared<const PatchedImage>(std::move(patched))};
+}
+
+std::string quoted(const std::string& caption) {
+  constexpr size_t kLongest = 60;
+  if (caption.size() <= kLongest) return "'" + caption + "'";
+  size_t end = kLongest;
+  while (end > 0 && (static_cast<unsigned char>(caption[end]) & 0xC0) == 0x80) --end;  // not within a character
+  return "'" + caption.substr(0, end) + "...'";
 }
 
 std::vector<int64_t> Words::pieces(int32_t word) const {

@@ -49,8 +49,11 @@ void add_commands(CLI::App& app, Action& action) {
   add_train(app, action);
   add_report(app, action);
   add_eval(app, action);
+  add_answer(app, action);
   add_fill(app, action);
   add_match(app, action);
+  add_rank(app, action);
+  add_reason(app, action);
   add_align(app, action);
   add_convert(app, action);
   add_info(app, action);

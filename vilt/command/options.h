@@ -19,8 +19,11 @@ void add_train(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 // options_questions.cpp
+void add_answer(CLI::App& app, Action& action);
 void add_fill(CLI::App& app, Action& action);
 void add_match(CLI::App& app, Action& action);
+void add_rank(CLI::App& app, Action& action);
+void add_reason(CLI::App& app, Action& action);
 void add_align(CLI::App& app, Action& action);
 // options_model.cpp
 void add_convert(CLI::App& app, Action& action);
@@ -47,10 +50,23 @@ inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::
   return command;
 }
 
-// --model, as every command that uses a model has it.
-inline void add_model(CLI::App* command, std::string& model) {
-  command->add_option("--model", model, "Folder of a run (its newest checkpoint is taken) or of a checkpoint")
+// Where the parts of a model are that its weights do not bring.
+inline void add_weights(CLI::App* command, WeightsArguments& arguments) {
+  command->add_option("--config", arguments.config, "config.json, for weights without one beside them");
+  command->add_option("--vocab", arguments.vocabulary, "vocab.txt, likewise");
+  command->add_option("--labels", arguments.labels,
+                      "The classifier's labels: a JSON list, an object {\"0\": \"label\"}, or one a line");
+  add_count(command, "--attention-heads", arguments.attention_heads,
+            "Number of attention heads, where neither config.json nor the weights say it");
+  command->add_flag("--partial", arguments.partial, "Load what fits and tell what does not");
+}
+
+// --model and what belongs to it, as every command that uses a model has them.
+inline void add_model(CLI::App* command, ModelArguments& arguments) {
+  command->add_option("--model", arguments.path,
+                      "A run (its newest checkpoint is taken), a checkpoint, a Hugging Face directory, or a file of weights")
       ->required();
+  add_weights(command, arguments.weights);
 }
 
 }  // namespace tessera::command

@@ -3,20 +3,6 @@
 
 namespace tessera::command {
 
-namespace {
-
-void add_weights(CLI::App* command, WeightsArguments& arguments) {
-  command->add_option("--config", arguments.config, "config.json, for weights without one beside them");
-  command->add_option("--vocab", arguments.vocabulary, "vocab.txt, likewise");
-  command->add_option("--labels", arguments.labels,
-                      "The classifier's labels: a JSON list, an object {\"0\": \"label\"}, or one a line");
-  add_count(command, "--attention-heads", arguments.attention_heads,
-            "Number of attention heads, where neither config.json nor the weights say it");
-  command->add_flag("--partial", arguments.partial, "Load what fits and tell what does not");
-}
-
-}  // namespace
-
 void add_convert(CLI::App& app, Action& action) {
   CLI::App* command = add_command(app, "convert", "Writes a model in the form that transformers opens",
                                   "vilt convert vilt_200k_mlm_itm.ckpt vilt-mlm --vocab bert-base-uncased/vocab.txt");

@@ -1,0 +1,98 @@
+// `vilt answer`, `vilt fill`, `vilt match`, `vilt rank` and `vilt reason`: a query from the command line, or many from a
+// file.
+#include <filesystem>
+#include <iostream>
+
+#include "tensor/error.h"
+#include "vilt/command/asker.h"
+#include "vilt/command/query_lines.h"
+
+namespace tessera::command {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What is no UTF-8 in a text from the command line becomes U+FFFD.
+void write_line(const Json& row) { std::cout << row.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; }
+
+int ask_one(const LoadedModel& model, const Task& task, const QuestionArguments& arguments) {
+  AskerOptions options{"", static_cast<size_t>(arguments.batch), arguments.truncate, arguments.respect_orientation, true};
+  Asker asker(model, task, options, [&](const Query& asked, const std::vector<Answer>& answers, const std::string& error) {
+    check(error.empty(), error);
+    if (arguments.json)
+      write_line({{"id", asked.id}, {"results", task.results(model, asked, answers)}});
+    else
+      task.print(std::cout, model, asked, answers);
+  });
+  asker.add({0, arguments.images, arguments.texts, arguments.about_images});
+  asker.finish();
+  return 0;
+}
+
+// The first bad query ends everything, once those before it are answered; with --keep-going it is answered with an error.
+int ask_many(const LoadedModel& model, const Task& task, const QuestionArguments& arguments) {
+  const std::filesystem::path file = arguments.jsonl;
+  QueryLines lines(file);
+  QueryProgress progress;
+  int64_t finished = 0, failed = 0;
+  std::deque<std::string> places;  // of the queries that are not finished
+  AskerOptions options{file.parent_path(), static_cast<size_t>(arguments.batch), arguments.truncate,
+                       arguments.respect_orientation, false};
+  Asker asker(model, task, options, [&](const Query& query, const std::vector<Answer>& answers, const std::string& error) {
+    const std::string where = places.front() + ": ";
+    places.pop_front();
+    ++finished;
+    if (error.empty()) {
+      write_line({{"id", query.id}, {"results", task.results(model, query, answers)}});
+      return;
+    }
+    const std::string message = error.starts_with(where) ? error : where + error;
+    if (!arguments.keep_going) {
+      progress.clear();
+      std::cout << std::flush;
+      fail(message);
+    }
+    ++failed;
+    write_line({{"id", query.id}, {"error", message}});
+  });
+  while (auto line = lines.next(task)) {
+    places.push_back(line->where);
+    const int64_t before = finished;
+    if (line->error.empty())
+      asker.add(std::move(line->query));
+    else
+      asker.add_failed(std::move(line->query), line->error);
+    if (finished > before) {
+      std::cout << std::flush;
+      progress.show(finished, lines.share());
+    }
+  }
+  asker.finish();
+  progress.clear();
+  if (asker.cut_texts() > 0)
+    std::cerr << "note: " << asker.cut_texts() << " texts were cut to " << model.config.max_position_embeddings << " tokens\n";
+  if (failed > 0) std::cerr << "vilt: " << failed << " of " << finished << " queries could not be answered\n";
+  return failed > 0 ? 1 : 0;
+}
+
+int ask(const Task& task, const QuestionArguments& arguments) {
+  constexpr int64_t kLargestBatch = 4096;  // of pictures of some megabytes each
+  check(arguments.batch >= 1 && arguments.batch <= kLargestBatch, "--batch is ", arguments.batch, ", expected 1 to ",
+        kLargestBatch);
+  const LoadedModel model = open_model(arguments.model);
+  task.check_model(model);
+  const int status = arguments.jsonl.empty() ? ask_one(model, task, arguments) : ask_many(model, task, arguments);
+  std::cout << std::flush;
+  if (!std::cout.good()) throw std::runtime_error("the answers could not be written to standard output");
+  return status;
+}
+
+}  // namespace
+
+int run_answer(const QuestionArguments& arguments) { return ask(*answer_task(arguments.top), arguments); }
+int run_fill(const QuestionArguments& arguments) { return ask(*fill_task(arguments.top), arguments); }
+int run_match(const QuestionArguments& arguments) { return ask(*match_task(arguments.top), arguments); }
+int run_rank(const QuestionArguments& arguments) { return ask(*rank_task(arguments.top), arguments); }
+int run_reason(const QuestionArguments& arguments) { return ask(*reason_task(arguments.top), arguments); }
+
+}  // namespace tessera::command
