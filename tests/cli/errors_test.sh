@@ -70,12 +70,12 @@ report $? "and named"
 rm bad/images/train/000000.jpg
 fails 2 "the file bad/images/train/000000.jpg" train "${tiny[@]}" "${damaged[@]}"
 
-fails 2 "none: no such directory; expected a checkpoint or a run" match --model none "$image" ring
-fails 2 "neither a model (model.safetensors) nor a run with a checkpoint" match --model data "$image" ring
+fails 2 "none: no such file or directory; expected a model's folder, a run or a file of weights" match --model none "$image" ring
+fails 2 "neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint" match --model data "$image" ring
 cp -r run/checkpoint-4 cut && head -c 1000 run/checkpoint-4/model.safetensors >cut/model.safetensors
 fails 2 "cut/model.safetensors" match --model cut "$image" ring
 cp -r run/checkpoint-4 few && sed -i '$d' few/vocab.txt
-fails 2 "few: vocab.txt has" match --model few "$image" ring
+fails 2 "few/vocab.txt: has" match --model few "$image" ring
 cp -r run/checkpoint-4 text && echo hello >text/config.json
 fails 2 "text/config.json" match --model text "$image" ring
 fails 2 "cannot open none.jpg: No such file or directory" match --model run none.jpg ring
@@ -102,7 +102,7 @@ fails 2 "--limit: 'x' is no whole number from 0 on" "${flags[@]}" --limit x
 fails 2 "no image has the split 'foo'; the file has test (12)" "${flags[@]}" --split foo
 fails 2 "cannot open none.jsonl" "${flags[@]}" --annotations none.jsonl
 
-fails 2 "none: no such file or directory; expected a model's folder or a TOML file" info none
+fails 2 "none: no such file or directory; expected a model's folder, a file of weights or a TOML file" info none
 fails 2 "--grid is '5', expected ROWSxCOLUMNS of patches" info run --grid 5
 fails 2 "--text is 41, expected 2 to 40 tokens" info run --text 41
 fails 2 'no op'\''s name contains "foo"; there are add' gradcheck --op foo

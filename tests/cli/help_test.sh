@@ -2,7 +2,7 @@
 # What the command says about itself.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-commands=(scenes vocab train report eval answer fill match rank reason align info gradcheck)
+commands=(scenes vocab train report eval answer fill match rank reason align convert info gradcheck)
 for command in "${commands[@]}"; do
   call "$command" --help
   # The last paragraph is an example of this very command.

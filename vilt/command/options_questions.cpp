@@ -107,13 +107,14 @@ void add_match(CLI::App& app, Action& action) {
 
 void add_rank(CLI::App& app, Action& action) {
   QuestionCommand command = question(
-      app, "rank", "Orders captions by how well they fit a picture, or pictures by how well they fit a caption",
+      app, "rank",
+      "Orders captions by how well they fit a picture, or pictures by how well they fit a caption",
       "vilt rank --model vilt-b32-finetuned-coco photo.jpg \"a dog on a beach\" \"two cats\"\n"
-      "  vilt rank --model vilt-b32-finetuned-coco --text \"a dog on a beach\" one.jpg two.jpg three.jpg\n"
-      "The score is that of rank_output, where only differences mean something; for a checkpoint that has only a\n"
-      "matching head (itm_score), its log-odds, above 0 where text and picture match.");
+      "  vilt rank --model vilt-b32-finetuned-coco --text \"a dog on a beach\" one.jpg two.jpg three.jpg");
   command.add("IMAGE CAPTION", "JPEG or PNG, and captions, each in quotes; with --text only pictures",
-              "image and texts, or images and text, and id if wanted", "Results that are shown (default: all)");
+              "image and texts, or images and text, and id if wanted",
+              "Results that are shown, best first (default: all). Scores are rank_output's, of which only differences mean "
+              "something; of a checkpoint with a matching head alone (itm_score) its log-odds, above 0 for a match");
   auto caption = std::make_shared<std::string>();
   CLI::Option* text = command.command->add_option("--text", *caption, "The caption that pictures are ranked for");
   command.on_parse(action, run_rank, [caption, text](auto& arguments, const auto& typed, const std::string& see) {
