@@ -23,6 +23,9 @@ struct Case {
 // Runner of one entry of ops/case.safetensors in the directory `ops`.
 Outcome run_op(const std::filesystem::path& directory, const std::string& entry);
 
+// Runner of a directory cli/NAME; `vilt` is the command.
+Outcome run_command_line(const std::filesystem::path& directory, const std::string& vilt);
+
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
 Outcome run_hf_processor(const std::filesystem::path& directory);

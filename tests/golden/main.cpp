@@ -1,4 +1,4 @@
-// golden_tests DIR: runs the golden tests on a directory of reference data. Directories that are not there are ignored.
+// golden_tests DIR [VILT]: runs the golden tests on a directory of reference data. Directories that are not there are ignored.
 #include <cstdio>
 #include <exception>
 #include <set>
@@ -83,13 +83,13 @@ void add_directories(const fs::path& root, std::vector<Case>& cases) {
   }
 }
 
-void add_command_line(const fs::path& root, std::vector<Case>& cases) {
+void add_command_line(const fs::path& root, const std::string& vilt, std::vector<Case>& cases) {
   if (!fs::is_directory(root / "cli")) return;
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(root / "cli"))
     if (entry.is_directory()) names.insert(entry.path().filename().string());
   for (const std::string& name : names)
-    cases.push_back({"cli/" + name, {}, "the command cannot answer the queries of this task yet"});
+    cases.push_back({"cli/" + name, [name, vilt](const fs::path& from) { return run_command_line(from / "cli" / name, vilt); }, ""});
 }
 
 Outcome outcome_of(const Case& one, const fs::path& root) {
@@ -102,11 +102,11 @@ Outcome outcome_of(const Case& one, const fs::path& root) {
 
 }  // namespace
 
-int run_all(const fs::path& root) {
+int run_all(const fs::path& root, const std::string& vilt) {
   std::vector<Case> cases;
   add_ops(root, cases);
   add_directories(root, cases);
-  add_command_line(root, cases);
+  add_command_line(root, vilt, cases);
   int passed = 0, failed = 0;
   for (const Case& one : cases) {
     if (one.run) {
@@ -126,12 +126,12 @@ int run_all(const fs::path& root) {
 }  // namespace tessera::golden
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: golden_tests DIR, a directory of reference data\n");
+  if (argc != 2 && argc != 3) {
+    std::fprintf(stderr, "usage: golden_tests DIR [VILT], a directory of reference data and the command to test\n");
     return 2;
   }
   try {
-    return tessera::golden::run_all(argv[1]);
+    return tessera::golden::run_all(argv[1], argc == 3 ? argv[2] : TESSERA_VILT_COMMAND);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "golden_tests: %s\n", error.what());
     return 1;
