@@ -11,6 +11,8 @@ namespace tessera::ops {
 namespace {
 
 constexpr const char* kOp = "cross_entropy";
+// Probabilities of so few classes are taken in f64: p - 1 of a label that is nearly certain keeps its digits.
+constexpr int64_t kFewClasses = 16;
 
 int64_t check_labels(const Tensor& logits, const Tensor& labels, int64_t ignore_index) {
   check(logits.defined() && logits.dim() == 2, kOp, ": logits are ", describe(logits), ", expected [n, classes]");
@@ -92,6 +94,13 @@ Tensor cross_entropy_backward(double factor, const Tensor& logits_any, const Ten
           for (int64_t c = 0; c < classes; ++c) to[c] = T{0};
           continue;
         }
+        if (classes <= kFewClasses) {
+          for (int64_t c = 0; c < classes; ++c) {
+            const double probability = std::exp(static_cast<double>(row[c]) - norm[i]);
+            to[c] = static_cast<T>(factor * (c == label[i] ? probability - 1 : probability));
+          }
+          continue;
+        }
         const T high = static_cast<T>(norm[i]), low = static_cast<T>(norm[i] - static_cast<double>(high));
         for (int64_t c = 0; c < classes; ++c) to[c] = scale * vmath::exp((row[c] - high) - low);
         to[label[i]] -= scale;
@@ -138,10 +147,12 @@ Tensor bce_with_logits_backward(double factor, const Tensor& logits_any, const T
   Tensor gradient = Tensor::empty_like(logits);
   dispatch_floating("bce_with_logits", logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    const T *x = logits.data<T>(), *t = targets.data<T>(), scale = static_cast<T>(factor);
+    const T *x = logits.data<T>(), *t = targets.data<T>();
     T* dx = gradient.mutable_data<T>();
+    // In f64: σ - t cancels, and there are few of these.
     parallel_for(logits.numel(), 4096, [=](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) dx[i] = scale * (vmath::sigmoid(x[i]) - t[i]);
+      for (int64_t i = begin; i < end; ++i)
+        dx[i] = static_cast<T>(factor * (vmath::sigmoid(static_cast<double>(x[i])) - static_cast<double>(t[i])));
     });
   });
   return gradient;
