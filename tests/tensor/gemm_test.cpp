@@ -96,6 +96,36 @@ TEST_CASE_TEMPLATE("gemm: all transposes, odd sizes, gaps between rows", T, floa
       }
 }
 
+// Above what is multiplied in f64.
+TEST_CASE("gemm: the BLAS's f32 products, all transposes, odd sizes, gaps between rows") {
+  for (const bool ta : {false, true})
+    for (const bool tb : {false, true})
+      for (const int64_t gap : {int64_t{0}, int64_t{3}}) {
+        check_product<float>(131, 67, 123, ta, tb, 0.5f, 0.0f, gap);
+        check_product<float>(1049, 33, 35, ta, tb, 1.0f, 1.0f, gap);
+      }
+}
+
+TEST_CASE("gemm: a small f32 product is the f64 product, rounded once") {
+  for (const bool ta : {false, true})
+    for (const bool tb : {false, true}) {
+      Problem<float> run(17, 19, 333, ta, tb, 0.75f, -0.5f, 2);
+      const std::vector<float> before = run.c;
+      gemm(run.g);
+      for (int64_t i = 0; i < run.g.m; ++i)
+        for (int64_t j = 0; j < run.g.n; ++j) {
+          double sum = 0;
+          for (int64_t l = 0; l < run.g.k; ++l)
+            sum += static_cast<double>(run.a[static_cast<size_t>(ta ? l * run.g.lda + i : i * run.g.lda + l)]) *
+                   static_cast<double>(run.b[static_cast<size_t>(tb ? j * run.g.ldb + l : l * run.g.ldb + j)]);
+          const auto at = static_cast<size_t>(i * run.g.ldc + j);
+          const double exact = 0.75 * sum - 0.5 * static_cast<double>(before[at]);
+          // Half a unit of the result's last place; sums of f32 terms miss this by a factor of ten.
+          CHECK(std::fabs(static_cast<double>(run.c[at]) - exact) <= 0.51 * 1.2e-7 * std::fabs(exact) + 1e-14);
+        }
+    }
+}
+
 TEST_CASE("gemm: products that are cut by rows, by columns and in depth") {
   const GemmPlan by_rows = plan_gemm(1021, 67, 63);
   CHECK(by_rows.rows < 1021);
