@@ -94,6 +94,16 @@ cat stdout stderr >output
 [[ $status -eq 0 && ! -s stderr ]] && grep -q '^{"id":0,"results"' stdout
 report $? "queries from a pipe"
 
+# Progress is for terminals.
+if [[ -x $(command -v script) ]]; then
+  script -qec "'$vilt' answer --model vqa --jsonl vqa/queries.jsonl --batch 4 >answers" terminal >/dev/null </dev/null
+  cp terminal output
+  [[ $(wc -l <answers) -eq $(wc -l <vqa/queries.jsonl) ]] && grep -qE '[0-9]+ queries, [0-9.]+ a second, [0-9]+ s left' terminal
+  report $? "progress on a terminal"
+else
+  echo "skipped: progress on a terminal (there is no command script)"
+fi
+
 # Bad queries.
 {
   query 1 vqa

@@ -57,6 +57,21 @@ report $? "match prints one probability per caption"
 succeeds "match: a word outside the vocabulary is told" "ring" match --model run "$image" "a ☃ ring"
 grep -qF "note: '☃' cannot be written" stderr
 report $? "by a note on stderr"
+call match --model run "$image" "a red ring" "a blue ring" --json
+[[ $status -eq 0 && ! -s stderr ]] &&
+  grep -qE '^\{"id":0,"results":\[\{"text":"a red ring","index":0,"logit":[-.e0-9]+,"probability":[.e0-9-]+\},\{"text":"a blue ring","index":1,' stdout
+report $? "match --json"
+many=$(cat stdout)
+echo "{\"image\": \"$PWD/$image\", \"texts\": [\"a red ring\", \"a blue ring\"]}" >queries.jsonl
+echo "{\"id\": \"one\", \"image\": \"$PWD/$image\", \"text\": \"a red ring\"}" >>queries.jsonl
+call match --model run --jsonl queries.jsonl
+[[ $status -eq 0 && $(wc -l <stdout) -eq 2 && $(head -n 1 stdout | grep -o '"text":"[^"]*","index":.,"logit":[^.]*\....' ) == "$(grep -o '"text":"[^"]*","index":.,"logit":[^.]*\....' <<<"$many")" ]]
+report $? "match --jsonl, texts and text"
+succeeds "match: an empty caption" "  " match --model run "$image" ""
+call rank --model run "$image" "a red ring" "a blue ring" "a green disc"
+[[ $status -eq 0 && $(wc -l <stdout) -eq 3 && $(sort -rg stdout) == "$(cat stdout)" ]] &&
+  grep -qF "note: there is no rank_output; scores are the log-odds of the matching head (itm_score), above 0 for a match" stderr
+report $? "rank by the matching head says so"
 succeeds "align" "maps/03-ring.png" align --model run "$image" "a turquoise ring" --out maps
 [[ $(find maps -name '*.png' | wc -l) -eq 3 && $(head -c 4 maps/02-turquoise.png | tail -c 3) == PNG ]]
 report $? "align writes one PNG per word, words of several pieces once"

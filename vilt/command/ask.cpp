@@ -81,6 +81,7 @@ int ask(const Task& task, const QuestionArguments& arguments) {
         kLargestBatch);
   const LoadedModel model = open_model(arguments.model);
   task.check_model(model);
+  if (const std::string remark = task.remark(model); !remark.empty()) std::cerr << "note: " << remark << '\n';
   const int status = arguments.jsonl.empty() ? ask_one(model, task, arguments) : ask_many(model, task, arguments);
   std::cout << std::flush;
   if (!std::cout.good()) throw std::runtime_error("the answers could not be written to standard output");

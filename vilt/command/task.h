@@ -37,6 +37,8 @@ class Task {
 
   // Throws an error that says what the checkpoint can do if it lacks the head.
   virtual void check_model(const LoadedModel& model) const = 0;
+  // What should be known about the answers of this checkpoint, for stderr; mostly nothing.
+  virtual std::string remark(const LoadedModel&) const { return {}; }
   // The fields of a line, without the id.
   virtual Query read(const JsonFields& fields) const = 0;
   // Throws if there is a wrong number of images.

@@ -206,6 +206,10 @@ class RankTask : public Task {
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.rank || model.config.heads.matching, model, "rank head and no matching head");
   }
+  std::string remark(const LoadedModel& model) const override {
+    if (model.config.heads.rank) return {};
+    return "there is no rank_output; scores are the log-odds of the matching head (itm_score), above 0 for a match";
+  }
   Query read(const JsonFields& fields) const override {
     if (!fields.has("images")) return {{}, {fields.string("image")}, strings(fields, "texts")};
     check(!fields.has("image") && !fields.has("texts"), fields.where(),
