@@ -30,7 +30,7 @@ const Known kDirectories[] = {
     {"vilt_retrieval", run_vilt_retrieval, ""},
     {"vilt_nlvr2", run_vilt_nlvr2, ""},
     {"mpp", run_mpp, ""},
-    {"torch_files", nullptr, "PyTorch's pickled checkpoints cannot be read yet"},
+    {"torch_files", run_torch_files, ""},
     {"data/wordpiece", run_wordpiece, ""},
     {"data/wordpiece_train", run_wordpiece_train, ""},
     {"data/whole_word_mask", run_whole_word_mask, ""},
