@@ -196,6 +196,7 @@ fails 2 "IMAGE is required (see vilt rank --help)" rank --model retrieval --text
 fails 2 "two IMAGEs and a STATEMENT are required, only 2 given (see vilt reason --help)" reason --model nlvr2 nlvr2/0.png cat
 fails 2 "3 images, and this checkpoint's classifier looks at 2" reason --model nlvr2 nlvr2/{0,1,2}.png cat
 fails 2 "--jsonl brings the queries; 'vqa/0.png' is one too many" answer --model vqa vqa/0.png --jsonl vqa/queries.jsonl
+fails 2 "--jsonl excludes --text" rank --model retrieval --text cat --jsonl retrieval/queries.jsonl
 fails 2 "--keep-going needs --jsonl" answer --model vqa vqa/0.png cat --keep-going
 fails 2 "--batch is 0, expected 1 to 4096" answer --model vqa --jsonl vqa/queries.jsonl --batch 0
 fails 2 "--top is 0, expected at least 1" answer --model vqa vqa/0.png cat --top 0

@@ -41,7 +41,10 @@ void add_commands(CLI::App& app, Action& action) {
       "  vilt scenes --kind scenes-quick --out runs/data/scenes-quick\n"
       "  vilt vocab --kind scenes-quick --captions runs/data/scenes-quick/dataset.json \\\n"
       "      --out runs/data/scenes-quick/vocab.txt\n"
-      "  vilt train configs/scenes-quick.toml");
+      "  vilt train configs/scenes-quick.toml\n"
+      "With a published checkpoint:\n"
+      "  vilt info vilt-b32-finetuned-vqa\n"
+      "  vilt answer --model vilt-b32-finetuned-vqa photo.jpg \"how many dogs are there?\"");
   app.set_version_flag("--version", std::string("vilt (tessera) ") + TESSERA_VERSION);
   app.require_subcommand(0, 1);
   add_scenes(app, action);

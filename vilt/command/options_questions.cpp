@@ -117,6 +117,7 @@ void add_rank(CLI::App& app, Action& action) {
               "something; of a checkpoint with a matching head alone (itm_score) its log-odds, above 0 for a match");
   auto caption = std::make_shared<std::string>();
   CLI::Option* text = command.command->add_option("--text", *caption, "The caption that pictures are ranked for");
+  text->excludes("--jsonl");
   command.on_parse(action, run_rank, [caption, text](auto& arguments, const auto& typed, const std::string& see) {
     if (text->count() == 0) return image_and_captions(arguments, typed, see);
     check(!typed.empty(), "IMAGE is required", see);
