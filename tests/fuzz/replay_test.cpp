@@ -27,6 +27,7 @@ const Target kTargets[] = {
     {"pickle", fuzz::pickle},
     {"png", fuzz::png},
     {"preprocessing", fuzz::preprocessing},
+    {"query", fuzz::query},
     {"safetensors", fuzz::safetensors},
     {"settings", fuzz::settings},
     {"shard_index", fuzz::shard_index},

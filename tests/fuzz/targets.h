@@ -25,6 +25,7 @@ void orientation(Bytes bytes);    // the TIFF block of EXIF
 void pickle(Bytes bytes);
 void png(Bytes bytes);
 void preprocessing(Bytes bytes);  // preprocessor_config.json
+void query(Bytes bytes);          // a line of a file of queries
 void safetensors(Bytes bytes);
 void settings(Bytes bytes);       // TOML
 void torch_file(Bytes bytes);     // the pickle of a torch file, with storages beside it

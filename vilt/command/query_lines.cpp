@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdio>
 
-#include "data/strict_json.h"
 #include "tensor/error.h"
 
 namespace tessera::command {
@@ -15,18 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kLongestLine = size_t{64} << 20;  // a million captions or so
-
-void read_fields(const std::string& line, const Task& task, QueryLine& out) {
-  const nlohmann::json object = parse_strict_json(line, out.where);
-  const JsonFields fields(object, out.where);
-  if (const auto id = object.find("id"); id != object.end()) {
-    check(id->is_primitive(), out.where, ": field 'id' is ", described_type(*id), ", expected a number or a string");
-    out.query.id = *id;
-  }
-  Query query = task.read(fields);
-  query.id = std::move(out.query.id);
-  out.query = std::move(query);
-}
 
 }  // namespace
 
@@ -58,15 +45,8 @@ std::optional<QueryLine> QueryLines::next(const Task& task) {
   do {
     if (!read_line(line)) return {};
   } while (line.find_first_not_of(" \t\r") == std::string::npos);
-  QueryLine out;
-  out.where = text(file_.string(), ", line ", lines_);
-  out.query.id = lines_ - 1;
-  try {
-    read_fields(line, task, out);
-  } catch (const Error& error) {
-    out.error = error.what();
-  }
-  return out;
+  return read_query_line(line, text(file_.string(), ", line ", lines_), lines_ - 1,
+                         [&](const JsonFields& fields) { return task.read(fields); });
 }
 
 double QueryLines::share() const {

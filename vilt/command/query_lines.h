@@ -12,12 +12,6 @@
 
 namespace tessera::command {
 
-struct QueryLine {
-  Query query;        // with its id even where the rest cannot be read, if the line has one
-  std::string where;  // "queries.jsonl, line 3"
-  std::string error;  // empty: the query is good
-};
-
 class QueryLines {
  public:
   explicit QueryLines(const std::filesystem::path& file);

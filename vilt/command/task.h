@@ -8,18 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "data/strict_json.h"
 #include "vilt/command/inputs.h"
+#include "vilt/command/query.h"
 #include "vilt/questions.h"
 
 namespace tessera::command {
-
-// One query: one question for each pair of a text and an image, or a single one about all images.
-struct Query {
-  nlohmann::ordered_json id;
-  std::vector<std::string> images, texts;  // as they were given
-  bool about_images = false;               // one text, many images: results are images
-};
 
 // What the model says to one question; each command fills its part.
 struct Answer {

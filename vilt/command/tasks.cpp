@@ -41,17 +41,6 @@ void require_head(bool exists, const LoadedModel& model, const std::string& what
   check(exists, model.directory.string(), ": no ", what, "; this checkpoint has ", described_heads(model.config));
 }
 
-std::vector<std::string> strings(const JsonFields& fields, const char* name) {
-  std::vector<std::string> out;
-  for (const nlohmann::json& entry : fields.array(name)) {
-    check(entry.is_string(), fields.where(), ": entry ", out.size(), " of '", name, "' is ", described_type(entry),
-          ", expected a string");
-    out.push_back(entry.get<std::string>());
-  }
-  check(!out.empty(), fields.where(), ": field '", name, "' is empty");
-  return out;
-}
-
 // Places of the values, largest first; of equal ones the first.
 std::vector<size_t> descending(const std::vector<Answer>& answers) {
   std::vector<size_t> order(answers.size());
@@ -94,7 +83,7 @@ class AnswerTask : public ClassifierTask {
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.classifier && model.config.num_images == 1, model, "classifier over one image");
   }
-  Query read(const JsonFields& fields) const override { return {{}, {fields.string("image")}, {fields.string("text")}}; }
+  Query read(const JsonFields& fields) const override { return read_image_and_text(fields); }
 
  private:
   int64_t standard() const override { return kShown; }
@@ -106,7 +95,7 @@ class ReasonTask : public ClassifierTask {
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.classifier && model.config.num_images > 1, model, "classifier over several images");
   }
-  Query read(const JsonFields& fields) const override { return {{}, strings(fields, "images"), {fields.string("text")}}; }
+  Query read(const JsonFields& fields) const override { return read_images_and_text(fields); }
   void check_images(const LoadedModel& model, const Query& query) const override {
     const auto expected = static_cast<size_t>(model.config.num_images);
     check(query.images.size() == expected, query.images.size(), query.images.size() == 1 ? " image" : " images",
@@ -124,7 +113,7 @@ class FillTask : public Task {
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.masked_words, model, "head for masked words");
   }
-  Query read(const JsonFields& fields) const override { return {{}, {fields.string("image")}, {fields.string("text")}}; }
+  Query read(const JsonFields& fields) const override { return read_image_and_text(fields); }
   bool special_tokens() const override { return true; }
   void check_text(const LoadedModel& model, const Words& words) const override {
     const auto& ids = words.sequence.ids;
@@ -177,11 +166,7 @@ class MatchTask : public Task {
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.matching, model, "matching head");
   }
-  Query read(const JsonFields& fields) const override {
-    check(!fields.has("text") || !fields.has("texts"), fields.where(), ": both 'text' and 'texts'");
-    return {{}, {fields.string("image")},
-            fields.has("texts") ? strings(fields, "texts") : std::vector<std::string>{fields.string("text")}};
-  }
+  Query read(const JsonFields& fields) const override { return read_image_and_texts(fields); }
   std::vector<Answer> answer(const LoadedModel& model, std::span<const Question> questions) const override {
     const std::vector<double> scores = match_scores(*model.model, questions);
     std::vector<Answer> out(scores.size());
@@ -210,12 +195,7 @@ class RankTask : public Task {
     if (model.config.heads.rank) return {};
     return "there is no rank_output; scores are the log-odds of the matching head (itm_score), above 0 for a match";
   }
-  Query read(const JsonFields& fields) const override {
-    if (!fields.has("images")) return {{}, {fields.string("image")}, strings(fields, "texts")};
-    check(!fields.has("image") && !fields.has("texts"), fields.where(),
-          ": expected either 'image' and 'texts', or 'images' and 'text'");
-    return {{}, strings(fields, "images"), {fields.string("text")}, true};
-  }
+  Query read(const JsonFields& fields) const override { return read_ranking(fields); }
   std::vector<Answer> answer(const LoadedModel& model, std::span<const Question> questions) const override {
     const std::vector<double> scores = rank_scores(*model.model, questions);
     std::vector<Answer> out(scores.size());
