@@ -52,6 +52,7 @@ struct ZipArchive::Archive {
 
   void open(zip_source_t* made, ZipError& error) {
     std::unique_ptr<zip_source_t, FreeSource> source(made);
+    check(bytes > 0, path, ": is empty");  // libzip takes it for an archive without members
     check(source != nullptr, path, ": cannot read: ", error.words());
     zip.reset(zip_open_from_source(source.get(), ZIP_RDONLY, error.get()));
     check(zip != nullptr || !error.not_an_archive(), path, ": not a zip archive, or cut short");
