@@ -62,6 +62,7 @@ class Pickle {
   std::string global_name(Id id) const;
 
  private:
+  friend class PickleMachine;
   friend class PickleReader;
   struct Range {
     uint32_t first, count;

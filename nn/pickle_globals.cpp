@@ -61,8 +61,9 @@ constexpr Name kHarmless[] = {
 };
 
 constexpr std::string_view kBuiltinTypes[] = {
-    "bool",   "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int",    "list",
-    "object", "range",     "set",   "slice",   "str",  "tuple", "long",      "unicode", "xrange",  // the last three: protocol 2
+    "bool", "bytearray", "bytes", "complex", "dict",  "float", "frozenset", "int", "list", "object", "range", "set", "slice",
+    "str",  "tuple",
+    "long", "unicode",   "xrange",  // in protocol 2
 };
 
 // These would read a pickle inside the pickle.

@@ -202,10 +202,14 @@ Tensor TorchTensors::read_storage(const StorageType& type, const std::string& ke
 const TorchTensors::Loaded& TorchTensors::storage(Id id, const std::string& entry) {
   using Conversion = StorageType::Conversion;
   static const std::map<std::string, StorageType, std::less<>> kTypes = {
-      {"torch.FloatStorage", {Conversion::none, 4, DType::f32}},  {"torch.DoubleStorage", {Conversion::none, 8, DType::f64}},
-      {"torch.HalfStorage", {Conversion::half, 2, DType::f32}},   {"torch.BFloat16Storage", {Conversion::none, 2, DType::bf16}},
-      {"torch.LongStorage", {Conversion::none, 8, DType::i64}},   {"torch.IntStorage", {Conversion::int32, 4, DType::i64}},
-      {"torch.ByteStorage", {Conversion::none, 1, DType::u8}},    {"torch.BoolStorage", {Conversion::boolean, 1, DType::u8}},
+      {"torch.FloatStorage", {Conversion::none, 4, DType::f32}},
+      {"torch.DoubleStorage", {Conversion::none, 8, DType::f64}},
+      {"torch.HalfStorage", {Conversion::half, 2, DType::f32}},
+      {"torch.BFloat16Storage", {Conversion::none, 2, DType::bf16}},
+      {"torch.LongStorage", {Conversion::none, 8, DType::i64}},
+      {"torch.IntStorage", {Conversion::int32, 4, DType::i64}},
+      {"torch.ByteStorage", {Conversion::none, 1, DType::u8}},
+      {"torch.BoolStorage", {Conversion::boolean, 1, DType::u8}},
   };
   constexpr size_t kMaxKeyBytes = 64;  // torch's are decimal numbers
   if (pickle_.kind(id) != Kind::persistent) refuse(entry, "has ", describe(pickle_, id), " as its storage");

@@ -96,15 +96,15 @@ TEST_CASE("pickle: containers") {
   CHECK(described("N(0") == "None");            // POP of a mark
   CHECK(described("N(NN1") == "None");          // POP_MARK
 
-  const Pickle pickle = parse(program(dict(pickled("a") + pickled(1) + pickled("b") + pickled(2) + pickled("a") + pickled(3))));
+  const std::string items = pickled("a") + pickled(1) + pickled("b") + pickled(2) + pickled("a") + pickled(3);
+  const Pickle pickle = parse(program(dict(items)));
   CHECK(pickle.integer(pickle.find(pickle.root(), "a")) == 3);  // a later one of two equal keys counts
   CHECK(pickle.integer(pickle.find(pickle.root(), "b")) == 2);
   CHECK(pickle.find(pickle.root(), "c") == Pickle::kNoId);
 }
 
 TEST_CASE("pickle: the memo shares values") {
-  const std::string three[] = {"q\x05", "r" + little_endian(5, 4), ""};
-  for (const std::string& put : {three[0], three[1]}) {
+  for (const std::string& put : {std::string("q\x05"), "r" + little_endian(5, 4)}) {
     const Pickle pickle = parse(program("]" + put + "h\x05\x86"));
     CHECK(pickle.children(pickle.root())[0] == pickle.children(pickle.root())[1]);
   }
