@@ -150,7 +150,7 @@ class PickleMachine {
   Pickle pickle_;
   size_t position_ = 0, at_ = 0;  // of the next byte; of the opcode
   std::vector<Id> stack_, above_, memo_;
-  std::vector<size_t> marks_;  // heights of the stack
+  std::vector<uint32_t> marks_;  // heights of the stack
 };
 
 }  // namespace tessera

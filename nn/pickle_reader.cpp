@@ -50,7 +50,7 @@ class PickleReader : private PickleMachine {
         require(length <= size() - position_, "a frame of ", length, " bytes, ", size() - position_, " are left");
         return true;
       }
-      case '(': marks_.push_back(stack_.size()); return true;
+      case '(': marks_.push_back(static_cast<uint32_t>(stack_.size())); return true;
       case '0':  // POP takes a mark if that is what was pushed last
         if (!marks_.empty() && marks_.back() == stack_.size()) {
           marks_.pop_back();
