@@ -18,8 +18,9 @@ struct Question {
 };
 
 // Calls body(batch, hidden [tokens, hidden], first question) for one batch of questions after the other, in order. A
-// question with n images is n sequences with the same text, image i with modality i + 1. Images that are the same object
-// are embedded once per batch. A batch has at most 64 sequences and `max_tokens` tokens, or is a single question.
+// question with n images is n sequences with the same text, image i with modality i + 1. Images that are the same
+// object are embedded once per batch. A batch has at most 64 sequences and `max_tokens` tokens, or is a single
+// question.
 using BatchBody = std::function<void(const PackedBatch& batch, const Variable& hidden, size_t first)>;
 void for_each_batch(const ViltWithHeads& model, std::span<const Question> questions, const BatchBody& body,
                     Observations* observations = nullptr, int64_t max_tokens = 8192);
@@ -32,7 +33,8 @@ struct LabelScore {
 // The `top` best labels of each question (0: all), best first. With one image several labels may be right (VQA), so
 // that a probability is the logit's sigmoid; with several it is their softmax. Needs the classifier, and as many images
 // as it looks at.
-std::vector<std::vector<LabelScore>> classify(const ViltWithHeads& model, std::span<const Question> questions, int64_t top);
+std::vector<std::vector<LabelScore>> classify(const ViltWithHeads& model, std::span<const Question> questions,
+                                              int64_t top);
 
 // logit(match) - logit(no match) of each question, by the matching head: above 0 means match; the probability is its
 // sigmoid.

@@ -59,12 +59,13 @@ json subject(json result) {
 
 double rank_value(const json& result) { return result.at(result.contains("logit") ? "logit" : "score"); }
 
-// Compares lists in which the best comes first; neighbours that are closer than the tolerance may change places, and the
-// last with one that was cut off.
+// Compares lists in which the best comes first; neighbours that are closer than the tolerance may change places, and
+// the last with one that was cut off.
 class Comparison {
  public:
   void compare(const json& got, const json& expected, const std::string& where) {
-    check(got.is_array() && got.size() == expected.size(), where, ": ", got.size(), " results, expected ", expected.size());
+    check(got.is_array() && got.size() == expected.size(), where, ": ", got.size(), " results, expected ",
+          expected.size());
     for (size_t k = 0; k < expected.size(); ++k) {
       const std::string place = text(where, ", result ", k);
       check_fields(got[k], expected[k], place);
@@ -99,10 +100,11 @@ class Comparison {
     }
     if (about == subject(expected[k])) return;
     for (size_t j = 0; j < k; ++j) check(subject(got[j]) != about, where, ": ", about.dump(), " for the second time");
-    const auto same = std::find_if(expected.begin(), expected.end(), [&](const json& one) { return subject(one) == about; });
+    const auto is_same = [&](const json& one) { return subject(one) == about; };
+    const auto same = std::find_if(expected.begin(), expected.end(), is_same);
     const json& partner = same != expected.end() ? *same : expected.back();
-    check(std::abs(rank_value(partner) - rank_value(expected[k])) <= kTolerance, where, ": ", about.dump(), ", expected ",
-          subject(expected[k]).dump());
+    const double distance = std::abs(rank_value(partner) - rank_value(expected[k]));
+    check(distance <= kTolerance, where, ": ", about.dump(), ", expected ", subject(expected[k]).dump());
   }
 
   double worst_ = 0;
@@ -114,7 +116,8 @@ class Comparison {
 Outcome run_command_line(const fs::path& directory, const std::string& vilt) {
   const std::vector<json> queries = read_json_lines(directory / "queries.jsonl");
   const std::vector<json> expected = read_json_lines(directory / "expected.jsonl");
-  check(!queries.empty() && queries.size() == expected.size(), queries.size(), " queries, ", expected.size(), " answers");
+  check(!queries.empty() && queries.size() == expected.size(), queries.size(), " queries, ", expected.size(),
+        " answers");
   check(fs::exists(vilt), vilt, ": no such command; build it first");
   const std::string command = command_for(queries[0], expected[0]);
   const std::vector<json> rows = rows_of(quoted(vilt) + " " + command + " --model " + quoted(directory.string()) +

@@ -48,7 +48,8 @@ std::vector<int64_t> words(int64_t length) {
 
 // Texts of 0 to 12 words, pictures of 1 to 15 patches, some of them shared.
 std::vector<Question> mixed(size_t images) {
-  const std::vector<std::shared_ptr<const PatchedImage>> pictures = {picture(1, 1, 1), picture(3, 5, 2), picture(2, 2, 3)};
+  const std::vector<std::shared_ptr<const PatchedImage>> pictures = {picture(1, 1, 1), picture(3, 5, 2),
+                                                                     picture(2, 2, 3)};
   std::vector<Question> out;
   for (size_t i = 0; i < 80; ++i) {
     out.push_back({words(static_cast<int64_t>(i % 13)), {}});
@@ -63,7 +64,8 @@ constexpr double kRounding = 1e-5;
 }  // namespace
 
 TEST_CASE("Answers do not depend on what else is asked") {
-  const Checkpoint one({.masked_words = true, .matching = true, .classifier = true, .rank = true}), two({.classifier = true}, 2);
+  const Checkpoint one({.masked_words = true, .matching = true, .classifier = true, .rank = true});
+  const Checkpoint two({.classifier = true}, 2);
   const std::vector<Question> single = mixed(1), pairs = mixed(2);
   const auto labels = classify(*one.model, single, 0), statements = classify(*two.model, pairs, 0);
   const auto matches = match_scores(*one.model, single), ranks = rank_scores(*one.model, single);
@@ -118,7 +120,8 @@ TEST_CASE("Probabilities: sigmoids for one image, a softmax for a pair; the best
   const std::span single(about_one), pairs(about_two);
   const auto answers = classify(*one.model, single.first(1), 3)[0];
   REQUIRE(answers.size() == 3);
-  for (const LabelScore& answer : answers) CHECK(answer.probability == doctest::Approx(1 / (1 + std::exp(-answer.logit))));
+  for (const LabelScore& answer : answers)
+    CHECK(answer.probability == doctest::Approx(1 / (1 + std::exp(-answer.logit))));
   CHECK(answers[0].logit >= answers[1].logit);
   CHECK(answers[1].logit >= answers[2].logit);
   double total = 0;

@@ -1,5 +1,5 @@
-// `vilt answer`, `vilt fill`, `vilt match`, `vilt rank` and `vilt reason`: a query from the command line, or many from a
-// file.
+// `vilt answer`, `vilt fill`, `vilt match`, `vilt rank` and `vilt reason`: a query from the command line, or many from
+// a file.
 #include <filesystem>
 #include <iostream>
 
@@ -15,9 +15,18 @@ using Json = nlohmann::ordered_json;
 // What is no UTF-8 in a text from the command line becomes U+FFFD.
 void write_line(const Json& row) { std::cout << row.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; }
 
+AskerOptions asker_options(const QuestionArguments& arguments) {
+  AskerOptions options;
+  options.batch = static_cast<size_t>(arguments.batch);
+  options.truncate = arguments.truncate;
+  options.respect_orientation = arguments.respect_orientation;
+  return options;
+}
+
 int ask_one(const LoadedModel& model, const Task& task, const QuestionArguments& arguments) {
-  AskerOptions options{"", static_cast<size_t>(arguments.batch), arguments.truncate, arguments.respect_orientation, true};
-  Asker asker(model, task, options, [&](const Query& asked, const std::vector<Answer>& answers, const std::string& error) {
+  AskerOptions options = asker_options(arguments);
+  options.tell_losses = true;
+  Asker asker(model, task, options, [&](const Query& asked, const Answers& answers, const std::string& error) {
     check(error.empty(), error);
     if (arguments.json)
       write_line({{"id", asked.id}, {"results", task.results(model, asked, answers)}});
@@ -29,16 +38,16 @@ int ask_one(const LoadedModel& model, const Task& task, const QuestionArguments&
   return 0;
 }
 
-// The first bad query ends everything, once those before it are answered; with --keep-going it is answered with an error.
+// The first bad query ends everything, once those before it are answered; with --keep-going its row holds the error.
 int ask_many(const LoadedModel& model, const Task& task, const QuestionArguments& arguments) {
   const std::filesystem::path file = arguments.jsonl;
   QueryLines lines(file);
   QueryProgress progress;
   int64_t finished = 0, failed = 0;
   std::deque<std::string> places;  // of the queries that are not finished
-  AskerOptions options{file.parent_path(), static_cast<size_t>(arguments.batch), arguments.truncate,
-                       arguments.respect_orientation, false};
-  Asker asker(model, task, options, [&](const Query& query, const std::vector<Answer>& answers, const std::string& error) {
+  AskerOptions options = asker_options(arguments);
+  options.folder = file.parent_path();
+  Asker asker(model, task, options, [&](const Query& query, const Answers& answers, const std::string& error) {
     const std::string where = places.front() + ": ";
     places.pop_front();
     ++finished;
@@ -70,7 +79,8 @@ int ask_many(const LoadedModel& model, const Task& task, const QuestionArguments
   asker.finish();
   progress.clear();
   if (asker.cut_texts() > 0)
-    std::cerr << "note: " << asker.cut_texts() << " texts were cut to " << model.config.max_position_embeddings << " tokens\n";
+    std::cerr << "note: " << asker.cut_texts() << " texts were cut to " << model.config.max_position_embeddings
+              << " tokens\n";
   if (failed > 0) std::cerr << "vilt: " << failed << " of " << finished << " queries could not be answered\n";
   return failed > 0 ? 1 : 0;
 }

@@ -103,7 +103,7 @@ void Asker::run() {
     questions.push_back({request.ids, {}});
     for (const std::string& name : request.images) questions.back().images.push_back(images_.at(name));
   }
-  const std::vector<Answer> answers = task_.answer(model_, questions);
+  const Answers answers = task_.answer(model_, questions);
   for (size_t i = 0; i < answers.size(); ++i) {
     Pending& query = *requests_[i].query;
     query.answers[requests_[i].index] = answers[i];

@@ -1,5 +1,5 @@
-// Answers a stream of queries in batches: pictures are decoded on all threads, at most one batch of them is in memory, and
-// answers come in the order of the queries.
+// Answers a stream of queries in batches: pictures are decoded on all threads, at most one batch of them is in memory,
+// and answers come in the order of the queries.
 #pragma once
 
 #include <deque>
@@ -25,7 +25,7 @@ class Asker {
  public:
   // Is called once for each query; `error` is empty if there are answers.
   using Finished =
-      std::function<void(const Query& query, const std::vector<Answer>& answers, const std::string& error)>;
+      std::function<void(const Query& query, const Answers& answers, const std::string& error)>;
 
   // Model and task must outlive the asker.
   Asker(const LoadedModel& model, const Task& task, const AskerOptions& options, Finished finished);
@@ -40,7 +40,7 @@ class Asker {
  private:
   struct Pending {
     Query query;
-    std::vector<Answer> answers;
+    Answers answers;
     size_t open = 0;  // questions without an answer
     std::string error;
   };

@@ -10,8 +10,8 @@ using Run = int (*)(const QuestionArguments&);
 // Takes back the blank of arguments_of (main.cpp).
 std::string as_typed(const std::string& text) { return text.starts_with(" [") ? text.substr(1) : text; }
 
-// What all of them take. Pictures and texts stand in `typed`, in the order of the line; `arrange` puts them in their places
-// and says what is missing. `fields`: those of a line of JSON.
+// What all of them take. Pictures and texts stand in `typed`, in the order of the line; `arrange` puts them in their
+// places and says what is missing. `fields`: those of a line of JSON.
 struct QuestionCommand {
   CLI::App* command;
   std::shared_ptr<QuestionArguments> arguments = std::make_shared<QuestionArguments>();

@@ -15,7 +15,8 @@ namespace tessera::command {
 class QueryLines {
  public:
   explicit QueryLines(const std::filesystem::path& file);
-  // The next query, nothing at the end. Lines of blanks are skipped. Without an id a query gets its line's number, from 0.
+  // The next query, nothing at the end. Lines of blanks are skipped. Without an id a query gets its line's number, from
+  // 0.
   std::optional<QueryLine> next(const Task& task);
   // The share of the file that has been read; 0 if its size is not known (a pipe).
   double share() const;

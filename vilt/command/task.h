@@ -1,5 +1,5 @@
-// The commands that ask a model, seen alike: how a query's fields become questions, which head answers them, and how the
-// answers are written.
+// The commands that ask a model, seen alike: how a query's fields become questions, which head answers them, and how
+// the answers are written.
 #pragma once
 
 #include <memory>
@@ -23,6 +23,8 @@ struct Answer {
   std::vector<int64_t> ids;                        // fill: the text
 };
 
+using Answers = std::vector<Answer>;  // of one query, question by question
+
 class Task {
  public:
   explicit Task(int64_t top) : top_(top) {}  // 0: as many results as the command shows
@@ -40,12 +42,11 @@ class Task {
   virtual void check_text(const LoadedModel&, const Words&) const {}
   virtual bool special_tokens() const { return false; }  // "[MASK]" in a text is the token
   virtual bool together() const { return false; }        // all images are one question
-  virtual std::vector<Answer> answer(const LoadedModel& model, std::span<const Question> questions) const = 0;
+  virtual Answers answer(const LoadedModel& model, std::span<const Question> questions) const = 0;
   virtual nlohmann::ordered_json results(const LoadedModel& model, const Query& query,
-                                         const std::vector<Answer>& answers) const = 0;
+                                         const Answers& answers) const = 0;
   // The same for people.
-  virtual void print(std::ostream& out, const LoadedModel& model, const Query& query,
-                     const std::vector<Answer>& answers) const = 0;
+  virtual void print(std::ostream& out, const LoadedModel& model, const Query& query, const Answers& answers) const = 0;
 
  protected:
   // How many results are shown; 0: all.

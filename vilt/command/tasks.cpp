@@ -42,7 +42,7 @@ void require_head(bool exists, const LoadedModel& model, const std::string& what
 }
 
 // Places of the values, largest first; of equal ones the first.
-std::vector<size_t> descending(const std::vector<Answer>& answers) {
+std::vector<size_t> descending(const Answers& answers) {
   std::vector<size_t> order(answers.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return answers[a].score > answers[b].score; });
@@ -53,19 +53,19 @@ std::vector<size_t> descending(const std::vector<Answer>& answers) {
 class ClassifierTask : public Task {
  public:
   using Task::Task;
-  std::vector<Answer> answer(const LoadedModel& model, std::span<const Question> questions) const override {
-    std::vector<Answer> out(questions.size());
+  Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
+    Answers out(questions.size());
     const auto labels = classify(*model.model, questions, top_or(standard()));
     for (size_t i = 0; i < labels.size(); ++i) out[i].labels = labels[i];
     return out;
   }
-  Json results(const LoadedModel& model, const Query&, const std::vector<Answer>& answers) const override {
+  Json results(const LoadedModel& model, const Query&, const Answers& answers) const override {
     Json out = Json::array();
     for (const LabelScore& score : answers[0].labels)
       out.push_back({{"label", name(model, score)}, {"logit", score.logit}, {"probability", score.probability}});
     return out;
   }
-  void print(std::ostream& out, const LoadedModel& model, const Query&, const std::vector<Answer>& answers) const override {
+  void print(std::ostream& out, const LoadedModel& model, const Query&, const Answers& answers) const override {
     for (const LabelScore& score : answers[0].labels)
       out << fixed(score.probability, 3) << "  " << name(model, score) << '\n';
   }
@@ -122,13 +122,13 @@ class FillTask : public Task {
     check(has_mask, "the text ", quoted(words.original), " has no [MASK]; write [MASK] for each hidden word piece");
   }
 
-  std::vector<Answer> answer(const LoadedModel& model, std::span<const Question> questions) const override {
+  Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
     std::vector<std::vector<int64_t>> masks(questions.size());
     for (size_t q = 0; q < questions.size(); ++q)
       for (size_t t = 0; t < questions[q].ids.size(); ++t)
         if (questions[q].ids[t] == model.vocabulary->mask_id()) masks[q].push_back(static_cast<int64_t>(t));
     const auto words = predict_words(*model.model, questions, masks, top_or(kShown));
-    std::vector<Answer> out(questions.size());
+    Answers out(questions.size());
     for (size_t q = 0; q < questions.size(); ++q) {
       out[q].masks = masks[q];
       out[q].words = words[q];
@@ -136,18 +136,19 @@ class FillTask : public Task {
     }
     return out;
   }
-  Json results(const LoadedModel& model, const Query&, const std::vector<Answer>& answers) const override {
+  Json results(const LoadedModel& model, const Query&, const Answers& answers) const override {
     Json out = Json::array();
     for (size_t m = 0; m < answers[0].masks.size(); ++m) {
       Json tokens = Json::array();
       for (const WordPrediction& word : answers[0].words[m])
-        tokens.push_back({{"token", model.vocabulary->token(word.id)}, {"logit", word.logit}, {"probability", word.probability}});
+        tokens.push_back(
+            {{"token", model.vocabulary->token(word.id)}, {"logit", word.logit}, {"probability", word.probability}});
       out.push_back({{"position", answers[0].masks[m]}, {"tokens", std::move(tokens)}});
     }
     return out;
   }
   // The most probable words, and the text with the best of each.
-  void print(std::ostream& out, const LoadedModel& model, const Query&, const std::vector<Answer>& answers) const override {
+  void print(std::ostream& out, const LoadedModel& model, const Query&, const Answers& answers) const override {
     std::vector<int64_t> filled = answers[0].ids;
     for (size_t m = 0; m < answers[0].masks.size(); ++m) {
       out << "[MASK] " << m + 1 << ":";
@@ -167,21 +168,24 @@ class MatchTask : public Task {
     require_head(model.config.heads.matching, model, "matching head");
   }
   Query read(const JsonFields& fields) const override { return read_image_and_texts(fields); }
-  std::vector<Answer> answer(const LoadedModel& model, std::span<const Question> questions) const override {
+  Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
     const std::vector<double> scores = match_scores(*model.model, questions);
-    std::vector<Answer> out(scores.size());
+    Answers out(scores.size());
     for (size_t i = 0; i < scores.size(); ++i) out[i].score = scores[i];
     return out;
   }
   // In the order of the captions: each is a question of its own.
-  Json results(const LoadedModel&, const Query& query, const std::vector<Answer>& answers) const override {
+  Json results(const LoadedModel&, const Query& query, const Answers& answers) const override {
     Json out = Json::array();
-    for (size_t i = 0; i < answers.size(); ++i)
-      out.push_back({{"text", query.texts[i]}, {"index", i}, {"logit", answers[i].score}, {"probability", sigmoid(answers[i].score)}});
+    for (size_t i = 0; i < answers.size(); ++i) {
+      const double logit = answers[i].score;
+      out.push_back({{"text", query.texts[i]}, {"index", i}, {"logit", logit}, {"probability", sigmoid(logit)}});
+    }
     return out;
   }
-  void print(std::ostream& out, const LoadedModel&, const Query& query, const std::vector<Answer>& answers) const override {
-    for (size_t i = 0; i < answers.size(); ++i) out << fixed(sigmoid(answers[i].score), 3) << "  " << query.texts[i] << '\n';
+  void print(std::ostream& out, const LoadedModel&, const Query& query, const Answers& answers) const override {
+    for (size_t i = 0; i < answers.size(); ++i)
+      out << fixed(sigmoid(answers[i].score), 3) << "  " << query.texts[i] << '\n';
   }
 };
 
@@ -196,26 +200,29 @@ class RankTask : public Task {
     return "there is no rank_output; scores are the log-odds of the matching head (itm_score), above 0 for a match";
   }
   Query read(const JsonFields& fields) const override { return read_ranking(fields); }
-  std::vector<Answer> answer(const LoadedModel& model, std::span<const Question> questions) const override {
+  Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
     const std::vector<double> scores = rank_scores(*model.model, questions);
-    std::vector<Answer> out(scores.size());
+    Answers out(scores.size());
     for (size_t i = 0; i < scores.size(); ++i) out[i].score = scores[i];
     return out;
   }
-  Json results(const LoadedModel&, const Query& query, const std::vector<Answer>& answers) const override {
+  Json results(const LoadedModel&, const Query& query, const Answers& answers) const override {
     Json out = Json::array();
+    const char* kind = query.about_images ? "image" : "text";
     for (const size_t i : best(answers))
-      out.push_back({{query.about_images ? "image" : "text", name(query, i)}, {"index", i}, {"score", answers[i].score}});
+      out.push_back({{kind, name(query, i)}, {"index", i}, {"score", answers[i].score}});
     return out;
   }
-  void print(std::ostream& out, const LoadedModel&, const Query& query, const std::vector<Answer>& answers) const override {
+  void print(std::ostream& out, const LoadedModel&, const Query& query, const Answers& answers) const override {
     for (const size_t i : best(answers))
       out << std::setw(9) << fixed(answers[i].score, 4) << "  " << name(query, i) << '\n';
   }
 
  private:
-  static const std::string& name(const Query& query, size_t i) { return query.about_images ? query.images[i] : query.texts[i]; }
-  std::vector<size_t> best(const std::vector<Answer>& answers) const {
+  static const std::string& name(const Query& query, size_t i) {
+    return query.about_images ? query.images[i] : query.texts[i];
+  }
+  std::vector<size_t> best(const Answers& answers) const {
     std::vector<size_t> order = descending(answers);
     if (top_or(0) > 0) order.resize(std::min(order.size(), static_cast<size_t>(top_or(0))));
     return order;
