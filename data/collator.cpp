@@ -161,7 +161,8 @@ void Collator::mask_sequence(BatchBuilder& builder, int sequence, Random& random
   const PatchMasking masking = mask_patches(layout.patches, options_.patch_masking, random);
   for (const int64_t place : masking.targets) {
     rows.push_back(layout.first_patch_row() + place);
-    for (const int64_t level : mean_colour(builder.patch(sequence, place), source_.options().norm)) colours.push_back(level);
+    const auto levels = mean_colour(builder.patch(sequence, place), source_.options().norm);
+    colours.insert(colours.end(), levels.begin(), levels.end());
   }
   builder.replace_patches(sequence, masking.replaced);
 }

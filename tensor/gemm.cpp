@@ -208,7 +208,8 @@ bool worth_exactness(const Gemm<double>&) { return false; }
 // op(x) [rows, columns], in f64.
 void widen(const float* x, int64_t ld, bool transpose, int64_t rows, int64_t columns, double* out) {
   for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < columns; ++j) out[i * columns + j] = static_cast<double>(transpose ? x[j * ld + i] : x[i * ld + j]);
+    for (int64_t j = 0; j < columns; ++j)
+      out[i * columns + j] = static_cast<double>(transpose ? x[j * ld + i] : x[i * ld + j]);
 }
 
 void exact_product(const Gemm<float>& g) {

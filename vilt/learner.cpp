@@ -159,7 +159,8 @@ void Learner::add_micro_batch(const PretrainBatch& batch, const LossDivisors& di
     const Tensor colours = batch.objectives.target_colours;
     report.mpp_loss += out.mpp.value().item<double>();
     report.colours += colours.numel();
-    report.colours_correct += count_correct(out.mpp_logits.value().view({colours.numel(), 256}), colours.view({colours.numel()}));
+    const Tensor logits = out.mpp_logits.value().view({colours.numel(), 256});
+    report.colours_correct += count_correct(logits, colours.view({colours.numel()}));
   }
   out.total.backward();
 }

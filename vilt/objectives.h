@@ -6,9 +6,11 @@
 //         + w_mpp · Σ cross-entropy of the colours of masked patches / (3 · masked patches)
 //
 // The last, masked patch prediction, is off by default (ViLT's authors tried it and left it out); the model needs the head
-// for it, the batch a pass for it. Masked words, pairs and masked patches are counted over the whole step, so that micro-batches are invisible: k of b pairs give the
-// sums, and the gradients, of one of k·b. The optimal-transport plan of the word-patch alignment is a constant in
-// backward: a gradient check of the whole loss has to freeze it (tests/vilt/objectives_test.cpp).
+// for it, the batch a pass for it.
+//
+// Masked words, pairs and masked patches are counted over the whole step, so that micro-batches are invisible: k of b
+// pairs give the sums, and the gradients, of one of k·b. The optimal-transport plan of the word-patch alignment is a
+// constant in backward: a gradient check of the whole loss has to freeze it (tests/vilt/objectives_test.cpp).
 #pragma once
 
 #include <vector>

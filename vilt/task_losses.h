@@ -1,5 +1,5 @@
-// Losses of fine-tuning, and of masked patches. Each is a sum over the samples of a micro-batch divided by `samples`, those of the whole step, so
-// that micro-batches are invisible.
+// Losses of fine-tuning, and of masked patches. Each is a sum over the samples of a micro-batch divided by `samples`, those
+// of the whole step, so that micro-batches are invisible.
 #pragma once
 
 #include "autograd/functions.h"

@@ -43,7 +43,8 @@ Targets compare_labels(Comparison& comparison, const SafeTensors& file) {
       const auto colour = mean_colour(std::span(patches.patches).subspan(static_cast<size_t>(raster) * size, size), {});
       for (size_t c = 0; c < 3; ++c) {
         all[static_cast<size_t>((image * places + place) * 3) + c] = colour[c];
-        if (chosen[static_cast<size_t>(place)] == 1) labels[static_cast<size_t>((image * rows + 1 + raster) * 3) + c] = colour[c];
+        if (chosen[static_cast<size_t>(place)] == 1)
+          labels[static_cast<size_t>((image * rows + 1 + raster) * 3) + c] = colour[c];
       }
       if (chosen[static_cast<size_t>(place)] == 0) continue;
       targets.rows.push_back(image * rows + 1 + raster);

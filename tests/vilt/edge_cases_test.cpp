@@ -58,7 +58,8 @@ TEST_CASE("Grids larger than the table, odd tables and any aspect ratio: positio
     const Settings settings = all_heads(side);
     const TinyModel tiny(settings, DType::f64);
     const auto table = tests::values_of(tiny.model.vilt.position_embeddings.value());
-    for (const auto& [rows, columns] : {std::pair(9, 13), std::pair(1, 20), std::pair(40, 1), std::pair(1, 1), std::pair(2, 7)}) {
+    for (const auto& [rows, columns] :
+         {std::pair(9, 13), std::pair(1, 20), std::pair(40, 1), std::pair(1, 1), std::pair(2, 7)}) {
       BatchBuilder builder(768, static_cast<int>(side));
       builder.add_image(random_image(rows, columns));
       builder.add_sequence(std::vector<int64_t>{2, 7, 3}, 0);
@@ -69,7 +70,9 @@ TEST_CASE("Grids larger than the table, odd tables and any aspect ratio: positio
           interpolate_rows(tiny.model.vilt.position_embeddings, packed.position_index, packed.position_weight).value());
       for (int i = 0; i < rows; ++i)
         for (int j = 0; j < columns; ++j) {
-          const auto at = [&](int k, int count) { return count > 1 ? static_cast<double>(k * (side - 1)) / (count - 1) : 0.0; };
+          const auto at = [&](int k, int count) {
+            return count > 1 ? static_cast<double>(k * (side - 1)) / (count - 1) : 0.0;
+          };
           const auto expected = interpolated(table, static_cast<int>(side), at(i, rows), at(j, columns));
           const auto first = got.begin() + (i * columns + j) * 16;
           CHECK(tests::relative_difference({first, first + 16}, expected, 1) < 1e-14);
@@ -90,7 +93,8 @@ TEST_CASE("A caption of no word goes through every head, and is as good alone as
   builder.add_sequence(std::vector<int64_t>{2, 3}, 1);
   const PackedBatch among = builder.finish();
   const Variable a = tiny.model.vilt(alone, {}), b = tiny.model.vilt(among, {});
-  const Tensor row_a = Tensor::from(std::vector<int64_t>{0}), row_b = Tensor::from(std::vector<int64_t>{among.sequences[1].begin});
+  const Tensor row_a = Tensor::from(std::vector<int64_t>{0});
+  const Tensor row_b = Tensor::from(std::vector<int64_t>{among.sequences[1].begin});
   const auto same = [&](const Variable& x, const Variable& y) {
     CHECK(all_finite(x));
     CHECK(tests::relative_difference(tests::values_of(x.value()), tests::values_of(y.value())) < 1e-12);
@@ -102,7 +106,8 @@ TEST_CASE("A caption of no word goes through every head, and is as good alone as
   const Tensor patch_a = Tensor::from(std::vector<int64_t>{alone.sequences[0].first_patch_row()});
   const Tensor patch_b = Tensor::from(std::vector<int64_t>{among.sequences[1].first_patch_row()});
   same(tiny.model.masked_patch_logits(a, patch_a), tiny.model.masked_patch_logits(b, patch_b));
-  CHECK(tiny.model.masked_word_logits(a, Tensor::from(std::vector<int64_t>{})).shape() == Shape{0, settings.model.vocab_size});
+  const Tensor no_row = Tensor::from(std::vector<int64_t>{});
+  CHECK(tiny.model.masked_word_logits(a, no_row).shape() == Shape{0, settings.model.vocab_size});
 }
 
 TEST_CASE("Transport of no words: no cost, an empty plan, distance 0, and gradients of the others only") {
@@ -125,7 +130,8 @@ TEST_CASE("A step whose captions have no word at all: nothing is masked, the ali
   builder.add_image(random_image(1, 1));
   PretrainBatch batch;
   std::vector<int64_t> rows;
-  for (const int image : {0, 1}) rows.push_back(builder.sequence(builder.add_sequence(std::vector<int64_t>{2, 3}, image)).begin);
+  for (const int image : {0, 1})
+    rows.push_back(builder.sequence(builder.add_sequence(std::vector<int64_t>{2, 3}, image)).begin);
   batch.packed = builder.finish();
   batch.objectives.masked_rows = batch.objectives.masked_labels = Tensor::from(std::vector<int64_t>{});
   batch.objectives.pair_rows = Tensor::from(rows);

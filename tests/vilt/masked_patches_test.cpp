@@ -140,7 +140,8 @@ TEST_CASE("A hidden patch keeps its position") {
     const auto patch = static_cast<size_t>(replaced[static_cast<size_t>(gather[row] - first)]);
     for (size_t c = 0; c < 16; ++c) {
       double expected = token[c] + modality[16 + c];
-      for (size_t k = 0; k < 4; ++k) expected += weight[4 * patch + k] * table[static_cast<size_t>(index[4 * patch + k]) * 16 + c];
+      for (size_t k = 4 * patch; k < 4 * patch + 4; ++k)
+        expected += weight[k] * table[static_cast<size_t>(index[k]) * 16 + c];
       CHECK(embedded[row * 16 + c] == doctest::Approx(expected).epsilon(1e-12));
     }
     ++compared;
@@ -247,7 +248,8 @@ TEST_CASE("The equation, and what does not fit, say so") {
   const TinyModel without(tiny_settings(), DType::f32);
   CHECK(tests::error_of([&] { without.model.vilt(step[0].packed, {}); }) ==
         "vilt: the batch hides patches, but the model has no mask token");
-  CHECK(tests::error_of([&] { without.model.masked_patch_logits(Variable(Tensor::zeros({3, 16})), Tensor::from(std::vector<int64_t>{0})); }) ==
+  const Tensor row = Tensor::from(std::vector<int64_t>{0});
+  CHECK(tests::error_of([&] { without.model.masked_patch_logits(Variable(Tensor::zeros({3, 16})), row); }) ==
         "the model has no head for masked patches (mpp_score)");
   CHECK(tests::error_of([&] { patch_loss(Variable(Tensor::zeros({0, 768})), Tensor::zeros({0, 3}, DType::i64), 0); }) ==
         "patch_loss: a step of 0 samples");
