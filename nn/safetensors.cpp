@@ -162,6 +162,7 @@ SafeTensors read(Source& source, uint64_t size, const std::string& path) {
   for (const auto& [name, entry] : header.entries) {
     source.seek(8 + length + entry.begin);
     out.tensors.emplace(name, read_tensor(source, entry, name, path));
+    if (entry.dtype == "F16" || entry.dtype == "I32" || entry.dtype == "BOOL") out.converted.emplace(name, entry.dtype);
   }
   return out;
 }

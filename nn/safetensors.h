@@ -25,6 +25,7 @@ using NamedTensors = std::map<std::string, Tensor>;
 struct SafeTensors {
   NamedTensors tensors;
   std::map<std::string, std::string> metadata;
+  std::map<std::string, std::string> converted;  // tensors of another type in the file → that type, as it spells it
   std::string path;  // for messages
 
   // An error that names the file, the tensor and the tensors that there are.

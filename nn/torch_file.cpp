@@ -89,6 +89,7 @@ class Reader {
     const Id state = inner == Pickle::kNoId ? root : inner;
     check(pickle_.kind(state) == Kind::dict, path_, ": 'state_dict' is ", describe(pickle_, state), ", expected a dict");
     read_state_dict(state);
+    file_.converted = tensors_.converted();
     check(!file_.tensors.empty(), path_, ": holds no tensors", keys_of(state));
     if (state != root) describe_outside(root, state);
     return std::move(file_);

@@ -24,6 +24,7 @@ struct TorchFile {
   // The state dict's tensors, contiguous; those of one storage may share memory. Types: float, double, bfloat16, int64 and
   // uint8 are read as they are; half becomes f32, int32 becomes i64, bool becomes u8 (0 or 1).
   NamedTensors tensors;
+  std::map<std::string, std::string> converted;  // tensors of another type in the file → its storage ("HalfStorage")
   std::map<std::string, std::string> ignored;  // other entries of the state dict → what they are ("list of 2")
   std::map<std::string, std::string> beside;   // entries beside "state_dict" → what they are; empty for a bare state dict
   std::map<std::string, int64_t> placeholders;  // "module.name" outside the state dict → how often it is used

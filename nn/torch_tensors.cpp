@@ -222,6 +222,7 @@ const TorchTensors::Loaded& TorchTensors::storage(Id id, const std::string& entr
   const std::string type_name = pickle_.global_name(parts[1]);
   const auto type = kTypes.find(type_name);
   if (type == kTypes.end()) refuse(entry, "is of ", type_name, ", which is not supported");
+  if (type->second.conversion != Conversion::none) converted_[entry] = type_name.substr(type_name.find('.') + 1);
   const std::string key(pickle_.text(parts[2]));
   const int64_t elements = count_of(parts[4], "storage size", entry);
 

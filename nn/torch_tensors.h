@@ -21,6 +21,9 @@ class TorchTensors {
   // The tensor, contiguous; `entry` is its name, for messages. A storage is read once.
   Tensor load(Pickle::Id id, const std::string& entry);
 
+  // Entries loaded so far whose storage has a type that became another → that type ("HalfStorage").
+  const std::map<std::string, std::string>& converted() const { return converted_; }
+
  private:
   struct Call;
   struct Layout;
@@ -47,7 +50,8 @@ class TorchTensors {
   const Pickle& pickle_;
   const ZipArchive& archive_;
   const std::string folder_;
-  std::map<std::string, Loaded> storages_;  // by key
+  std::map<std::string, Loaded> storages_;         // by key
+  std::map<std::string, std::string> converted_;  // entry → the type of its storage, where ours is another
   uint64_t storage_bytes_ = 0, copied_bytes_ = 0;
 };
 

@@ -41,11 +41,13 @@ void read_one(const fs::path& path, StateDict& tensors, Weights& out) {
   if (!is_torch(path)) {
     SafeTensors file = load_safetensors(path.string());
     tensors = std::move(file.tensors);
+    out.converted.merge(file.converted);
     if (const auto heads = heads_in(file.metadata, "num_heads")) out.attention_heads = heads;  // of write_authors
     return;
   }
   TorchFile file = load_torch_file(path.string());
   tensors = std::move(file.tensors);
+  out.converted.merge(file.converted);
   for (std::string& line : file.report()) out.notes.push_back(std::move(line));
   for (const char* key : {"num_heads", "config.num_heads"})
     if (const auto heads = heads_in(file.settings, key)) out.attention_heads = heads;

@@ -22,6 +22,7 @@ struct Weights {
   std::string source;  // the file or index, for messages
   std::string format;  // "safetensors", "safetensors, 3 shards", "torch"
   StateDict raw;       // as the file names them
+  std::map<std::string, std::string> converted;  // of these, those of another type in the file → that type
   NamedState state;    // under our names
   std::vector<std::string> notes;  // what was left out, accepted or assumed
   // Where the file says it: in a Lightning file's settings, in the metadata of a file of ours.

@@ -11,6 +11,7 @@ report $? "what is missing to use it is told"
 succeeds "with the number of heads it is a model" "heads: masked words (vilt fill), matching (vilt match)" \
   info "$golden/torch_files/official.ckpt" --attention-heads 4
 succeeds "tensors of a file that is no ViLT" "transposed f32 [6, 4]" info "$golden/torch_files/shared_storage.bin" --tensors
+succeeds "types that the reader converts are named" "f32 from HalfStorage" info "$golden/torch_files/half.bin"
 fails 2 "posix.system" info "$golden/torch_files/bad/global_os_system.bin"
 [[ ! -e executed ]]
 report $? "nothing of a hostile file is run"

@@ -55,12 +55,12 @@ void print_tensors(const Weights& weights, bool all) {
   };
   std::map<std::string, Kind> kinds;
   for (const auto& [name, tensor] : weights.raw) {
-    Kind& kind = kinds[text(tensor.dtype())];
+    const auto other = weights.converted.find(name);
+    Kind& kind = kinds[other == weights.converted.end() ? text(tensor.dtype()) : text(tensor.dtype(), " from ", other->second)];
     ++kind.tensors;
     kind.elements += tensor.numel();
   }
-  std::cout << weights.source << ": " << weights.format << ", "
-            << name_of(weights.state.naming) << '\n';
+  std::cout << weights.source << ": " << weights.format << ", " << name_of(weights.state.naming) << '\n';
   for (const auto& [type, kind] : kinds)
     line(type, with_thousands(kind.elements), text("elements in ", kind.tensors, kind.tensors == 1 ? " tensor" : " tensors"));
   if (all)
