@@ -157,7 +157,7 @@ class Reader {
     for (size_t i = 0; i < items.size(); i += 2)
       if (items[i + 1] != state) file_.beside[name_of_key(items[i])] = describe(pickle_, items[i + 1]);
     const Id settings = pickle_.find(root, "hyper_parameters");
-    if (settings != Pickle::kNoId && pickle_.kind(settings) == Kind::dict) read_settings(settings);
+    if (settings != Pickle::kNoId) read_settings(settings);
     count_placeholders();
   }
 
@@ -178,7 +178,8 @@ class Reader {
         file_.placeholders[pickle_.global_name(id)] += uses[id];
   }
 
-  // The scalars of a dict, or of an object of a class that extends dict, and of those inside it.
+  // The scalars of a dict, of an object of a class that extends dict, or of an object's attributes (argparse.Namespace),
+  // and of those inside it.
   void read_settings(Id from) {
     constexpr int kMaxDepth = 4;
     struct Place {
@@ -186,21 +187,25 @@ class Reader {
       std::string path;
       int depth;
     };
-    std::vector<Place> places{{from, "", 0}};  // a bounded number, so that long paths cannot take memory
-    std::set<Id> seen{from};                   // each once, so that a large one that is used often cannot take time
+    std::vector<Place> places;  // a bounded number, so that long paths cannot take memory
+    std::set<Id> seen;          // each once, so that a large one that is used often cannot take time
+    const auto visit = [&](Id id, const std::string& path, int depth) {
+      const bool is_place = pickle_.kind(id) == Kind::dict || pickle_.kind(id) == Kind::object;
+      if (is_place && depth <= kMaxDepth && places.size() < kMaxSettings && seen.insert(id).second)
+        places.push_back({id, path, depth});
+    };
+    visit(from, "", 0);
     for (size_t at = 0; at < places.size(); ++at) {
       const Place place = places[at];
       const auto items = pickle_.children(place.id);
       const size_t first = pickle_.kind(place.id) == Kind::object ? 2 : 0;  // after callee and arguments
+      if (items.size() == first + 1) visit(items[first], place.path, place.depth + 1);  // attributes
       for (size_t i = first; i + 1 < items.size(); i += 2) {
         if (!is_short_text(items[i])) continue;
-        const std::string path = place.path + (at == 0 ? "" : ".") + std::string(pickle_.text(items[i]));
+        const std::string path = place.path + (place.path.empty() ? "" : ".") + std::string(pickle_.text(items[i]));
         const std::string value = scalar(items[i + 1]);
         if (!value.empty() && file_.settings.size() < kMaxSettings) file_.settings[path] = value;
-        const Kind kind = pickle_.kind(items[i + 1]);
-        if ((kind == Kind::dict || kind == Kind::object) && place.depth < kMaxDepth && places.size() < kMaxSettings &&
-            seen.insert(items[i + 1]).second)
-          places.push_back({items[i + 1], path, place.depth + 1});
+        visit(items[i + 1], path, place.depth + 1);
       }
     }
   }

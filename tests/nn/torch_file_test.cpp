@@ -116,6 +116,17 @@ TEST_CASE("torch: a Lightning file") {
                                                             {"config.losses.itm", "1"}});
 }
 
+TEST_CASE("torch: settings in an object, by its items or its attributes") {
+  const std::string config = dict(entry("config", dict(entry("num_heads", pickled(12)))));
+  const std::string items = call("pytorch_lightning.utilities.parsing", "AttributeDict", "") + config.substr(1);
+  const std::string attributes = call("argparse", "Namespace", "") + config + "b";
+  for (const std::string& settings : {config, items, attributes}) {
+    const TorchFile file = load(
+        program(dict(entry("state_dict", dict(entry("x", kTensor))) + entry("hyper_parameters", settings))), kSix);
+    CHECK(file.settings == std::map<std::string, std::string>{{"config.num_heads", "12"}});
+  }
+}
+
 TEST_CASE("torch: names are errors inside the state dict, and everywhere if they are strange") {
   const std::string size = call("torch", "Size", counts({1}));
   const auto inside = [&](const std::string& value) {
