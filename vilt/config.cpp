@@ -171,7 +171,8 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
 }
 
 std::vector<std::string> labels_of_json(const std::string& object, const std::string& origin) {
-  return read_labels(parse_strict_json(object, origin), origin);
+  const json root = parse_strict_json(object, origin);
+  return read_labels(root.is_object() && root.contains("id2label") ? root["id2label"] : root, origin);
 }
 
 ModelConfig ModelConfig::from_file(const std::filesystem::path& path) {

@@ -35,6 +35,8 @@ ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, We
                                  weights.state.naming == Naming::authors ? "the authors' code" : "Hugging Face's code"));
   } else {
     config = adapt(ModelConfig::from_file(path), weights);
+    check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, path.string(), ": has ",
+          config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads, " are given");
   }
   if (!options.labels.empty()) {
     check(config.heads.classifier, weights.source, ": labels are given, but the model has no classifier");

@@ -44,7 +44,8 @@ LoadedModel load_model(Weights weights, const std::filesystem::path& place, cons
 // Where the weights are: `path` itself, or the newest checkpoint of a run.
 std::filesystem::path find_weights(const std::filesystem::path& path);
 
-// Labels by class: a JSON array of strings, a JSON object {"0": label, …}, or a text file with one label a line.
+// Labels by class: a JSON array of strings, a JSON object {"0": label, …} or one that has such a table as "id2label"
+// (config.json), or a text file with one label a line.
 std::vector<std::string> read_labels(const std::filesystem::path& path);
 
 }  // namespace tessera

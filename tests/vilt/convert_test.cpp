@@ -20,7 +20,7 @@ const fs::path kGolden = TESSERA_GOLDEN_DIR;
 LoadedModel load(const fs::path& path) {
   LoadOptions options;
   options.needs_vocabulary = false;
-  options.attention_heads = 4;
+  if (path.extension() == ".ckpt") options.attention_heads = 4;  // nothing says it
   return load_model(path, options);
 }
 

@@ -149,6 +149,7 @@ TEST_CASE("Lists of labels in each form") {
   const std::vector<std::string> two = {"no", "yes, it is"};
   CHECK(read(R"(["no", "yes, it is"])") == two);
   CHECK(read(R"({"1": "yes, it is", "0": "no"})") == two);
+  CHECK(read(R"({"model_type": "vilt", "id2label": {"0": "no", "1": "yes, it is"}})") == two);
   CHECK(read("no\r\nyes, it is\r\n") == two);
   CHECK(lacking(error_of([&] { read(R"(["no", 3])"); }), {"labels: label 1 is a number, expected a string"}) == "");
   CHECK(lacking(error_of([&] { read(R"({"0": "no", "2": "yes"})"); }), {"labels: there are 2 labels, but none for class 1"}) == "");
@@ -175,6 +176,8 @@ TEST_CASE("What is not beside the weights is asked for") {
                                     "assumed: no preprocessor_config.json; the shorter side of pictures becomes 64 pixels"}) == "");
   checkpoint.options.config = checkpoint.path() / "other.json";
   CHECK(values(checkpoint.load(), kPooler) == derived);
+  checkpoint.options.attention_heads = 8;
+  CHECK(lacking(checkpoint.error(), {"other.json: has 4 attention heads (num_attention_heads), 8 are given"}) == "");
 }
 
 TEST_CASE("A file of weights is as good as its folder") {

@@ -55,7 +55,8 @@ inline void add_weights(CLI::App* command, WeightsArguments& arguments) {
   command->add_option("--config", arguments.config, "config.json, for weights without one beside them");
   command->add_option("--vocab", arguments.vocabulary, "vocab.txt, likewise");
   command->add_option("--labels", arguments.labels,
-                      "The classifier's labels: a JSON list, an object {\"0\": \"label\"}, or one a line");
+                      "The classifier's labels: a JSON list, an object {\"0\": \"label\"}, a config.json with "
+                      "id2label, or one a line");
   add_count(command, "--attention-heads", arguments.attention_heads,
             "Number of attention heads, where neither config.json nor the weights say it");
   command->add_flag("--partial", arguments.partial, "Load what fits and tell what does not");
