@@ -140,6 +140,10 @@ line nlvr2 '{"images": ["0.png"], "text": "a"}'
 fails 2 "line 1: 1 image, and this checkpoint's classifier looks at 2" reason --model nlvr2 --jsonl nlvr2/line.jsonl
 line nlvr2 '{"image": "0.png", "text": "a"}'
 fails 2 "line 1: field 'images' is missing" reason --model nlvr2 --jsonl nlvr2/line.jsonl
+line vqa '{"image": "", "text": "a cat"}'
+fails 2 "line 1: the name of a picture is empty, expected that of a JPEG or PNG file" answer --model vqa --jsonl vqa/line.jsonl
+line vqa '{"image": "0.png\u0000", "text": "a cat"}'
+fails 2 "line 1: the name of a picture holds a zero byte" answer --model vqa --jsonl vqa/line.jsonl
 line mlm '{"image": "0.png", "text": "a cat"}'
 fails 2 "mlm/line.jsonl, line 1: the text 'a cat' has no [MASK]" fill --model mlm --jsonl mlm/line.jsonl
 fails 2 "cannot open none.jsonl: No such file or directory" answer --model vqa --jsonl none.jsonl
@@ -158,7 +162,7 @@ report $? "and answers for what is left"
 line vqa "{\"image\": \"0.png\", \"text\": \"$long\"}"
 fails 2 "line 1: the text" answer --model vqa --jsonl vqa/line.jsonl
 call answer --model vqa --jsonl vqa/line.jsonl --truncate
-[[ $status -eq 0 ]] && grep -qF "note: 1 texts were cut to 40 tokens" stderr
+[[ $status -eq 0 ]] && grep -qF "note: 1 text was cut to 40 tokens" stderr
 report $? "--jsonl with --truncate counts them"
 fails 2 "has no [MASK] in the part that fits" fill --model mlm mlm/0.png "$long [MASK]" --truncate
 

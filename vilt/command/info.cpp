@@ -116,7 +116,6 @@ std::string part_of(const std::string& name) {
   if (name.find("mpp") != std::string::npos) return "masked-patch head";
   if (name.starts_with("classifier.")) return "classifier";
   if (name.starts_with("rank_output.")) return "retrieval head";
-  if (name.starts_with("mpp_score.")) return "masked-patch head";
   if (name.find("pooler") != std::string::npos) return "pooler";
   if (name.find("embeddings") != std::string::npos) return "image embeddings";
   return "final LayerNorm";
