@@ -3,8 +3,6 @@
 namespace tessera {
 namespace {
 
-bool ends_with(const std::string& name, const std::string& ending) { return name.ends_with(ending); }
-
 void add_split(StateDict& out, const std::string& stem, const std::string& kind, const Tensor& fused) {
   const int64_t hidden = fused.size(0) / 3;
   int64_t row = 0;
@@ -23,9 +21,10 @@ StateDict file_views(const StateDict& state, const ModelConfig& config) {
     const size_t at = name.find(fused);
     if (at != std::string::npos)
       add_split(out, name.substr(0, at), name.substr(at + fused.size()), tensor);
-    else if (ends_with(name, "patch_embeddings.projection.weight"))
+    else if (name.ends_with("patch_embeddings.projection.weight"))
       out.emplace(name, tensor.view({tensor.size(0), 3, config.patch_size, config.patch_size}));
-    else if (ends_with(name, "embeddings.cls_token") || ends_with(name, "embeddings.mask_token") || ends_with(name, "vilt.embeddings.position_embeddings"))
+    else if (name.ends_with("embeddings.cls_token") || name.ends_with("embeddings.mask_token") ||
+             name.ends_with("vilt.embeddings.position_embeddings"))
       out.emplace(name, tensor.unsqueeze(0));
     else
       out.emplace(name, tensor);
