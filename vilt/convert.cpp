@@ -1,5 +1,6 @@
 #include "vilt/convert.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "data/files.h"
@@ -34,18 +35,29 @@ bool has_one_eps(const ModelConfig& config) {
 }
 
 std::string tokenizer_json(const ModelConfig& config) {
-  const Json out = {{"tokenizer_class", "BertTokenizer"}, {"do_lower_case", true},   {"model_max_length", config.max_position_embeddings},
-                    {"pad_token", "[PAD]"},               {"unk_token", "[UNK]"},    {"cls_token", "[CLS]"},
-                    {"sep_token", "[SEP]"},               {"mask_token", "[MASK]"}};
+  const Json out = {{"tokenizer_class", "BertTokenizer"},
+                    {"do_lower_case", true},
+                    {"model_max_length", config.max_position_embeddings},
+                    {"pad_token", "[PAD]"},
+                    {"unk_token", "[UNK]"},
+                    {"cls_token", "[CLS]"},
+                    {"sep_token", "[SEP]"},
+                    {"mask_token", "[MASK]"}};
   return out.dump(2) + "\n";
 }
+
+// What a converted directory may hold. A folder with anything else is never replaced.
+const char* const kFiles[] = {"config.json", "model.safetensors",     kExtraHeads, "preprocessor_config.json",
+                              "vocab.txt",   "tokenizer_config.json"};
 
 void check_replaceable(const fs::path& directory, bool replace) {
   if (!fs::exists(directory)) return;
   const bool is_empty = fs::is_directory(directory) && fs::is_empty(directory);
   if (is_empty) return;
   check(replace, directory.string(), ": exists already; --force replaces it");
-  check(fs::exists(directory / "config.json"), directory.string(), ": holds something else than a model; it is not replaced");
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory))
+    check(std::find(std::begin(kFiles), std::end(kFiles), entry.path().filename()) != std::end(kFiles), directory.string(),
+          ": is not replaced, since it holds ", entry.path().filename().string(), ", which no converted directory has");
 }
 
 // What was at `target` is gone only when the new is there.

@@ -19,7 +19,7 @@ std::string hugging_face_config(const ModelConfig& config, DType dtype);
 
 struct ConvertOptions {
   DType dtype = DType::f32;  // or bf16
-  bool replace = false;      // an existing folder that holds a config.json
+  bool replace = false;      // an existing folder, if it holds nothing that a converted one does not
 };
 
 // Writes a directory that transformers opens: config.json, model.safetensors, preprocessor_config.json and, where the model

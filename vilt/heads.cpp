@@ -9,7 +9,7 @@ namespace tessera {
 namespace {
 
 constexpr double kClassifierEps = 1e-5;  // torch's default, which both the authors' code and Hugging Face's use here
-constexpr int64_t kColourLevels = 3 * 256;
+constexpr int64_t kColours = 3 * 256;  // channels · levels
 
 Variable zero_parameter(const Shape& shape) { return Variable(Tensor::zeros(shape), true); }
 
@@ -46,7 +46,7 @@ void MaskedWordHead::visit(const std::string& prefix, const ParameterVisitor& vi
 }
 
 MaskedPatchHead::MaskedPatchHead(const ModelConfig& config)
-    : transform(config.hidden_size, config.mlm_layer_norm_eps), decoder(config.hidden_size, kColourLevels) {}
+    : transform(config.hidden_size, config.mlm_layer_norm_eps), decoder(config.hidden_size, kColours) {}
 
 Variable MaskedPatchHead::operator()(const Variable& rows) const { return decoder(transform(rows)); }
 

@@ -38,6 +38,12 @@ ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, We
     check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, path.string(), ": has ",
           config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads, " are given");
   }
+  const auto output = weights.state.tensors.find("classifier.3.weight");
+  const bool has_rows = output != weights.state.tensors.end() && output->second.dim() == 2;
+  if (config.heads.classifier && has_rows && !options.partial)
+    check(output->second.size(0) == config.num_labels(), path.string(), ": names ", config.num_labels(),
+          " labels (id2label), but the classifier has ", output->second.size(0), ": classifier.3.weight is ",
+          output->second.shape());
   if (!options.labels.empty()) {
     check(config.heads.classifier, weights.source, ": labels are given, but the model has no classifier");
     std::vector<std::string> labels = read_labels(options.labels);
@@ -91,7 +97,8 @@ void read_preparation(LoadedModel& out, Weights& weights) {
   if (found) return;
   out.preprocessing.shorter = static_cast<int>(out.config.image_size);
   weights.notes.push_back(text("assumed: no preprocessor_config.json; the shorter side of pictures becomes ",
-                               out.preprocessing.shorter, " pixels, mean and standard deviation are 0.5"));
+                               out.preprocessing.shorter, " pixels, both multiples of ", out.preprocessing.divisor(),
+                               ", mean and standard deviation 0.5"));
 }
 
 }  // namespace

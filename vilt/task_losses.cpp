@@ -3,7 +3,7 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kColourLevels = 256;
+constexpr int64_t kLevels = 256;
 
 Variable divide(const char* name, const Variable& sum, int64_t count) {
   check(count > 0, name, ": a step of ", count, " samples");
@@ -31,7 +31,7 @@ Variable rank_loss(const Variable& scores, int64_t texts, int64_t images) {
 Variable patch_loss(const Variable& logits, const Tensor& colours, int64_t patches) {
   const int64_t pairs = colours.numel();
   const Tensor levels = colours.contiguous().view({pairs});
-  return divide("patch_loss", cross_entropy(reshape(logits, {pairs, kColourLevels}), levels, Reduction::sum), 3 * patches);
+  return divide("patch_loss", cross_entropy(reshape(logits, {pairs, kLevels}), levels, Reduction::sum), 3 * patches);
 }
 
 }  // namespace tessera

@@ -75,7 +75,8 @@ class Shapes {
   explicit Shapes(const Weights& weights) : weights_(weights) {}
   int64_t size(const std::string& name, int dim, int dimension) const {
     const auto found = weights_.state.tensors.find(name);
-    check(found != weights_.state.tensors.end(), weights_.source, ": no configuration can be derived: there is no ", name);
+    check(found != weights_.state.tensors.end(), weights_.source, ": no configuration can be derived: there is no ", name,
+          some_names());
     // Without elements a size may be any number, and memory would be taken for it.
     check(found->second.dim() == dim && found->second.numel() > 0, weights_.source,
           ": no configuration can be derived: ", name, " is ", found->second.shape());
@@ -84,6 +85,18 @@ class Shapes {
   bool has(const std::string& name) const { return weights_.state.tensors.contains(name); }
 
  private:
+  // For a file that holds something else, or ViLT under a prefix of its own.
+  std::string some_names() const {
+    if (weights_.state.naming != Naming::other) return "";
+    std::string out = "; the file's names are ";
+    int shown = 0;
+    for (const auto& entry : weights_.raw) {
+      if (shown == 3) return out + ", …";
+      out += (shown++ == 0 ? "" : ", ") + entry.first;
+    }
+    return out;
+  }
+
   const Weights& weights_;
 };
 

@@ -214,3 +214,12 @@ report $? "a full disk is told"
 # Without names of its own a classifier prints LABEL_0 ….
 cp -r vqa nameless && sed -i 's/: "yes"/: "LABEL_0"/' nameless/config.json
 succeeds "labels print as config.json has them" "LABEL_0" answer --model nameless vqa/0.png cat --top 12
+
+# The last four bytes of the weights become a NaN.
+cp -r vqa damaged && chmod -R u+w damaged
+printf '\377\377\377\377' | dd of=damaged/model.safetensors bs=1 seek=$(($(stat -c %s damaged/model.safetensors) - 4)) conv=notrunc 2>/dev/null
+fails 2 "queries.jsonl, line 1: classifier: the model's output is not finite; are the weights damaged?" \
+  answer --model damaged --jsonl vqa/queries.jsonl
+call answer --model damaged --jsonl vqa/queries.jsonl --keep-going
+[[ $status -eq 1 && $(grep -c '"error":' stdout) -eq $(wc -l <vqa/queries.jsonl) ]]
+report $? "--keep-going tells so of every query"

@@ -35,7 +35,7 @@ succeeds "--force replaces a model" "hf: ViltForMaskedLM, 44 parameters, bf16" c
 [[ ! -e hf/extra_heads.safetensors ]]
 report $? "nothing of the old model is left"
 mkdir photos && touch photos/a.jpg
-fails 2 "photos: holds something else than a model; it is not replaced" convert "$golden/vilt_mlm" photos --force
+fails 2 "photos: is not replaced, since it holds a.jpg" convert "$golden/vilt_mlm" photos --force
 fails 2 "--dtype is 'f16', expected f32 or bf16" convert "$golden/vilt_mlm" x --dtype f16
 fails 2 "--names is 'mine', expected huggingface or authors" convert "$golden/vilt_mlm" x --names mine
 fails 2 "the authors' names are written into one file, NAME.safetensors" convert "$golden/vilt_mlm" x --names authors

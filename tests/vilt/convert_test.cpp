@@ -121,12 +121,15 @@ TEST_CASE("Nothing is overwritten unasked") {
   fs::create_directories(out);  // an empty folder may be filled
   write_hugging_face(model, out / "");
   CHECK(lacking(error_of([&] { write_hugging_face(model, out); }), {"out: exists already; --force replaces it"}) == "");
-  directory.write("out/surplus", "");
+  directory.write("out/vocab.txt", "of another model");
   write_hugging_face(model, out, {DType::f32, true});
-  CHECK_FALSE(fs::exists(out / "surplus"));
+  CHECK_FALSE(fs::exists(out / "vocab.txt"));
+  directory.write("out/optimizer.safetensors", "");
+  CHECK(lacking(error_of([&] { write_hugging_face(model, out, {DType::f32, true}); }),
+                {"out: is not replaced, since it holds optimizer.safetensors"}) == "");
   directory.write("photos/a.jpg", "");
   CHECK(lacking(error_of([&] { write_hugging_face(model, directory.path() / "photos", {DType::f32, true}); }),
-                {"photos: holds something else than a model; it is not replaced"}) == "");
+                {"photos: is not replaced, since it holds a.jpg"}) == "");
   CHECK(fs::exists(directory.path() / "photos" / "a.jpg"));
 }
 

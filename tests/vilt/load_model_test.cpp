@@ -140,7 +140,7 @@ TEST_CASE("A label table that is not the classifier's is an error with both shap
   REQUIRE(json.find(last) != std::string::npos);
   json.erase(json.find(last), last.size());
   checkpoint.write("config.json", json);
-  CHECK(lacking(checkpoint.error(), {"classifier.3.weight is [11, 48], expected [10, 48]"}) == "");
+  CHECK(lacking(checkpoint.error(), {"config.json: names 10 labels (id2label), but the classifier has 11: classifier.3.weight is [11, 48]"}) == "");
 }
 
 TEST_CASE("Lists of labels in each form") {

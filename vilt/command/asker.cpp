@@ -106,17 +106,31 @@ void Asker::run() {
     questions.push_back({request.ids, {}});
     for (const std::string& name : request.images) questions.back().images.push_back(images_.at(name));
   }
-  const Answers answers = task_.answer(model_, questions);
-  for (size_t i = 0; i < answers.size(); ++i) {
-    Pending& query = *requests_[i].query;
-    query.answers[requests_[i].index] = answers[i];
-    --query.open;
-  }
+  answer(questions);
   requests_.clear();
   while (!pending_.empty() && (pending_.front()->open == 0 || !pending_.front()->error.empty())) {
     const auto first = pending_.front();
     pending_.pop_front();
     finished_(first->query, first->answers, first->error);
+  }
+}
+
+// A question whose answer is an error takes the others of its batch with it: they are asked again one by one.
+void Asker::answer(std::span<const Question> questions) {
+  Answers answers;
+  try {
+    answers = task_.answer(model_, questions);
+  } catch (const Error&) {
+    answers.clear();
+  }
+  for (size_t i = 0; i < questions.size(); ++i) {
+    Pending& query = *requests_[i].query;
+    try {
+      query.answers[requests_[i].index] = answers.empty() ? task_.answer(model_, questions.subspan(i, 1)).at(0) : answers[i];
+      --query.open;
+    } catch (const Error& error) {
+      query.error = error.what();
+    }
   }
 }
 

@@ -54,6 +54,7 @@ class Asker {
   void add_questions(const std::shared_ptr<Pending>& pending, const std::vector<std::vector<int64_t>>& texts);
   std::vector<int64_t> ids_of(const std::string& caption);
   void run();
+  void answer(std::span<const Question> questions);
   void open_images();
 
   const LoadedModel& model_;
