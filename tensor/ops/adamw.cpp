@@ -33,8 +33,10 @@ struct Constants {
   }
 };
 
+// As fast as memory is (28 bytes for an f32 element). Measured, and no better: lines asked for ahead of time; worse, by 10 %:
+// stores past the cache, since all that is written has just been read.
 template <class T>
-void update_block(T* __restrict p, const T* __restrict g, T* __restrict m, T* __restrict v, int64_t count,
+void update(T* __restrict p, const T* __restrict g, T* __restrict m, T* __restrict v, int64_t count,
             const Constants<T> c) {
   for (int64_t i = 0; i < count; ++i) {
     const T gradient = g[i] * c.gradient_scale;
@@ -44,21 +46,6 @@ void update_block(T* __restrict p, const T* __restrict g, T* __restrict m, T* __
     v[i] = square;
     p[i] = (p[i] * c.decay_before - c.rate * mean / (std::sqrt(square) * c.root_scale + c.eps)) * c.decay_after;
   }
-}
-
-// The pass is as fast as memory is. Four streams at once are more than hardware prefetchers follow well: asking for lines 2 KiB
-// ahead is worth 8 % (measured; stores past the cache cost 10 %, since all that is written has been read just before).
-template <class T>
-void update(T* p, const T* g, T* m, T* v, int64_t count, const Constants<T>& c) {
-  constexpr int64_t kLine = 64 / sizeof(T), kBlock = 4 * kLine, kAhead = 2048 / sizeof(T);
-  int64_t i = 0;
-  for (; i + kBlock <= count; i += kBlock) {
-    for (int64_t line = 0; line < kBlock; line += kLine)
-      for (const T* stream : {static_cast<const T*>(p), g, static_cast<const T*>(m), static_cast<const T*>(v)})
-        __builtin_prefetch(stream + i + kAhead + line);
-    update_block(p + i, g + i, m + i, v + i, kBlock, c);
-  }
-  update_block(p + i, g + i, m + i, v + i, count - i, c);
 }
 
 }  // namespace
