@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <string>
-#include <string_view>
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <cpuid.h>
@@ -64,12 +64,7 @@ std::string machine_list() {
 std::optional<InstructionSet> from_environment() {
   const char* setting = std::getenv("TESSERA_ISA");
   if (!setting || !*setting) return std::nullopt;
-  const auto* found = std::find_if(std::begin(kBestFirst), std::end(kBestFirst),
-                                   [&](InstructionSet set) { return std::string_view(setting) == name_of(set); });
-  check(found != std::end(kBestFirst), "TESSERA_ISA is '", setting,
-        "', expected amx, avx512_bf16, avx512, avx2 or portable");
-  check(machine_has(*found), "TESSERA_ISA is '", setting, "', which this machine lacks; it has ", machine_list());
-  return *found;
+  return instruction_set_named("TESSERA_ISA", setting);
 }
 
 struct Choice {
@@ -110,6 +105,14 @@ std::vector<InstructionSet> machine_instruction_sets() {
     return sets;
   }();
   return found;
+}
+
+InstructionSet instruction_set_named(const char* setting, std::string_view name) {
+  const auto* found = std::find_if(std::begin(kBestFirst), std::end(kBestFirst),
+                                   [&](InstructionSet set) { return name == name_of(set); });
+  check(found != std::end(kBestFirst), setting, " is '", name, "', expected amx, avx512_bf16, avx512, avx2 or portable");
+  check(machine_has(*found), setting, " is '", name, "', which this machine lacks; it has ", machine_list());
+  return *found;
 }
 
 InstructionSet instruction_set() { return choice().used; }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace tessera {
@@ -24,6 +25,9 @@ const char* name_of(InstructionSet set);
 
 bool machine_has(InstructionSet set);
 std::vector<InstructionSet> machine_instruction_sets();  // the best first; ends with portable
+
+// The set called `name`; throws, naming the setting, if there is none or this machine lacks it.
+InstructionSet instruction_set_named(const char* setting, std::string_view name);
 
 // The one in use: the machine's best unless TESSERA_ISA or `force_instruction_set` says otherwise. Throws if TESSERA_ISA
 // names an unknown set or one that the machine lacks.

@@ -50,6 +50,9 @@ struct Kernels {
   void (*begin)();                    // on a thread, before a series of calls; may be null
   void (*end)();                      // after it
   void (*multiply)(const KernelCall& call);
+  // Nothing but the kernel's multiplying instruction, on registers, `rounds` times a few; returns the floating-point
+  // operations done. For measuring the peak that products are compared with.
+  double (*peak)(int64_t rounds);
   // to [16][16] = the transpose of 16 rows of sixteen 32-bit words (each two bf16), `stride` bf16 apart.
   void (*transpose_words)(const uint16_t* from, int64_t stride, uint16_t* to);
   // to = from, 16 · count of them, rounded to bf16 (nearest even; NaN stays NaN).

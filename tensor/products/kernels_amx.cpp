@@ -89,7 +89,26 @@ void multiply(const KernelCall& call) {
       one_by_one(left(i), right(j), call.depth, call.sums + i * 16 * call.ld + j * 16, call.ld, call.add);
 }
 
+double peak(int64_t rounds) {
+  begin();
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(6);
+  for (int64_t i = 0; i < rounds; ++i) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 6);
+    _tile_dpbf16ps(2, 4, 6);
+    _tile_dpbf16ps(3, 4, 6);
+  }
+  end();
+  return static_cast<double>(rounds) * 4 * 2 * 16 * 16 * 32;
+}
+
 }  // namespace
+
 
 #if defined(TESSERA_EMULATED_AMX)
 extern const Kernels kAmxKernels;
@@ -109,6 +128,7 @@ const Kernels kAmxKernels{
     .begin = begin,
     .end = end,
     .multiply = multiply,
+    .peak = peak,
     .transpose_words = transpose_words,
     .round = round,
     .split = split,

@@ -15,6 +15,7 @@ namespace {
 template <int kRows>
 void rows(const float* left, const uint16_t* right, int64_t depth, float* sums, int64_t ld, bool add) {
   __m256 total[kRows][2];
+#pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < 2; ++j) total[i][j] = add ? _mm256_loadu_ps(sums + i * ld + j * 8) : _mm256_setzero_ps();
   const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
@@ -36,6 +37,7 @@ void rows(const float* left, const uint16_t* right, int64_t depth, float* sums, 
       total[i][1] = _mm256_fmadd_ps(a, b1, total[i][1]);
     }
   }
+#pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < 2; ++j) _mm256_storeu_ps(sums + i * ld + j * 8, total[i][j]);
 }
@@ -47,6 +49,20 @@ void multiply(const KernelCall& call) {
   rows<4>(left + 12, call.right, call.depth, call.sums + 12 * call.ld, call.ld, call.add);
 }
 
+double peak(int64_t rounds) {
+  constexpr int kSums = 12;
+  __m256 sums[kSums] = {}, x = _mm256_set1_ps(0.5f);
+  // Without this, they would be equal to the compiler, and one.
+  for (int j = 0; j < kSums; ++j) __asm__ volatile("" : "+x"(sums[j]));
+  for (int64_t i = 0; i < rounds; ++i) {
+#pragma GCC unroll 12
+    for (int j = 0; j < kSums; ++j) sums[j] = _mm256_fmadd_ps(x, x, sums[j]);
+    __asm__ volatile("" : "+x"(x));
+  }
+  for (int j = 0; j < kSums; ++j) __asm__ volatile("" ::"x"(sums[j]));
+  return static_cast<double>(rounds) * kSums * 16;
+}
+
 }  // namespace
 
 const Kernels kAvx2Kernels{
@@ -56,6 +72,7 @@ const Kernels kAvx2Kernels{
     .begin = nullptr,
     .end = nullptr,
     .multiply = multiply,
+    .peak = peak,
     .transpose_words = plain_transpose_words,
     .round = plain_round,
     .split = plain_split,

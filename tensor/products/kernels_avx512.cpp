@@ -16,6 +16,7 @@ constexpr int kRows = 8;
 template <int kStrips>
 void rows(const float* left, const uint16_t* right, int64_t stride, int64_t depth, float* sums, int64_t ld, bool add) {
   __m512 total[kRows][kStrips];
+#pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < kStrips; ++j) total[i][j] = add ? _mm512_loadu_ps(sums + i * ld + j * 16) : _mm512_setzero_ps();
   const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
@@ -34,6 +35,7 @@ void rows(const float* left, const uint16_t* right, int64_t stride, int64_t dept
       for (int j = 0; j < kStrips; ++j) total[i][j] = _mm512_fmadd_ps(a, b[j], total[i][j]);
     }
   }
+#pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < kStrips; ++j) _mm512_storeu_ps(sums + i * ld + j * 16, total[i][j]);
 }
@@ -53,6 +55,20 @@ void multiply(const KernelCall& call) {
   }
 }
 
+double peak(int64_t rounds) {
+  constexpr int kSums = 24;
+  __m512 sums[kSums] = {}, x = _mm512_set1_ps(0.5f);
+  // Without this, they would be equal to the compiler, and one.
+  for (int j = 0; j < kSums; ++j) __asm__ volatile("" : "+v"(sums[j]));
+  for (int64_t i = 0; i < rounds; ++i) {
+#pragma GCC unroll 24
+    for (int j = 0; j < kSums; ++j) sums[j] = _mm512_fmadd_ps(x, x, sums[j]);
+    __asm__ volatile("" : "+v"(x));
+  }
+  for (int j = 0; j < kSums; ++j) __asm__ volatile("" ::"v"(sums[j]));
+  return static_cast<double>(rounds) * kSums * 32;
+}
+
 }  // namespace
 
 const Kernels kAvx512Kernels{
@@ -62,6 +78,7 @@ const Kernels kAvx512Kernels{
     .begin = nullptr,
     .end = nullptr,
     .multiply = multiply,
+    .peak = peak,
     .transpose_words = avx512_transpose_words,
     .round = avx512_round,
     .split = avx512_split,

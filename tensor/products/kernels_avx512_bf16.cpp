@@ -25,6 +25,7 @@ inline __m512bh broadcast_pair(const uint16_t* p) {
 template <int kStrips>
 void rows(const uint16_t* left, const uint16_t* right, int64_t stride, int64_t depth, float* sums, int64_t ld, bool add) {
   __m512 total[kRows][kStrips];
+#pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < kStrips; ++j) total[i][j] = add ? _mm512_loadu_ps(sums + i * ld + j * 16) : _mm512_setzero_ps();
   for (int64_t l = 0; l < depth; l += 2, left += 2 * kStrip, right += 2 * kStrip) {
@@ -35,6 +36,7 @@ void rows(const uint16_t* left, const uint16_t* right, int64_t stride, int64_t d
       for (int j = 0; j < kStrips; ++j) total[i][j] = _mm512_dpbf16_ps(total[i][j], a, b[j]);
     }
   }
+#pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < kStrips; ++j) _mm512_storeu_ps(sums + i * ld + j * 16, total[i][j]);
 }
@@ -54,6 +56,22 @@ void multiply(const KernelCall& call) {
   }
 }
 
+double peak(int64_t rounds) {
+  constexpr int kSums = 24;
+  __m512 sums[kSums] = {};
+  __m512i pairs = _mm512_set1_epi32(0x3f003f00);
+  // Without this, they would be equal to the compiler, and one.
+  for (int j = 0; j < kSums; ++j) __asm__ volatile("" : "+v"(sums[j]));
+  for (int64_t i = 0; i < rounds; ++i) {
+    const __m512bh x = reinterpret_cast<__m512bh>(pairs);
+#pragma GCC unroll 24
+    for (int j = 0; j < kSums; ++j) sums[j] = _mm512_dpbf16_ps(sums[j], x, x);
+    __asm__ volatile("" : "+v"(pairs));
+  }
+  for (int j = 0; j < kSums; ++j) __asm__ volatile("" ::"v"(sums[j]));
+  return static_cast<double>(rounds) * kSums * 64;
+}
+
 }  // namespace
 
 const Kernels kAvx512Bf16Kernels{
@@ -63,6 +81,7 @@ const Kernels kAvx512Bf16Kernels{
     .begin = nullptr,
     .end = nullptr,
     .multiply = multiply,
+    .peak = peak,
     .transpose_words = avx512_transpose_words,
     .round = avx512_round,
     .split = avx512_split,

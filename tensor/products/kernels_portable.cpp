@@ -34,6 +34,16 @@ void multiply(const KernelCall& call) {
   strip(static_cast<const float*>(call.left), call.right, call.depth, call.sums, call.ld, call.add);
 }
 
+// Plain loops have no one instruction: the kernel on strips that stay in the first-level cache.
+double peak(int64_t rounds) {
+  constexpr int64_t kDepth = 128;
+  static const float left[kDepth * kStrip] = {};
+  static const uint16_t right[kDepth * kStrip] = {};
+  float sums[kStrip * kStrip];
+  for (int64_t i = 0; i < rounds; ++i) strip(left, right, kDepth, sums, kStrip, i > 0);
+  return static_cast<double>(rounds) * 2 * kDepth * kStrip * kStrip;
+}
+
 }  // namespace
 
 const Kernels kPortableKernels{
@@ -43,6 +53,7 @@ const Kernels kPortableKernels{
     .begin = nullptr,
     .end = nullptr,
     .multiply = multiply,
+    .peak = peak,
     .transpose_words = plain_transpose_words,
     .round = plain_round,
     .split = plain_split,

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <string_view>
 
 #include "tensor/error.h"
 #include "tensor/products/instruction_set.h"
@@ -12,10 +11,7 @@ namespace {
 
 MatmulPrecision from_environment() {
   const char* setting = std::getenv("TESSERA_MATMUL_PRECISION");
-  if (!setting || !*setting) return MatmulPrecision::highest;
-  const std::string_view name = setting;
-  check(name == "highest" || name == "high", "TESSERA_MATMUL_PRECISION is '", name, "', expected highest or high");
-  return name == "high" ? MatmulPrecision::high : MatmulPrecision::highest;
+  return setting && *setting ? matmul_precision_named("TESSERA_MATMUL_PRECISION", setting) : MatmulPrecision::highest;
 }
 
 std::atomic<MatmulPrecision>& setting() {
@@ -26,6 +22,11 @@ std::atomic<MatmulPrecision>& setting() {
 }  // namespace
 
 const char* name_of(MatmulPrecision precision) { return precision == MatmulPrecision::high ? "high" : "highest"; }
+
+MatmulPrecision matmul_precision_named(const char* setting, std::string_view name) {
+  check(name == "highest" || name == "high", setting, " is '", name, "', expected highest or high");
+  return name == "high" ? MatmulPrecision::high : MatmulPrecision::highest;
+}
 
 MatmulPrecision matmul_precision() { return setting().load(std::memory_order_relaxed); }
 void set_matmul_precision(MatmulPrecision precision) { setting().store(precision, std::memory_order_relaxed); }

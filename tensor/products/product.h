@@ -16,11 +16,12 @@
 // split: x = h + l + r with |l| <= 2⁻⁸ |x|, |r| <= 2⁻¹⁶ |x| (bf16 has 8 bits: rounding to nearest errs by up to 2⁻⁸ of
 // the number; then by 2⁻⁸ of the rest, whose sum of errors is 2⁻¹⁶). Of (h + l + r)(h' + l' + r') the sum h h' + h l' +
 // l h' leaves out l l', x r' and r x', so an element errs by up to 3 · 2⁻¹⁶ Σ |a| |b| = 4.6·10⁻⁵ Σ |a| |b|, and the
-// f32 sums of 3 k terms. These errors have either sign and uniform sizes. bf16 x in [1, 2): l is uniform up to 2⁻⁸, and its
-// own rounding errs by a uniform part of 2⁻⁹ of the power of two below it: r has a root mean square of about 2.3·10⁻⁶ |x|,
-// and l l' of (2⁻⁸ / √3 / 1.4)² = 2.6·10⁻⁶ |x x'|. The three together: 4.2·10⁻⁶ of a typical product, and since
-// errors and terms of independent data add up alike, of a typical result too. Magnitudes beyond 3.389·10³⁸ (the largest
-// bf16) overflow; below 10⁻³⁰ the low part begins to vanish.
+// f32 sums of 3 k terms. These errors have either sign, and are mostly smaller: of normally distributed numbers, l has a root
+// mean square of 1.7·10⁻³ of that of x, and r 2.5·10⁻⁶ (l is uniform between ± half a unit of h's last place, r likewise for
+// l, and half of all l need the largest unit, a quarter half of that, and so on). So l l' errs by 2.8·10⁻⁶ and x r' and r x'
+// by 2.5·10⁻⁶ each, in all 4.4·10⁻⁶ of a product's root mean square; as errors and terms of independent data add up alike,
+// it is the same for their sums. Magnitudes beyond 3.389·10³⁸ (the largest bf16) overflow; below 10⁻³³ the low part begins to
+// vanish, below 2⁻¹²⁶ all may.
 #pragma once
 
 #include <cstdint>

@@ -26,3 +26,12 @@ TEST_CASE("instruction_set: every one of the machine's can be forced, no other")
     CHECK_THROWS_WITH_AS(force_instruction_set(set), doctest::Contains(message.c_str()), Error);
   }
 }
+
+TEST_CASE("instruction_set: names") {
+  for (const InstructionSet set : machine_instruction_sets()) CHECK(instruction_set_named("TESSERA_ISA", name_of(set)) == set);
+  CHECK_THROWS_WITH_AS(instruction_set_named("TESSERA_ISA", "sse"),
+                       "TESSERA_ISA is 'sse', expected amx, avx512_bf16, avx512, avx2 or portable", Error);
+  if (machine_has(InstructionSet::amx)) return;
+  CHECK_THROWS_WITH_AS(instruction_set_named("TESSERA_ISA", "amx"),
+                       doctest::Contains("TESSERA_ISA is 'amx', which this machine lacks; it has "), Error);
+}
