@@ -37,6 +37,15 @@ namespace {
   }
 }
 
+inline __m512i words_at(const uint16_t* p) {
+  return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+
+[[maybe_unused]] void avx512_interleave(const uint16_t* from, int64_t stride, uint16_t* to) {
+  for (int64_t pair = 0; pair < 16; ++pair, from += 2 * stride, to += 32)
+    _mm512_storeu_si512(to, _mm512_or_si512(words_at(from), _mm512_slli_epi32(words_at(from + stride), 16)));
+}
+
 // The upper halves of 16 words, after rounding to nearest even.
 inline __m512i rounded_words(__m512 value) {
   const __m512i word = _mm512_castps_si512(value);

@@ -1,4 +1,4 @@
-// What a variant of the products supplies: a kernel that multiplies packed strips, and the two loops of packing that are
+// What a variant of the products supplies: a kernel that multiplies packed strips, and the loops of packing that are
 // worth writing with its instructions. The files kernels_*.cpp are compiled with flags that other code must not be compiled
 // with, so that they may include nothing that defines functions which the linker could share: of this project, only this.
 //
@@ -55,6 +55,8 @@ struct Kernels {
   double (*peak)(int64_t rounds);
   // to [16][16] = the transpose of 16 rows of sixteen 32-bit words (each two bf16), `stride` bf16 apart.
   void (*transpose_words)(const uint16_t* from, int64_t stride, uint16_t* to);
+  // to [16][16][2] = 32 rows of 16 bf16, `stride` apart, in pairs of rows.
+  void (*interleave)(const uint16_t* from, int64_t stride, uint16_t* to);
   // to = from, 16 · count of them, rounded to bf16 (nearest even; NaN stays NaN).
   void (*round)(const float* from, int64_t count, uint16_t* to);
   // high + low = from up to 2⁻¹⁶ of its magnitude: high is from rounded to bf16, low the rest, rounded (0 if high is not

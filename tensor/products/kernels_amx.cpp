@@ -116,10 +116,12 @@ double peak(int64_t rounds) {
 #if defined(TESSERA_EMULATED_AMX)
 extern const Kernels kAmxKernels;
 constexpr auto transpose_words = plain_transpose_words;
+constexpr auto interleave = plain_interleave;
 constexpr auto round = plain_round;
 constexpr auto split = plain_split;
 #else
 constexpr auto transpose_words = avx512_transpose_words;
+constexpr auto interleave = avx512_interleave;
 constexpr auto round = avx512_round;
 constexpr auto split = avx512_split;
 #endif
@@ -133,6 +135,7 @@ const Kernels kAmxKernels{
     .multiply = multiply,
     .peak = peak,
     .transpose_words = transpose_words,
+    .interleave = interleave,
     .round = round,
     .split = split,
 };

@@ -74,6 +74,7 @@ const Kernels kAvx2Kernels{
     .multiply = multiply,
     .peak = peak,
     .transpose_words = plain_transpose_words,
+    .interleave = plain_interleave,
     .round = plain_round,
     .split = plain_split,
 };

@@ -83,6 +83,7 @@ const Kernels kAvx512Bf16Kernels{
     .multiply = multiply,
     .peak = peak,
     .transpose_words = avx512_transpose_words,
+    .interleave = avx512_interleave,
     .round = avx512_round,
     .split = avx512_split,
 };

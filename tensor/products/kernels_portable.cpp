@@ -55,6 +55,7 @@ const Kernels kPortableKernels{
     .multiply = multiply,
     .peak = peak,
     .transpose_words = plain_transpose_words,
+    .interleave = plain_interleave,
     .round = plain_round,
     .split = plain_split,
 };

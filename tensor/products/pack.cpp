@@ -41,18 +41,6 @@ void stage(const Kernels& kernels, const Source& source, int64_t vector, int64_t
     kernels.round(values, kBlock / 16, high);
 }
 
-// 32 rows of 16 → 16 pairs of rows: to[pair][16][2].
-void interleave(const Block& block, uint16_t* __restrict to) {
-  for (int64_t pair = 0; pair < kDepthUnit / 2; ++pair) {
-    const uint16_t* even = block.data + 2 * pair * block.stride;
-    const uint16_t* odd = even + block.stride;
-    for (int64_t j = 0; j < kStrip; ++j) {
-      to[pair * 32 + 2 * j] = even[j];
-      to[pair * 32 + 2 * j + 1] = odd[j];
-    }
-  }
-}
-
 // [16 pairs][16][2] bf16 → [32][16] f32.
 void widen(const uint16_t* pairs, float* to) {
   for (int64_t pair = 0; pair < kDepthUnit / 2; ++pair)
@@ -72,17 +60,16 @@ void arrange(const Kernels& kernels, LeftLayout layout, bool across, const Block
   }
   uint16_t* paired = layout == LeftLayout::pairs ? place : pairs;
   if (across)
-    interleave(block, paired);
+    kernels.interleave(block.data, block.stride, paired);
   else
     kernels.transpose_words(block.data, block.stride, paired);
   if (layout == LeftLayout::rows) kernels.transpose_words(paired, 2 * kStrip, place);
   if (layout == LeftLayout::wide) widen(paired, static_cast<float*>(to) + index * kBlock);
 }
 
-}  // namespace
-
+// Packs positions [begin, end) of one strip.
 void pack_strip(const Kernels& kernels, LeftLayout layout, const Source& source, int64_t strip, int64_t begin, int64_t end,
-                PackedPlace to) {
+                void* to_high, void* to_low) {
   alignas(64) uint16_t high[kBlock], low[kBlock];
   const int64_t vector = strip * kStrip;
   const bool full_strip = vector + kStrip <= source.vectors;
@@ -92,13 +79,29 @@ void pack_strip(const Kernels& kernels, LeftLayout layout, const Source& source,
     if (!source.is_f32 && full_strip && position + kDepthUnit <= end) {
       const int64_t first = source.across ? position * source.stride + vector : vector * source.stride + position;
       arrange(kernels, layout, source.across, {static_cast<const uint16_t*>(source.data) + first, source.stride}, index,
-              to.high);
+              to_high);
       continue;
     }
-    stage(kernels, source, vector, position, end, high, to.low ? low : nullptr);
-    arrange(kernels, layout, source.across, {high, width}, index, to.high);
-    if (to.low) arrange(kernels, layout, source.across, {low, width}, index, to.low);
+    stage(kernels, source, vector, position, end, high, to_low ? low : nullptr);
+    arrange(kernels, layout, source.across, {high, width}, index, to_high);
+    if (to_low) arrange(kernels, layout, source.across, {low, width}, index, to_low);
   }
+}
+
+}  // namespace
+
+// In the order in which the source lies: strip by strip, or, across, block by block of positions, so that the parts of a row
+// that belong to neighbouring strips are read together.
+void pack_strips(const Kernels& kernels, LeftLayout layout, const Source& source, const StripRange& strips, int64_t begin,
+                 int64_t end, PackedPlace to) {
+  const int64_t element = layout == LeftLayout::wide ? 4 : 2;
+  const int64_t step = source.across ? kDepthUnit : std::max<int64_t>(1, end - begin);
+  for (int64_t position = begin; position < end; position += step)
+    for (int64_t strip = strips.first; strip < strips.last; ++strip) {
+      const int64_t at = (strip - strips.first) * to.stride + (position - begin) * kStrip * element;
+      pack_strip(kernels, layout, source, strip, position, std::min(end, position + step), static_cast<char*>(to.high) + at,
+                 to.low ? static_cast<char*>(to.low) + at : nullptr);
+    }
 }
 
 }  // namespace tessera::products

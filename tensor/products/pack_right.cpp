@@ -17,10 +17,9 @@ void pack_right(const Source& source, uint16_t* high, uint16_t* low) {
   parallel_chunks(groups * depths, [&](int64_t chunk) {
     const int64_t begin = chunk % depths * kDepth, end = std::min(source.depth, begin + kDepth);
     const int64_t first = chunk / depths * kStrips, last = std::min(strips, first + kStrips);
-    for (int64_t strip = first; strip < last; ++strip) {
-      const int64_t at = (strip * padded + begin) * kStrip;
-      pack_strip(used, LeftLayout::pairs, source, strip, begin, end, {high + at, low ? low + at : nullptr});
-    }
+    const int64_t at = (first * padded + begin) * kStrip;
+    pack_strips(used, LeftLayout::pairs, source, {first, last}, begin, end,
+                {high + at, low ? low + at : nullptr, padded * kStrip * static_cast<int64_t>(sizeof(uint16_t))});
   });
 }
 

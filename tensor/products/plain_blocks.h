@@ -31,6 +31,14 @@ inline uint32_t rounded_bits(float value) {
     for (int64_t j = 0; j < 16; ++j) std::memcpy(to + (j * 16 + i) * 2, from + i * stride + j * 2, 4);
 }
 
+[[maybe_unused]] void plain_interleave(const uint16_t* from, int64_t stride, uint16_t* __restrict to) {
+  for (int64_t pair = 0; pair < 16; ++pair, from += 2 * stride, to += 32)
+    for (int64_t j = 0; j < 16; ++j) {
+      to[2 * j] = from[j];
+      to[2 * j + 1] = from[stride + j];
+    }
+}
+
 [[maybe_unused]] void plain_round(const float* from, int64_t count, uint16_t* to) {
   for (int64_t i = 0; i < count * 16; ++i) to[i] = static_cast<uint16_t>(rounded_bits(from[i]));
 }

@@ -105,11 +105,9 @@ class Chunk {
     const Source source = left_source(p_);
     const bool split = p_.form == PackedForm::split;
     left_stride_ = padded_depth(end - begin) * kStrip * element_;
-    for (int64_t strip = 0; strip < rows_; ++strip) {
-      char* to = left_ + strip * left_stride_;
-      pack_strip(kernels_, kernels_.left_layout, source, tile_.row_begin / kStrip + strip, begin, end,
-                 {to, split ? to + left_part_ : nullptr});
-    }
+    const int64_t first = tile_.row_begin / kStrip;
+    pack_strips(kernels_, kernels_.left_layout, source, {first, first + rows_}, begin, end,
+                {left_, split ? left_ + left_part_ : nullptr, left_stride_});
   }
 
   void multiply_group(int64_t begin, int64_t end, int64_t column, int64_t last, float* sums) {

@@ -77,3 +77,15 @@ TEST_CASE("kernels: blocks are transposed") {
     CHECK(wrong == 0);
   });
 }
+
+TEST_CASE("kernels: rows are interleaved") {
+  std::vector<uint16_t> from(32 * 23), to(512);
+  for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<uint16_t>(i + 65000);
+  with_every_instruction_set([&] {
+    products::kernels().interleave(from.data(), 23, to.data());
+    int64_t wrong = 0;
+    for (size_t l = 0; l < 32; ++l)
+      for (size_t j = 0; j < 16; ++j) wrong += to[l / 2 * 32 + 2 * j + l % 2] != from[l * 23 + j];
+    CHECK(wrong == 0);
+  });
+}
