@@ -21,6 +21,7 @@ struct Arguments {
   std::string precision = "f32";
   double dropout = 0.1;
   bool ragged = false;
+  bool checkpoint_blocks = false;
   bool compile = false;  // accepted for the peer's sake; nothing here is compiled at run time
   std::string compile_mode = "default";
   int threads = 0;

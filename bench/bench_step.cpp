@@ -18,7 +18,7 @@ void bench_step(const Arguments& arguments) {
   uint32_t step = 0;
   const auto update = [&, &batch = batch] {
     TicketSource tickets(0, step++);
-    BlockContext context{arguments.dropout, arguments.dropout, true, &tickets};
+    BlockContext context{arguments.dropout, arguments.dropout, true, &tickets, arguments.checkpoint_blocks};
     pretrain_objectives(model, batch, {}, divisors, context).total.backward();
     optimizer.step(1e-4);
     parameters.clear_gradients();

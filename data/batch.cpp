@@ -1,21 +1,41 @@
 #include "data/batch.h"
 
+#include <algorithm>
+
 #include "data/position_taps.h"
 
 namespace tessera {
+
+void BatchBuilder::reserve_patches(int64_t patches) {
+  if (patches_.defined() && patches <= patches_.size(0)) return;
+  Tensor larger = Tensor::empty({patches, patch_size_});
+  float* values = larger.mutable_data<float>();
+  if (patch_count_ > 0) std::copy_n(patches_.data<float>(), patch_count_ * patch_size_, values);
+  patches_ = std::move(larger);
+}
+
+int BatchBuilder::add_image(Grid grid, const std::function<void(std::span<float>)>& fill) {
+  const int64_t count = int64_t{grid.rows} * grid.columns;
+  check(count > 0, "batch: an image of ", grid.rows, " x ", grid.columns, " patches");
+  const int64_t needed = patch_count_ + count, room = patches_.defined() ? patches_.size(0) : 0;
+  if (needed > room) reserve_patches(std::max(needed, 2 * room));
+  fill(std::span(patches_.mutable_data<float>() + patch_count_ * patch_size_, static_cast<size_t>(count * patch_size_)));
+  first_patch_.push_back(patch_count_);
+  patch_count_ = needed;
+  const PositionTaps taps = position_taps(table_side_, grid.rows, grid.columns);
+  taps_.insert(taps_.end(), taps.index.begin(), taps.index.end());
+  weights_.insert(weights_.end(), taps.weight.begin(), taps.weight.end());
+  batch_.grids.push_back(grid);
+  return static_cast<int>(batch_.grids.size()) - 1;
+}
 
 int BatchBuilder::add_image(const PatchedImage& image) {
   const int64_t count = int64_t{image.rows} * image.columns;
   check(count > 0, "batch: an image of ", image.rows, " x ", image.columns, " patches");
   check(static_cast<int64_t>(image.patches.size()) == count * patch_size_, "batch: image has ", image.patches.size(),
         " values, expected ", count, " patches of ", patch_size_);
-  first_patch_.push_back(static_cast<int64_t>(patches_.size()) / patch_size_);
-  patches_.insert(patches_.end(), image.patches.begin(), image.patches.end());
-  const PositionTaps taps = position_taps(table_side_, image.rows, image.columns);
-  taps_.insert(taps_.end(), taps.index.begin(), taps.index.end());
-  weights_.insert(weights_.end(), taps.weight.begin(), taps.weight.end());
-  batch_.grids.push_back({image.rows, image.columns});
-  return static_cast<int>(batch_.grids.size()) - 1;
+  return add_image({image.rows, image.columns},
+                   [&](std::span<float> values) { std::ranges::copy(image.patches, values.begin()); });
 }
 
 int BatchBuilder::add_sequence(std::span<const int64_t> ids, int image, std::span<const int64_t> patch_order,
@@ -53,7 +73,7 @@ int64_t BatchBuilder::image_patch(int sequence, int64_t place) const {
 
 std::span<const float> BatchBuilder::patch(int sequence, int64_t place) const {
   const auto size = static_cast<size_t>(patch_size_);
-  return std::span(patches_).subspan(static_cast<size_t>(image_patch(sequence, place)) * size, size);
+  return {patches_.data<float>() + image_patch(sequence, place) * patch_size_, size};
 }
 
 void BatchBuilder::replace_patches(int sequence, std::span<const int64_t> places) {
@@ -63,7 +83,7 @@ void BatchBuilder::replace_patches(int sequence, std::span<const int64_t> places
 
 PackedBatch BatchBuilder::finish() {
   const auto text_tokens = static_cast<int64_t>(ids_.size());
-  const int64_t image_patches = static_cast<int64_t>(patches_.size()) / patch_size_;
+  const int64_t image_patches = patch_count_;
   std::vector<int64_t> gather, modality, replaced, cu_seqlens{0};
   for (size_t s = 0; s < pending_.size(); ++s) {
     const SequenceLayout& layout = batch_.sequences[s];
@@ -81,7 +101,8 @@ PackedBatch BatchBuilder::finish() {
     modality.insert(modality.end(), static_cast<size_t>(1 + layout.patches), pending_[s].modality);
     cu_seqlens.push_back(static_cast<int64_t>(gather.size()));
   }
-  batch_.patches = Tensor::from(patches_, {image_patches, patch_size_});
+  if (!patches_.defined()) reserve_patches(0);
+  batch_.patches = patches_.size(0) == image_patches ? patches_ : patches_.narrow(0, 0, image_patches).clone();
   batch_.position_index = Tensor::from(taps_, {image_patches, 4});
   batch_.position_weight = Tensor::from(weights_, {image_patches, 4});
   batch_.token_ids = Tensor::from(ids_);

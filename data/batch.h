@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -59,7 +60,10 @@ class BatchBuilder {
   // `patch_size` = 3 · P², `table_side`: the side of the square grid of image position embeddings.
   BatchBuilder(int64_t patch_size, int table_side) : patch_size_(patch_size), table_side_(table_side) {}
 
-  // Returns the image's index.
+  // Makes room for as many patches in all, so that they are written once, where they stay.
+  void reserve_patches(int64_t patches);
+  // `fill` writes the image's patches, [rows * columns, patch_size]. Returns the image's index.
+  int add_image(Grid grid, const std::function<void(std::span<float>)>& fill);
   int add_image(const PatchedImage& image);
   // `ids` include [CLS] and [SEP]. `patch_order`: raster indices of the patches to use; empty means all. Returns the
   // sequence's index.
@@ -84,7 +88,8 @@ class BatchBuilder {
   int64_t patch_size_;
   int table_side_;
   PackedBatch batch_;
-  std::vector<float> patches_;
+  Tensor patches_;           // f32 [room, patch_size], of which patch_count_ rows are filled; undefined before the first
+  int64_t patch_count_ = 0;
   std::vector<double> weights_;
   std::vector<int64_t> taps_, ids_, positions_, types_, first_patch_;
   std::vector<PendingSequence> pending_;

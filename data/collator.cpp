@@ -181,15 +181,34 @@ std::vector<PretrainBatch> Collator::step(int64_t step) const {
   return batches;
 }
 
+// Of all images that the draws use, each counted once.
+int64_t Collator::patches_of(std::span<const Draw> draws, const StepImages& images) const {
+  std::set<int64_t> used;
+  for (const Draw& draw : draws) {
+    if (options_.masked_words || options_.masked_patches) used.insert(draw.image);
+    if (options_.pairs) used.insert(draw.pair_image);
+  }
+  int64_t patches = 0;
+  for (const int64_t image : used) {
+    const Grid grid = source_.grid(*images.ready.at(image));
+    patches += int64_t{grid.rows} * grid.columns;
+  }
+  return patches;
+}
+
 PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t first_slot,
                              const StepImages& images) const {
   const int patch = source_.options().patch;
   BatchBuilder builder(int64_t{3} * patch * patch, options_.table_side);
+  builder.reserve_patches(patches_of(draws, images));
   PretrainBatch batch;
   std::map<int64_t, int> added;
   const auto image_index = [&](int64_t image) {
     const auto [entry, is_new] = added.try_emplace(image, 0);
-    if (is_new) entry->second = builder.add_image(source_.patched(*images.ready.at(image)));
+    if (is_new) {
+      const ResizedImage& pixels = *images.ready.at(image);
+      entry->second = builder.add_image(source_.grid(pixels), [&](auto values) { source_.write_patches(pixels, values); });
+    }
     return entry->second;
   };
   const auto add = [&](std::span<const int64_t> ids, int64_t image, size_t slot, uint64_t pass) {

@@ -72,6 +72,7 @@ class Collator {
   Draw draw(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const;
   void choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& images) const;
   bool usable(int64_t image, StepImages& images) const;
+  int64_t patches_of(std::span<const Draw> draws, const StepImages& images) const;
   PretrainBatch pack(std::span<const Draw> draws, int64_t step, int64_t first_slot, const StepImages& images) const;
   void mask_sequence(BatchBuilder& builder, int sequence, Random& random, std::vector<int64_t>& rows,
                      std::vector<int64_t>& colours) const;

@@ -25,6 +25,9 @@ inline constexpr int64_t kMaxImagePixels = 178'956'970;
 // A black picture. Throws when a side is not positive or the product exceeds kMaxImagePixels.
 Image make_image(int height, int width);
 
+// Gives the picture another size; its memory is used again, its pixels are to be overwritten. Throws as make_image does.
+void set_size(Image& image, int height, int width);
+
 // Throws unless both sides are positive and their product is at most kMaxImagePixels. `name` begins the message.
 void check_image_size(int64_t height, int64_t width, const std::string& name);
 
@@ -44,6 +47,9 @@ struct DecodeOptions {
 // anything else than a whole picture: other formats, truncated or damaged data, more pixels than kMaxImagePixels or
 // than the bytes could hold. Safe on hostile bytes.
 Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options = {});
+
+// Into `image`, whose memory is used again.
+void decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options, Image& image);
 
 // decode_image of a file's bytes.
 Image read_image(const std::filesystem::path& path, const DecodeOptions& options = {});

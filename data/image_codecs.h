@@ -14,8 +14,11 @@ struct DecodedImage {
   int orientation = 1;  // EXIF, 1 to 8; 1 where the file says nothing or options.respect_orientation is off
 };
 
-DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options);
-DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options);
+// The result takes over the memory of `reused`.
+DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options,
+                         Image reused = {});
+DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options,
+                        Image reused = {});
 
 // The orientation tag (0x0112) of the first directory of a TIFF block, as EXIF stores it in JPEG (after "Exif\0\0") and
 // in PNG's eXIf; 1 for anything that cannot be read or is not 1 to 8.

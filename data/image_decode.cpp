@@ -36,16 +36,29 @@ Image make_image(int height, int width) {
   return {height, width, std::vector<uint8_t>(static_cast<size_t>(height) * width * 3)};
 }
 
-Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options) {
+void set_size(Image& image, int height, int width) {
+  check_image_size(height, width, "image");
+  image.height = height;
+  image.width = width;
+  image.pixels.resize(static_cast<size_t>(height) * width * 3);
+}
+
+void decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options, Image& image) {
   check(!bytes.empty(), name, ": the file is empty");
   DecodedImage decoded;
   if (starts_with(bytes, kJpegMagic))
-    decoded = decode_jpeg(bytes, name, options);
+    decoded = decode_jpeg(bytes, name, options, std::move(image));
   else if (starts_with(bytes, kPngMagic))
-    decoded = decode_png(bytes, name, options);
+    decoded = decode_png(bytes, name, options, std::move(image));
   else
     fail(name, ": neither a JPEG nor a PNG file, going by its first bytes");
-  return decoded.orientation == 1 ? std::move(decoded.image) : apply_orientation(decoded.image, decoded.orientation);
+  image = decoded.orientation == 1 ? std::move(decoded.image) : apply_orientation(decoded.image, decoded.orientation);
+}
+
+Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options) {
+  Image image;
+  decode_image(bytes, name, options, image);
+  return image;
 }
 
 Image read_image(const std::filesystem::path& path, const DecodeOptions& options) {

@@ -142,7 +142,8 @@ void check_bytes_can_hold(const jpeg_decompress_struct& info, size_t bytes, cons
 
 }  // namespace
 
-DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options) {
+DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options,
+                         Image reused) {
   Decompressor decompressor(bytes, options.accept_damaged, options.respect_orientation);
   check(decompressor.ready(), name, ": JPEG: ", decompressor.message());
   const jpeg_decompress_struct& info = decompressor.info();
@@ -155,7 +156,8 @@ DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name
   DecodedImage decoded;
   if (options.respect_orientation) decoded.orientation = orientation_of(info);  // decoding drops the markers
   Image& image = decoded.image;
-  image = make_image(static_cast<int>(info.image_height), static_cast<int>(info.image_width));
+  image = std::move(reused);
+  set_size(image, static_cast<int>(info.image_height), static_cast<int>(info.image_width));
   bool complete = false;
   if (components == 4) {
     std::vector<uint8_t> cmyk(static_cast<size_t>(image.width) * 4);

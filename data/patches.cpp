@@ -1,10 +1,25 @@
 #include "data/patches.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "tensor/error.h"
 
 namespace tessera {
+
+namespace {
+
+// Whether inner loops give the bits of the table for every level of every channel.
+bool agrees(const PixelKernels& kernels, const PixelLevels& levels) {
+  constexpr int kSide = 16;
+  std::array<uint8_t, 3 * kSide * kSide> pixels;
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i / 3);
+  float values[3][kSide * kSide];
+  kernels.normalise(pixels.data(), 3 * kSide, kSide, levels, values[0]);
+  return std::memcmp(values, levels.levels, sizeof values) == 0;
+}
+
+}  // namespace
 
 PatchExtractor::PatchExtractor(int patch, const PixelNorm& norm) : patch_(patch) {
   check(patch >= 1 && patch <= 4096, "patches: patch is ", patch, ", expected 1 to 4096");
@@ -12,8 +27,13 @@ PatchExtractor::PatchExtractor(int patch, const PixelNorm& norm) : patch_(patch)
     check(std::isfinite(norm.mean[c]), "patches: mean of channel ", c, " is ", norm.mean[c]);
     check(std::isfinite(norm.std[c]) && norm.std[c] > 0, "patches: std of channel ", c, " is ", norm.std[c],
           ", expected a positive number");
-    for (size_t x = 0; x < 256; ++x) levels_[c][x] = (static_cast<float>(x) / 255.0f - norm.mean[c]) / norm.std[c];
+    levels_.mean[c] = norm.mean[c];
+    levels_.std[c] = norm.std[c];
+    for (size_t x = 0; x < 256; ++x)
+      levels_.levels[c][x] = (static_cast<float>(x) / 255.0f - norm.mean[c]) / norm.std[c];
   }
+  const PixelKernels& fastest = pixel_kernels();
+  normalise_ = (agrees(fastest, levels_) ? fastest : portable_pixel_kernels()).normalise;
 }
 
 int PatchExtractor::count(const Image& image) const {
@@ -25,12 +45,8 @@ int PatchExtractor::count(const Image& image) const {
 
 // out [3, patch, patch]
 void PatchExtractor::copy_patch(const Image& image, int row, int column, float* out) const {
-  const int area = patch_ * patch_;
-  for (int y = 0; y < patch_; ++y, out += patch_) {
-    const uint8_t* pixel = image.row(row * patch_ + y) + static_cast<size_t>(column) * patch_ * 3;
-    for (int x = 0; x < patch_; ++x, pixel += 3)
-      for (size_t c = 0; c < 3; ++c) out[c * area + x] = levels_[c][pixel[c]];
-  }
+  normalise_(image.row(row * patch_) + static_cast<size_t>(column) * patch_ * 3, int64_t{image.width} * 3, patch_, levels_,
+             out);
 }
 
 void PatchExtractor::extract(const Image& image, std::span<float> out) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/image.h"
+#include "data/pixel_kernels.h"
 
 namespace tessera {
 
@@ -39,13 +40,14 @@ class PatchExtractor {
   void extract(const Image& image, std::span<const int64_t> indices, std::span<float> out) const;
 
   // What level `x` of `channel` becomes.
-  float value(int channel, uint8_t x) const { return levels_[static_cast<size_t>(channel)][x]; }
+  float value(int channel, uint8_t x) const { return levels_.levels[channel][x]; }
 
  private:
   void copy_patch(const Image& image, int row, int column, float* out) const;
 
   int patch_;
-  std::array<std::array<float, 256>, 3> levels_;
+  PixelLevels levels_;
+  decltype(PixelKernels::normalise) normalise_;
 };
 
 }  // namespace tessera

@@ -187,7 +187,8 @@ void write_bytes(png_structp png, png_bytep from, size_t size) {
 
 }  // namespace
 
-DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options) {
+DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options,
+                        Image reused) {
   check_chunk_lengths(bytes, name);
   Reader reader(bytes, options.respect_orientation);
   check(reader.ready(), name, ": PNG: ", reader.message());
@@ -196,7 +197,8 @@ DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name,
 
   DecodedImage decoded;
   Image& image = decoded.image;
-  image = make_image(static_cast<int>(reader.height()), static_cast<int>(reader.width()));
+  image = std::move(reused);
+  set_size(image, static_cast<int>(reader.height()), static_cast<int>(reader.width()));
   const size_t count = static_cast<size_t>(image.height) * image.width;
   const Form form = reader.form();
   const size_t pixel_bytes = form == Form::rgb ? 3 : form == Form::grey16 ? 2 : 1;

@@ -23,5 +23,11 @@ ImageSize vilt_size(int height, int width, int shorter, int patch);
 //   w_ij = k((j + 0.5 - centre_i) / stretch) / sum_j k(...),  centre_i = (i + 0.5) in/out,  stretch = max(in/out, 1).
 // Throws when a side of either size is not positive or too many pixels are asked for.
 Image resize_bicubic(const Image& image, ImageSize size);
+// Into `result`, another picture, whose memory is used again.
+void resize_bicubic(const Image& image, ImageSize size, Image& result);
+
+// With these inner loops; the result is the same with any.
+struct PixelKernels;
+void resize_bicubic(const Image& image, ImageSize size, Image& result, const PixelKernels& kernels);
 
 }  // namespace tessera

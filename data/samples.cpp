@@ -1,11 +1,13 @@
 #include "data/samples.h"
 
+#include "data/files.h"
 #include "data/rand_augment.h"
 #include "data/resize.h"
+#include "data/scratch_image.h"
 
 namespace tessera {
 
-ResizedImage prepare_image(Image image, const SampleOptions& options, const std::string& name) {
+ResizedImage prepare_image(Image&& image, const SampleOptions& options, const std::string& name) {
   ResizedImage out;
   out.original_height = image.height;
   out.original_width = image.width;
@@ -16,7 +18,10 @@ ResizedImage prepare_image(Image image, const SampleOptions& options, const std:
     return out;
   }
   const ImageSize size = vilt_size(image.height, image.width, options.shorter, options.divisor());
-  out.image = size.height == image.height && size.width == image.width ? std::move(image) : resize_bicubic(image, size);
+  if (size == ImageSize{image.height, image.width})
+    out.image = std::move(image);
+  else
+    resize_bicubic(image, size, out.image);
   return out;
 }
 
@@ -46,14 +51,13 @@ SampleSource::SampleSource(const Dataset& dataset, const Wordpiece& vocabulary, 
   for (int64_t s = 0; s < count; ++s) texts_.push_back(tokenised(dataset, s, vocabulary, options.max_length));
 }
 
-ResizedImage SampleSource::decode(int64_t image) const {
+void SampleSource::decode(int64_t image, Image& out) const {
   const DecodeOptions options{.respect_orientation = options_.respect_orientation};
-  Image picture = read_image(dataset_.images()[static_cast<size_t>(image)].path, options);
-  const int height = picture.height, width = picture.width;
-  return {std::move(picture), height, width};
+  const std::filesystem::path& path = dataset_.images()[static_cast<size_t>(image)].path;
+  decode_image(read_file(path), path.string(), options, out);
 }
 
-ResizedImage SampleSource::prepare(Image picture, int64_t image) const {
+ResizedImage SampleSource::prepare(Image&& picture, int64_t image) const {
   return prepare_image(std::move(picture), options_, dataset_.images()[static_cast<size_t>(image)].path.string());
 }
 
@@ -72,16 +76,31 @@ std::shared_ptr<const ResizedImage> SampleSource::cached(int64_t image, Stage st
 }
 
 std::shared_ptr<const ResizedImage> SampleSource::resized(int64_t image) const {
-  return cached(image, Stage::resized, [&] { return prepare(decode(image).image, image); });
+  return cached(image, Stage::resized, [&] {
+    ScratchImage picture;
+    decode(image, *picture);
+    return prepare(std::move(*picture), image);
+  });
 }
 
 std::shared_ptr<const ResizedImage> SampleSource::augmented(int64_t image, Random random) const {
-  const auto decoded = cached(image, Stage::decoded, [&] { return decode(image); });
+  const auto decoded = cached(image, Stage::decoded, [&] {
+    ResizedImage whole;
+    decode(image, whole.image);
+    whole.original_height = whole.image.height;
+    whole.original_width = whole.image.width;
+    return whole;
+  });
   return std::make_shared<const ResizedImage>(prepare(rand_augment(decoded->image, random), image));
 }
 
+Grid SampleSource::grid(const ResizedImage& image) const {
+  return {image.image.height / options_.patch, image.image.width / options_.patch};
+}
+
 PatchedImage SampleSource::patched(const ResizedImage& image) const {
-  return {image.image.height / options_.patch, image.image.width / options_.patch, extractor_.extract(image.image)};
+  const Grid cells = grid(image);
+  return {cells.rows, cells.columns, extractor_.extract(image.image)};
 }
 
 PatchedImage SampleSource::patched(int64_t image) const { return patched(*resized(image)); }

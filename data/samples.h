@@ -61,14 +61,17 @@ class SampleSource {
   std::shared_ptr<const ResizedImage> augmented(int64_t image, Random random) const;
   PatchedImage patched(int64_t image) const;
   PatchedImage patched(const ResizedImage& image) const;
+  Grid grid(const ResizedImage& image) const;
+  // patched(image).patches written to `out`, [rows * columns, 3 * patch * patch] of grid(image).
+  void write_patches(const ResizedImage& image, std::span<float> out) const { extractor_.extract(image.image, out); }
 
   int64_t cached_bytes() const;
 
  private:
   enum class Stage : uint8_t { decoded, resized };
 
-  ResizedImage decode(int64_t image) const;
-  ResizedImage prepare(Image picture, int64_t image) const;
+  void decode(int64_t image, Image& out) const;
+  ResizedImage prepare(Image&& picture, int64_t image) const;
   // From the cache, or made and kept if there is room.
   template <class Make>
   std::shared_ptr<const ResizedImage> cached(int64_t image, Stage stage, const Make& make) const;
@@ -84,7 +87,8 @@ class SampleSource {
   mutable int64_t cached_bytes_ = 0;
 };
 
-// Resizes as the options say; the error of a native size that is no multiple of the patch names the image.
-ResizedImage prepare_image(Image image, const SampleOptions& options, const std::string& name);
+// Resizes as the options say, and takes the picture itself where its size is right; the error of a native size that is no
+// multiple of the patch names the image.
+ResizedImage prepare_image(Image&& image, const SampleOptions& options, const std::string& name);
 
 }  // namespace tessera

@@ -27,6 +27,8 @@ struct BlockContext {
   double activation_dropout = 0;
   bool training = false;            // without, nothing is dropped
   TicketSource* tickets = nullptr;  // needed when something is dropped
+  // Blocks keep their input alone and run again in backward: memory for time. Results are the same, bit for bit.
+  bool checkpoint_blocks = false;
 
   double branch_probability() const { return training ? dropout : 0; }
   double activation_probability() const { return training ? activation_dropout : 0; }

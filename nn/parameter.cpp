@@ -1,5 +1,6 @@
 #include "nn/parameter.h"
 
+#include "tensor/allocator.h"
 #include "tensor/ops/global_norm.h"
 
 namespace tessera {
@@ -34,6 +35,7 @@ void ParameterSet::build(const std::vector<Named>& found, DType dtype) {
     parameter.set_grad_storage(place_in(gradients_).as_root());
     *found[i].parameter = slots_[i].parameter = parameter;
   }
+  release_cached_memory();  // the values' first places, whose sizes hardly anything else has
 }
 
 std::vector<std::string> ParameterSet::names() const {

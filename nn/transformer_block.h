@@ -35,6 +35,9 @@ struct TransformerBlock {
   // cu_seqlens i64 [sequences + 1]
   Stream operator()(const Stream& stream, const Tensor& cu_seqlens, const BlockContext& context) const;
 
+  // The same values and gradients; for backward only `stream` is kept, from which the rest is computed again.
+  Stream checkpointed(const Stream& stream, const Tensor& cu_seqlens, const BlockContext& context) const;
+
   // layernorm_before.*, attention.qkv.*, attention.output.dense.*, layernorm_after.*, intermediate.dense.*,
   // output.dense.*
   void visit(const std::string& prefix, const ParameterVisitor& visitor);

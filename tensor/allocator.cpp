@@ -25,9 +25,12 @@ constexpr bool kCache = true;
 #endif
 
 // Sizes are rounded up to a power of two or to one of the three steps between two of them: at most a quarter is lost,
-// and blocks of nearly the same size can serve each other.
+// and blocks of nearly the same size can serve each other. Blocks so large that there are few, such as the arenas of
+// parameters, are rounded to whole huge pages.
 int64_t rounded(int64_t bytes) {
+  constexpr int64_t kLarge = int64_t{256} << 20;
   if (bytes <= 256) return 256;
+  if (bytes >= kLarge) return (bytes + kHugePage - 1) / kHugePage * kHugePage;
   const auto value = static_cast<uint64_t>(bytes);
   const auto step = uint64_t{1} << (std::bit_width(value - 1) - 3);
   return static_cast<int64_t>((value + step - 1) / step * step);
@@ -104,6 +107,8 @@ void free_host(void* pointer, int64_t bytes) {
   c.free_blocks[size].push_back(pointer);
   c.statistics.cached_bytes += size;
 }
+
+int64_t allocated_bytes(int64_t bytes) { return bytes <= 0 ? 0 : rounded(bytes); }
 
 MemoryStatistics memory_statistics() {
   Cache& c = cache();

@@ -19,6 +19,9 @@ struct MemoryStatistics {
 void* allocate_host(int64_t bytes);
 void free_host(void* pointer, int64_t bytes);
 
+// What a block of `bytes` counts for in the statistics: sizes are rounded up, so that blocks can serve each other.
+int64_t allocated_bytes(int64_t bytes);
+
 MemoryStatistics memory_statistics();
 void reset_peak_memory();
 void release_cached_memory();  // gives every cached block back to the system

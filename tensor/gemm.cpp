@@ -10,6 +10,8 @@
 
 #include "tensor/blas_lock.h"
 #include "tensor/parallel.h"
+#include "tensor/products/precision.h"
+#include "tensor/products/product.h"
 #include "tensor/tensor.h"
 
 namespace tessera {
@@ -226,6 +228,32 @@ void exact_product(const Gemm<float>& g) {
 }
 void exact_product(const Gemm<double>&) {}
 
+// Precision `high`: the product of split operands, scaled and stored tile by tile.
+void split_product(const Gemm<float>& g, detail::TileFunction epilogue, void* context) {
+  const Product product{.m = g.m, .n = g.n, .k = g.k,
+                        .left = {.data = g.a, .dtype = DType::f32, .ld = g.lda, .transpose = g.transpose_a},
+                        .right = {.data = g.b, .dtype = DType::f32, .ld = g.ldb, .transpose = g.transpose_b},
+                        .form = PackedForm::split};
+  multiply(product, [&](const ProductTile& tile) {
+    for (int64_t i = tile.row_begin; i < tile.row_end; ++i) {
+      const float* sums = tile.values + (i - tile.row_begin) * tile.ld;
+      float* out = g.c + i * g.ldc + tile.column_begin;
+      const int64_t columns = tile.column_end - tile.column_begin;
+      if (g.beta == 0)
+        for (int64_t j = 0; j < columns; ++j) out[j] = g.alpha * sums[j];
+      else
+        for (int64_t j = 0; j < columns; ++j) out[j] = g.alpha * sums[j] + g.beta * out[j];
+    }
+    if (epilogue) epilogue(context, tile);
+  });
+}
+void split_product(const Gemm<double>&, detail::TileFunction, void*) {}
+
+template <class T>
+bool is_split(const Gemm<T>& g) {
+  return std::is_same_v<T, float> && g.k > 0 && splits_f32_products();
+}
+
 // True if the transposed right operand is so small and its rows are used so often that it is worth a transposed copy,
 // with which the kernels without packing can be used.
 template <class T>
@@ -256,6 +284,10 @@ void detail::gemm(const Gemm<T>& g, TileFunction epilogue, void* context) {
   if (worth_exactness(g)) {
     exact_product(g);
     if (epilogue) epilogue(context, {0, g.m, 0, g.n});
+    return;
+  }
+  if (is_split(g)) {
+    split_product(g, epilogue, context);
     return;
   }
   if (worth_transposing(g)) {
@@ -306,6 +338,8 @@ void gemm_batched(const Gemm<T>& g, int64_t count, const int64_t* offset_a, cons
                  for (int64_t i = begin; i < end; ++i) {
                    if (worth_exactness(g))
                      exact_product(item(i));
+                   else if (is_split(g))
+                     split_product(item(i), nullptr, nullptr);
                    else
                      serial(item(i));
                  }

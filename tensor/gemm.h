@@ -16,7 +16,8 @@ namespace tessera {
 //   dx = dy · W    m = tokens, n = in,  k = out
 //   dW = dyᵀ · x   m = out,    n = in,  k = tokens, transpose_a
 //
-// Products of few terms in f32 are formed in f64 and rounded once (gemm.cpp, worth_exactness).
+// Products of few terms in f32 are formed in f64 and rounded once (gemm.cpp, worth_exactness). The others are f32 arithmetic,
+// or, with precision `high` where that is faster, products of split operands (products/precision.h).
 template <class T>
 struct Gemm {
   int64_t m = 0, n = 0, k = 0;

@@ -141,6 +141,7 @@ void Learner::add_micro_batch(const PretrainBatch& batch, const LossDivisors& di
   context.activation_dropout = settings_.model.dropout_after_activation ? context.dropout : 0;
   context.training = true;
   context.tickets = &tickets;
+  context.checkpoint_blocks = settings_.train.checkpoint_blocks;
   const Objectives out = pretrain_objectives(*model_, batch, objectives_, divisors, context);
   if (!out.total.defined()) return;  // nothing was masked in this micro-batch and there are no pairs
   report.loss += out.total.value().item<double>();

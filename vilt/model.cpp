@@ -85,7 +85,8 @@ Variable Vilt::operator()(const PackedBatch& batch, const BlockContext& context,
       observations->attention.push_back(ops::attention_weights(blocks[i].attention.qkv(input).value(), batch.cu_seqlens,
                                                                config.num_attention_heads));
     }
-    stream = blocks[i](stream, batch.cu_seqlens, context);
+    stream = context.checkpoint_blocks ? blocks[i].checkpointed(stream, batch.cu_seqlens, context)
+                                       : blocks[i](stream, batch.cu_seqlens, context);
     observe(stream);
   }
   const NameScope scope("vilt.layernorm");

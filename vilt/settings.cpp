@@ -82,6 +82,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"train.steps", &train.steps},
       {"train.batch_size", &train.batch_size},
       {"train.accumulate", &train.accumulate},
+      {"train.checkpoint_blocks", &train.checkpoint_blocks},
       {"train.seed", &train.seed},
       {"train.curriculum", &train.curriculum},
       {"train.curriculum_group", &train.curriculum_group},

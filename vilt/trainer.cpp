@@ -37,7 +37,8 @@ std::string clock_text(double seconds) {
 
 // The settings that may change between the parts of a run, since no result depends on them.
 bool may_change(const std::string& line) {
-  for (const char* key : {"threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_every", "title"})
+  for (const char* key : {"threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks", "checkpoint_every",
+                          "title"})
     if (line.starts_with(std::string(key) + " = ")) return true;
   return false;
 }

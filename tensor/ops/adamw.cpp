@@ -33,6 +33,8 @@ struct Constants {
   }
 };
 
+// As fast as memory is (28 bytes for an f32 element). Measured, and no better: lines asked for ahead of time; worse, by 10 %:
+// stores past the cache, since all that is written has just been read.
 template <class T>
 void update(T* __restrict p, const T* __restrict g, T* __restrict m, T* __restrict v, int64_t count,
             const Constants<T> c) {

@@ -82,6 +82,14 @@ succeeds "align --layer" "maps/01-ring.png" align --model run "$image" ring --ou
 succeeds "info of a run" "transformer blocks" info run --text 12 --grid 5x4 --batch 2
 grep -q '12 text tokens, 5 x 4 patches, 33 tokens' stdout && grep -q '^memory of training, 2 pairs' stdout
 report $? "info takes text, grid and batch"
+succeeds "info --memory" "peak" info run --memory --text 12 --grid 5x4 --batch 2
+kept=$(awk '/activations of the blocks/ { print $5 }' stdout)
+succeeds "info --memory --checkpoint-blocks" "blocks computed again in backward" info run --memory --text 12 --grid 5x4 --batch 2 \
+  --checkpoint-blocks
+less=$(awk '/activations of the blocks/ { print $5 }' stdout)
+! grep -q 'transformer blocks' stdout && awk -v kept="$kept" -v less="$less" 'BEGIN { exit !(less > 0 && less < kept / 2) }'
+report $? "info --memory tells the memory alone, which is less with --checkpoint-blocks ($kept and $less KiB)"
+call info run --text 12 --grid 5x4 --batch 2
 # 2 blocks of width 16 and inner width 32: 2 · (4 · 16² + 4 · 16 + 2 · 16 · 32 + 32 + 16 + 4 · 16)
 [[ $(awk '/transformer blocks/ { gsub(",", ""); print $3 }' stdout) -eq 4448 ]]
 report $? "info counts the parameters"

@@ -88,7 +88,7 @@ TEST_CASE("Augmentation comes before resizing; what is not augmented stays as it
   }
   CHECK(bench.source.cached_bytes() == static_cast<int64_t>(decoded.pixels.size()));
   // Evaluation takes its pictures from `resized`.
-  CHECK(bench.source.resized(5)->image.pixels == prepare_image(decoded, options, "x").image.pixels);
+  CHECK(bench.source.resized(5)->image.pixels == prepare_image(Image(decoded), options, "x").image.pixels);
 }
 
 TEST_CASE("The micro-batches of an augmented step have the pictures of the whole step") {

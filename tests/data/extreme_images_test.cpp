@@ -70,7 +70,7 @@ TEST_CASE("Long and thin pictures become one row or one column of patches") {
 TEST_CASE("A single pixel is enlarged to the whole square") {
   Image pixel = make_image(1, 1);
   std::fill(pixel.pixels.begin(), pixel.pixels.end(), uint8_t{201});
-  const ResizedImage ready = prepare_image(pixel, SampleOptions{}, "x");
+  const ResizedImage ready = prepare_image(Image(pixel), SampleOptions{}, "x");
   CHECK(ready.image.height == 384);
   CHECK(ready.image.width == 384);
   CHECK(std::all_of(ready.image.pixels.begin(), ready.image.pixels.end(), [](uint8_t level) { return level == 201; }));

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "data/pixel_kernels.h"
 #include "tensor/error.h"
 
 using namespace tessera;
@@ -24,6 +26,8 @@ double kernel(double x) {
   if (x < 2) return -0.5 * x * x * x + 2.5 * x * x - 4 * x + 2;
   return 0;
 }
+
+int32_t value_of(WeightDigits digits) { return digits.low + 256 * digits.middle + 65536 * digits.high; }
 
 // One side resized in double precision, with no fixed-point weights: the mean before rounding.
 double filtered(const std::vector<double>& line, int out, int i) {
@@ -71,6 +75,55 @@ TEST_CASE("each side follows the definition at sizes around the block of 64") {
       CHECK(distance_from_definition(noise(other, from, 1), {other, to}) <= 0.512);
       CHECK(distance_from_definition(noise(from, other, 2), {to, other}) <= 0.512);
     }
+}
+
+// Widths whose rows are shorter than a vector, end within one, and fill them; shrinking by up to 9 (a block of 16 values reaches
+// over 64 bytes from about 3) and enlarging; pictures of extreme levels, where the result has to be clamped on both sides.
+TEST_CASE("every set of inner loops gives the bytes of the portable one") {
+  const std::vector<const PixelKernels*> usable = usable_pixel_kernels();
+  CHECK(usable.front() == &portable_pixel_kernels());
+  uint64_t seed = 1;
+  for (int from : {1, 2, 3, 5, 16, 21, 22, 37, 64, 101, 331})
+    for (int to : {1, 2, 4, 5, 6, 15, 16, 17, 32, 43, 64, 100, 131, 400}) {
+      Image image = noise(from, to % 40 + 1, seed++);
+      if (seed % 2)
+        for (uint8_t& value : image.pixels) value = value < 128 ? 0 : 255;
+      const Image turned{image.width, image.height, image.pixels};  // the same bytes as other rows
+      Image expected, actual;
+      for (const PixelKernels* kernels : usable) {
+        CAPTURE(kernels->name);
+        CAPTURE(from);
+        CAPTURE(to);
+        for (const auto& [picture, size] : {std::pair{&std::as_const(image), ImageSize{to, image.width}},
+                                            {&turned, ImageSize{turned.height, to}},
+                                            {&image, ImageSize{to, from}}}) {
+          resize_bicubic(*picture, size, expected, portable_pixel_kernels());
+          resize_bicubic(*picture, size, actual, *kernels);
+          CHECK(actual.height == size.height);
+          CHECK(actual.width == size.width);
+          CHECK(actual.pixels == expected.pixels);
+        }
+      }
+    }
+}
+
+// 1.13 at an edge, where the window is cut off.
+TEST_CASE("bicubic weights are far from what three digits hold, and the digits give them back") {
+  for (int in = 1; in < 60; ++in)
+    for (int out = 1; out < 300; ++out) {
+      const Filter filter = make_filter(in, out);
+      REQUIRE(filter.in_digits);
+      int32_t largest = 0;
+      bool same = true;
+      for (const int32_t weight : filter.weights) {
+        largest = std::max(largest, std::abs(weight));
+        same &= value_of(digits_of(weight)) == weight;
+      }
+      REQUIRE(largest < 1.2 * (1 << kFilterWeightBits));
+      REQUIRE(same);
+    }
+  for (const int32_t weight : {kLargestDigitWeight, -kLargestDigitWeight, 0, 127, 128, -128, -129, 32640, 32895, 32896})
+    CHECK(value_of(digits_of(weight)) == weight);
 }
 
 TEST_CASE("the height goes first when it loses more than twice as many rows as the width loses columns") {

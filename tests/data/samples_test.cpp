@@ -85,7 +85,7 @@ TEST_CASE("The orientation of a file is followed if the options say so") {
   for (const bool respect : {false, true}) {
     options.respect_orientation = respect;
     const SampleSource source(dataset, tiny_scenes().vocabulary(), options);
-    const ResizedImage expected = prepare_image(respect ? seen : stored, options, "x");
+    const ResizedImage expected = prepare_image(Image(respect ? seen : stored), options, "x");
     CHECK(source.resized(0)->image.pixels == expected.image.pixels);
     CHECK(source.resized(0)->original_height == expected.original_height);
     Random random(1), same(1);

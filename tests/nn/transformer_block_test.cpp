@@ -117,6 +117,41 @@ TEST_CASE("transformer block: names and shapes") {
   CHECK_THROWS_WITH(SelfAttention(6, 4), "attention: size 6 is not a multiple of 4 heads");
 }
 
+TEST_CASE("transformer block: computed again in backward, every value, gradient and later ticket is the same") {
+  for (const auto& [p, activation_p] : {std::pair(0.0, 0.0), std::pair(0.3, 0.4)}) {
+    Blocks blocks(2);
+    randomise(blocks, 5);
+    const Tensor x = random_normal({8, kSize}, 1), cotangent = random_normal({8, kSize}, 2);
+    std::vector<std::vector<double>> results[2];
+    for (const bool again : {false, true}) {
+      TicketSource tickets(11, 3);
+      const BlockContext context{p, activation_p, true, &tickets};
+      const Variable input(x, true);
+      Stream stream{input, {}};
+      for (const TransformerBlock& layer : blocks.layers)
+        stream = again ? layer.checkpointed(stream, cu_seqlens(), context) : layer(stream, cu_seqlens(), context);
+      const Variable y = add_layer_norm(stream, blocks.norm, context).normalised;
+      y.backward(cotangent);
+      auto& all = results[again];
+      all = {y.value().to_vector<double>(), input.grad().to_vector<double>(), {static_cast<double>(tickets.next().stream)}};
+      blocks.visit("", [&all](const std::string&, Variable& parameter) {
+        all.push_back(parameter.grad().to_vector<double>());
+        parameter.clear_grad();
+      });
+    }
+    CHECK(results[0] == results[1]);
+  }
+}
+
+TEST_CASE("transformer block: dropout without tickets is an error, also in a block that is computed again") {
+  Blocks blocks(1);
+  randomise(blocks, 5);
+  const BlockContext context{0.5, 0, true, nullptr};
+  const Stream stream{Variable(random_normal({8, kSize}, 1), true), {}};
+  CHECK_THROWS_WITH(blocks.layers[0].checkpointed(stream, cu_seqlens(), context),
+                    "block: dropout 0.5 in training needs a ticket source");
+}
+
 // Two blocks and a final LayerNorm, so that the sums across blocks are covered. Both sides are f64 on values of order
 // one to ten; some hundred roundings of 1e-16 stay far below 1e-11.
 TEST_CASE("transformer block: equals the composition of plain ops, values and gradients") {

@@ -27,6 +27,7 @@ struct TrainArguments {
   std::string config;
   std::vector<std::string> overrides;  // section.key=value
   bool fresh = false;
+  bool checkpoint_blocks = false;
 };
 int run_train(const TrainArguments& arguments);
 
@@ -93,6 +94,8 @@ struct InfoArguments {
   std::string grid;  // ROWSxCOLUMNS; empty: the position table's
   int64_t text = 0;  // tokens; 0: as many as fit
   int64_t batch = 0;  // pairs; 0: as the settings say, or 32
+  bool memory = false;  // only what training takes
+  bool checkpoint_blocks = false;  // with blocks computed again in backward
 };
 int run_info(const InfoArguments& arguments);
 

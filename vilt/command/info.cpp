@@ -13,7 +13,9 @@
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/weights_options.h"
+#include "vilt/learner.h"
 #include "vilt/load_model.h"
+#include "vilt/memory.h"
 #include "vilt/settings.h"
 #include "vilt/weights.h"
 
@@ -26,11 +28,21 @@ struct Subject {
   ModelConfig config;
   int64_t batch = 32;
   std::string origin;
+  // Of a run's settings; otherwise their defaults.
+  bool checkpoint_blocks = false;
+  double mask_rate = Settings{}.objectives.mask_rate;
+  int64_t accumulate = Settings{}.train.accumulate, prefetch = Settings{}.data.prefetch;
+  int64_t cache_bytes = Settings{}.data.cache_bytes;
 };
 
 Subject from_settings(const fs::path& path) {
   const Settings settings = Settings::from_toml(path);
-  Subject subject{settings.model, settings.train.batch_size / settings.train.accumulate, path.string()};
+  Subject subject{model_config(settings), settings.train.batch_size / settings.train.accumulate, path.string()};
+  subject.checkpoint_blocks = settings.train.checkpoint_blocks;
+  subject.mask_rate = settings.objectives.mask_rate;
+  subject.accumulate = settings.train.accumulate;
+  subject.prefetch = settings.data.prefetch;
+  subject.cache_bytes = settings.data.cache_bytes;
   fs::path words = settings.data.vocabulary;
   if (words.empty()) words = fs::path(settings.data.captions).parent_path() / "vocab.txt";
   if (fs::exists(words)) {
@@ -99,7 +111,10 @@ std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arg
   try {
     const LoadedModel model = load_model(std::move(weights), place, options);
     print_heads(model.config);
-    return Subject{model.config, 32, "configuration"};
+    Subject subject;
+    subject.config = model.config;
+    subject.origin = "configuration";
+    return subject;
   } catch (const Error& error) {
     for (const std::string& note : notes) options.report(note);
     std::cout << "not a model that can be used as it is:\n" << error.what() << '\n';
@@ -146,7 +161,7 @@ Grid parse_grid(const std::string& text, const ModelConfig& config) {
   return grid;
 }
 
-int64_t print_parameters(const ModelConfig& config) {
+void print_parameters(const ModelConfig& config) {
   ViltWithHeads model(config);
   std::map<std::string, int64_t> parts;
   int64_t total = 0;
@@ -159,7 +174,6 @@ int64_t print_parameters(const ModelConfig& config) {
                            "masked-word head", "matching head", "classifier", "retrieval head", "masked-patch head"})
     if (parts.contains(part)) line(part, with_thousands(parts[part]));
   line("total", with_thousands(total));
-  return total;
 }
 
 // Products only, an addition and a multiplication counted as two; LayerNorm, GELU and softmax are left out.
@@ -186,24 +200,30 @@ void print_arithmetic(const ModelConfig& c, int64_t text, Grid grid, int64_t bat
        std::to_string(batch) + " pairs, each seen twice; backward counts as two forwards");
 }
 
-// Values kept for backward, per token: of each block two residual sums and their LayerNorms (4 d), queries, keys and
-// values (3 d), the attention's result (d) and log-sum-exp, the MLP's hidden layer before and after GELU; beside the
-// blocks the embedding and the final LayerNorm.
-void print_memory(const ModelConfig& c, int64_t parameters, int64_t text, Grid grid, int64_t batch) {
-  const double patches = static_cast<double>(grid.rows) * grid.columns;
-  const double tokens = 2 * static_cast<double>(batch) * (static_cast<double>(text) + 1 + patches);
-  const auto d = static_cast<double>(c.hidden_size);
-  const auto hidden = static_cast<double>(c.intermediate_size), heads = static_cast<double>(c.num_attention_heads);
-  const double block = 8 * d + 2 * hidden + heads + 4;
-  const double kept = tokens * (static_cast<double>(c.num_hidden_layers) * block + 3 * d) +
-                      static_cast<double>(batch) * patches * (static_cast<double>(c.patch_values()) + d);
-  const double weights = 4 * static_cast<double>(parameters), activations = 4 * kept;
-  std::cout << "memory of training, " << batch << " pairs at once\n";
-  line("parameters", bytes(weights));
-  line("gradients", bytes(weights));
-  line("moments", bytes(2 * weights), "two of each parameter");
-  line("activations", bytes(activations), "estimate: what is kept for the backward pass");
-  line("total", bytes(4 * weights + activations), "without images in the cache");
+std::string text_of_batches(const Subject& subject) {
+  return text(subject.accumulate, subject.accumulate == 1 ? " at work, " : " of a step, ", subject.accumulate * subject.prefetch,
+              " made ahead (data.prefetch)");
+}
+
+void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch) {
+  const ModelConfig& c = subject.config;
+  ViltWithHeads model(c);
+  const double dropout = c.hidden_dropout_prob;
+  const MemoryOptions options{dropout, c.dropout_after_activation ? dropout : 0, subject.checkpoint_blocks};
+  const StepMemory memory = step_memory(model, full_shape(batch, text, grid, subject.mask_rate), options);
+  const int64_t batches = subject.accumulate * (1 + subject.prefetch);
+  const auto amount = [](int64_t value) { return bytes(static_cast<double>(value)); };
+  std::cout << "memory of training, " << batch << " pairs at once" << (options.checkpoint_blocks ? ", blocks computed again in backward\n" : "\n");
+  line("parameters", amount(memory.parameters));
+  line("gradients", amount(memory.gradients));
+  line("moments", amount(memory.moments), "two of each parameter");
+  line("batches", amount(batches * memory.batch), text_of_batches(subject));
+  line("activations of the blocks", amount(memory.activations), "kept for the backward pass: " +
+       amount(memory.activations / std::max<int64_t>(1, 2 * batch)) + " for each sample and pass");
+  line("other activations", amount(memory.others), "embeddings, heads and losses");
+  line("at work", amount(memory.working), "beside them at the busiest moment of backward");
+  line("peak", amount(memory.peak() + (batches - 1) * memory.batch),
+       "and up to " + amount(subject.cache_bytes) + " of images (data.cache_bytes)");
 }
 
 }  // namespace
@@ -214,7 +234,8 @@ int run_info(const InfoArguments& arguments) {
   const bool is_settings = what.extension() == ".toml";
   const std::optional<Subject> found = is_settings ? from_settings(what) : from_model(what, arguments);
   if (!found) return 0;
-  const Subject& subject = *found;
+  Subject subject = *found;
+  subject.checkpoint_blocks |= arguments.checkpoint_blocks;
   const ModelConfig& config = subject.config;
   check(arguments.text >= 0 && arguments.text <= config.max_position_embeddings && arguments.text != 1, "--text is ",
         arguments.text, ", expected 2 to ", config.max_position_embeddings, " tokens ([CLS] and [SEP] count)");
@@ -222,12 +243,17 @@ int run_info(const InfoArguments& arguments) {
   const int64_t text = arguments.text > 0 ? arguments.text : config.max_position_embeddings;
   const int64_t batch = arguments.batch > 0 ? arguments.batch : subject.batch;
   const Grid grid = parse_grid(arguments.grid, config);
+  if (arguments.memory) {
+    std::cout << subject.origin << '\n';
+    print_memory(subject, text, grid, batch);
+    return 0;
+  }
   ModelConfig shown = config;  // the labels, which may be thousands, are told with the heads
   shown.heads.classifier = false;
   std::cout << subject.origin << '\n' << shown.to_json();
-  const int64_t parameters = print_parameters(config);
+  print_parameters(config);
   print_arithmetic(config, text, grid, batch);
-  print_memory(config, parameters, text, grid, batch);
+  print_memory(subject, text, grid, batch);
   return 0;
 }
 

@@ -29,6 +29,8 @@ void add_info(CLI::App& app, Action& action) {
   add_count(command, "--text", arguments->text, "Text tokens with [CLS] and [SEP] (default: as many as fit)");
   command->add_option("--grid", arguments->grid, "Patches of the image, ROWSxCOLUMNS (default: the position table's)");
   add_count(command, "--batch", arguments->batch, "Pairs at once (default: the settings' or 32)");
+  command->add_flag("--memory", arguments->memory, "Only the memory of training");
+  command->add_flag("--checkpoint-blocks", arguments->checkpoint_blocks, "... with train.checkpoint_blocks=true");
   command->callback([arguments, &action] { action = [arguments] { return run_info(*arguments); }; });
 }
 

@@ -40,6 +40,8 @@ void add_train(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<TrainArguments>();
   command->add_option("CONFIG", arguments->config, "Settings, TOML; see configs/ and docs/")->required();
   command->add_option("section.key=value", arguments->overrides, "Settings that replace those of the file");
+  command->add_flag("--checkpoint-blocks", arguments->checkpoint_blocks,
+                    "Saves memory: blocks are computed again in backward (train.checkpoint_blocks=true)");
   command->add_flag("--fresh", arguments->fresh, "Starts over: removes what an earlier run left in train.out");
   command->callback([arguments, &action] { action = [arguments] { return run_train(*arguments); }; });
 }

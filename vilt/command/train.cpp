@@ -81,7 +81,8 @@ void rebuild_report(const fs::path& run, const std::string& command) {
 }  // namespace
 
 int run_train(const TrainArguments& arguments) {
-  const Settings settings = Settings::from_toml(arguments.config, arguments.overrides);
+  Settings settings = Settings::from_toml(arguments.config, arguments.overrides);
+  settings.train.checkpoint_blocks |= arguments.checkpoint_blocks;
   const fs::path run = settings.train.out;
   const std::string command = command_line(arguments);
   TrainOptions options;

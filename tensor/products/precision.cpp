@@ -1,0 +1,39 @@
+#include "tensor/products/precision.h"
+
+#include <atomic>
+#include <cstdlib>
+
+#include "tensor/error.h"
+#include "tensor/products/instruction_set.h"
+
+namespace tessera {
+namespace {
+
+MatmulPrecision from_environment() {
+  const char* setting = std::getenv("TESSERA_MATMUL_PRECISION");
+  return setting && *setting ? matmul_precision_named("TESSERA_MATMUL_PRECISION", setting) : MatmulPrecision::highest;
+}
+
+std::atomic<MatmulPrecision>& setting() {
+  static std::atomic<MatmulPrecision> value{from_environment()};
+  return value;
+}
+
+}  // namespace
+
+const char* name_of(MatmulPrecision precision) { return precision == MatmulPrecision::high ? "high" : "highest"; }
+
+MatmulPrecision matmul_precision_named(const char* setting, std::string_view name) {
+  check(name == "highest" || name == "high", setting, " is '", name, "', expected highest or high");
+  return name == "high" ? MatmulPrecision::high : MatmulPrecision::highest;
+}
+
+MatmulPrecision matmul_precision() { return setting().load(std::memory_order_relaxed); }
+void set_matmul_precision(MatmulPrecision precision) { setting().store(precision, std::memory_order_relaxed); }
+
+bool splits_f32_products() {
+  return matmul_precision() == MatmulPrecision::high &&
+         (instruction_set() == InstructionSet::amx || instruction_set_is_forced());
+}
+
+}  // namespace tessera
