@@ -67,16 +67,22 @@ Table equalized(const Histogram& counts) {
 // ITU-R 601-2 luma with 16 fraction bits.
 int grey_level(const uint8_t* pixel) { return (pixel[0] * 19595 + pixel[1] * 38470 + pixel[2] * 7471 + 0x8000) >> 16; }
 
-// `image` becomes degenerate + factor (image - degenerate), where degenerate(i) is the value beside byte i of the image.
-template <class Degenerate>
-void blend(Image& image, double factor, const Degenerate& degenerate) {
+float blend_factor(double factor) {
   const auto alpha = static_cast<float>(factor);
   check(std::isfinite(alpha), "blend: the factor is ", factor);
-  for (size_t i = 0; i < image.pixels.size(); ++i) {
-    const int from = degenerate(i);
-    const float value = static_cast<float>(from) + alpha * static_cast<float>(image.pixels[i] - from);
-    image.pixels[i] = static_cast<uint8_t>(std::clamp(value, 0.0f, 255.0f));
-  }
+  return alpha;
+}
+
+// degenerate + alpha (level - degenerate)
+uint8_t blended(int degenerate, int level, float alpha) {
+  const float value = static_cast<float>(degenerate) + alpha * static_cast<float>(level - degenerate);
+  return static_cast<uint8_t>(std::clamp(value, 0.0f, 255.0f));
+}
+
+// With one degenerate level for all bytes, a byte's result depends on its level alone.
+Image blended_with(int degenerate, Image image, double factor) {
+  const float alpha = blend_factor(factor);
+  return with_table(std::move(image), table_of([&](int level) { return blended(degenerate, level, alpha); }));
 }
 
 Image smooth(const Image& image) {
@@ -87,8 +93,8 @@ Image smooth(const Image& image) {
     const uint8_t *above = middle - stride, *below = middle + stride;
     uint8_t* to = out.row(y);
     for (size_t i = 3; i + 3 < stride; ++i) {
-      int sum = 4 * middle[i];
-      for (const uint8_t* row : {above, middle, below}) sum += row[i - 3] + row[i] + row[i + 3];
+      const int sum = above[i - 3] + above[i] + above[i + 3] + middle[i - 3] + 5 * middle[i] + middle[i + 3] +
+                      below[i - 3] + below[i] + below[i + 3];
       // sum / 13 to the nearest integer; 13 is odd, so there are no ties, and Pillow's float cannot round elsewhere.
       to[i] = static_cast<uint8_t>((2 * sum + 13) / 26);
     }
@@ -126,11 +132,12 @@ Image solarize_add(Image image, double addition) {
 }
 
 Image adjust_colour(Image image, double factor) {
-  int grey = 0;
-  blend(image, factor, [&](size_t i) {
-    if (i % 3 == 0) grey = grey_level(image.pixels.data() + i);
-    return grey;
-  });
+  const float alpha = blend_factor(factor);
+  uint8_t* pixel = image.pixels.data();
+  for (const uint8_t* end = pixel + image.pixels.size(); pixel != end; pixel += 3) {
+    const int grey = grey_level(pixel);
+    for (int c = 0; c < 3; ++c) pixel[c] = blended(grey, pixel[c], alpha);
+  }
   return image;
 }
 
@@ -138,18 +145,18 @@ Image adjust_contrast(Image image, double factor) {
   int64_t sum = 0;
   for (size_t i = 0; i < image.pixels.size(); i += 3) sum += grey_level(image.pixels.data() + i);
   const double mean = static_cast<double>(sum) / static_cast<double>(image.pixels.size() / 3);
-  blend(image, factor, [grey = static_cast<int>(mean + 0.5)](size_t) { return grey; });
-  return image;
+  return blended_with(static_cast<int>(mean + 0.5), std::move(image), factor);
 }
 
-Image adjust_brightness(Image image, double factor) {
-  blend(image, factor, [](size_t) { return 0; });
-  return image;
-}
+Image adjust_brightness(Image image, double factor) { return blended_with(0, std::move(image), factor); }
 
 Image adjust_sharpness(Image image, double factor) {
+  const float alpha = blend_factor(factor);
   const Image smoothed = smooth(image);
-  blend(image, factor, [&](size_t i) { return smoothed.pixels[i]; });
+  const uint8_t* from = smoothed.pixels.data();
+  uint8_t* to = image.pixels.data();
+  const size_t count = image.pixels.size();
+  for (size_t i = 0; i < count; ++i) to[i] = blended(from[i], to[i], alpha);
   return image;
 }
 

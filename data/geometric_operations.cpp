@@ -1,5 +1,6 @@
 // Which pixel is nearest is decided on the last bit of a coordinate, so the arithmetic is Pillow's: three ways, chosen
 // by the coefficients as there. The data library is compiled without fused multiply-add.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -23,6 +24,17 @@ int64_t pixel_of(double coordinate) {
   return coordinate >= 0 && coordinate < 0x1p31 ? static_cast<int64_t>(coordinate) : -1;
 }
 
+// Positions of the output that have a pixel, [begin, end): coordinates change in one direction.
+struct Run {
+  size_t begin = 0, end = 0;
+};
+Run covered(const std::vector<int64_t>& columns, int width) {
+  const auto inside = [width](int64_t column) { return column >= 0 && column < width; };
+  const auto first = std::find_if(columns.begin(), columns.end(), inside);
+  const auto last = std::find_if_not(first, columns.end(), inside);
+  return {static_cast<size_t>(first - columns.begin()), static_cast<size_t>(last - columns.begin())};
+}
+
 // Without shear: columns and rows by themselves, coordinates by repeated addition.
 Image scaled(const Image& image, const std::array<double, 6>& m) {
   Image out = make_image(image.height, image.width);
@@ -32,10 +44,22 @@ Image scaled(const Image& image, const std::array<double, 6>& m) {
     column = pixel_of(x_in);
     x_in += m[0];
   }
+  const Run run = covered(columns, image.width);
+  const size_t length = run.end - run.begin;
+  // A translation: its columns follow each other, and a row is one piece.
+  const bool one_piece = m[0] == 1 && length > 0 &&
+                         columns[run.end - 1] - columns[run.begin] + 1 == static_cast<int64_t>(length);
   double y_in = m[5] + m[4] * 0.5;
   for (int y = 0; y < out.height; ++y, y_in += m[4]) {
     const int64_t row = pixel_of(y_in);
-    for (int x = 0; x < out.width; ++x) copy_pixel(image, row, columns[static_cast<size_t>(x)], out.row(y) + 3 * x);
+    if (row < 0 || row >= image.height || length == 0) continue;
+    const uint8_t* from = image.row(static_cast<int>(row));
+    uint8_t* to = out.row(y);
+    if (one_piece) {
+      std::memcpy(to + 3 * run.begin, from + 3 * columns[run.begin], 3 * length);
+      continue;
+    }
+    for (size_t x = run.begin; x < run.end; ++x) std::memcpy(to + 3 * x, from + 3 * columns[x], 3);
   }
   return out;
 }
