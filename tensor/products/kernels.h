@@ -38,7 +38,7 @@ struct KernelCall {
   const uint16_t* right;
   int64_t right_stride;   // bf16 from one right strip to the next
   int64_t left_strips, right_strips;  // at least 1, at most those of the kernel
-  int64_t depth;          // a multiple of 32, above 0
+  int64_t depth;          // a multiple of the kernel's unit, above 0
   float* sums;
   int64_t ld;
   bool add;
@@ -47,6 +47,7 @@ struct KernelCall {
 struct Kernels {
   LeftLayout left_layout;
   int64_t left_strips, right_strips;  // the most that one call multiplies
+  int64_t depth_unit;                 // 2, a pair, or 32, a tile
   void (*begin)();                    // on a thread, before a series of calls; may be null
   void (*end)();                      // after it
   void (*multiply)(const KernelCall& call);

@@ -130,6 +130,7 @@ const Kernels kAmxKernels{
     .left_layout = LeftLayout::rows,
     .left_strips = 2,
     .right_strips = 2,
+    .depth_unit = kDepthUnit,
     .begin = begin,
     .end = end,
     .multiply = multiply,

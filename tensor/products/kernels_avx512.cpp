@@ -75,6 +75,7 @@ const Kernels kAvx512Kernels{
     .left_layout = LeftLayout::wide,
     .left_strips = 1,
     .right_strips = 3,
+    .depth_unit = 2,
     .begin = nullptr,
     .end = nullptr,
     .multiply = multiply,

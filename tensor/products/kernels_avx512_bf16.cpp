@@ -78,6 +78,7 @@ const Kernels kAvx512Bf16Kernels{
     .left_layout = LeftLayout::pairs,
     .left_strips = 1,
     .right_strips = 3,
+    .depth_unit = 2,
     .begin = nullptr,
     .end = nullptr,
     .multiply = multiply,

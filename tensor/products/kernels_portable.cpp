@@ -50,6 +50,7 @@ const Kernels kPortableKernels{
     .left_layout = LeftLayout::wide,
     .left_strips = 1,
     .right_strips = 1,
+    .depth_unit = 2,
     .begin = nullptr,
     .end = nullptr,
     .multiply = multiply,

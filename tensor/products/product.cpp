@@ -112,11 +112,12 @@ class Chunk {
 
   void multiply_group(int64_t begin, int64_t end, int64_t column, int64_t last, float* sums) {
     const int64_t strips = strips_of(last - column);
+    const int64_t depth_end = (end + kernels_.depth_unit - 1) / kernels_.depth_unit * kernels_.depth_unit;
     for (int64_t strip = 0; strip < strips; strip += kernels_.right_strips) {
       const int64_t count = std::min(kernels_.right_strips, strips - strip);
       const int64_t at = (column / kStrip + strip) * right_.stride;
       for (int64_t block = begin; block < end; block += plan_.block)
-        multiply_panel(block - begin, std::min(plan_.block, padded_depth(end) - block), right_.high + at + block * kStrip,
+        multiply_panel(block - begin, std::min(plan_.block, depth_end - block), right_.high + at + block * kStrip,
                        right_.low + (right_.low ? at + block * kStrip : 0), count, sums + strip * kStrip, block > 0);
     }
     if (p_.k == 0)
