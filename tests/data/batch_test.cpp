@@ -47,6 +47,24 @@ TEST_CASE("BatchBuilder packs sequences one after another and embeds a shared im
   CHECK_FALSE(batch.replaced_patches.defined());
 }
 
+TEST_CASE("Room made for patches beforehand, exactly, too little or too much, changes nothing") {
+  for (const int64_t room : {0, 2, 3, 6, 50}) {
+    CAPTURE(room);
+    BatchBuilder builder(3, 2);
+    if (room > 0) builder.reserve_patches(room);
+    builder.add_image(numbered(1, 1, 2));
+    const int b = builder.add_image({2, 2}, [](std::span<float> values) {
+      CHECK(values.size() == 12);
+      for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(200 + i / 3);
+    });
+    builder.add_sequence(Ids{1, 2}, b);
+    CHECK(builder.patch(0, 3)[2] == 203);
+    const PackedBatch batch = builder.finish();
+    CHECK(batch.patches.shape() == Shape{6, 3});
+    CHECK(batch.patches.select(1, 2).to_vector<float>() == std::vector<float>{100, 101, 200, 201, 202, 203});
+  }
+}
+
 TEST_CASE("Hidden patches are those of one sequence; others with the same image see it whole") {
   BatchBuilder builder(3, 2);
   const int a = builder.add_image(numbered(1, 1, 2)), b = builder.add_image(numbered(2, 2, 2));

@@ -7,6 +7,7 @@
 
 #include "data/files.h"
 #include "data/image_codecs.h"
+#include "data/scratch_image.h"
 #include "tensor/error.h"
 
 using namespace tessera;
@@ -147,6 +148,33 @@ TEST_CASE("PNG pixel formats become RGB as Pillow makes it") {
   append(transparent, chunk("tRNS", {0}));
   CHECK(decoded(png_row(2, 8, 3, {0, 1}, transparent)) == Bytes{10, 20, 30, 40, 50, 60});
   CHECK(decoded(png_row(1, 8, 2, {1, 2, 3}, chunk("tRNS", {0, 1, 0, 2, 0, 3}))) == Bytes{1, 2, 3});
+}
+
+TEST_CASE("a picture decoded into the memory of another") {
+  Image large = make_image(40, 30), small = make_image(5, 7);
+  for (size_t i = 0; i < large.pixels.size(); ++i) large.pixels[i] = static_cast<uint8_t>(i * 7);
+  for (size_t i = 0; i < small.pixels.size(); ++i) small.pixels[i] = static_cast<uint8_t>(200 - i);
+  Image reused;
+  for (const Image* image : {&large, &small, &large}) {
+    decode_image(encode_png(*image), "x", {}, reused);
+    CHECK(reused.pixels == image->pixels);
+    CHECK(reused.width == image->width);
+    decode_image(encode_jpeg(*image, 90), "x", {}, reused);
+    CHECK(reused.pixels == decode_image(encode_jpeg(*image, 90), "x").pixels);
+  }
+}
+
+TEST_CASE("scratch pictures in use at once are different, and their memory comes back") {
+  const uint8_t* first = nullptr;
+  {
+    ScratchImage a, b;
+    set_size(*a, 20, 30);
+    set_size(*b, 20, 30);
+    CHECK(a->pixels.data() != b->pixels.data());
+    first = a->pixels.data();
+  }
+  ScratchImage again;
+  CHECK(again->pixels.data() == first);
 }
 
 TEST_CASE("the eight orientations") {

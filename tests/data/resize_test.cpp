@@ -182,6 +182,9 @@ TEST_CASE("what cannot be resized") {
                        "resize_bicubic: the picture is 100000 x 100000 pixels, the limit is 178956970 in all", Error);
   CHECK_THROWS_WITH_AS(resize_bicubic(make_image(1, (1 << 20) + 1), {4, 4}),
                        "resize_bicubic: the picture is 1048577 x 1 pixels, the limit of a side is 1048576", Error);
+  Image same = make_image(2, 2);
+  CHECK_THROWS_WITH_AS(resize_bicubic(same, {4, 4}, same), "resize_bicubic: the result cannot be the picture itself",
+                       Error);
   Image wrong = make_image(2, 2);
   wrong.pixels.pop_back();
   CHECK_THROWS_WITH_AS(resize_bicubic(wrong, {4, 4}),
