@@ -28,12 +28,12 @@ struct Filter {
 Filter make_filter(int in, int out);
 
 // A weight as three signed digits in base 256, for instructions that multiply bytes by bytes: w = low + 2^8 middle +
-// 2^16 high, for |w| <= kLargestDigitWeight.
+// 2^16 high, for |w| <= kLargestDigitWeight. Always inlined, so that no copy compiled for one instruction set serves another.
 struct WeightDigits {
   int8_t low, middle, high;
 };
 
-constexpr WeightDigits digits_of(int32_t weight) {
+[[gnu::always_inline]] constexpr WeightDigits digits_of(int32_t weight) {
   const auto low = static_cast<int8_t>(weight & 255);
   const int32_t rest = (weight - low) >> 8;
   const auto middle = static_cast<int8_t>(rest & 255);
