@@ -32,7 +32,7 @@ std::vector<int64_t> first_integers(int64_t count) {
 
 const ModelSize& model_size(const std::string& name) { return kModels.at(name); }
 
-ViltWithHeads make_model(const ModelSize& size) {
+ModelConfig make_config(const ModelSize& size) {
   ModelConfig config;
   config.vocab_size = size.vocabulary;
   config.hidden_size = size.hidden;
@@ -42,7 +42,11 @@ ViltWithHeads make_model(const ModelSize& size) {
   config.image_size = size.table_side * size.patch;
   config.patch_size = size.patch;
   config.max_position_embeddings = size.words;
-  ViltWithHeads model(config);
+  return config;
+}
+
+ViltWithHeads make_model(const ModelSize& size) {
+  ViltWithHeads model(make_config(size));
   model.visit("", [](const std::string& name, Variable& parameter) {
     if (parameter.value().dim() > 1) init_normal_(parameter, name, 0, 0.02);
   });

@@ -16,6 +16,7 @@ struct ModelSize {
 
 const ModelSize& model_size(const std::string& name);
 
+ModelConfig make_config(const ModelSize& size);
 // With every matrix and table drawn from a normal distribution of deviation 0.02.
 ViltWithHeads make_model(const ModelSize& size);
 
