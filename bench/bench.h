@@ -73,5 +73,6 @@ void report(const Arguments& arguments, const Milliseconds& ms, JsonFields extra
 void bench_gemm(const Arguments& arguments);
 void bench_ipot(const Arguments& arguments);
 void bench_loader(const Arguments& arguments);
+void bench_scaling(const Arguments& arguments);  // a table for people
 
 }  // namespace tessera::bench

@@ -1,4 +1,4 @@
-// vilt_bench step|infer|ipot|adamw|gemm|loader: how long the parts of a ViLT training take, one JSON line for each
+// vilt_bench step|infer|ipot|adamw|gemm|loader|scaling: how long the parts of a ViLT training take, one JSON line for each
 // measurement.
 #include <sys/resource.h>
 
@@ -42,7 +42,8 @@ namespace {
 
 const std::map<std::string, void (*)(const Arguments&)> kWorks{
     {"adamw", bench_adamw}, {"gemm", bench_gemm},     {"infer", bench_infer},
-    {"ipot", bench_ipot},   {"loader", bench_loader}, {"step", bench_step},
+    {"ipot", bench_ipot},   {"loader", bench_loader}, {"scaling", bench_scaling},
+    {"step", bench_step},
 };
 
 std::vector<std::string> work_names() {
