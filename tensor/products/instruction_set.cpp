@@ -41,13 +41,19 @@ bool has_avx512() {
 }
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 
+// The tile kernels have run on emulated tiles alone, never on a processor that has them (instruction_set.h).
+bool tiles_are_asked_for() {
+  const char* setting = std::getenv("TESSERA_ISA");
+  return setting && std::string_view(setting) == "amx";
+}
+
 bool find_out(InstructionSet set) {
   switch (set) {
     case InstructionSet::portable: return true;
     case InstructionSet::avx2: return has_avx2();
     case InstructionSet::avx512: return has_avx512();
     case InstructionSet::avx512_bf16: return has_avx512_bf16();
-    case InstructionSet::amx: return has_avx512() && has_amx();
+    case InstructionSet::amx: return tiles_are_asked_for() && has_avx512() && has_amx();
   }
   return false;
 }

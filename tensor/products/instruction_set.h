@@ -1,6 +1,9 @@
 // Which vector instructions the matrix products of this folder use. Every variant is always built, each in a file of its
 // own with its own flags; the choice is made when the program runs.
 //
+// The tile kernels (amx) have been tested on emulated tiles, not yet on a processor that has them. Until they have been, they
+// are not chosen by themselves: a machine has them only where TESSERA_ISA=amx asks for them.
+//
 // The environment variable TESSERA_ISA (amx, avx512_bf16, avx512, avx2 or portable) forces a lower one than the machine
 // has: to compare them, or to get the same arithmetic on different machines.
 #pragma once
