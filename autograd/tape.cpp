@@ -15,11 +15,11 @@ namespace {
 thread_local bool recording = true;
 
 struct SeenVersion {
-  std::shared_ptr<std::atomic<uint64_t>> counter;
+  std::shared_ptr<Root> root;
   uint64_t version = 0;
 
-  explicit SeenVersion(const Tensor& value) : counter(value.version_counter()), version(value.version()) {}
-  bool unchanged() const { return !counter || counter->load(std::memory_order_relaxed) == version; }
+  explicit SeenVersion(const Tensor& value) : root(value.root()), version(value.version()) {}
+  bool unchanged() const { return !root || root->version.load(std::memory_order_relaxed) == version; }
 };
 
 }  // namespace

@@ -91,7 +91,7 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   int64_t bytes = 0;
   check(!__builtin_mul_overflow(t.numel_, size_of(dtype), &bytes), "tensor: ", shape, " has too many elements");
   t.storage_ = std::make_shared<Storage>(bytes, device);
-  t.version_ = std::make_shared<std::atomic<uint64_t>>(0);
+  t.root_ = std::make_shared<Root>();
   t.shape_ = shape;
   t.strides_ = contiguous_strides(shape);
   t.dtype_ = dtype;
@@ -309,7 +309,7 @@ void Tensor::fill_(double value) {
 
 Tensor Tensor::as_root() const {
   Tensor t = *this;
-  t.version_ = std::make_shared<std::atomic<uint64_t>>(0);
+  t.root_ = std::make_shared<Root>();
   return t;
 }
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,6 +34,14 @@ class Storage {
   void* data_;
   int64_t bytes_;
   Device device_;
+};
+
+// What all views of one tensor share: the count of its modifications, and what has been derived from its contents, such as a
+// weight's packed copies (tensor/products/weight_copies.h), which goes when the last view goes.
+struct Root {
+  std::atomic<uint64_t> version{0};
+  std::mutex mutex;  // of `derived`
+  std::shared_ptr<void> derived;
 };
 
 class Tensor {
@@ -110,9 +119,9 @@ class Tensor {
   // A handle on the same memory that counts as a tensor of its own: its version counter is separate. Each parameter is
   // such a root inside its arena.
   Tensor as_root() const;
-  uint64_t version() const { return version_ ? version_->load(std::memory_order_relaxed) : 0; }
-  const std::shared_ptr<std::atomic<uint64_t>>& version_counter() const { return version_; }
-  void bump_version() { version_->fetch_add(1, std::memory_order_relaxed); }
+  uint64_t version() const { return root_ ? root_->version.load(std::memory_order_relaxed) : 0; }
+  const std::shared_ptr<Root>& root() const { return root_; }
+  void bump_version() { root_->version.fetch_add(1, std::memory_order_relaxed); }
 
   const std::shared_ptr<Storage>& storage() const { return storage_; }
   int64_t offset() const { return offset_; }  // of the first element, in elements
@@ -125,7 +134,7 @@ class Tensor {
   Tensor with(const Shape& shape, const Shape& strides, int64_t offset) const;
 
   std::shared_ptr<Storage> storage_;
-  std::shared_ptr<std::atomic<uint64_t>> version_;
+  std::shared_ptr<Root> root_;
   Shape shape_, strides_;
   int64_t offset_ = 0, numel_ = 0;
   DType dtype_ = DType::f32;

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "tensor/activation.h"
+#include "tensor/bf16_lanes.h"
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
 
@@ -20,7 +22,9 @@ inline constexpr int64_t kVectorLanes = 64 / sizeof(T);
 template <class T>
 using Vector [[gnu::vector_size(64)]] = T;
 
+// Both loads widen bf16 to f32.
 struct LoadVector {
+  Vector<float> operator()(const bf16* p) const { return Bf16Lanes<kVectorLanes<float>>::load(p); }
   template <class T>
   Vector<T> operator()(const T* p) const {
     Vector<T> v;
@@ -29,16 +33,19 @@ struct LoadVector {
   }
 };
 struct LoadScalar {
+  float operator()(const bf16* p) const { return static_cast<float>(*p); }
   template <class T>
   T operator()(const T* p) const {
     return *p;
   }
 };
-// Writes a vector or a single number.
+// Writes a vector or a single number; to bf16, rounded.
 template <class T, class Value>
 inline void store(T* p, const Value& value) {
   std::memcpy(p, &value, sizeof value);
 }
+inline void store(bf16* p, float value) { *p = bf16(value); }
+inline void store(bf16* p, const Vector<float>& value) { Bf16Lanes<kVectorLanes<float>>::store(p, value); }
 
 // The sum of the lanes, in halves: lane i and lane i + half, then a quarter, and so on.
 template <class T>

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "tensor/bf16_lanes.h"
+
 namespace tessera::simd {
 
 #if defined(__AVX512F__)
@@ -36,6 +38,7 @@ template <class T>
 inline Vector<T> load(const T* p) {
   return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(p);
 }
+inline Vector<float> load(const bf16* p) { return Bf16Lanes<kLanes<float>>::load(p); }
 // The first n elements, n < kLanes; zeros behind them.
 template <class T>
 inline Vector<T> load_first(const T* p, int64_t n) {
@@ -43,10 +46,16 @@ inline Vector<T> load_first(const T* p, int64_t n) {
   for (int64_t i = 0; i < n; ++i) lanes[i] = p[i];
   return load(lanes);
 }
+inline Vector<float> load_first(const bf16* p, int64_t n) {
+  float lanes[kLanes<float>] = {};
+  for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<float>(p[i]);
+  return load(lanes);
+}
 template <class T>
 inline void store(T* p, Vector<T> v) {
   *reinterpret_cast<typename VectorOf<T>::unaligned*>(p) = v;
 }
+inline void store(bf16* p, Vector<float> v) { Bf16Lanes<kLanes<float>>::store(p, v); }
 template <class T>
 inline Vector<T> splat(T value) {
   return value - Vector<T>{};
