@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "tensor/ops/attention_tiles.h"
@@ -86,9 +87,10 @@ void softmax_tile(RunningSoftmax<T>* softmax, T* scores, int64_t rows, int64_t l
   for (int64_t r = 0; r < rows; ++r) softmax[r].sum += clear_and_sum(scores + r * length, visible(r), length);
 }
 
-template <class T>
-void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const T> q, Rows<const T> k, Rows<const T> v, Rows<T> out,
+template <class E, class T = Arithmetic<E>>
+void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const E> q, Rows<const E> k, Rows<const E> v, Rows<E> out,
                   T* log_sum_exp) {
+  constexpr bool kWiden = !std::is_same_v<E, T>;
   const int64_t s = unit.sequence, d = sizes.head_size, width = simd::padded<T>(d), column = unit.head * d;
   const int64_t first_query = sizes.cu_queries[s] + unit.query, first_key = sizes.cu_keys[s];
   const int64_t needed_keys = sizes.visible(s, unit.query + unit.queries - 1);
@@ -96,11 +98,19 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const T> q, Rows<co
 
   Scratch scratch = Scratch::of_this_thread(
       Scratch::bytes_for<T>(d * block) + Scratch::bytes_for<T>(block * width) +
-      Scratch::bytes_for<T>(kForwardTile * block) + Scratch::bytes_for<T>(unit.queries * width));
+      Scratch::bytes_for<T>(kForwardTile * block) + 2 * Scratch::bytes_for<T>(unit.queries * width));
   T* keys = scratch.take<T>(d * block);
   T* values = scratch.take<T>(block * width);
   T* scores = scratch.take<T>(kForwardTile * block);
   T* sums = scratch.take<T>(unit.queries * width);
+  simd::Operand<T> queries;  // f32 and f64 are read in place
+  if constexpr (kWiden) {
+    T* widened = scratch.take<T>(unit.queries * width);
+    simd::pack_rows(q.at(first_query, column), q.stride, unit.queries, d, widened);
+    queries = {widened, width, 1};
+  } else {
+    queries = {q.at(first_query, column), q.stride, 1};
+  }
   RunningSoftmax<T> softmax[kQueryBlock];
   if (needed_keys == 0) std::memset(sums, 0, static_cast<size_t>(unit.queries * width) * sizeof(T));
 
@@ -110,7 +120,7 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const T> q, Rows<co
     simd::pack_rows(v.at(first_key + begin, column), v.stride, n, d, values);
     for (int64_t i = 0; i < unit.queries; i += kForwardTile) {
       const int64_t rows = std::min(kForwardTile, unit.queries - i);
-      simd::product<T>({q.at(first_query + i, column), q.stride, 1}, keys, length, scores, length, rows, n, d, false);
+      simd::product<T>({queries.data + i * queries.row, queries.row, 1}, keys, length, scores, length, rows, n, d, false);
       softmax_tile(softmax + i, scores, rows, length, sums + i * width, width, [&](int64_t r) {
         return std::clamp<int64_t>(sizes.visible(s, unit.query + i + r) - begin, 0, n);
       });
@@ -121,10 +131,10 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const T> q, Rows<co
   for (int64_t i = 0; i < unit.queries; ++i) {
     const bool sees = softmax[i].sum != 0;
     const T factor = sees ? 1 / softmax[i].sum : T{0};
-    T* row = out.at(first_query + i, column);
-    for (int64_t c = 0; c < d; ++c) row[c] = sums[i * width + c] * factor;
+    for (int64_t c = 0; c < width; ++c) sums[i * width + c] *= factor;
     log_sum_exp[(first_query + i) * sizes.heads + unit.head] = softmax[i].maximum + std::log(softmax[i].sum);
   }
+  simd::unpack_rows(sums, unit.queries, d, out.at(first_query, column), out.stride);
 }
 
 // A tile of scores S → P, and of gradients dP → scale · dS, in place.
@@ -171,23 +181,16 @@ void whole_row_gradients(T* scores, T* gradients, int64_t rows, int64_t length, 
   }
 }
 
-template <class T>
+template <class E>
 struct BackwardRows {
-  Rows<const T> dout, q, k, v, out;
-  const T* log_sum_exp;
-  Rows<T> dq, dk, dv;
+  Rows<const E> dout, q, k, v, out;
+  const Arithmetic<E>* log_sum_exp;
+  Rows<E> dq, dk, dv;
 };
 
-template <class T>
-void unpack_rows(const T* from, int64_t n, int64_t width, T* to, int64_t stride) {
-  const int64_t length = simd::padded<T>(width);
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t d = 0; d < width; ++d) to[i * stride + d] = from[i * length + d];
-}
-
 // All queries of one head of one sequence: every gradient is summed here alone, in the order of the tiles.
-template <class T>
-void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRows<T>& x) {
+template <class E, class T = Arithmetic<E>>
+void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRows<E>& x) {
   const int64_t d = sizes.head_size, width = simd::padded<T>(d), column = head * d;
   const int64_t first_query = sizes.cu_queries[s], queries = sizes.queries(s);
   const int64_t first_key = sizes.cu_keys[s], keys = sizes.keys(s);
@@ -241,10 +244,10 @@ void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRo
       simd::product<T>({gradients, 1, length}, q_tile, width, dk, width, n, d, rows, true);
       simd::product<T>({gradients, length, 1}, k, width, dq + i * width, width, rows, d, n, true);
     }
-    unpack_rows(dk, n, d, x.dk.at(first_key + begin, column), x.dk.stride);
-    unpack_rows(dv, n, d, x.dv.at(first_key + begin, column), x.dv.stride);
+    simd::unpack_rows(dk, n, d, x.dk.at(first_key + begin, column), x.dk.stride);
+    simd::unpack_rows(dv, n, d, x.dv.at(first_key + begin, column), x.dv.stride);
   }
-  unpack_rows(dq, queries, d, x.dq.at(first_query, column), x.dq.stride);
+  simd::unpack_rows(dq, queries, d, x.dq.at(first_query, column), x.dq.stride);
 }
 
 template <class T>
@@ -265,17 +268,18 @@ AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor
                           const Tensor& cu_keys, int64_t heads, bool causal) {
   const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, heads, causal);
   const Tensor q = with_plain_rows(q_any), k = with_plain_rows(k_any), v = with_plain_rows(v_any);
-  AttentionResult result{Tensor::empty(q.shape(), q.dtype()), Tensor::empty({q.size(0), heads}, q.dtype())};
+  const DType arithmetic = arithmetic_dtype(q.dtype());
+  AttentionResult result{Tensor::empty(q.shape(), q.dtype()), Tensor::empty({q.size(0), heads}, arithmetic)};
   const std::vector<Unit> units = units_of(sizes, kQueryBlock);
-  dispatch_floating(kOp, q.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    const Rows<const T> qs = rows_of<T>(q), ks = rows_of<T>(k), vs = rows_of<T>(v);
-    const Rows<T> out{result.out.mutable_data<T>(), q.size(1)};
-    T* log_sum_exp = result.log_sum_exp.mutable_data<T>();
+  dispatch_activation(kOp, q.dtype(), [&](auto tag) {
+    using E = decltype(tag);
+    const Rows<const E> qs = rows_of<E>(q), ks = rows_of<E>(k), vs = rows_of<E>(v);
+    const Rows<E> out{result.out.mutable_data<E>(), q.size(1)};
+    auto* log_sum_exp = result.log_sum_exp.mutable_data<Arithmetic<E>>();
     const auto count = static_cast<int64_t>(units.size());
     parallel_for(count, units_per_chunk(sizes, count), [&](int64_t begin, int64_t end) {
       for (int64_t u = begin; u < end; ++u)
-        forward_unit<T>(sizes, units[static_cast<size_t>(u)], qs, ks, vs, out, log_sum_exp);
+        forward_unit<E>(sizes, units[static_cast<size_t>(u)], qs, ks, vs, out, log_sum_exp);
     });
   });
   return result;
@@ -289,14 +293,14 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
         ", expected ", describe(q_any));
   const Tensor q = with_plain_rows(q_any), k = with_plain_rows(k_any), v = with_plain_rows(v_any);
   const Tensor dout = with_plain_rows(dout_any);
-  dispatch_floating(kOp, q.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    const BackwardRows<T> x{rows_of<T>(dout), rows_of<T>(q), rows_of<T>(k), rows_of<T>(v), rows_of<T>(forward.out),
-                            forward.log_sum_exp.data<T>(), target_rows<T>(dq, q, "dq"), target_rows<T>(dk, k, "dk"),
-                            target_rows<T>(dv, v, "dv")};
+  dispatch_activation(kOp, q.dtype(), [&](auto tag) {
+    using E = decltype(tag);
+    const BackwardRows<E> x{rows_of<E>(dout), rows_of<E>(q), rows_of<E>(k), rows_of<E>(v), rows_of<E>(forward.out),
+                            forward.log_sum_exp.data<Arithmetic<E>>(), target_rows<E>(dq, q, "dq"), target_rows<E>(dk, k, "dk"),
+                            target_rows<E>(dv, v, "dv")};
     const int64_t count = sizes.sequences() * heads;
     parallel_for(count, units_per_chunk(sizes, count), [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; ++u) backward_unit<T>(sizes, u / heads, u % heads, x);
+      for (int64_t u = begin; u < end; ++u) backward_unit<E>(sizes, u / heads, u % heads, x);
     });
   });
 }

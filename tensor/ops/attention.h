@@ -26,10 +26,11 @@ namespace tessera::ops {
 
 struct AttentionResult {
   Tensor out;          // [query tokens, heads · d_h]
-  Tensor log_sum_exp;  // [query tokens, heads]
+  Tensor log_sum_exp;  // [query tokens, heads], arithmetic_dtype of q's
 };
 
-// q [query tokens, heads · d_h]; k, v [key tokens, heads · d_h]; cu_queries, cu_keys i64 [sequences + 1]. f32 or f64.
+// q [query tokens, heads · d_h]; k, v [key tokens, heads · d_h]; cu_queries, cu_keys i64 [sequences + 1]. f32, f64 or bf16.
+// bf16 is computed in f32 and rounded once, when it is stored; its log_sum_exp is f32.
 AttentionResult attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_queries,
                           const Tensor& cu_keys, int64_t heads, bool causal);
 

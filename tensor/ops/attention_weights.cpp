@@ -11,18 +11,21 @@ namespace {
 using namespace attention_detail;
 
 // Adds factor · P of one head to `weights` [tokens, tokens].
-template <class T>
-void add_weights(const T* q, const T* k, int64_t stride, int64_t tokens, int64_t head_size, double scale, double factor,
+template <class E, class T = Arithmetic<E>>
+void add_weights(const E* q, const E* k, int64_t stride, int64_t tokens, int64_t head_size, double scale, double factor,
                  float* weights) {
-  const int64_t length = simd::padded<T>(tokens);
+  const int64_t length = simd::padded<T>(tokens), width = simd::padded<T>(head_size);
   Scratch scratch = Scratch::of_this_thread(Scratch::bytes_for<T>(head_size * length) +
-                                            Scratch::bytes_for<T>(kForwardTile * length));
+                                            Scratch::bytes_for<T>(kForwardTile * length) +
+                                            Scratch::bytes_for<T>(kForwardTile * width));
   T* keys = scratch.take<T>(head_size * length);
   T* scores = scratch.take<T>(kForwardTile * length);
+  T* queries = scratch.take<T>(kForwardTile * width);
   simd::pack_transposed(k, stride, tokens, head_size, static_cast<T>(scale), keys);
   for (int64_t i = 0; i < tokens; i += kForwardTile) {
     const int64_t rows = std::min(kForwardTile, tokens - i);
-    simd::product<T>({q + i * stride, stride, 1}, keys, length, scores, length, rows, tokens, head_size, false);
+    simd::pack_rows(q + i * stride, stride, rows, head_size, queries);
+    simd::product<T>({queries, width, 1}, keys, length, scores, length, rows, tokens, head_size, false);
     for (int64_t r = 0; r < rows; ++r)
       subtract(scores + r * length, tokens, length, largest(scores + r * length, tokens));
     exponentials(scores, rows, length);
@@ -51,11 +54,11 @@ Tensor attention_weights(const Tensor& qkv_any, const Tensor& cu_seqlens, int64_
   float* to = weights.mutable_data<float>();
   const int64_t width = qkv.size(1) / 3, head_size = width / heads;
   const double scale = 1 / std::sqrt(static_cast<double>(head_size));
-  dispatch_floating(kOp, qkv.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    const T* data = qkv.data<T>();
+  dispatch_activation(kOp, qkv.dtype(), [&](auto tag) {
+    using E = decltype(tag);
+    const E* data = qkv.data<E>();
     parallel_chunks(static_cast<int64_t>(marks.size()) - 1, [&](int64_t s) {
-      const T* q = data + marks[s] * qkv.stride(0);
+      const E* q = data + marks[s] * qkv.stride(0);
       for (int64_t h = head < 0 ? 0 : head; h < (head < 0 ? heads : head + 1); ++h)
         add_weights(q + h * head_size, q + width + h * head_size, qkv.stride(0), marks[s + 1] - marks[s], head_size,
                     scale, head < 0 ? 1 / static_cast<double>(heads) : 1.0, to + offsets[static_cast<size_t>(s)]);

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "tensor/activation.h"
 #include "tensor/bf16_lanes.h"
 
 namespace tessera::simd {
@@ -148,14 +149,14 @@ inline T sum(const T* row, int64_t n) {
   return total;
 }
 
-// Σ a[i] b[i], i < n.
-template <class T>
-inline T dot(const T* a, const T* b, int64_t n) {
+// Σ a[i] b[i], i < n. Either may be bf16.
+template <class A, class B, class T = Arithmetic<A>>
+inline T dot(const A* a, const B* b, int64_t n) {
   Vector<T> lanes{};
   int64_t i = 0;
   for (; i + kLanes<T> <= n; i += kLanes<T>) lanes += load(a + i) * load(b + i);
   T total = sum_of_lanes<T>(lanes);
-  for (; i < n; ++i) total += a[i] * b[i];
+  for (; i < n; ++i) total += static_cast<T>(a[i]) * static_cast<T>(b[i]);
   return total;
 }
 

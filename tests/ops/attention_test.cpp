@@ -151,14 +151,146 @@ TEST_CASE("attention gradients: a backward without the row sums D is caught") {
       gradcheck_one(planted, {random_normal({153, 4}, 1), random_normal({153, 4}, 2), random_normal({153, 4}, 3)}).ok);
 }
 
+// What bf16 may be away from f64 on the same inputs, element by element. A result stored in bf16 has the rounding u = 2^-8 of
+// its own magnitude. Where P and dS are rounded to bf16 on their way into the second products, each of those has u of the sum
+// of its terms' magnitudes, too. Everything else is f32: scores of magnitude up to about 10 from sums of 64 terms of relative
+// error 2^-24, which change P by about 2^-18 of it, so 2^-15 of the terms' magnitudes is enough. D_i is either such a sum or,
+// for many keys, dout_i · out_i with out rounded.
+struct Bounded {
+  std::vector<double> value, bound;
+};
+struct Bf16Reference {
+  Bounded out, dq, dk, dv;
+};
+
+Bf16Reference bf16_reference(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& dout, const Tensor& cu_q,
+                             const Tensor& cu_k, int64_t heads, bool causal, bool rounded_factors) {
+  constexpr double kRounding = 0x1p-8, kF32 = 0x1p-15;
+  const double factor_error = kF32 + (rounded_factors ? kRounding : 0);
+  const auto qs = q.to_vector<double>(), ks = k.to_vector<double>(), vs = v.to_vector<double>();
+  const auto dos = dout.to_vector<double>();
+  const auto mq = cu_q.to_vector<int64_t>(), mk = cu_k.to_vector<int64_t>();
+  const int64_t width = q.size(1), d = width / heads;
+  const double scale = 1 / std::sqrt(static_cast<double>(d));
+  const auto zeros = [](const std::vector<double>& like) {
+    return Bounded{std::vector<double>(like.size()), std::vector<double>(like.size())};
+  };
+  Bf16Reference r{zeros(qs), zeros(qs), zeros(ks), zeros(vs)};
+  for (size_t s = 0; s + 1 < mq.size(); ++s)
+    for (int64_t i = mq[s]; i < mq[s + 1]; ++i)
+      for (int64_t h = 0; h < heads; ++h) {
+        const int64_t keys = mk[s + 1] - mk[s], queries = mq[s + 1] - mq[s];
+        const int64_t seen = causal ? std::clamp<int64_t>(i - mq[s] + 1 + keys - queries, 0, keys) : keys;
+        const auto query = [&](int64_t c) { return static_cast<size_t>(i * width + h * d + c); };
+        const auto key = [&](int64_t j, int64_t c) { return static_cast<size_t>((mk[s] + j) * width + h * d + c); };
+        std::vector<double> p(static_cast<size_t>(seen)), dp(p), dp_size(p);
+        double sum = 0, row_sum = 0, row_size = 0;
+        for (int64_t j = 0; j < seen; ++j) {
+          double score = 0;
+          for (int64_t c = 0; c < d; ++c) score += qs[query(c)] * ks[key(j, c)];
+          sum += p[static_cast<size_t>(j)] = std::exp(score * scale);
+        }
+        for (int64_t j = 0; j < seen; ++j) {
+          const auto at = static_cast<size_t>(j);
+          p[at] /= sum;
+          for (int64_t c = 0; c < d; ++c) {
+            r.out.value[query(c)] += p[at] * vs[key(j, c)];
+            r.out.bound[query(c)] += factor_error * p[at] * std::abs(vs[key(j, c)]);
+            r.dv.value[key(j, c)] += p[at] * dos[query(c)];
+            r.dv.bound[key(j, c)] += factor_error * p[at] * std::abs(dos[query(c)]);
+            dp[at] += dos[query(c)] * vs[key(j, c)];
+            dp_size[at] += std::abs(dos[query(c)] * vs[key(j, c)]);
+          }
+          row_sum += p[at] * dp[at];
+          row_size += p[at] * dp_size[at];
+        }
+        double row_error = kF32 * row_size;
+        for (int64_t c = 0; c < d; ++c) {
+          const double value = std::abs(r.out.value[query(c)]);
+          r.out.bound[query(c)] += kRounding * value;
+          if (keys > 128) row_error += std::abs(dos[query(c)]) * r.out.bound[query(c)];
+        }
+        for (int64_t j = 0; j < seen; ++j) {
+          const auto at = static_cast<size_t>(j);
+          const double ds = scale * p[at] * (dp[at] - row_sum);
+          const double error = factor_error * std::abs(ds) + scale * p[at] * (row_error + kF32 * (dp_size[at] + row_size));
+          for (int64_t c = 0; c < d; ++c) {
+            r.dq.value[query(c)] += ds * ks[key(j, c)];
+            r.dq.bound[query(c)] += error * std::abs(ks[key(j, c)]);
+            r.dk.value[key(j, c)] += ds * qs[query(c)];
+            r.dk.bound[key(j, c)] += error * std::abs(qs[query(c)]);
+          }
+        }
+      }
+  for (Bounded* x : {&r.dq, &r.dk, &r.dv})
+    for (size_t i = 0; i < x->value.size(); ++i) x->bound[i] += kRounding * std::abs(x->value[i]);
+  return r;
+}
+
+// The largest difference as a part of its bound; infinite where a result is NaN.
+double used_part(const Tensor& x, const Bounded& expected) {
+  const auto values = x.to(DType::f64).to_vector<double>();
+  REQUIRE(values.size() == expected.value.size());
+  double worst = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double difference = std::abs(values[i] - expected.value[i]);
+    if (difference == 0) continue;
+    worst = difference < 1e30 ? std::max(worst, difference / expected.bound[i]) : INFINITY;
+  }
+  return worst;
+}
+
+TEST_CASE("attention in bf16 is within the bound of its roundings of f64, forward and backward") {
+  struct Setup {
+    std::vector<int64_t> queries, keys;
+    int64_t heads, head_size;
+    bool causal;
+  };
+  const std::vector<Setup> setups{
+      {{5, 1, 0, 7}, {5, 1, 0, 7}, 3, 7, false},  {{33, 26, 40}, {33, 26, 40}, 4, 16, false},
+      {{53}, {53}, 2, 32, true},                  {{66, 1, 64}, {66, 1, 64}, 2, 64, false},
+      {{3, 4, 0, 2}, {8, 0, 5, 1}, 2, 7, false},  {{3, 6, 2}, {8, 4, 2}, 2, 16, true},
+      {{241, 2}, {241, 257}, 2, 64, false},       {{300}, {290}, 1, 16, true},
+      {{150, 3}, {600, 3}, 1, 7, true},           {{}, {}, 2, 4, false},
+  };
+  for (const Setup& setup : setups) {
+    CAPTURE(setup.head_size);
+    CAPTURE(total(setup.keys));
+    const int64_t width = setup.heads * setup.head_size;
+    const auto input = [&](int64_t rows, uint64_t seed) { return random_normal({rows, width}, seed).to(DType::bf16); };
+    const Tensor q = input(total(setup.queries), 1), k = input(total(setup.keys), 2), v = input(total(setup.keys), 3);
+    const Tensor dout = input(total(setup.queries), 4), cu_q = marks(setup.queries), cu_k = marks(setup.keys);
+    const auto wide = [](const Tensor& x) { return x.to(DType::f64); };
+    const Bf16Reference expected =
+        bf16_reference(wide(q), wide(k), wide(v), wide(dout), cu_q, cu_k, setup.heads, setup.causal, false);
+    const auto f64 = ops::attention(wide(q), wide(k), wide(v), cu_q, cu_k, setup.heads, setup.causal);
+    CHECK(largest_difference(f64.out, expected.out.value) < 1e-12);
+
+    const auto forward = ops::attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
+    CHECK(forward.out.dtype() == DType::bf16);
+    CHECK(forward.log_sum_exp.dtype() == DType::f32);
+    CHECK(used_part(forward.out, expected.out) <= 1);
+    CHECK(largest_difference(forward.log_sum_exp, f64.log_sum_exp.to_vector<double>()) < 1e-5);
+    const Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
+    ops::attention_backward(dout, q, k, v, forward, cu_q, cu_k, setup.heads, setup.causal, dq, dk, dv);
+    CHECK(used_part(dq, expected.dq) <= 1);
+    CHECK(used_part(dk, expected.dk) <= 1);
+    CHECK(used_part(dv, expected.dv) <= 1);
+  }
+}
+
 TEST_CASE("attention reads strided views in place and gives the same bits at any number of threads, alone or in a batch") {
+  DType dtype = DType::f32;
+  SUBCASE("f32") {}
+  SUBCASE("bf16") { dtype = DType::bf16; }
   const int before = thread_count();
   const std::vector<int64_t> lengths{33, 1, 47, 0, 20};
-  const Tensor cu = marks(lengths), qkv = random_normal({101, 3 * 64}, 1, DType::f32);
-  const Tensor dy = random_normal({101, 64}, 2, DType::f32);
+  const Tensor cu = marks(lengths), qkv = random_normal({101, 3 * 64}, 1).to(dtype);
+  const Tensor dy = random_normal({101, 64}, 2).to(dtype);
   const auto run = [&](const Tensor& x, const Tensor& where, const Tensor& cotangent) {
     const Variable leaf(x, true);
     const Variable y = self_attention(leaf, where, 4);
+    CHECK(y.value().dtype() == x.dtype());
     y.backward(cotangent);
     return std::pair{y.value(), leaf.grad()};
   };
@@ -221,6 +353,11 @@ TEST_CASE("attention_weights are the probabilities, per head and on average") {
     CHECK(sum == doctest::Approx(1).epsilon(1e-5));
     CHECK(weighted == doctest::Approx(outs[(3 + i) * 10 + 7]).epsilon(1e-4));
   }
+  // In bf16: the weights of the widened values, bit for bit.
+  const Tensor rounded = qkv.to(DType::bf16);
+  const auto of_bf16 = ops::attention_weights(rounded, cu, 2), of_f32 = ops::attention_weights(rounded.to(DType::f32), cu, 2);
+  CHECK(of_bf16.dtype() == DType::f32);
+  CHECK(same_bits(of_bf16, of_f32));
   CHECK_THROWS_WITH(ops::attention_weights(qkv, cu, 2, 2), "attention_weights: head is 2, expected -1 (mean) or less than 2");
   CHECK_THROWS_WITH(ops::attention_weights(qkv, cu, 7), "attention_weights: width 30 does not divide into 3 · 7 heads");
 }
@@ -250,5 +387,5 @@ TEST_CASE("attention: what bad input gets") {
   CHECK_THROWS_WITH(self_attention(Variable(Tensor::zeros({4, 7})), cu, 1),
                     "self_attention: qkv is f32 [4, 7], expected [tokens, 3 · heads · head size]");
   CHECK_THROWS_WITH(call(x.to(DType::i64), x.to(DType::i64), x.to(DType::i64), cu, cu, 2),
-                    "attention: dtype is i64, expected f32 or f64");
+                    "attention: dtype is i64, expected f32, f64 or bf16");
 }
