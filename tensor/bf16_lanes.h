@@ -38,11 +38,12 @@ struct Bf16Lanes {
   }
 
  private:
-  // g++ 12 makes two conversions of half the width of the portable form.
+  // g++ 12 makes two conversions of half the width of the portable form. Masked, since it takes the registers that the plain
+  // intrinsics leave undefined for forgotten ones.
   static Words widened(Halves halves) {
 #if defined(__AVX512F__)
     if constexpr (lanes == 16)
-      return reinterpret_cast<Words>(_mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(halves)));
+      return reinterpret_cast<Words>(_mm512_maskz_cvtepu16_epi32(0xffff, reinterpret_cast<__m256i>(halves)));
     else
 #endif
       return __builtin_convertvector(halves, Words);
@@ -50,7 +51,7 @@ struct Bf16Lanes {
   static Halves narrowed(Words words) {
 #if defined(__AVX512F__)
     if constexpr (lanes == 16)
-      return reinterpret_cast<Halves>(_mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(words)));
+      return reinterpret_cast<Halves>(_mm512_maskz_cvtepi32_epi16(0xffff, reinterpret_cast<__m512i>(words)));
     else
 #endif
       return __builtin_convertvector(words, Halves);

@@ -26,7 +26,7 @@ using Vector [[gnu::vector_size(64)]] = T;
 struct LoadVector {
   Vector<float> operator()(const bf16* p) const { return Bf16Lanes<kVectorLanes<float>>::load(p); }
   template <class T>
-  Vector<T> operator()(const T* p) const {
+  auto operator()(const T* p) const {  // named in the signature, a vector of bf16 would be an error
     Vector<T> v;
     std::memcpy(&v, p, sizeof v);
     return v;
