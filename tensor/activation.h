@@ -32,4 +32,10 @@ decltype(auto) dispatch_activation(const char* op, DType dtype, F&& f) {
   fail(op, ": dtype is ", dtype, ", expected f32, f64 or bf16");
 }
 
+// to[i] = from[i] for i < n, converted.
+template <class From, class To>
+inline void convert_row(const From* from, To* to, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<To>(from[i]);
+}
+
 }  // namespace tessera

@@ -50,6 +50,16 @@ To convert(From value) {
     return static_cast<To>(value);
 }
 
+// A run of elements without gaps.
+template <class To, class From>
+void copy_run(To* to, const From* from, int64_t n) {
+  if constexpr (std::is_same_v<To, From>) {
+    std::memcpy(to, from, static_cast<size_t>(n) * sizeof(To));
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
+  }
+}
+
 // dst[i] = src(i) over all elements of `shape`, dst and src with strides of their own.
 template <class To, class From>
 void copy_strided(To* dst, const Shape& dst_strides, const From* src, const Shape& src_strides, const Shape& shape) {
@@ -72,13 +82,10 @@ void copy_strided(To* dst, const Shape& dst_strides, const From* src, const Shap
       }
       To* to = dst + d;
       const From* from = src + s;
-      if constexpr (std::is_same_v<To, From>) {
-        if (ds == 1 && ss == 1) {
-          std::memcpy(to, from, static_cast<size_t>(inner) * sizeof(To));
-          continue;
-        }
-      }
-      for (int64_t i = 0; i < inner; ++i) to[i * ds] = convert<To>(from[i * ss]);
+      if (ds == 1 && ss == 1)
+        copy_run(to, from, inner);
+      else
+        for (int64_t i = 0; i < inner; ++i) to[i * ds] = convert<To>(from[i * ss]);
     }
   });
 }
@@ -281,15 +288,15 @@ Tensor Tensor::to(DType dtype) const {
 void Tensor::copy_(const Tensor& source) {
   check(source.shape() == shape_, "copy: source is ", source.shape(), ", expected ", shape_);
   if (!numel_) return;
-  Shape shape = shape_, to = strides_, from = source.strides();
-  if (contiguous_ && source.is_contiguous()) {  // one long row, cut into pieces for the threads
-    constexpr int64_t kPiece = 16384;
-    shape = numel_ % kPiece == 0 ? Shape{numel_ / kPiece, kPiece} : Shape{numel_};
-    to = from = contiguous_strides(shape);
-  }
+  const bool one_run = contiguous_ && source.is_contiguous();
   dispatch_any(dtype_, [&](auto to_tag) {
     dispatch_any(source.dtype(), [&](auto from_tag) {
-      copy_strided(mutable_data<decltype(to_tag)>(), to, source.data<decltype(from_tag)>(), from, shape);
+      auto* to = mutable_data<decltype(to_tag)>();
+      const auto* from = source.data<decltype(from_tag)>();
+      if (one_run)
+        parallel_for(numel_, 16384, [=](int64_t begin, int64_t end) { copy_run(to + begin, from + begin, end - begin); });
+      else
+        copy_strided(to, strides_, from, source.strides(), shape_);
     });
   });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tensor/activation.h"
 #include "tensor/ops/lanes.h"
 #include "tensor/parallel.h"
 
@@ -12,12 +13,13 @@ void accumulate_(Tensor& target, const Tensor& source) {
         describe(source), ", expected ", describe(target));
   check(target.is_contiguous(), "accumulate: target is not contiguous");
   const Tensor from = source.contiguous();
-  dispatch_floating("accumulate", target.dtype(), [&](auto tag) {
+  dispatch_activation("accumulate", target.dtype(), [&](auto tag) {
     using T = decltype(tag);
+    using A = Arithmetic<T>;
     T* to = target.mutable_data<T>();
     const T* values = from.data<T>();
     parallel_for(target.numel(), 16384, [=](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) to[i] += values[i];
+      for (int64_t i = begin; i < end; ++i) to[i] = static_cast<T>(static_cast<A>(to[i]) + static_cast<A>(values[i]));
     });
   });
 }
@@ -91,6 +93,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   const auto target = [&](int d) { return d < added ? 1 : shape[d - added]; };
   for (int d = 0; d < x.dim(); ++d)
     check(target(d) == x.size(d) || target(d) == 1, "sum_to: ", x.shape(), " cannot be the broadcast of ", shape);
+  if (x.dtype() == DType::bf16 && !(x.shape() == shape)) return sum_to(x.to(DType::f32), shape).to(DType::bf16);
   Tensor current = x.contiguous();
   for (int d = 0; d < x.dim(); ++d) {
     if (target(d) == x.size(d)) continue;

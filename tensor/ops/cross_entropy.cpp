@@ -1,7 +1,10 @@
 #include "tensor/ops/cross_entropy.h"
 
+#include <algorithm>
+#include <type_traits>
 #include <vector>
 
+#include "tensor/activation.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/simd.h"
 #include "tensor/ops/vector_math.h"
@@ -34,12 +37,13 @@ int64_t check_labels(const Tensor& logits, const Tensor& labels, int64_t ignore_
 template <class T>
 double log_sum_exp_of(const T* x, int64_t n) {
   constexpr int64_t kBuffer = 256;
-  T buffer[kBuffer];
+  using A = Arithmetic<T>;
+  A buffer[kBuffer];
   double total = 0;
-  const T most = simd::maximum(x, n);
+  const A most = simd::maximum(x, n);
   for (int64_t begin = 0; begin < n; begin += kBuffer) {
     const int64_t count = n - begin < kBuffer ? n - begin : kBuffer;
-    for (int64_t j = 0; j < count; ++j) buffer[j] = vmath::exp(x[begin + j] - most);
+    for (int64_t j = 0; j < count; ++j) buffer[j] = vmath::exp(static_cast<A>(x[begin + j]) - most);
     total += static_cast<double>(simd::sum(buffer, count));
   }
   return static_cast<double>(most) + std::log(total);
@@ -54,7 +58,7 @@ CrossEntropyResult cross_entropy(const Tensor& logits_any, const Tensor& labels_
   const int64_t n = logits.size(0), classes = logits.size(1);
   CrossEntropyResult result{{}, Tensor::empty({n}, DType::f64), counted};
   std::vector<double> losses(static_cast<size_t>(n), 0.0);
-  dispatch_floating(kOp, logits.dtype(), [&](auto tag) {
+  dispatch_activation(kOp, logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const int64_t* label = labels.data<int64_t>();
     const T* x = logits.data<T>();
@@ -70,40 +74,57 @@ CrossEntropyResult cross_entropy(const Tensor& logits_any, const Tensor& labels_
   });
   double total = 0;
   for (const double loss : losses) total += loss;
-  result.loss = Tensor::scalar(mean && counted > 0 ? total / static_cast<double>(counted) : total, logits.dtype());
+  result.loss = Tensor::scalar(mean && counted > 0 ? total / static_cast<double>(counted) : total,
+                               arithmetic_dtype(logits.dtype()));
   return result;
 }
+
+namespace {
+
+// factor · (p_c - [c = label]), p_c = exp(x_c - norm), in f64.
+template <class T>
+T precise_gradient(double factor, const T* x, int64_t c, int64_t label, double norm) {
+  const double probability = std::exp(static_cast<double>(x[c]) - norm);
+  return static_cast<T>(static_cast<Arithmetic<T>>(factor * (c == label ? probability - 1 : probability)));
+}
+
+// x, dx [classes].
+template <class T>
+void backward_row(double factor, const T* x, int64_t label, double norm, int64_t classes, T* dx) {
+  if (classes <= kFewClasses) {
+    for (int64_t c = 0; c < classes; ++c) dx[c] = precise_gradient(factor, x, c, label, norm);
+    return;
+  }
+  using A = Arithmetic<T>;
+  const A scale = static_cast<A>(factor), high = static_cast<A>(norm), low = static_cast<A>(norm - static_cast<double>(high));
+  for (int64_t c = 0; c < classes; ++c)
+    dx[c] = static_cast<T>(scale * vmath::exp((static_cast<A>(x[c]) - high) - low));
+  if constexpr (std::is_same_v<T, A>)
+    dx[label] -= scale;
+  else  // of a rounded p, p - 1 would have no digits left
+    dx[label] = precise_gradient(factor, x, label, label, norm);
+}
+
+}  // namespace
 
 Tensor cross_entropy_backward(double factor, const Tensor& logits_any, const Tensor& labels_any,
                               const Tensor& log_sum_exp, int64_t ignore_index) {
   const Tensor logits = with_plain_rows(logits_any), labels = labels_any.contiguous();
   const int64_t n = logits.size(0), classes = logits.size(1);
   Tensor gradient = Tensor::empty({n, classes}, logits.dtype());
-  dispatch_floating(kOp, logits.dtype(), [&](auto tag) {
+  dispatch_activation(kOp, logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const int64_t* label = labels.data<int64_t>();
     const T* x = logits.data<T>();
     const double* norm = log_sum_exp.data<double>();
     T* dx = gradient.mutable_data<T>();
-    const T scale = static_cast<T>(factor);
     parallel_for(n, grain_for(4 * classes), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         T* to = dx + i * classes;
-        const T* row = x + i * logits.stride(0);
-        if (label[i] == ignore_index) {
-          for (int64_t c = 0; c < classes; ++c) to[c] = T{0};
-          continue;
-        }
-        if (classes <= kFewClasses) {
-          for (int64_t c = 0; c < classes; ++c) {
-            const double probability = std::exp(static_cast<double>(row[c]) - norm[i]);
-            to[c] = static_cast<T>(factor * (c == label[i] ? probability - 1 : probability));
-          }
-          continue;
-        }
-        const T high = static_cast<T>(norm[i]), low = static_cast<T>(norm[i] - static_cast<double>(high));
-        for (int64_t c = 0; c < classes; ++c) to[c] = scale * vmath::exp((row[c] - high) - low);
-        to[label[i]] -= scale;
+        if (label[i] == ignore_index)
+          std::fill(to, to + classes, T{});
+        else
+          backward_row(factor, x + i * logits.stride(0), label[i], norm[i], classes, to);
       }
     });
   });
@@ -114,8 +135,9 @@ namespace {
 
 void check_targets(const Tensor& logits, const Tensor& targets) {
   check(logits.defined(), "bce_with_logits: logits are undefined");
-  check(targets.defined() && targets.shape() == logits.shape() && targets.dtype() == logits.dtype(),
-        "bce_with_logits: targets are ", describe(targets), ", expected ", describe(logits));
+  const DType dtype = arithmetic_dtype(logits.dtype());
+  check(targets.defined() && targets.shape() == logits.shape() && targets.dtype() == dtype,
+        "bce_with_logits: targets are ", describe(targets), ", expected ", dtype, ' ', logits.shape());
 }
 
 }  // namespace
@@ -125,34 +147,40 @@ Tensor bce_with_logits(const Tensor& logits_any, const Tensor& targets_any, doub
   const Tensor logits = logits_any.contiguous(), targets = targets_any.contiguous();
   constexpr int64_t kGrain = 4096;
   std::vector<double> partial(static_cast<size_t>((logits.numel() + kGrain - 1) / kGrain), 0.0);
-  dispatch_floating("bce_with_logits", logits.dtype(), [&](auto tag) {
+  dispatch_activation("bce_with_logits", logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    const T *x = logits.data<T>(), *t = targets.data<T>();
+    using A = Arithmetic<T>;
+    const T* x = logits.data<T>();
+    const A* t = targets.data<A>();
     parallel_for(logits.numel(), kGrain, [&](int64_t begin, int64_t end) {
       double total = 0;
       for (int64_t i = begin; i < end; ++i) {
         check(t[i] >= 0 && t[i] <= 1, "bce_with_logits: target ", i, " is ", t[i], ", expected 0 to 1");
-        total += static_cast<double>((x[i] > 0 ? x[i] : T{0}) - x[i] * t[i] + std::log1p(std::exp(-std::abs(x[i]))));
+        const A logit = static_cast<A>(x[i]);
+        total += static_cast<double>((logit > 0 ? logit : A{0}) - logit * t[i] + std::log1p(std::exp(-std::abs(logit))));
       }
       partial[static_cast<size_t>(begin / kGrain)] = total;
     });
   });
   double total = 0;
   for (const double part : partial) total += part;
-  return Tensor::scalar(total * factor, logits.dtype());
+  return Tensor::scalar(total * factor, arithmetic_dtype(logits.dtype()));
 }
 
 Tensor bce_with_logits_backward(double factor, const Tensor& logits_any, const Tensor& targets_any) {
   const Tensor logits = logits_any.contiguous(), targets = targets_any.contiguous();
   Tensor gradient = Tensor::empty_like(logits);
-  dispatch_floating("bce_with_logits", logits.dtype(), [&](auto tag) {
+  dispatch_activation("bce_with_logits", logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    const T *x = logits.data<T>(), *t = targets.data<T>();
+    using A = Arithmetic<T>;
+    const T* x = logits.data<T>();
+    const A* t = targets.data<A>();
     T* dx = gradient.mutable_data<T>();
     // In f64: σ - t cancels, and there are few of these.
     parallel_for(logits.numel(), 4096, [=](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        dx[i] = static_cast<T>(factor * (vmath::sigmoid(static_cast<double>(x[i])) - static_cast<double>(t[i])));
+        dx[i] = static_cast<T>(
+            static_cast<A>(factor * (vmath::sigmoid(static_cast<double>(x[i])) - static_cast<double>(t[i]))));
     });
   });
   return gradient;

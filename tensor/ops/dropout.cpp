@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tensor/activation.h"
 #include "tensor/ops/dropout_mask.h"
 #include "tensor/parallel.h"
 
@@ -10,15 +11,16 @@ namespace tessera::ops {
 Tensor dropout(const Tensor& x, double p, const Ticket& ticket) {
   check(x.defined(), "dropout: x is undefined");
   const DropoutMask mask("dropout", p, ticket);
-  check(is_floating(x.dtype()) && x.dtype() != DType::bf16, "dropout: dtype is ", x.dtype(), ", expected f32 or f64");
+  check(is_floating(x.dtype()), "dropout: dtype is ", x.dtype(), ", expected f32, f64 or bf16");
   if (!mask.drops()) return x;
   const Tensor from = x.contiguous();
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  dispatch_floating("dropout", x.dtype(), [&](auto tag) {
+  dispatch_activation("dropout", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* in = from.data<T>();
     T* out = y.mutable_data<T>();
-    const T scale = static_cast<T>(mask.scale());
+    using A = Arithmetic<T>;
+    const A scale = static_cast<A>(mask.scale());
     const uint32_t last_dropped = mask.last_dropped();
     parallel_for(x.numel(), 8 * DropoutMask::kSegment, [=, &mask](int64_t begin, int64_t end) {
       DropoutMask::Buffer buffer;
@@ -26,8 +28,8 @@ Tensor dropout(const Tensor& x, double p, const Ticket& ticket) {
         const int64_t count = std::min(DropoutMask::kSegment, end - first);
         const uint32_t* words = mask.words(first, count, buffer);
         for (int64_t i = 0; i < count; ++i) {
-          const T scaled = in[first + i] * scale;
-          out[first + i] = words[i] > last_dropped ? scaled : T{0};
+          const A scaled = static_cast<A>(in[first + i]) * scale;
+          out[first + i] = static_cast<T>(words[i] > last_dropped ? scaled : A{0});
         }
       }
     });

@@ -1,21 +1,24 @@
 #include "tensor/ops/elementwise.h"
 
+#include "tensor/activation.h"
 #include "tensor/ops/broadcast.h"
 #include "tensor/ops/vector_math.h"
 
 namespace tessera::ops {
 namespace {
 
+// Every f computes in Arithmetic<T>: the conversions below do nothing but for bf16.
 template <class F>
 Tensor unary(const char* op, const Tensor& x, F f) {
   const Tensor source = x.contiguous();
   Tensor out = Tensor::empty(x.shape(), x.dtype());
-  dispatch_floating(op, x.dtype(), [&](auto tag) {
+  dispatch_activation(op, x.dtype(), [&](auto tag) {
     using T = decltype(tag);
+    using A = Arithmetic<T>;
     const T* from = source.data<T>();
     T* to = out.mutable_data<T>();
     parallel_for(x.numel(), 16384, [=](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) to[i] = f(from[i]);
+      for (int64_t i = begin; i < end; ++i) to[i] = static_cast<T>(f(static_cast<A>(from[i])));
     });
   });
   return out;
@@ -23,13 +26,15 @@ Tensor unary(const char* op, const Tensor& x, F f) {
 
 template <class T, class F>
 void binary_row(const T* a, int64_t step_a, const T* b, int64_t step_b, T* y, int64_t count, F f) {
+  using A = Arithmetic<T>;
   if (step_a == 1 && step_b == 1) {
-    for (int64_t i = 0; i < count; ++i) y[i] = f(a[i], b[i]);
+    for (int64_t i = 0; i < count; ++i) y[i] = static_cast<T>(f(static_cast<A>(a[i]), static_cast<A>(b[i])));
   } else if (step_a == 1 && step_b == 0) {
-    const T value = *b;
-    for (int64_t i = 0; i < count; ++i) y[i] = f(a[i], value);
+    const A value = static_cast<A>(*b);
+    for (int64_t i = 0; i < count; ++i) y[i] = static_cast<T>(f(static_cast<A>(a[i]), value));
   } else {
-    for (int64_t i = 0; i < count; ++i) y[i] = f(a[i * step_a], b[i * step_b]);
+    for (int64_t i = 0; i < count; ++i)
+      y[i] = static_cast<T>(f(static_cast<A>(a[i * step_a]), static_cast<A>(b[i * step_b])));
   }
 }
 
@@ -39,7 +44,7 @@ Tensor binary(const char* op, const Tensor& a, const Tensor& b, F f) {
   const Shape shape = broadcast_shapes(op, a.shape(), b.shape());
   Tensor out = Tensor::empty(shape, a.dtype());
   const BroadcastRows rows(shape, a, b);
-  dispatch_floating(op, a.dtype(), [&](auto tag) {
+  dispatch_activation(op, a.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* from_a = a.data<T>();
     const T* from_b = b.data<T>();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tensor/activation.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/parallel.h"
 
@@ -51,8 +52,8 @@ struct Buckets {
 
 // target row r (r counted from `first_row` of the buckets) = or += Σ of its entries. With weights, entry e takes
 // weight[e] · dout[e / taps].
-template <class T>
-void sum_entries(const T* dout, int64_t width, const T* weight, int64_t taps, const Buckets& buckets, int64_t first_row,
+template <class T, class A = Arithmetic<T>>
+void sum_entries(const T* dout, int64_t width, const A* weight, int64_t taps, const Buckets& buckets, int64_t first_row,
                  RowTarget& target) {
   T* grad = target.grad.mutable_data<T>();
   constexpr int64_t kColumns = 128;
@@ -63,14 +64,16 @@ void sum_entries(const T* dout, int64_t width, const T* weight, int64_t taps, co
     for (int64_t item = begin; item < end; ++item) {
       const int64_t row = item / blocks, from = item % blocks * kColumns, n = std::min(kColumns, width - from);
       T* to = grad + row * width + from;
-      if (!target.accumulate) std::memset(to, 0, static_cast<size_t>(n) * sizeof(T));
+      A sum[kColumns] = {};
+      if (target.accumulate) convert_row(to, sum, n);
       const size_t r = static_cast<size_t>(first_row + row);
       for (int64_t i = buckets.starts[r]; i < buckets.starts[r + 1]; ++i) {
         const int64_t entry = buckets.order[static_cast<size_t>(i)];
         const T* source = dout + entry / taps * width + from;
-        const T factor = weight ? weight[entry] : T{1};
-        for (int64_t c = 0; c < n; ++c) to[c] += factor * source[c];
+        const A factor = weight ? weight[entry] : A{1};
+        for (int64_t c = 0; c < n; ++c) sum[c] += factor * static_cast<A>(source[c]);
       }
+      convert_row(sum, to, n);
     }
   });
 }
@@ -89,13 +92,13 @@ void scatter(const char* op, const Tensor& dout_any, const Tensor& index_any, co
   }
   check_index(op, index, rows);
   const Buckets buckets({index.data<int64_t>(), static_cast<size_t>(index.numel())}, rows);
-  dispatch_floating(op, dout.dtype(), [&](auto tag) {
+  dispatch_activation(op, dout.dtype(), [&](auto tag) {
     using T = decltype(tag);
+    const Arithmetic<T>* weights = weight.defined() ? weight.data<Arithmetic<T>>() : nullptr;
     int64_t first = 0;
     for (RowTarget& target : targets) {
       if (target.grad.defined())
-        sum_entries<T>(dout.data<T>(), width, weight.defined() ? weight.data<T>() : nullptr, taps, buckets, first,
-                       target);
+        sum_entries(dout.data<T>(), width, weights, taps, buckets, first, target);
       first += target.rows;
     }
   });

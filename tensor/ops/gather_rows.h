@@ -5,7 +5,7 @@
 //
 // Gradient: dtable[r] = Σ over the entries e with index[e] = r of weight[e] · dout[row of e], added in the order of e.
 // The entries are sorted by row once (a counting sort), then every row of dtable is summed by itself, so the result does
-// not depend on the number of threads.
+// not depend on the number of threads. Sums of bf16 rows are f32, rounded once.
 #pragma once
 
 #include <span>
@@ -14,10 +14,10 @@
 
 namespace tessera::ops {
 
-// sources [n_k, d] (one dtype, f32 or f64), index i64 of any shape → [index..., d]. `op` is named in errors.
+// sources [n_k, d] (one dtype: f32, f64 or bf16), index i64 of any shape → [index..., d]. `op` is named in errors.
 Tensor gather_rows(const char* op, std::span<const Tensor> sources, const Tensor& index);
 
-// table [rows, d], index i64 [n, taps], weight [n, taps] of the table's dtype → [n, d].
+// table [rows, d], f32 or f64, index i64 [n, taps], weight [n, taps] of the table's dtype → [n, d].
 Tensor interpolate_rows(const Tensor& table, const Tensor& index, const Tensor& weight);
 
 // Where the gradient of one source goes: `grad` [rows, d], contiguous, added to if `accumulate`, else overwritten. An

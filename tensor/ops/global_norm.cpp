@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "tensor/activation.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {
@@ -16,7 +17,7 @@ double sum_of_squares(const T* x, int64_t count) {
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes)
     for (int lane = 0; lane < kLanes; ++lane) {
-      const double value = x[i + lane];
+      const double value = static_cast<double>(x[i + lane]);
       lanes[lane] += value * value;
     }
   double sum = 0;
@@ -29,7 +30,7 @@ double sum_of_squares(const T* x, int64_t count) {
 
 double global_norm(const Tensor& x) {
   check(x.is_contiguous(), "global_norm: x is not contiguous");
-  return dispatch_floating("global_norm", x.dtype(), [&](auto tag) {
+  return dispatch_activation("global_norm", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     constexpr int64_t kChunk = 32768;
     const T* values = x.data<T>();

@@ -1,7 +1,12 @@
 #include "tensor/ops/reduce.h"
 
+#include <algorithm>
+#include <limits>
+
+#include "tensor/activation.h"
 #include "tensor/ops/accumulate.h"
 #include "tensor/ops/elementwise.h"
+#include "tensor/ops/row_kernels.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {
@@ -27,6 +32,60 @@ struct Reduction {
   const Shape& result(bool keep) const { return keep ? kept : dropped; }
 };
 
+// Σ over the dimensions that are 1 in `shape`, over their number of elements (0 for none); rounded once.
+Tensor mean_of(const Tensor& x, const Shape& shape) {
+  const int64_t sums = shape.numel();
+  const double factor = x.numel() > 0 ? static_cast<double>(sums) / static_cast<double>(x.numel()) : 0.0;
+  return mul(sum_to(x.to(arithmetic_dtype(x.dtype())), shape), factor).to(x.dtype());
+}
+
+// Whether a takes the place of b, which comes before it: larger, or the first NaN. Numbers or vectors.
+template <class V>
+auto beats(const V& a, const V& b) {
+  return (a > b) | ((a != a) & (b == b));
+}
+
+// The first of the largest of x [n], n >= 1: the first of each lane, and then of the lanes.
+template <class T, class A = Arithmetic<T>>
+int64_t first_largest(const T* x, int64_t n) {
+  using Index = decltype(Vector<A>{} < Vector<A>{});
+  constexpr int64_t kLanes = kVectorLanes<A>;
+  const auto value = [x](int64_t i) { return static_cast<A>(x[i]); };
+  int64_t found = 0, i = 0;
+  if (n >= kLanes) {
+    Index place{}, places;
+    for (int lane = 0; lane < kLanes; ++lane) place[lane] = lane;
+    places = place;
+    Vector<A> best = LoadVector{}(x);
+    const int64_t end = std::min<int64_t>(n, std::numeric_limits<int32_t>::max()) - kLanes;
+    for (i = kLanes; i <= end; i += kLanes) {
+      place += static_cast<int>(kLanes);
+      const Vector<A> candidate = LoadVector{}(x + i);
+      const Index better = beats(candidate, best);
+      best = better ? candidate : best;
+      places = better ? place : places;
+    }
+    found = places[0];
+    for (int lane = 1; lane < kLanes; ++lane) {
+      const int64_t other = places[lane];
+      if (beats(value(other), value(found)) || (other < found && !beats(value(found), value(other)))) found = other;
+    }
+  }
+  for (; i < n; ++i)
+    if (beats(value(i), value(found))) found = i;
+  return found;
+}
+
+template <class T>
+void max_rows(const T* x, T* value, int64_t* index, const Reduction& r) {
+  parallel_for(r.outer, grain_for(r.middle), [=, &r](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      index[o] = first_largest(x + o * r.middle, r.middle);
+      value[o] = x[o * r.middle + index[o]];
+    }
+  });
+}
+
 template <class T>
 void max_middle(const T* x, T* value, int64_t* index, const Reduction& r) {
   parallel_for(r.outer, grain_for(r.middle * r.inner), [=, &r](int64_t begin, int64_t end) {
@@ -41,7 +100,7 @@ void max_middle(const T* x, T* value, int64_t* index, const Reduction& r) {
       for (int64_t m = 1; m < r.middle; ++m) {
         const T* row = block + m * r.inner;
         for (int64_t i = 0; i < r.inner; ++i) {
-          const bool larger = row[i] > best[i] || (row[i] != row[i] && best[i] == best[i]);
+          const bool larger = beats(static_cast<Arithmetic<T>>(row[i]), static_cast<Arithmetic<T>>(best[i]));
           best[i] = larger ? row[i] : best[i];
           where[i] = larger ? m : where[i];
         }
@@ -56,7 +115,7 @@ Tensor sum(const Tensor& x) { return sum_to(x, {}); }
 
 Tensor mean(const Tensor& x) {
   check(x.numel() > 0, "mean: shape ", x.shape(), " has no elements");
-  return mul(sum(x), 1.0 / static_cast<double>(x.numel()));
+  return mean_of(x, {});
 }
 
 Tensor sum(const Tensor& x, int dimension, bool keep) {
@@ -67,7 +126,7 @@ Tensor sum(const Tensor& x, int dimension, bool keep) {
 Tensor mean(const Tensor& x, int dimension, bool keep) {
   const Reduction r("mean", x.shape(), dimension);
   check(r.middle > 0 || r.dropped.numel() == 0, "mean: dimension ", r.dimension, " of ", x.shape(), " has no elements");
-  return mul(sum_to(x, r.kept).view(r.result(keep)), r.middle > 0 ? 1.0 / static_cast<double>(r.middle) : 0.0);
+  return mean_of(x, r.kept).view(r.result(keep));
 }
 
 Maximum max(const Tensor& x, int dimension, bool keep) {
@@ -76,9 +135,10 @@ Maximum max(const Tensor& x, int dimension, bool keep) {
   Maximum maximum{Tensor::empty(r.result(keep), x.dtype()), Tensor::empty(r.result(keep), DType::i64)};
   if (maximum.value.numel() == 0) return maximum;
   const Tensor source = x.contiguous();
-  dispatch_floating("max", x.dtype(), [&](auto tag) {
+  dispatch_activation("max", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    max_middle(source.data<T>(), maximum.value.mutable_data<T>(), maximum.index.mutable_data<int64_t>(), r);
+    const auto kernel = r.inner == 1 ? max_rows<T> : max_middle<T>;
+    kernel(source.data<T>(), maximum.value.mutable_data<T>(), maximum.index.mutable_data<int64_t>(), r);
   });
   return maximum;
 }
@@ -93,7 +153,7 @@ Tensor max_backward(const Tensor& dy, const Tensor& index, const Shape& shape, i
         index.shape(), ", expected ", r.dropped);
   const Tensor gradient = dy.contiguous(), positions = index.contiguous();
   Tensor dx = Tensor::zeros(shape, dy.dtype());
-  dispatch_floating("max_backward", dy.dtype(), [&](auto tag) {
+  dispatch_activation("max_backward", dy.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* d = gradient.data<T>();
     const int64_t* where = positions.data<int64_t>();

@@ -162,12 +162,13 @@ inline T dot(const A* a, const B* b, int64_t n) {
 
 // max row[i], i < n; -inf for n = 0.
 template <class T>
-inline T maximum(const T* row, int64_t n) {
-  Vector<T> lanes = splat(-std::numeric_limits<T>::infinity());
+inline Arithmetic<T> maximum(const T* row, int64_t n) {
+  using A = Arithmetic<T>;
+  Vector<A> lanes = splat(-std::numeric_limits<A>::infinity());
   int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) lanes = larger<T>(lanes, load(row + i));
-  T most = largest_lane<T>(lanes);
-  for (; i < n; ++i) most = most > row[i] ? most : row[i];
+  for (; i + kLanes<A> <= n; i += kLanes<A>) lanes = larger<A>(lanes, load(row + i));
+  A most = largest_lane<A>(lanes);
+  for (; i < n; ++i) most = most > static_cast<A>(row[i]) ? most : static_cast<A>(row[i]);
   return most;
 }
 

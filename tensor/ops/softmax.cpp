@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "tensor/activation.h"
 #include "tensor/ops/broadcast.h"
 #include "tensor/ops/lanes.h"
+#include "tensor/ops/scratch.h"
 #include "tensor/ops/vector_math.h"
 
 namespace tessera::ops {
@@ -17,19 +19,40 @@ void softmax_row(const T* x, T* y, int64_t n) {
   const T scale = T{1} / run_sum(y, n);
   for (int64_t i = 0; i < n; ++i) y[i] *= scale;
 }
+void softmax_row(const bf16* x, bf16* y, int64_t n) {
+  float* row = Scratch::of_this_thread(Scratch::bytes_for<float>(n)).take<float>(n);
+  convert_row(x, row, n);
+  softmax_row(row, row, n);
+  convert_row(row, y, n);
+}
 
 template <class T>
 void masked_softmax_row(const T* x, const int64_t* mask, int64_t step, T* y, int64_t n) {
-  constexpr T kExcluded = -std::numeric_limits<T>::infinity();
+  const T excluded = static_cast<T>(-std::numeric_limits<Arithmetic<T>>::infinity());
   bool any = false;
   for (int64_t i = 0; i < n; ++i) {
     any |= mask[i * step] != 0;
-    y[i] = mask[i * step] != 0 ? x[i] : kExcluded;
+    y[i] = mask[i * step] != 0 ? x[i] : excluded;
   }
   if (any)
     softmax_row(y, y, n);
   else
-    std::fill(y, y + n, T{0});
+    std::fill(y, y + n, T{});
+}
+
+// dx = y (dy - Σ dy y), rows [n].
+template <class T>
+void softmax_backward_row(const T* dy, const T* y, T* dx, int64_t n) {
+  const T inner = run_dot(dy, y, n);
+  for (int64_t i = 0; i < n; ++i) dx[i] = y[i] * (dy[i] - inner);
+}
+void softmax_backward_row(const bf16* dy, const bf16* y, bf16* dx, int64_t n) {
+  Scratch scratch = Scratch::of_this_thread(2 * Scratch::bytes_for<float>(n));
+  float *d = scratch.take<float>(n), *p = scratch.take<float>(n);
+  convert_row(dy, d, n);
+  convert_row(y, p, n);
+  softmax_backward_row(d, p, d, n);
+  convert_row(d, dx, n);
 }
 
 }  // namespace
@@ -40,7 +63,7 @@ Tensor softmax(const Tensor& x) {
   Tensor out = Tensor::empty(x.shape(), x.dtype());
   if (x.numel() == 0) return out;
   const int64_t n = x.size(-1);
-  dispatch_floating("softmax", x.dtype(), [&](auto tag) {
+  dispatch_activation("softmax", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* from = source.data<T>();
     T* to = out.mutable_data<T>();
@@ -62,7 +85,7 @@ Tensor masked_softmax(const Tensor& x, const Tensor& mask) {
   const int64_t n = x.size(-1);
   const BroadcastRows rows(x.shape(), source, mask, true);
   const int64_t* include = mask.data<int64_t>();
-  dispatch_floating("masked_softmax", x.dtype(), [&](auto tag) {
+  dispatch_activation("masked_softmax", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* from = source.data<T>();
     T* to = out.mutable_data<T>();
@@ -82,16 +105,13 @@ Tensor softmax_backward(const Tensor& dy, const Tensor& y) {
   Tensor out = Tensor::empty(y.shape(), y.dtype());
   if (y.numel() == 0) return out;
   const int64_t n = y.size(-1);
-  dispatch_floating("softmax_backward", y.dtype(), [&](auto tag) {
+  dispatch_activation("softmax_backward", y.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* d = gradient.data<T>();
     const T* p = value.data<T>();
     T* to = out.mutable_data<T>();
     parallel_for(y.numel() / n, grain_for(n), [=](int64_t begin, int64_t end) {
-      for (int64_t at = begin * n; at < end * n; at += n) {
-        const T inner = run_dot(d + at, p + at, n);
-        for (int64_t i = at; i < at + n; ++i) to[i] = p[i] * (d[i] - inner);
-      }
+      for (int64_t at = begin * n; at < end * n; at += n) softmax_backward_row(d + at, p + at, to + at, n);
     });
   });
   return out;

@@ -1,4 +1,4 @@
-// Softmax over the last dimension, f32 and f64.
+// Softmax over the last dimension, f32, f64 and bf16 (computed in f32, rounded once).
 //
 //   y_i = e^(x_i - m) / Σ_k e^(x_k - m),  m = max_k x_k
 //

@@ -81,5 +81,5 @@ TEST_CASE("dropout: what bad input gets") {
   CHECK_THROWS_WITH_AS(ops::dropout(x, std::nan(""), kTicket), "dropout: p is nan, expected 0 <= p < 1", Error);
   CHECK_THROWS_WITH_AS(ops::dropout({}, 0.5, kTicket), "dropout: x is undefined", Error);
   CHECK_THROWS_WITH_AS(ops::dropout(Tensor::zeros({2}, DType::i64), 0.5, kTicket),
-                       "dropout: dtype is i64, expected f32 or f64", Error);
+                       "dropout: dtype is i64, expected f32, f64 or bf16", Error);
 }

@@ -142,6 +142,26 @@ TEST_CASE("reduce: gradients") {
                   {random_normal({40, 6}, 14), random_normal({6}, 15)});
 }
 
+// Rows are searched in lanes: the first of the largest wherever it lies, also beside NaN and infinities, equals the naive search.
+TEST_CASE("reduce: argmax of rows") {
+  for (const DType dtype : {DType::f32, DType::f64, DType::bf16})
+    for (const int64_t n : {1, 7, 8, 16, 17, 33, 64, 1000})
+      for (uint64_t seed = 1; seed <= 20; ++seed) {
+        Random random(seed, n);
+        std::vector<double> row(static_cast<size_t>(n));
+        for (double& value : row) value = seed % 4 == 0 ? -INFINITY : static_cast<double>(random.below(5));
+        if (seed % 5 == 0)
+          for (int k = 0; k < 2; ++k) row[static_cast<size_t>(random.below(static_cast<uint64_t>(n)))] = NAN;
+        size_t best = 0;
+        for (size_t i = 1; i < row.size(); ++i)
+          if (row[i] > row[best] || (std::isnan(row[i]) && !std::isnan(row[best]))) best = i;
+        const Tensor x = Tensor::from(row, {1, n}).to(dtype);
+        CHECK(ops::argmax(x, 1).item<int64_t>() == static_cast<int64_t>(best));
+        CHECK(ops::argmax(concatenate({Variable(x), Variable(x)}, 0).value(), -1).to_vector<int64_t>()[1] ==
+              static_cast<int64_t>(best));
+      }
+}
+
 TEST_CASE("reduce: the first of equal maxima gets the gradient") {
   const Variable x(Tensor::from(std::vector<float>{2, 2, 1, 0, 5, 5}, {2, 3}), true);
   max(x, 1).backward(Tensor::from(std::vector<float>{3, 4}));
