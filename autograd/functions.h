@@ -3,7 +3,7 @@
 //
 // f32, f64 and bf16; all inputs of a call must have one dtype (no implicit promotion), index tensors are i64. In bf16 the
 // arithmetic is f32 and each result, and each gradient, is rounded once. What differs: parameters (weights and biases of
-// `linear`, `linear_gelu`, the norms) are f32 beside bf16 activations, and so are their gradients; losses of bf16 logits are
+// `linear`, `linear_gelu`, `mlp`, the norms) are f32 beside bf16 activations, and so are their gradients; losses of bf16 logits are
 // f32, targets of bce_with_logits too; `matmul`, `interpolate_rows` and optimal transport take f32 and f64 only.
 #pragma once
 
@@ -61,13 +61,16 @@ Variable max(const Variable& x, int dimension, bool keep = false);  // the first
 Variable softmax(const Variable& x);                             // over the last dimension
 Variable masked_softmax(const Variable& x, const Tensor& mask);  // mask i64, 0 = excluded; broadcasts to x
 
-// ---- matrix products (autograd/ops/matmul.cpp, linear.cpp) ----
+// ---- matrix products (autograd/ops/matmul.cpp, linear.cpp, mlp.cpp) ----
 // [..., m, k] · [..., k, n]; leading dimensions broadcast; transposed views are read in place.
 Variable matmul(const Variable& a, const Variable& b);
 // x [..., in], weight [out, in], bias [out] or undefined → [..., out].
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
 // gelu(linear(x, weight, bias)) in one pass.
 Variable linear_gelu(const Variable& x, const Variable& weight, const Variable& bias);
+// linear(dropout(gelu(linear(x, weight1, bias1))), weight2, bias2), of whose hidden layer only the values before GELU are kept.
+Variable mlp(const Variable& x, const Variable& weight1, const Variable& bias1, const Variable& weight2,
+             const Variable& bias2, double p = 0, const Ticket& ticket = {});
 
 // ---- normalisation and dropout (autograd/ops/layer_norm.cpp, dropout.cpp, dropout_add_layer_norm.cpp) ----
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);

@@ -31,6 +31,23 @@ void add_linear_checks(OpCheckList& list) {
   }
 }
 
+void add_mlp_checks(OpCheckList& list) {
+  const Ticket ticket = list.ticket();
+  const auto with_dropout = [ticket](double p) {
+    return [p, ticket](Inputs x) { return mlp(x[0], x[1], x[2], x[3], x[4], p, ticket); };
+  };
+  list.add("mlp", "", with_dropout(0),
+           {list.normal({4, 5}), list.normal({7, 5}), list.normal({7}), list.normal({3, 7}), list.normal({3})});
+  list.add("mlp", "p 0.4, three dimensions, strided", with_dropout(0.4),
+           {list.strided({2, 3, 5}), list.strided({7, 5}), list.normal({7}), list.strided({3, 7}), list.normal({3})});
+  list.add("mlp", "without biases", [ticket](Inputs x) { return mlp(x[0], x[1], {}, x[2], {}, 0.1, ticket); },
+           {list.normal({4, 5}), list.normal({6, 5}), list.normal({5, 6})});
+  list.add("mlp", "no rows", with_dropout(0.1),
+           {list.normal({0, 5}), list.normal({7, 5}), list.normal({7}), list.normal({3, 7}), list.normal({3})});
+  list.add("mlp", "many rows", with_dropout(0.1),
+           {list.normal({67, 9}), list.normal({33, 9}), list.normal({33}), list.normal({9, 33}), list.normal({9})});
+}
+
 void add_normalisation_checks(OpCheckList& list) {
   constexpr double kEps = 1e-6;
   const auto norm = [](Inputs x) { return layer_norm(x[0], x[1], x[2], kEps); };
@@ -104,6 +121,7 @@ void add_row_checks(OpCheckList& list) {
 void add_layer_checks(OpCheckList& list) {
   add_matmul_checks(list);
   add_linear_checks(list);
+  add_mlp_checks(list);
   add_normalisation_checks(list);
   add_dropout_checks(list);
   add_row_checks(list);

@@ -3,10 +3,8 @@
 namespace tessera {
 
 Variable Mlp::operator()(const Variable& x, const BlockContext& context) const {
-  Variable hidden = linear_gelu(x, fc1.weight, fc1.bias);
   const double p = context.activation_probability();
-  if (p > 0) hidden = dropout(hidden, p, context.ticket(p));
-  return fc2(hidden);
+  return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, p, context.ticket(p));
 }
 
 void Mlp::visit(const std::string& prefix, const ParameterVisitor& visitor) {

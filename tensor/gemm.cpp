@@ -204,7 +204,8 @@ namespace {
 // f32 terms has some sqrt(k) of them. Larger products, those of real models, have the BLAS's f32 arithmetic.
 constexpr int64_t kExactLimit = 1 << 20;  // multiply-adds
 
-bool worth_exactness(const Gemm<float>& g) { return g.k > 1 && g.m * g.n <= kExactLimit / g.k; }
+bool worth_exactness(int64_t m, int64_t n, int64_t k) { return k > 1 && m * n <= kExactLimit / k; }
+bool worth_exactness(const Gemm<float>& g) { return worth_exactness(g.m, g.n, g.k); }
 bool worth_exactness(const Gemm<double>&) { return false; }
 
 // op(x) [rows, columns], in f64.
@@ -249,11 +250,6 @@ void split_product(const Gemm<float>& g, detail::TileFunction epilogue, void* co
 }
 void split_product(const Gemm<double>&, detail::TileFunction, void*) {}
 
-template <class T>
-bool is_split(const Gemm<T>& g) {
-  return std::is_same_v<T, float> && g.k > 0 && splits_f32_products();
-}
-
 // True if the transposed right operand is so small and its rows are used so often that it is worth a transposed copy,
 // with which the kernels without packing can be used.
 template <class T>
@@ -277,6 +273,10 @@ Tensor transposed_right(const Gemm<T>& g) {
 
 }  // namespace
 
+bool is_split_product(int64_t m, int64_t n, int64_t k) {
+  return k > 0 && splits_f32_products() && !worth_exactness(m, n, k);
+}
+
 template <class T>
 void detail::gemm(const Gemm<T>& g, TileFunction epilogue, void* context) {
   check_sizes(g);
@@ -286,7 +286,7 @@ void detail::gemm(const Gemm<T>& g, TileFunction epilogue, void* context) {
     if (epilogue) epilogue(context, {0, g.m, 0, g.n});
     return;
   }
-  if (is_split(g)) {
+  if (std::is_same_v<T, float> && is_split_product(g.m, g.n, g.k)) {
     split_product(g, epilogue, context);
     return;
   }
@@ -338,7 +338,7 @@ void gemm_batched(const Gemm<T>& g, int64_t count, const int64_t* offset_a, cons
                  for (int64_t i = begin; i < end; ++i) {
                    if (worth_exactness(g))
                      exact_product(item(i));
-                   else if (is_split(g))
+                   else if (std::is_same_v<T, float> && is_split_product(g.m, g.n, g.k))
                      split_product(item(i), nullptr, nullptr);
                    else
                      serial(item(i));

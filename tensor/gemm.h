@@ -44,6 +44,9 @@ struct GemmPlan {
 };
 GemmPlan plan_gemm(int64_t m, int64_t n, int64_t k);
 
+// True if a product of these sizes in f32 is one of split operands now.
+bool is_split_product(int64_t m, int64_t n, int64_t k);
+
 namespace detail {
 using TileFunction = void (*)(void* context, const GemmTile& tile);
 template <class T>

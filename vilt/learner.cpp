@@ -6,6 +6,7 @@
 #include "nn/clip.h"
 #include "tensor/ops/reduce.h"
 #include "vilt/initialise.h"
+#include "vilt/precision.h"
 
 namespace tessera {
 namespace {
@@ -112,6 +113,7 @@ Learner::Learner(const Settings& settings) : settings_(settings), objectives_(ob
   settings_.model = model_config(settings);
   settings_.model.check_trainable();
   model_ = std::make_unique<ViltWithHeads>(settings_.model);
+  use_precision(model_->vilt, precision_named("train.precision", settings.train.precision));
   initialise(*model_, settings.init, static_cast<uint64_t>(settings.train.seed));
   parameters_ = std::make_unique<ParameterSet>(*model_);
   const auto& from = settings.optimizer;

@@ -61,7 +61,12 @@ Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) cons
   Variable rows = gather_rows(sources, batch.gather);
   const double p = context.branch_probability();
   if (p > 0) rows = dropout(rows, p, context.ticket(p));
-  return rows + modality_embeddings(batch.modality);
+  rows = rows + modality_embeddings(batch.modality);
+  return activations == DType::bf16 ? cast(rows, DType::bf16) : rows;
+}
+
+Variable Vilt::in_parameter_type(const Variable& x) const {
+  return x.dtype() == cls_token.dtype() ? x : cast(x, cls_token.dtype());
 }
 
 Variable Vilt::operator()(const PackedBatch& batch, const BlockContext& context, Observations* observations) const {
@@ -94,7 +99,7 @@ Variable Vilt::operator()(const PackedBatch& batch, const BlockContext& context,
 }
 
 Variable Vilt::pooled(const Variable& hidden, const Tensor& rows) const {
-  return tanh(pooler(gather_rows({hidden}, rows)));
+  return tanh(pooler(in_parameter_type(gather_rows({hidden}, rows))));
 }
 
 void Vilt::visit(const std::string& prefix, const ParameterVisitor& visitor) {

@@ -35,6 +35,9 @@ struct Observations {
 
 struct Vilt {
   ModelConfig config;
+  // What the blocks and the heads for masked words and patches compute on; no part of a checkpoint. bf16: embeddings are cast
+  // before the first block. Anything else: the parameters' own type. Parameters and their gradients never change type.
+  DType activations = DType::f32;
   TextEmbeddings text_embeddings;
   Linear patch_projection;       // [hidden, 3 · P²]: the checkpoint's convolution kernel, reshaped
   Variable cls_token;            // [1, hidden], of the image
@@ -46,10 +49,12 @@ struct Vilt {
   Linear pooler;
 
   explicit Vilt(const ModelConfig& config);
-  // [tokens, hidden] after the final LayerNorm.
+  // [tokens, hidden] after the final LayerNorm, in the type of the activations.
   Variable operator()(const PackedBatch& batch, const BlockContext& context, Observations* observations = nullptr) const;
-  // tanh(pooler(hidden[rows])): rows i64 [n] → [n, hidden].
+  // tanh(pooler(hidden[rows])): rows i64 [n] → [n, hidden], in the parameters' type.
   Variable pooled(const Variable& hidden, const Tensor& rows) const;
+  // x in the type of the parameters, for what must not be rounded to bf16.
+  Variable in_parameter_type(const Variable& x) const;
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 
  private:

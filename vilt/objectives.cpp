@@ -20,12 +20,12 @@ void add_term(Variable& total, const Variable& term, double weight) {
   total = total.defined() ? total + weighted : weighted;
 }
 
-void align(Objectives& out, const PretrainBatch& batch, const ObjectiveOptions& options, const LossDivisors& divisors,
+void align(Objectives& out, const Vilt& model, const PretrainBatch& batch, const ObjectiveOptions& options, const LossDivisors& divisors,
            const Tensor& frozen_plan) {
   const NameScope scope("wpa");
   const ObjectiveTables& tables = batch.objectives;
-  const Variable words = gather_rows({out.hidden}, tables.word_rows);
-  const Variable patches = gather_rows({out.hidden}, tables.patch_rows);
+  const Variable words = model.in_parameter_type(gather_rows({out.hidden}, tables.word_rows));
+  const Variable patches = model.in_parameter_type(gather_rows({out.hidden}, tables.patch_rows));
   const Variable cost = cosine_cost(words, patches, tables.cu_words, tables.cu_patches);
   out.cost = cost.value();
   out.plan = frozen_plan.defined() ? frozen_plan
@@ -34,7 +34,7 @@ void align(Objectives& out, const PretrainBatch& batch, const ObjectiveOptions& 
   // The loss is a small difference of distances near one, which would leave f32 few digits.
   out.distance = transport_distance(cast(cost, DType::f64), out.plan.to(DType::f64), tables.cu_words, tables.cu_patches);
   const Variable sign(signs(tables.pair_labels));
-  out.wpa = cast(sum(out.distance * sign) * (1.0 / static_cast<double>(divisors.pairs)), out.hidden.dtype());
+  out.wpa = cast(sum(out.distance * sign) * (1.0 / static_cast<double>(divisors.pairs)), words.dtype());
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ Objectives pretrain_objectives(const ViltWithHeads& model, const PretrainBatch& 
     add_term(out.total, out.itm, options.itm_weight);
   }
   if (options.wpa_weight != 0 && batch.pairs() > 0) {
-    align(out, batch, options, divisors, frozen_plan);
+    align(out, model.vilt, batch, options, divisors, frozen_plan);
     add_term(out.total, out.wpa, options.wpa_weight);
   }
   if (options.mpp_weight != 0 && batch.masked_patches() > 0) {

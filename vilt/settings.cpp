@@ -82,6 +82,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"train.steps", &train.steps},
       {"train.batch_size", &train.batch_size},
       {"train.accumulate", &train.accumulate},
+      {"train.precision", &train.precision},
       {"train.checkpoint_blocks", &train.checkpoint_blocks},
       {"train.seed", &train.seed},
       {"train.curriculum", &train.curriculum},
@@ -291,6 +292,7 @@ void Settings::validate() const {
   one_of("init.linear", init.linear, {"normal", "truncated_normal", "fan_in"});
   one_of("init.positions", init.positions, {"normal", "cosine"});
   at_least("init.std", init.std, 0.0);
+  one_of("train.precision", train.precision, {"highest", "high", "bf16"});
   one_of("objectives.masking", objectives.masking, {"official", "strict"});
   one_of("objectives.false_images", objectives.false_images, {"dataset", "batch"});
   share("objectives.mask_rate", objectives.mask_rate);

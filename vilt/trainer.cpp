@@ -17,6 +17,7 @@
 #include "vilt/initialise.h"
 #include "vilt/learner.h"
 #include "vilt/metrics_file.h"
+#include "vilt/precision.h"
 
 namespace tessera {
 namespace {
@@ -321,7 +322,8 @@ Summary Run::go() {
   learner_ = std::make_unique<Learner>(settings_);
   log_ << train_->dataset.sentences().size() << " captions of " << train_->dataset.images().size() << " images; vocabulary of "
        << vocabulary_->size() << "; " << learner_->parameters().total() << " parameters; image cache up to "
-       << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count() << " threads" << std::endl;
+       << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count() << " threads\nprecision: "
+       << describe_precision(learner_->model().vilt) << std::endl;
   Quarantine quarantine(settings_.data.max_bad_files, [this](const std::string& reason) {
     progress_.clear();
     std::cerr << "left out: " + reason + "\n" << std::flush;

@@ -22,7 +22,7 @@ inline GradientPlace gradient_place(GradSlot& slot, const Shape& shape, DType dt
   return {grad, false};
 }
 
-inline ops::NormGradients norm_gradient_places(GradSlot& weight_slot, GradSlot& bias_slot, const Tensor& weight,
+inline ops::ParameterGradients norm_gradient_places(GradSlot& weight_slot, GradSlot& bias_slot, const Tensor& weight,
                                                Tensor& dweight, Tensor& dbias) {
   const GradientPlace w = gradient_place(weight_slot, weight.shape(), weight.dtype(), dweight);
   const GradientPlace b = gradient_place(bias_slot, weight.shape(), weight.dtype(), dbias);

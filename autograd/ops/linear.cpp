@@ -14,7 +14,7 @@ std::vector<Variable> inputs_of(const Variable& x, const Variable& weight, const
 Grads product_gradients(const Tensor& dy, const Tensor& x, const Tensor& weight, GradSlots slots) {
   Grads grads(slots.size());
   if (slots[0].needed) grads[0] = ops::linear_data_gradient(dy, weight);
-  GradientPlace place = gradient_place(slots[1], weight.shape(), dy.dtype(), grads[1]);
+  GradientPlace place = gradient_place(slots[1], weight.shape(), weight.dtype(), grads[1]);
   if (place.tensor.defined()) ops::linear_weight_gradient_(place.tensor, dy, x, place.accumulate);
   return grads;
 }

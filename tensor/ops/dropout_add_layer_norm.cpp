@@ -10,15 +10,16 @@ namespace {
 template <class T, bool kAdd>
 void add_dropout_row(const T* base, const T* x, T* out, int64_t d, int64_t first, const DropoutMask& mask,
                      MaskRows& mask_rows) {
-  const T scale = static_cast<T>(mask.scale());
+  using A = Arithmetic<T>;
+  const A scale = static_cast<A>(mask.scale());
   const uint32_t last_dropped = mask.last_dropped();
   for (int64_t begin = 0; begin < d; begin += DropoutMask::kSegment) {
     const int64_t count = std::min(DropoutMask::kSegment, d - begin);
     const uint32_t* words = mask_rows.words(first + begin, count);
     for (int64_t i = 0; i < count; ++i) {
-      const T scaled = x[begin + i] * scale;
-      const T kept = words[i] > last_dropped ? scaled : T{0};
-      out[begin + i] = kAdd ? base[begin + i] + kept : kept;
+      const A scaled = A(x[begin + i]) * scale;
+      const A kept = words[i] > last_dropped ? scaled : A{0};
+      out[begin + i] = T(kAdd ? A(base[begin + i]) + kept : kept);
     }
   }
 }
@@ -33,13 +34,15 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
   const DropoutMask mask("dropout_add_layer_norm", p, ticket);
   const int64_t rows = row_count(x), d = x.size(-1);
   DropoutAddLayerNorm result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty(x.shape(), x.dtype()),
-                             Tensor::empty({rows, 2}, x.dtype()), Tensor::empty({rows}, x.dtype())};
+                             Tensor::empty({rows, 2}, weight.dtype()), Tensor::empty({rows}, weight.dtype())};
   const Tensor from = x.contiguous(), base = residual.contiguous(), w = weight.contiguous(), b = bias.contiguous();
-  dispatch_floating("dropout_add_layer_norm", x.dtype(), [&](auto tag) {
+  dispatch_activation("dropout_add_layer_norm", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    const T *in = from.data<T>(), *add = base.data<T>(), *scale = w.data<T>(), *shift = b.data<T>();
+    using A = Arithmetic<T>;
+    const T *in = from.data<T>(), *add = base.data<T>();
+    const A *scale = w.data<A>(), *shift = b.data<A>();
     T *sum = result.sum.mutable_data<T>(), *y = result.normalised.mutable_data<T>();
-    T *mean = result.mean.mutable_data<T>(), *rstd = result.rstd.mutable_data<T>();
+    A *mean = result.mean.mutable_data<A>(), *rstd = result.rstd.mutable_data<A>();
     parallel_for(rows, chunk_rows(rows, d), [&](int64_t begin, int64_t end) {
       MaskRows mask_rows(mask);
       for (int64_t i = begin; i < end; ++i) {
@@ -47,8 +50,8 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
         if (mask.drops())
           add_dropout_row<T, true>(add + i * d, in + i * d, row, d, i * d, mask, mask_rows);
         else
-          for_row<T>(d, [&](auto load, int64_t j) { store(row + j, load(add + i * d + j) + load(in + i * d + j)); });
-        normalise_row(row, scale, shift, y + i * d, d, static_cast<T>(eps), mean + 2 * i, rstd[i]);
+          for_row<A>(d, [&](auto load, int64_t j) { store(row + j, load(add + i * d + j) + load(in + i * d + j)); });
+        normalise_row(row, scale, shift, y + i * d, d, static_cast<A>(eps), mean + 2 * i, rstd[i]);
       }
     });
   });
@@ -57,7 +60,7 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
 
 DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const Tensor& d_normalised, const Tensor& sum,
                                                     const Tensor& weight, const Tensor& mean, const Tensor& rstd,
-                                                    double p, const Ticket& ticket, const NormGradients& gradients) {
+                                                    double p, const Ticket& ticket, const ParameterGradients& gradients) {
   const DropoutMask mask("dropout_add_layer_norm", p, ticket);
   check(d_sum.defined() || d_normalised.defined(), "dropout_add_layer_norm: no gradient arrived");
   const int64_t rows = row_count(sum), d = sum.size(-1);
@@ -66,16 +69,17 @@ DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const T
   const Tensor w = weight.contiguous();
   Tensor total = through.defined() ? Tensor::empty(sum.shape(), sum.dtype()) : direct;
   Tensor dx = mask.drops() ? Tensor::empty(sum.shape(), sum.dtype()) : total;
-  dispatch_floating("dropout_add_layer_norm", sum.dtype(), [&](auto tag) {
+  dispatch_activation("dropout_add_layer_norm", sum.dtype(), [&](auto tag) {
     using T = decltype(tag);
+    using A = Arithmetic<T>;
     const T* s = sum.data<T>();
-    const T *scale = w.data<T>(), *means = mean.data<T>(), *rstds = rstd.data<T>();
+    const A *scale = w.data<A>(), *means = mean.data<A>(), *rstds = rstd.data<A>();
     const T* add = direct.defined() ? direct.data<T>() : nullptr;
     const T* dy = through.defined() ? through.data<T>() : nullptr;
     T* out = dy ? total.mutable_data<T>() : nullptr;
     T* dropped = mask.drops() ? dx.mutable_data<T>() : nullptr;
-    RowSums<T> sums(rows, d, 2 * d);
-    sums.run([&](int64_t begin, int64_t end, T* partial) {
+    RowSums<A> sums(rows, d, 2 * d);
+    sums.run([&](int64_t begin, int64_t end, A* partial) {
       MaskRows mask_rows(mask);
       for (int64_t i = begin; i < end; ++i) {
         const int64_t at = i * d;

@@ -8,8 +8,8 @@
 //
 //   d_residual = d_sum + (gradient of layer_norm at `sum`),  dx = mask · d_residual / (1 - p)
 //
-// x and residual [..., d], weight and bias [d], mean [rows, 2] and rstd [rows] as of ops::layer_norm. f32 and f64. Errors
-// name the shapes.
+// x and residual [..., d], weight and bias [d], mean [rows, 2] and rstd [rows] as of ops::layer_norm. f32, f64
+// and bf16 (with f32 weight, bias and statistics, those of the sum as it was rounded). Errors name the shapes.
 #pragma once
 
 #include "tensor/ops/layer_norm.h"
@@ -30,6 +30,6 @@ struct DropoutAddGradients {
 };
 DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const Tensor& d_normalised, const Tensor& sum,
                                                     const Tensor& weight, const Tensor& mean, const Tensor& rstd,
-                                                    double p, const Ticket& ticket, const NormGradients& gradients);
+                                                    double p, const Ticket& ticket, const ParameterGradients& gradients);
 
 }  // namespace tessera::ops

@@ -6,11 +6,12 @@
 //   dx = rstd (g - Σ g / d - x̂ Σ(g x̂) / d),  dw = Σ_rows dy x̂,  db = Σ_rows dy.
 //
 // x [..., d], weight and bias [d], mean [rows, 2], rstd [rows]. Statistics are taken in two passes, in the dtype of x (f32
-// or f64). The mean is kept as the sum of two numbers, the second being what the first lacks: rounded to one number, it
+// or f64; f32 if x is bf16, and so are then weight, bias, their gradients, mean and rstd). The mean is kept as the sum of two numbers, the second being what the first lacks: rounded to one number, it
 // would shift all of a row's x̂ by up to rstd · ulp(mean) / 2, in f32 3e-5 for a deviation of 1e-3 around 0.5, and dw sums
 // that shift up. Errors name the shapes.
 #pragma once
 
+#include "tensor/ops/parameter_gradients.h"
 #include "tensor/tensor.h"
 
 namespace tessera::ops {
@@ -20,13 +21,8 @@ struct LayerNorm {
 };
 LayerNorm layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
 
-// Where the weight's and bias's gradients go: contiguous tensors [d], written or added to; undefined = not needed.
-struct NormGradients {
-  Tensor dweight, dbias;
-  bool accumulate_weight = false, accumulate_bias = false;
-};
-// Returns dx.
+// Returns dx. The gradients of weight and bias are [d].
 Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                           const Tensor& rstd, const NormGradients& gradients);
+                           const Tensor& rstd, const ParameterGradients& gradients);
 
 }  // namespace tessera::ops

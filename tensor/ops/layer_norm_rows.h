@@ -13,16 +13,17 @@ inline void check_layer_norm(const char* op, const Tensor& x, const Tensor& weig
   check(x.defined() && weight.defined() && bias.defined(), op, ": x, weight or bias is undefined");
   check(x.dim() >= 1, op, ": x is ", describe(x), ", expected [..., channels]");
   const Shape expected{x.size(-1)};
-  check(weight.shape() == expected && weight.dtype() == x.dtype(), op, ": weight is ", describe(weight), ", expected ",
-        x.dtype(), " ", expected);
-  check(bias.shape() == expected && bias.dtype() == x.dtype(), op, ": bias is ", describe(bias), ", expected ",
-        x.dtype(), " ", expected);
+  const DType dtype = arithmetic_dtype(x.dtype());
+  check(weight.shape() == expected && weight.dtype() == dtype, op, ": weight is ", describe(weight), ", expected ", dtype, " ",
+        expected);
+  check(bias.shape() == expected && bias.dtype() == dtype, op, ": bias is ", describe(bias), ", expected ", dtype, " ",
+        expected);
   check(eps >= 0, op, ": eps is ", eps, ", expected at least 0");
 }
 
 // y [d] from x [d], which may be the same memory. `mean` receives two numbers whose sum is the mean.
-template <class T>
-inline void normalise_row(const T* x, const T* w, const T* b, T* y, int64_t d, T eps, T* mean, T& rstd) {
+template <class X, class T>
+inline void normalise_row(const X* x, const T* w, const T* b, X* y, int64_t d, T eps, T* mean, T& rstd) {
   const T count = static_cast<T>(d);
   const T m = row_sums<T, 1>(d, [&](auto load, int64_t i, auto& sums) { sums[0] += load(x + i); })[0] / count;
   const auto [rest, squares] = row_sums<T, 2>(d, [&](auto load, int64_t i, auto& sums) {
@@ -42,8 +43,8 @@ inline void normalise_row(const T* x, const T* w, const T* b, T* y, int64_t d, T
 }
 
 // Adds dy x̂ and dy to the partial sums dw and db, and calls write(load, i, dx) with the gradient at each position.
-template <class T, class Write>
-inline void normalise_row_backward(const T* dy, const T* x, const T* w, const T* mean, T rstd, int64_t d, T* dw, T* db,
+template <class X, class T, class Write>
+inline void normalise_row_backward(const X* dy, const X* x, const T* w, const T* mean, T rstd, int64_t d, T* dw, T* db,
                                    Write&& write) {
   const T high = mean[0], low = mean[1];
   const auto [sum, projection] = row_sums<T, 2>(d, [&](auto load, int64_t i, auto& sums) {
@@ -64,7 +65,7 @@ inline void normalise_row_backward(const T* dy, const T* x, const T* w, const T*
 
 // Checks the places for the gradients and writes them from the partial sums [dw | db].
 template <class T>
-void write_norm_gradients(const RowSums<T>& sums, const NormGradients& gradients, int64_t d) {
+void write_norm_gradients(const RowSums<T>& sums, const ParameterGradients& gradients, int64_t d) {
   if (gradients.dweight.defined()) {
     Tensor dw = gradients.dweight;
     sums.write(dw.mutable_data<T>(), 0, d, gradients.accumulate_weight);

@@ -4,12 +4,18 @@
 //   dx = dy W,  dW = dyᵀ x,  db = Σ_tokens dy.
 //
 // x may be a matrix with any distance between its rows, and weight may be transposed: both are read in place.
-// f32 and f64. Errors name the shapes.
+//
+// f32, f64, and bf16 with f32 weights, biases and their gradients: then weights are rounded to bf16 (once per update:
+// tensor/products/weight_copies.h), sums are f32, and y, `before`, dx and da are rounded when they are stored; y is GELU of the
+// rounded `before`. Errors name the shapes.
 #pragma once
 
 #include "tensor/tensor.h"
 
 namespace tessera::ops {
+
+// Throws unless x [..., in], weight [out, in] and bias [out] or undefined fit each other.
+void check_linear(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 

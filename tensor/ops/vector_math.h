@@ -182,6 +182,19 @@ inline float gelu_derivative(float x) {
   return (x > 0.0f ? 1.0f - tail : tail) + std::copysign(a, x) * (static_cast<float>(kInverseSqrt2Pi) * g);
 }
 
+// gelu(x) and gelu_derivative(x), bit for bit, from one exponential.
+template <class T>
+struct GeluAndDerivative {
+  T value, derivative;
+};
+inline GeluAndDerivative<float> gelu_and_derivative(float x) {
+  const float a = detail::bounded_magnitude(x);
+  const float g = exp(-0.5f * a * a);
+  const float tail = detail::normal_tail(a, g);
+  const float value = (x > 0.0f ? x : 0.0f) - a * tail;
+  return {value, (x > 0.0f ? 1.0f - tail : tail) + std::copysign(a, x) * (static_cast<float>(kInverseSqrt2Pi) * g)};
+}
+
 inline double exp(double x) { return std::exp(x); }
 inline double log(double x) { return std::log(x); }
 inline double tanh(double x) { return std::tanh(x); }
@@ -192,5 +205,6 @@ inline double sigmoid(double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x))
 inline double normal_cdf(double x) { return 0.5 * std::erfc(-kSqrtHalf * x); }
 inline double gelu(double x) { return x * normal_cdf(x); }
 inline double gelu_derivative(double x) { return normal_cdf(x) + x * kInverseSqrt2Pi * std::exp(-0.5 * x * x); }
+inline GeluAndDerivative<double> gelu_and_derivative(double x) { return {gelu(x), gelu_derivative(x)}; }
 
 }  // namespace tessera::vmath

@@ -1,7 +1,9 @@
 #include "tensor/products/product.h"
 
 #include <algorithm>
+#include <cstring>
 
+#include "tensor/bf16_lanes.h"
 #include "tensor/parallel.h"
 #include "tensor/products/kernel_choice.h"
 #include "tensor/products/pack_right.h"
@@ -146,8 +148,25 @@ class Chunk {
   void finish(const GemmTile& tile, float* sums) {
     if (p_.c && p_.accumulate) transfer(tile, sums, [](float& sum, auto& old) { sum += static_cast<float>(old); });
     if (epilogue_) epilogue_(context_, {tile, sums, ld_});
-    if (p_.c)
+    if (p_.c && p_.c_dtype == DType::bf16)
+      store_rounded(tile, sums);
+    else if (p_.c)
       transfer(tile, sums, [](const float& sum, auto& place) { place = std::remove_reference_t<decltype(place)>(sum); });
+  }
+
+  void store_rounded(const GemmTile& tile, const float* sums) {
+    using Lanes = Bf16Lanes<16>;
+    const int64_t columns = tile.column_end - tile.column_begin, whole = columns / 16 * 16;
+    for (int64_t i = tile.row_begin; i < tile.row_end; ++i) {
+      const float* from = sums + (i - tile.row_begin) * ld_;
+      bf16* to = static_cast<bf16*>(p_.c) + i * p_.ldc + tile.column_begin;
+      for (int64_t j = 0; j < whole; j += 16) {
+        Lanes::Floats values;
+        std::memcpy(&values, from + j, sizeof values);
+        Lanes::store(to + j, values);
+      }
+      for (int64_t j = whole; j < columns; ++j) to[j] = bf16(from[j]);
+    }
   }
 
   // f(value, its place in C) for every element of the tile.

@@ -169,5 +169,5 @@ TEST_CASE("linear: what bad input gets") {
   CHECK_THROWS_WITH_AS(ops::linear(Tensor{}, w, {}), "linear: x or weight is undefined", Error);
   CHECK_THROWS_WITH_AS(ops::linear(Tensor::scalar(1), w, {}), "linear: x is f32 [], expected [..., in]", Error);
   CHECK_THROWS_WITH_AS(ops::linear(Tensor::zeros({4, 3}, DType::i64), Tensor::zeros({5, 3}, DType::i64), {}),
-                       "linear: dtype is i64, expected f32 or f64", Error);
+                       "linear: dtype is i64, expected f32, f64 or bf16", Error);
 }

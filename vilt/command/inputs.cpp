@@ -6,12 +6,16 @@
 #include "data/patches.h"
 #include "tensor/error.h"
 #include "vilt/command/weights_options.h"
+#include "vilt/precision.h"
 
 namespace tessera::command {
+
 LoadedModel open_model(const ModelArguments& arguments) {
   LoadOptions options = load_options(arguments.weights);
   options.report = [](const std::string& line) { std::cerr << "note: " << line << '\n'; };
-  return load_model(arguments.path, options);
+  LoadedModel loaded = load_model(arguments.path, options);
+  if (!arguments.precision.empty()) use_precision(loaded.model->vilt, precision_named("--precision", arguments.precision));
+  return loaded;
 }
 
 Picture open_picture(const LoadedModel& model, const std::string& path, bool respect_orientation) {

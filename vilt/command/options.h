@@ -63,10 +63,15 @@ inline void add_weights(CLI::App* command, WeightsArguments& arguments) {
 }
 
 // --model and what belongs to it, as every command that uses a model has them.
+inline void add_precision(CLI::App* command, std::string& precision, const char* description) {
+  command->add_option("--precision", precision, description)->check(CLI::IsMember({"highest", "high", "bf16"}));
+}
+
 inline void add_model(CLI::App* command, ModelArguments& arguments) {
   command->add_option("--model", arguments.path,
                       "A run (its newest checkpoint is taken), a checkpoint, a Hugging Face directory, or a file of weights")
       ->required();
+  add_precision(command, arguments.precision, "highest (f32, default), high or bf16: faster, less exact");
   add_weights(command, arguments.weights);
 }
 

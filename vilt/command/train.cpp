@@ -83,6 +83,7 @@ void rebuild_report(const fs::path& run, const std::string& command) {
 int run_train(const TrainArguments& arguments) {
   Settings settings = Settings::from_toml(arguments.config, arguments.overrides);
   settings.train.checkpoint_blocks |= arguments.checkpoint_blocks;
+  if (!arguments.precision.empty()) settings.train.precision = arguments.precision;
   const fs::path run = settings.train.out;
   const std::string command = command_line(arguments);
   TrainOptions options;

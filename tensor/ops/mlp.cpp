@@ -1,0 +1,132 @@
+#include "tensor/ops/mlp.h"
+
+#include "tensor/ops/dropout_mask.h"
+#include "tensor/ops/linear.h"
+#include "tensor/ops/linear_products.h"
+#include "tensor/ops/vector_math.h"
+
+namespace tessera::ops {
+namespace {
+
+constexpr const char* kOp = "mlp";
+
+// Calls body(i, column, count, words) for pieces of the tile's rows; `words` are the mask's, null if nothing is dropped.
+// `width` is the length of a whole row, `column` counts within the tile.
+template <class A, class Body>
+void for_pieces(const LinearTile<A>& tile, int64_t width, const DropoutMask& mask, Body&& body) {
+  DropoutMask::Buffer buffer;
+  for (int64_t i = tile.row_begin; i < tile.row_end; ++i)
+    for (int64_t column = 0; column < tile.columns(); column += DropoutMask::kSegment) {
+      const int64_t count = std::min(DropoutMask::kSegment, tile.columns() - column);
+      const int64_t first = i * width + tile.column_begin + column;
+      body(i, column, count, mask.drops() ? mask.words(first, count, buffer) : nullptr);
+    }
+}
+
+// value = kept ? scale · value : 0
+template <class A>
+void drop(A* __restrict value, const uint32_t* __restrict words, int64_t count, const DropoutMask& mask) {
+  const A scale = static_cast<A>(mask.scale());
+  const uint32_t last_dropped = mask.last_dropped();
+  for (int64_t j = 0; j < count; ++j) {
+    const A scaled = value[j] * scale;
+    value[j] = words[j] > last_dropped ? scaled : A{0};
+  }
+}
+
+// h = dropout(gelu(a)) of a finished piece of x W₁ᵀ, in place; a goes to `before` unless that is null.
+template <class T, class A>
+void hidden_tile(const LinearTile<A>& tile, const A* bias, T* before, int64_t width, const DropoutMask& mask) {
+  for_pieces(tile, width, mask, [&](int64_t i, int64_t column, int64_t count, const uint32_t* words) {
+    A* __restrict value = tile.row(i) + column;
+    const A* __restrict offset = bias + tile.column_begin + column;
+    if (before) {
+      T* __restrict a = before + i * width + tile.column_begin + column;
+      for (int64_t j = 0; j < count; ++j) {
+        a[j] = T(value[j] + offset[j]);
+        value[j] = vmath::gelu(A(a[j]));
+      }
+    } else {
+      for (int64_t j = 0; j < count; ++j) value[j] = vmath::gelu(A(T(value[j] + offset[j])));
+    }
+    if (words) drop(value, words, count, mask);
+  });
+}
+
+// A finished piece of dy W₂ → da, in place; h, computed again, goes to `hidden`.
+template <class T, class A>
+void hidden_gradient_tile(const LinearTile<A>& tile, const T* before, T* hidden, int64_t width, const DropoutMask& mask) {
+  const A scale = static_cast<A>(mask.scale());
+  const uint32_t last_dropped = mask.last_dropped();
+  for_pieces(tile, width, mask, [&](int64_t i, int64_t column, int64_t count, const uint32_t* __restrict words) {
+    const int64_t at = i * width + tile.column_begin + column;
+    A* __restrict gradient = tile.row(i) + column;
+    const T* __restrict a = before + at;
+    T* __restrict h = hidden + at;
+    if (!words) {
+      for (int64_t j = 0; j < count; ++j) {
+        const auto [value, derivative] = vmath::gelu_and_derivative(A(a[j]));
+        h[j] = T(value);
+        gradient[j] *= derivative;
+      }
+      return;
+    }
+    for (int64_t j = 0; j < count; ++j) {
+      const auto [value, derivative] = vmath::gelu_and_derivative(A(a[j]));
+      const bool kept = words[j] > last_dropped;
+      h[j] = T(kept ? value * scale : A{0});
+      gradient[j] = (kept ? gradient[j] * scale : A{0}) * derivative;
+    }
+  });
+}
+
+void write_gradients(ParameterGradients& places, const Tensor& dy, const Tensor& x) {
+  if (places.dweight.defined()) linear_weight_gradient_(places.dweight, dy, x, places.accumulate_weight);
+  if (places.dbias.defined()) column_sums_(places.dbias, dy, places.accumulate_bias);
+}
+
+}  // namespace
+
+Mlp mlp(const Tensor& x, const LinearParameters& first, const LinearParameters& second, double p, const Ticket& ticket,
+        bool keep) {
+  check_linear(kOp, x, first.weight, first.bias);
+  const DropoutMask mask(kOp, p, ticket);
+  const int64_t width = first.weight.size(0);
+  const Shape shape = with_last(x.shape(), width);
+  Tensor hidden = Tensor::empty(shape, x.dtype());
+  Mlp result{{}, keep ? Tensor::empty(shape, x.dtype()) : Tensor{}};
+  check_linear(kOp, hidden, second.weight, second.bias);
+  const Tensor bias = first.bias.defined() ? first.bias.contiguous() : Tensor::zeros({width}, first.weight.dtype());
+  dispatch_activation(kOp, x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using A = Arithmetic<T>;
+    T* before = keep ? result.before.mutable_data<T>() : nullptr;
+    const A* offset = bias.data<A>();
+    forward_product<T>(x, first.weight, hidden,
+                       [&](const LinearTile<A>& tile) { hidden_tile<T>(tile, offset, before, width, mask); });
+  });
+  result.y = linear(hidden, second.weight, second.bias);
+  return result;
+}
+
+Tensor mlp_backward(const Tensor& dy, const Tensor& x, const Tensor& before, const Tensor& first_weight,
+                    const Tensor& second_weight, double p, const Ticket& ticket, ParameterGradients first,
+                    ParameterGradients second, bool needs_dx) {
+  const DropoutMask mask(kOp, p, ticket);
+  const int64_t width = first_weight.size(0);
+  Tensor hidden = Tensor::empty(before.shape(), before.dtype()), da = Tensor::empty(before.shape(), before.dtype());
+  dispatch_activation(kOp, dy.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using A = Arithmetic<T>;
+    const T* a = before.data<T>();
+    T* h = hidden.mutable_data<T>();
+    data_gradient_product<T>(dy, second_weight, da,
+                             [&](const LinearTile<A>& tile) { hidden_gradient_tile<T>(tile, a, h, width, mask); });
+  });
+  write_gradients(second, dy, hidden);
+  hidden = {};
+  write_gradients(first, da, x);
+  return needs_dx ? linear_data_gradient(da, first_weight) : Tensor{};
+}
+
+}  // namespace tessera::ops
