@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "tensor/ops/attention_bf16.h"
 #include "tensor/ops/attention_tiles.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/parallel.h"
@@ -32,11 +33,6 @@ Sizes check_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Tenso
         keys.size() - 1);
   return {queries, keys, heads, q.size(1) / heads, causal};
 }
-
-// One head of one sequence, and a block of its queries.
-struct Unit {
-  int64_t sequence, head, query, queries;
-};
 
 std::vector<Unit> units_of(const Sizes& sizes, int64_t query_block) {
   std::vector<Unit> units;
@@ -181,13 +177,6 @@ void whole_row_gradients(T* scores, T* gradients, int64_t rows, int64_t length, 
   }
 }
 
-template <class E>
-struct BackwardRows {
-  Rows<const E> dout, q, k, v, out;
-  const Arithmetic<E>* log_sum_exp;
-  Rows<E> dq, dk, dv;
-};
-
 // All queries of one head of one sequence: every gradient is summed here alone, in the order of the tiles.
 template <class E, class T = Arithmetic<E>>
 void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRows<E>& x) {
@@ -271,6 +260,7 @@ AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor
   const DType arithmetic = arithmetic_dtype(q.dtype());
   AttentionResult result{Tensor::empty(q.shape(), q.dtype()), Tensor::empty({q.size(0), heads}, arithmetic)};
   const std::vector<Unit> units = units_of(sizes, kQueryBlock);
+  const bool pairs = multiplies_bf16_pairs();
   dispatch_activation(kOp, q.dtype(), [&](auto tag) {
     using E = decltype(tag);
     const Rows<const E> qs = rows_of<E>(q), ks = rows_of<E>(k), vs = rows_of<E>(v);
@@ -278,8 +268,16 @@ AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor
     auto* log_sum_exp = result.log_sum_exp.mutable_data<Arithmetic<E>>();
     const auto count = static_cast<int64_t>(units.size());
     parallel_for(count, units_per_chunk(sizes, count), [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; ++u)
-        forward_unit<E>(sizes, units[static_cast<size_t>(u)], qs, ks, vs, out, log_sum_exp);
+      for (int64_t u = begin; u < end; ++u) {
+        const Unit& unit = units[static_cast<size_t>(u)];
+        if constexpr (std::is_same_v<E, bf16>) {
+          if (pairs) {
+            forward_unit_bf16(sizes, unit, qs, ks, vs, out, log_sum_exp);
+            continue;
+          }
+        }
+        forward_unit<E>(sizes, unit, qs, ks, vs, out, log_sum_exp);
+      }
     });
   });
   return result;
@@ -293,6 +291,7 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
         ", expected ", describe(q_any));
   const Tensor q = with_plain_rows(q_any), k = with_plain_rows(k_any), v = with_plain_rows(v_any);
   const Tensor dout = with_plain_rows(dout_any);
+  const bool pairs = multiplies_bf16_pairs();
   dispatch_activation(kOp, q.dtype(), [&](auto tag) {
     using E = decltype(tag);
     const BackwardRows<E> x{rows_of<E>(dout), rows_of<E>(q), rows_of<E>(k), rows_of<E>(v), rows_of<E>(forward.out),
@@ -300,7 +299,15 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
                             target_rows<E>(dv, v, "dv")};
     const int64_t count = sizes.sequences() * heads;
     parallel_for(count, units_per_chunk(sizes, count), [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; ++u) backward_unit<E>(sizes, u / heads, u % heads, x);
+      for (int64_t u = begin; u < end; ++u) {
+        if constexpr (std::is_same_v<E, bf16>) {
+          if (pairs) {
+            backward_unit_bf16(sizes, u / heads, u % heads, x);
+            continue;
+          }
+        }
+        backward_unit<E>(sizes, u / heads, u % heads, x);
+      }
     });
   });
 }

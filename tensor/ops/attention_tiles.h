@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 
+#include "tensor/activation.h"
 #include "tensor/ops/pack.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/ops/simd.h"
@@ -43,6 +44,19 @@ struct Sizes {
     return causal ? std::clamp<int64_t>(i + 1 + keys(s) - queries(s), 0, keys(s)) : keys(s);
   }
   double scale() const { return 1 / std::sqrt(static_cast<double>(head_size)); }
+};
+
+// One head of one sequence, and a block of its queries.
+struct Unit {
+  int64_t sequence, head, query, queries;
+};
+
+// What backward reads and writes.
+template <class E>
+struct BackwardRows {
+  Rows<const E> dout, q, k, v, out;
+  const Arithmetic<E>* log_sum_exp;
+  Rows<E> dq, dk, dv;
 };
 
 // A whole tile at a time, [rows, length], so that the loop is long.

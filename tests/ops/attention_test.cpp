@@ -9,7 +9,9 @@
 #include "autograd/gradcheck.h"
 #include "autograd/tape.h"
 #include "tensor/ops/attention.h"
+#include "tensor/ops/attention_bf16.h"
 #include "tensor/parallel.h"
+#include "tests/tensor/products/every_kernel.h"
 
 using namespace tessera;
 
@@ -240,43 +242,55 @@ double used_part(const Tensor& x, const Bounded& expected) {
   return worst;
 }
 
-TEST_CASE("attention in bf16 is within the bound of its roundings of f64, forward and backward") {
-  struct Setup {
-    std::vector<int64_t> queries, keys;
-    int64_t heads, head_size;
-    bool causal;
-  };
-  const std::vector<Setup> setups{
+struct Bf16Setup {
+  std::vector<int64_t> queries, keys;
+  int64_t heads, head_size;
+  bool causal;
+};
+
+// Forward and backward with the kernels in use.
+void check_bf16(const Bf16Setup& setup) {
+  CAPTURE(setup.head_size);
+  CAPTURE(total(setup.keys));
+  const int64_t width = setup.heads * setup.head_size;
+  const auto input = [&](int64_t rows, uint64_t seed) { return random_normal({rows, width}, seed).to(DType::bf16); };
+  const Tensor q = input(total(setup.queries), 1), k = input(total(setup.keys), 2), v = input(total(setup.keys), 3);
+  const Tensor dout = input(total(setup.queries), 4), cu_q = marks(setup.queries), cu_k = marks(setup.keys);
+  const auto wide = [](const Tensor& x) { return x.to(DType::f64); };
+  const Bf16Reference expected = bf16_reference(wide(q), wide(k), wide(v), wide(dout), cu_q, cu_k, setup.heads, setup.causal,
+                                                ops::attention_detail::multiplies_bf16_pairs());
+  const auto f64 = ops::attention(wide(q), wide(k), wide(v), cu_q, cu_k, setup.heads, setup.causal);
+  CHECK(largest_difference(f64.out, expected.out.value) < 1e-12);
+
+  const auto forward = ops::attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
+  CHECK(forward.out.dtype() == DType::bf16);
+  CHECK(forward.log_sum_exp.dtype() == DType::f32);
+  CHECK(used_part(forward.out, expected.out) <= 1);
+  CHECK(largest_difference(forward.log_sum_exp, f64.log_sum_exp.to_vector<double>()) < 1e-5);
+  const Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
+  ops::attention_backward(dout, q, k, v, forward, cu_q, cu_k, setup.heads, setup.causal, dq, dk, dv);
+  CHECK(used_part(dq, expected.dq) <= 1);
+  CHECK(used_part(dk, expected.dk) <= 1);
+  CHECK(used_part(dv, expected.dv) <= 1);
+}
+
+TEST_CASE("attention in bf16 is within the bound of its roundings of f64, with products of pairs and with widened rows") {
+  const std::vector<Bf16Setup> setups{
       {{5, 1, 0, 7}, {5, 1, 0, 7}, 3, 7, false},  {{33, 26, 40}, {33, 26, 40}, 4, 16, false},
       {{53}, {53}, 2, 32, true},                  {{66, 1, 64}, {66, 1, 64}, 2, 64, false},
       {{3, 4, 0, 2}, {8, 0, 5, 1}, 2, 7, false},  {{3, 6, 2}, {8, 4, 2}, 2, 16, true},
       {{241, 2}, {241, 257}, 2, 64, false},       {{300}, {290}, 1, 16, true},
       {{150, 3}, {600, 3}, 1, 7, true},           {{}, {}, 2, 4, false},
   };
-  for (const Setup& setup : setups) {
-    CAPTURE(setup.head_size);
-    CAPTURE(total(setup.keys));
-    const int64_t width = setup.heads * setup.head_size;
-    const auto input = [&](int64_t rows, uint64_t seed) { return random_normal({rows, width}, seed).to(DType::bf16); };
-    const Tensor q = input(total(setup.queries), 1), k = input(total(setup.keys), 2), v = input(total(setup.keys), 3);
-    const Tensor dout = input(total(setup.queries), 4), cu_q = marks(setup.queries), cu_k = marks(setup.keys);
-    const auto wide = [](const Tensor& x) { return x.to(DType::f64); };
-    const Bf16Reference expected =
-        bf16_reference(wide(q), wide(k), wide(v), wide(dout), cu_q, cu_k, setup.heads, setup.causal, false);
-    const auto f64 = ops::attention(wide(q), wide(k), wide(v), cu_q, cu_k, setup.heads, setup.causal);
-    CHECK(largest_difference(f64.out, expected.out.value) < 1e-12);
-
-    const auto forward = ops::attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
-    CHECK(forward.out.dtype() == DType::bf16);
-    CHECK(forward.log_sum_exp.dtype() == DType::f32);
-    CHECK(used_part(forward.out, expected.out) <= 1);
-    CHECK(largest_difference(forward.log_sum_exp, f64.log_sum_exp.to_vector<double>()) < 1e-5);
-    const Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
-    ops::attention_backward(dout, q, k, v, forward, cu_q, cu_k, setup.heads, setup.causal, dq, dk, dv);
-    CHECK(used_part(dq, expected.dq) <= 1);
-    CHECK(used_part(dk, expected.dk) <= 1);
-    CHECK(used_part(dv, expected.dv) <= 1);
-  }
+  with_every_instruction_set([&] {
+    for (const Bf16Setup& setup : setups) check_bf16(setup);
+  });
+  const int threads = thread_count();
+  set_thread_count(1);
+  with_emulated_tiles([&] {
+    for (const Bf16Setup& setup : setups) check_bf16(setup);
+  });
+  set_thread_count(threads);
 }
 
 TEST_CASE("attention reads strided views in place and gives the same bits at any number of threads, alone or in a batch") {

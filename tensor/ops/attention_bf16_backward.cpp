@@ -1,0 +1,161 @@
+#include "tensor/ops/attention_bf16.h"
+#include "tensor/ops/attention_strips.h"
+
+namespace tessera::ops::attention_detail {
+namespace {
+
+// So many queries' P and dS wait for the products that sum over queries; a multiple of kTile.
+constexpr int64_t kQueryGroup = 128;
+
+// What a tile's queries need beside the products, in lanes; log_sum_exp in units of log 2.
+struct TileRows {
+  alignas(64) float log_sum_exp[kTile] = {}, d_sums[kTile] = {}, visible[kTile] = {};
+};
+
+// products [n, kTile] of keys and queries → p = P, and dp [n, kTile] → ds = P (dP - D), rounded. With `whole_rows` all keys are
+// here, and D is summed; else it is d_sums.
+template <bool masked, bool whole_rows>
+void gradient_columns(float* products, const float* dp, bf16* p, bf16* ds, int64_t n, int64_t columns, float factor,
+                      const TileRows& rows) {
+  const Lanes zero{};
+  for (int64_t c = 0; c < columns; c += kLanes) {
+    const Lanes seen = simd::load(rows.visible + c), shift = simd::load(rows.log_sum_exp + c);
+    const auto probability = [&](int64_t j) {
+      const Lanes e = exp2(simd::load(products + j * kTile + c) * factor - shift);
+      return masked ? (seen > static_cast<float>(j) ? e : zero) : e;
+    };
+    Lanes d_sum = simd::load(rows.d_sums + c);
+    if constexpr (whole_rows) {
+      Lanes total{}, weighted{};
+      for (int64_t j = 0; j < n; ++j) {
+        const Lanes e = probability(j);
+        simd::store(products + j * kTile + c, e);
+        total += e;
+        weighted += e * simd::load(dp + j * kTile + c);
+      }
+      d_sum = total == zero ? zero : weighted / total;
+    }
+    for (int64_t at = c, j = 0; j < n; ++j, at += kTile) {
+      const Lanes e = whole_rows ? simd::load(products + at) : probability(j);
+      simd::store(p + at, e);
+      simd::store(ds + at, e * (simd::load(dp + at) - d_sum));
+    }
+  }
+}
+
+void gradient_columns(bool masked, bool whole_rows, float* products, const float* dp, bf16* p, bf16* ds, int64_t n,
+                      int64_t columns, float factor, const TileRows& rows) {
+  const auto call = [&](auto form) { form(products, dp, p, ds, n, columns, factor, rows); };
+  if (masked)
+    call(whole_rows ? gradient_columns<true, true> : gradient_columns<true, false>);
+  else
+    call(whole_rows ? gradient_columns<false, true> : gradient_columns<false, false>);
+}
+
+// All queries of one head of one sequence.
+class Backward {
+ public:
+  Backward(const Sizes& sizes, int64_t sequence, int64_t head, const BackwardRows<bf16>& x)
+      : Backward(sizes, sequence, head, x, Scratch::of_this_thread(bytes(sizes, sequence))) {}
+
+  void run() {
+    const bf16 *q = x_.q.at(first_query_, column_), *dout = x_.dout.at(first_query_, column_);
+    q_.pack_right(kernels_, q, x_.q.stride, false, queries_, d_);
+    dout_.pack_right(kernels_, dout, x_.dout.stride, false, queries_, d_);
+    q_across_.pack_right(kernels_, q, x_.q.stride, true, d_, queries_);
+    dout_across_.pack_right(kernels_, dout, x_.dout.stride, true, d_, queries_);
+    clear(dq_, round_up(queries_, kTile) * width_);
+    for (int64_t begin = 0; begin < keys_; begin += kKeyBlock) key_block(begin, std::min(kKeyBlock, keys_ - begin));
+    store(dq_, queries_, scale_, x_.dq, first_query_);
+  }
+
+ private:
+  static int64_t block_of(const Sizes& sizes, int64_t s) { return round_up(std::min(sizes.keys(s), kKeyBlock), kTile); }
+  static int64_t group_of(const Sizes& sizes, int64_t s) { return std::min(round_up(sizes.queries(s), kTile), kQueryGroup); }
+  static int64_t bytes(const Sizes& sizes, int64_t s) {
+    const int64_t d = sizes.head_size, width = round_up(d, kStrip), queries = sizes.queries(s);
+    const int64_t block = block_of(sizes, s), group = group_of(sizes, s);
+    return 2 * Strips::bytes(queries, d) + 2 * Strips::bytes(d, queries) + 2 * Strips::bytes(block, d) +
+           Strips::bytes(d, block) + 2 * Strips::bytes(block, group) + Strips::bytes(kTile, block) +
+           2 * Scratch::bytes_for<float>(block * kTile) + 2 * Scratch::bytes_for<bf16>(block * kTile) +
+           2 * Scratch::bytes_for<float>(block * width) + Scratch::bytes_for<float>(round_up(queries, kTile) * width);
+  }
+  Backward(const Sizes& sizes, int64_t s, int64_t head, const BackwardRows<bf16>& x, Scratch scratch)
+      : sizes_(sizes), x_(x), s_(s), head_(head), d_(sizes.head_size), width_(round_up(d_, kStrip)), column_(head * d_),
+        first_query_(sizes.cu_queries[s]), queries_(sizes.queries(s)), first_key_(sizes.cu_keys[s]), keys_(sizes.keys(s)),
+        block_(block_of(sizes, s)), scale_(static_cast<float>(sizes.scale())), q_(scratch, queries_, d_),
+        dout_(scratch, queries_, d_), q_across_(scratch, d_, queries_), dout_across_(scratch, d_, queries_),
+        k_(scratch, block_, d_), v_(scratch, block_, d_), k_across_(scratch, d_, block_),
+        p_(scratch, block_, group_of(sizes, s)), ds_(scratch, block_, group_of(sizes, s)), ds_across_(scratch, kTile, block_),
+        products_(scratch.take<float>(block_ * kTile)), dp_(scratch.take<float>(block_ * kTile)),
+        p_tile_(scratch.take<bf16>(block_ * kTile)), ds_tile_(scratch.take<bf16>(block_ * kTile)),
+        dk_(scratch.take<float>(block_ * width_)), dv_(scratch.take<float>(block_ * width_)),
+        dq_(scratch.take<float>(round_up(queries_, kTile) * width_)) {}
+
+  void key_block(int64_t begin, int64_t n) {
+    const int64_t first = first_key_ + begin;
+    k_.pack_left(kernels_, x_.k.at(first, column_), x_.k.stride, false, n, d_);
+    v_.pack_left(kernels_, x_.v.at(first, column_), x_.v.stride, false, n, d_);
+    k_across_.pack_right(kernels_, x_.k.at(first, column_), x_.k.stride, true, d_, n);
+    for (bf16* tile : {p_tile_, ds_tile_}) clear(tile + n * kTile, (round_up(n, kTile) - n) * kTile);
+    for (float* sums : {dk_, dv_}) clear(sums, block_ * width_);
+    for (int64_t i = 0; i < queries_; i += kQueryGroup) {
+      const int64_t count = std::min(kQueryGroup, queries_ - i);
+      if (sizes_.visible(s_, i + count - 1) <= begin) continue;
+      for (int64_t j = 0; j < count; j += kTile) tile(begin, n, i + j, std::min(kTile, count - j), j);
+      kernels_.multiply(p_.run(0, n), dout_across_.run(0, d_, i), count, dv_, width_, true);
+      kernels_.multiply(ds_.run(0, n), q_across_.run(0, d_, i), count, dk_, width_, true);
+    }
+    store(dk_, n, scale_, x_.dk, first);
+    store(dv_, n, 1.0f, x_.dv, first);
+  }
+
+  // Queries i .. i + rows with the block's n keys: adds to dq, and puts P and dS at position `at` of their strips.
+  void tile(int64_t begin, int64_t n, int64_t i, int64_t rows, int64_t at) {
+    const int64_t columns = round_up(rows, kStrip);
+    kernels_.multiply(k_.run(0, n), q_.run(i, columns), d_, products_, kTile, false);
+    kernels_.multiply(v_.run(0, n), dout_.run(i, columns), d_, dp_, kTile, false);
+    gradient_columns(sizes_.causal, keys_ <= kKeyBlock, products_, dp_, p_tile_, ds_tile_, n, columns, score_factor(sizes_),
+                     tile_rows(begin, i, rows));
+    for (int64_t j = 0; columns < kTile && j < n; ++j)
+      for (bf16* row : {p_tile_ + j * kTile, ds_tile_ + j * kTile}) clear(row + columns, kTile - columns);
+    p_.pack_left(kernels_, p_tile_, kTile, false, round_up(n, kStrip), kTile, at);
+    ds_.pack_left(kernels_, ds_tile_, kTile, false, round_up(n, kStrip), kTile, at);
+    ds_across_.pack_left(kernels_, ds_tile_, kTile, true, columns, round_up(n, kTile));
+    kernels_.multiply(ds_across_.run(0, columns), k_across_.run(0, d_), n, dq_ + i * width_, width_, true);
+  }
+
+  TileRows tile_rows(int64_t begin, int64_t i, int64_t rows) const {
+    TileRows tile;
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t row = first_query_ + i + r;
+      tile.log_sum_exp[r] = x_.log_sum_exp[row * sizes_.heads + head_] * static_cast<float>(kLog2E);
+      if (keys_ > kKeyBlock) tile.d_sums[r] = simd::dot(x_.dout.at(row, column_), x_.out.at(row, column_), d_);
+    }
+    if (sizes_.causal) visible_lanes(sizes_, s_, i, rows, begin, tile.visible);
+    return tile;
+  }
+
+  void store(const float* sums, int64_t rows, float factor, Rows<bf16> to, int64_t first) const {
+    for (int64_t r = 0; r < rows; ++r) store_scaled(sums + r * width_, factor, d_, to.at(first + r, column_));
+  }
+
+  const Sizes& sizes_;
+  const BackwardRows<bf16>& x_;
+  const int64_t s_, head_, d_, width_, column_, first_query_, queries_, first_key_, keys_, block_;
+  const float scale_;
+  const StripKernels kernels_;
+  // Packed operands, by which vectors they hold: rows, or, across, columns.
+  const Strips q_, dout_, q_across_, dout_across_, k_, v_, k_across_, p_, ds_, ds_across_;
+  float *const products_, *const dp_;      // [block, kTile]
+  bf16 *const p_tile_, *const ds_tile_;    // [block, kTile]
+  float *const dk_, *const dv_, *const dq_;  // sums, [block or queries, width]
+};
+
+}  // namespace
+
+void backward_unit_bf16(const Sizes& sizes, int64_t sequence, int64_t head, const BackwardRows<bf16>& x) {
+  Backward(sizes, sequence, head, x).run();
+}
+
+}  // namespace tessera::ops::attention_detail
