@@ -91,6 +91,10 @@ Variable embedding(const Variable& table, const Tensor& ids);
 Variable gather_rows(const std::vector<Variable>& sources, const Tensor& index);
 // out[i] = Σ_k weight[i, k] · table[index[i, k]]: table [rows, d], index i64 [n, taps], weight [n, taps] → [n, d].
 Variable interpolate_rows(const Variable& table, const Tensor& index, const Tensor& weight);
+// dropout(gather_rows(sources, index)) + embedding(type_table, types) in one pass, in `dtype`: that of the tables, or bf16 for
+// f32 tables, whose gradients stay f32 (autograd/ops/embed_tokens.cpp). index and types i64 [n] → [n, d].
+Variable embed_tokens(const std::vector<Variable>& sources, const Tensor& index, const Variable& type_table,
+                      const Tensor& types, double p, const Ticket& ticket, DType dtype);
 
 // ---- attention (autograd/ops/attention.cpp) ----
 // Sequences lie packed; cu_seqlens i64 [sequences + 1] marks where each begins. scale = head size ^ -1/2.

@@ -1,22 +1,14 @@
 #include "tensor/ops/gather_rows.h"
 
 #include "autograd/functions.h"
-#include "autograd/tape.h"
+#include "autograd/ops/row_target.h"
 
 namespace tessera {
 namespace {
 
-// The place of an input's gradient: the leaf's own memory where there is one, else a tensor that is returned.
-ops::RowTarget target_for(GradSlot& slot, const Shape& shape, DType dtype) {
-  if (!slot.needed) return {shape[0], {}, false};
-  if (!slot.target.defined()) return {shape[0], Tensor::empty(shape, dtype), false};
-  slot.written = true;
-  return {shape[0], slot.target, slot.accumulate};
-}
-
 Grads scattered(const Tensor& dy, const Tensor& index, std::span<const Shape> shapes, GradSlots slots) {
   std::vector<ops::RowTarget> targets;
-  for (size_t k = 0; k < shapes.size(); ++k) targets.push_back(target_for(slots[k], shapes[k], dy.dtype()));
+  for (size_t k = 0; k < shapes.size(); ++k) targets.push_back(row_target(slots[k], shapes[k], dy.dtype()));
   ops::scatter_rows(dy, index, targets);
   Grads grads;
   for (const ops::RowTarget& target : targets) grads.push_back(target.grad);
@@ -46,7 +38,7 @@ Variable gather_rows(const std::vector<Variable>& sources, const Tensor& index) 
 Variable interpolate_rows(const Variable& table, const Tensor& index, const Tensor& weight) {
   return record("interpolate_rows", ops::interpolate_rows(table.value(), index, weight), {table},
                 [=, shape = table.shape()](const Tensor& dy, GradSlots slots) -> Grads {
-                  ops::RowTarget target = target_for(slots[0], shape, dy.dtype());
+                  ops::RowTarget target = row_target(slots[0], shape, dy.dtype());
                   ops::scatter_weighted_rows(dy, index, weight, target);
                   return {target.grad};
                 });

@@ -2,8 +2,10 @@
 // word >= p · 2^32.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "tensor/error.h"
 #include "tensor/philox.h"
@@ -48,6 +50,14 @@ class DropoutMask {
   uint32_t last_dropped_ = 0;
   bool drops_ = false;
 };
+
+// value or 0, chosen by bits: a product that is selected as a number and then added may be contracted to a fused
+// multiply-add, which rounds otherwise than `dropout` followed by `add`.
+template <class T>
+inline T kept_or_zero(T value, bool keep) {
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  return std::bit_cast<T>(std::bit_cast<Bits>(value) & (keep ? ~Bits{0} : Bits{0}));
+}
 
 // Reads a mask row by row. Words of several short rows are made at once: the rounds of one block depend on each other,
 // those of many overlap.

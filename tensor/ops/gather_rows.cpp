@@ -5,33 +5,13 @@
 
 #include "tensor/activation.h"
 #include "tensor/ops/ragged.h"
+#include "tensor/ops/row_sources.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {
 namespace {
 
-// The position of an element of a tensor, as people write it: "[2, 5]".
-std::string position_of(const Shape& shape, int64_t element) {
-  Shape position = shape;
-  for (int i = shape.dim() - 1; i >= 0; --i) {
-    position[i] = element % shape[i];
-    element /= shape[i];
-  }
-  return text(position);
-}
-
-void check_index(const char* op, const Tensor& index, int64_t rows) {
-  const int64_t* values = index.data<int64_t>();
-  for (int64_t i = 0; i < index.numel(); ++i)
-    if (values[i] < 0 || values[i] >= rows) [[unlikely]]
-      fail(op, ": index", position_of(index.shape(), i), " is ", values[i], ", expected 0 to ", rows - 1, " (", rows,
-           " rows)");
-}
-
-Tensor index_of(const char* op, const Tensor& index) {
-  check(index.defined() && index.dtype() == DType::i64, op, ": index is ", describe(index), ", expected i64");
-  return index.contiguous();
-}
+constexpr int64_t kLongestBlock = DropoutMask::kSegment;
 
 // Entries sorted by the row that they point to: those of row r are order[starts[r]] .. order[starts[r + 1] - 1], in
 // their own order.
@@ -50,93 +30,119 @@ struct Buckets {
   }
 };
 
-// target row r (r counted from `first_row` of the buckets) = or += Σ of its entries. With weights, entry e takes
-// weight[e] · dout[e / taps].
-template <class T, class A = Arithmetic<T>>
-void sum_entries(const T* dout, int64_t width, const A* weight, int64_t taps, const Buckets& buckets, int64_t first_row,
+// target row r (r counted from `first_row` of the buckets) = or += Σ of its entries, at most `columns` of a row at once:
+// add_entry(entry, from, n, sum) adds columns [from, from + n) of an entry's term to sum.
+template <class To, class A = Arithmetic<To>, class F>
+void sum_entries(F add_entry, int64_t width, int64_t columns, const Buckets& buckets, int64_t first_row,
                  RowTarget& target) {
-  T* grad = target.grad.mutable_data<T>();
-  constexpr int64_t kColumns = 128;
-  const int64_t blocks = (width + kColumns - 1) / kColumns;
+  To* grad = target.grad.mutable_data<To>();
+  const int64_t blocks = (width + columns - 1) / columns;
   const int64_t entries = static_cast<int64_t>(buckets.order.size());
-  const int64_t per_row = (entries / std::max<int64_t>(target.rows, 1) + 1) * std::min(width, kColumns);
+  const int64_t per_row = (entries / std::max<int64_t>(target.rows, 1) + 1) * std::min(width, columns);
   parallel_for(target.rows * blocks, grain_for(per_row), [&](int64_t begin, int64_t end) {
+    A sum[kLongestBlock];
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t row = item / blocks, from = item % blocks * kColumns, n = std::min(kColumns, width - from);
-      T* to = grad + row * width + from;
-      A sum[kColumns] = {};
-      if (target.accumulate) convert_row(to, sum, n);
+      const int64_t row = item / blocks, from = item % blocks * columns, n = std::min(columns, width - from);
+      To* to = grad + row * width + from;
+      if (target.accumulate)
+        convert_row(to, sum, n);
+      else
+        std::fill(sum, sum + n, A{0});
       const size_t r = static_cast<size_t>(first_row + row);
-      for (int64_t i = buckets.starts[r]; i < buckets.starts[r + 1]; ++i) {
-        const int64_t entry = buckets.order[static_cast<size_t>(i)];
-        const T* source = dout + entry / taps * width + from;
-        const A factor = weight ? weight[entry] : A{1};
-        for (int64_t c = 0; c < n; ++c) sum[c] += factor * static_cast<A>(source[c]);
-      }
+      for (int64_t i = buckets.starts[r]; i < buckets.starts[r + 1]; ++i)
+        add_entry(buckets.order[static_cast<size_t>(i)], from, n, sum);
       convert_row(sum, to, n);
     }
   });
 }
 
-void scatter(const char* op, const Tensor& dout_any, const Tensor& index_any, const Tensor& weight, int64_t taps,
-             std::span<RowTarget> targets) {
-  const Tensor dout = dout_any.contiguous(), index = index_of(op, index_any);
+// Entry e: weight[e] · dout[e / taps]; without weights dout[e], taps being 1.
+template <class T, class A = Arithmetic<T>>
+auto weighted_entries(const T* dout, int64_t width, const A* weight, int64_t taps) {
+  return [=](int64_t entry, int64_t from, int64_t n, A* sum) {
+    const T* source = dout + entry / taps * width + from;
+    const A factor = weight ? weight[entry] : A{1};
+    for (int64_t c = 0; c < n; ++c) sum[c] += factor * static_cast<A>(source[c]);
+  };
+}
+
+// Entry e: the gradient of dropout's input, whose elements e · width + c are masked.
+template <class T, class A = Arithmetic<T>>
+auto dropped_entries(const T* dout, int64_t width, const DropoutMask& mask) {
+  return [=, &mask, scale = static_cast<A>(mask.scale()), last_dropped = mask.last_dropped()](
+             int64_t entry, int64_t from, int64_t n, A* sum) {
+    DropoutMask::Buffer buffer;
+    const uint32_t* words = mask.words(entry * width + from, n, buffer);
+    const T* source = dout + entry * width + from;
+    for (int64_t c = 0; c < n; ++c)
+      sum[c] += kept_or_zero(static_cast<A>(source[c]) * scale, words[c] > last_dropped);
+  };
+}
+
+// Checks, and sorts the entries; then calls body(tag of dout, tag of the gradients, buckets, first row, target) for every
+// gradient that is wanted.
+template <class Body>
+void for_each_target(const char* op, const Tensor& dout, const Tensor& index_any, int64_t taps,
+                     std::span<RowTarget> targets, Body body) {
   const int64_t width = dout.dim() > 0 ? dout.shape().back() : 0;
-  check(dout.numel() * taps == index.numel() * width, op, ": dout is ", describe(dout), " for index ", index.shape());
+  check(dout.numel() * taps == index_any.numel() * width, op, ": dout is ", describe(dout), " for index ",
+        index_any.shape());
   int64_t rows = 0;
   for (const RowTarget& target : targets) {
-    check(!target.grad.defined() || (target.grad.is_contiguous() && target.grad.shape() == Shape{target.rows, width} &&
-                                     target.grad.dtype() == dout.dtype()),
-          op, ": gradient is ", describe(target.grad), ", expected ", dout.dtype(), " [", target.rows, ", ", width, "]");
+    const Tensor& grad = target.grad;
+    check(!grad.defined() || (grad.is_contiguous() && grad.shape() == Shape{target.rows, width} &&
+                              (grad.dtype() == dout.dtype() || grad.dtype() == arithmetic_dtype(dout.dtype()))),
+          op, ": gradient is ", describe(grad), ", expected ", dout.dtype(), " [", target.rows, ", ", width, "]");
     rows += target.rows;
   }
-  check_index(op, index, rows);
+  const Tensor index = checked_row_index(op, index_any, rows);
   const Buckets buckets({index.data<int64_t>(), static_cast<size_t>(index.numel())}, rows);
-  dispatch_activation(op, dout.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    const Arithmetic<T>* weights = weight.defined() ? weight.data<Arithmetic<T>>() : nullptr;
-    int64_t first = 0;
-    for (RowTarget& target : targets) {
-      if (target.grad.defined())
-        sum_entries(dout.data<T>(), width, weights, taps, buckets, first, target);
-      first += target.rows;
-    }
-  });
+  int64_t first = 0;
+  for (RowTarget& target : targets) {
+    if (target.grad.defined())
+      dispatch_activation(op, dout.dtype(), [&](auto from) {
+        using T = decltype(from);
+        if (target.grad.dtype() == dout.dtype())
+          body(from, T{}, buckets, first, target);
+        else
+          body(from, Arithmetic<T>{}, buckets, first, target);
+      });
+    first += target.rows;
+  }
+}
+
+void scatter(const char* op, const Tensor& dout_any, const Tensor& index, const Tensor& weight, int64_t taps,
+             std::span<RowTarget> targets) {
+  constexpr int64_t kColumns = 128;  // so that the threads share the rows of a small table
+  const Tensor dout = dout_any.contiguous();
+  for_each_target(op, dout, index, taps, targets,
+                  [&](auto from, auto to, const Buckets& buckets, int64_t first, RowTarget& target) {
+                    using T = decltype(from);
+                    const auto* weights = weight.defined() ? weight.data<Arithmetic<T>>() : nullptr;
+                    const int64_t width = dout.shape().back();
+                    sum_entries<decltype(to)>(weighted_entries(dout.data<T>(), width, weights, taps), width, kColumns,
+                                              buckets, first, target);
+                  });
 }
 
 }  // namespace
 
-Tensor gather_rows(const char* op, std::span<const Tensor> sources, const Tensor& index_any) {
-  check(!sources.empty(), op, ": no source");
-  std::vector<Tensor> tables;
-  std::vector<int64_t> ends;
-  for (const Tensor& source : sources) {
-    check(source.defined() && source.dim() == 2 && source.size(1) == sources[0].size(1) &&
-              source.dtype() == sources[0].dtype(),
-          op, ": source ", tables.size(), " is ", describe(source), ", expected [rows, d] like source 0, ",
-          describe(sources[0]));
-    tables.push_back(with_plain_rows(source));
-    ends.push_back((ends.empty() ? 0 : ends.back()) + source.size(0));
-  }
-  const Tensor index = index_of(op, index_any);
-  check_index(op, index, ends.back());
-  const int64_t width = sources[0].size(1);
+Tensor gather_rows(const char* op, std::span<const Tensor> tables, const Tensor& index_any) {
+  const RowSources sources(op, tables);
+  const Tensor index = checked_row_index(op, index_any, sources.rows());
+  const int64_t width = sources.width();
   Shape shape = index.shape();
   shape.push_back(width);
-  Tensor out = Tensor::empty(shape, sources[0].dtype());
+  Tensor out = Tensor::empty(shape, sources.dtype());
   if (out.numel() == 0) return out;
   dispatch_any(out.dtype(), [&](auto tag) {
     using T = decltype(tag);
     T* to = out.mutable_data<T>();
     const int64_t* rows = index.data<int64_t>();
-    std::vector<const T*> data;
-    for (const Tensor& table : tables) data.push_back(table.data<T>());
+    const RowSources::Reader<T> row_of(sources);
     parallel_for(index.numel(), grain_for(width), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const size_t k = static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), rows[i]) - ends.begin());
-        const int64_t row = rows[i] - (k > 0 ? ends[k - 1] : 0);
-        std::memcpy(to + i * width, data[k] + row * tables[k].stride(0), static_cast<size_t>(width) * sizeof(T));
-      }
+      for (int64_t i = begin; i < end; ++i)
+        std::memcpy(to + i * width, row_of(rows[i]), static_cast<size_t>(width) * sizeof(T));
     });
   });
   return out;
@@ -145,11 +151,11 @@ Tensor gather_rows(const char* op, std::span<const Tensor> sources, const Tensor
 Tensor interpolate_rows(const Tensor& table_any, const Tensor& index_any, const Tensor& weight_any) {
   constexpr const char* kOp = "interpolate_rows";
   check(table_any.defined() && table_any.dim() == 2, kOp, ": table is ", describe(table_any), ", expected [rows, d]");
-  const Tensor table = with_plain_rows(table_any), index = index_of(kOp, index_any), weight = weight_any.contiguous();
+  const Tensor table = with_plain_rows(table_any), weight = weight_any.contiguous();
+  const Tensor index = checked_row_index(kOp, index_any, table.size(0));
   check(index.dim() == 2, kOp, ": index is ", describe(index), ", expected i64 [n, taps]");
   check(weight.shape() == index.shape() && weight.dtype() == table.dtype(), kOp, ": weight is ", describe(weight),
         ", expected ", table.dtype(), ' ', index.shape());
-  check_index(kOp, index, table.size(0));
   const int64_t n = index.size(0), taps = index.size(1), width = table.size(1);
   Tensor out = Tensor::zeros({n, width}, table.dtype());
   dispatch_floating(kOp, table.dtype(), [&](auto tag) {
@@ -171,6 +177,18 @@ Tensor interpolate_rows(const Tensor& table_any, const Tensor& index_any, const 
 
 void scatter_rows(const Tensor& dout, const Tensor& index, std::span<RowTarget> targets) {
   scatter("scatter_rows", dout, index, {}, 1, targets);
+}
+
+void scatter_dropped_rows(const Tensor& dout_any, const Tensor& index, const DropoutMask& mask,
+                          std::span<RowTarget> targets) {
+  if (!mask.drops()) return scatter_rows(dout_any, index, targets);
+  const Tensor dout = dout_any.contiguous();
+  for_each_target("scatter_rows", dout, index, 1, targets,
+                  [&](auto from, auto to, const Buckets& buckets, int64_t first, RowTarget& target) {
+                    const int64_t width = dout.shape().back();
+                    sum_entries<decltype(to)>(dropped_entries(dout.data<decltype(from)>(), width, mask), width,
+                                              kLongestBlock, buckets, first, target);
+                  });
 }
 
 void scatter_weighted_rows(const Tensor& dout, const Tensor& index, const Tensor& weight, RowTarget& target) {

@@ -10,6 +10,7 @@
 
 #include <span>
 
+#include "tensor/ops/dropout_mask.h"
 #include "tensor/tensor.h"
 
 namespace tessera::ops {
@@ -20,8 +21,8 @@ Tensor gather_rows(const char* op, std::span<const Tensor> sources, const Tensor
 // table [rows, d], f32 or f64, index i64 [n, taps], weight [n, taps] of the table's dtype → [n, d].
 Tensor interpolate_rows(const Tensor& table, const Tensor& index, const Tensor& weight);
 
-// Where the gradient of one source goes: `grad` [rows, d], contiguous, added to if `accumulate`, else overwritten. An
-// undefined grad is left out.
+// Where the gradient of one source goes: `grad` [rows, d], contiguous, of dout's dtype or f32 for bf16, added to if
+// `accumulate`, else overwritten. An undefined grad is left out.
 struct RowTarget {
   int64_t rows = 0;
   Tensor grad;
@@ -30,6 +31,8 @@ struct RowTarget {
 
 // dout [entries, d] (any leading shape), index i64 with one row for each entry.
 void scatter_rows(const Tensor& dout, const Tensor& index, std::span<RowTarget> targets);
+// The same behind dropout(gather): dout is the gradient of what dropout gave, with that mask.
+void scatter_dropped_rows(const Tensor& dout, const Tensor& index, const DropoutMask& mask, std::span<RowTarget> targets);
 // The same for interpolation: dout [n, d], index and weight [n, taps].
 void scatter_weighted_rows(const Tensor& dout, const Tensor& index, const Tensor& weight, RowTarget& target);
 
