@@ -3,13 +3,24 @@
 #include "autograd/tape.h"
 #include "bench/bench_model.h"
 #include "nn/adamw.h"
+#include "tensor/products/precision.h"
 #include "vilt/objectives.h"
 
 namespace tessera::bench {
+namespace {
+
+// f32 leaves the products as the environment says.
+void use_precision(Vilt& model, const std::string& precision) {
+  if (precision == "bf16") model.activations = DType::bf16;
+  if (precision == "high") set_matmul_precision(MatmulPrecision::high);
+}
+
+}  // namespace
 
 void bench_step(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
   ViltWithHeads model = make_model(size);
+  use_precision(model.vilt, arguments.precision);
   ParameterSet parameters(model);
   AdamW optimizer(parameters, {});
   const auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, true);
@@ -40,6 +51,7 @@ void bench_step(const Arguments& arguments) {
 void bench_infer(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
   ViltWithHeads model = make_model(size);
+  use_precision(model.vilt, arguments.precision);
   const ParameterSet parameters(model);
   const auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, false);
   const auto forward = [&, &batch = batch] {

@@ -53,30 +53,23 @@ void hidden_tile(const LinearTile<A>& tile, const A* bias, T* before, int64_t wi
   });
 }
 
-// A finished piece of dy W₂ → da, in place; h, computed again, goes to `hidden`.
+// A finished piece of dy W₂ → da, in place; h, computed again, goes to `hidden`. In short loops, each of which becomes vector code.
 template <class T, class A>
 void hidden_gradient_tile(const LinearTile<A>& tile, const T* before, T* hidden, int64_t width, const DropoutMask& mask) {
-  const A scale = static_cast<A>(mask.scale());
-  const uint32_t last_dropped = mask.last_dropped();
-  for_pieces(tile, width, mask, [&](int64_t i, int64_t column, int64_t count, const uint32_t* __restrict words) {
+  for_pieces(tile, width, mask, [&](int64_t i, int64_t column, int64_t count, const uint32_t* words) {
     const int64_t at = i * width + tile.column_begin + column;
     A* __restrict gradient = tile.row(i) + column;
     const T* __restrict a = before + at;
     T* __restrict h = hidden + at;
-    if (!words) {
-      for (int64_t j = 0; j < count; ++j) {
-        const auto [value, derivative] = vmath::gelu_and_derivative(A(a[j]));
-        h[j] = T(value);
-        gradient[j] *= derivative;
-      }
-      return;
-    }
+    A value[DropoutMask::kSegment];
+    if (words) drop(gradient, words, count, mask);
     for (int64_t j = 0; j < count; ++j) {
-      const auto [value, derivative] = vmath::gelu_and_derivative(A(a[j]));
-      const bool kept = words[j] > last_dropped;
-      h[j] = T(kept ? value * scale : A{0});
-      gradient[j] = (kept ? gradient[j] * scale : A{0}) * derivative;
+      const vmath::GeluAndDerivative<A> parts = vmath::gelu_and_derivative(A(a[j]));
+      value[j] = parts.value;
+      gradient[j] *= parts.derivative;
     }
+    if (words) drop(value, words, count, mask);
+    for (int64_t j = 0; j < count; ++j) h[j] = T(value[j]);
   });
 }
 
