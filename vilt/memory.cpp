@@ -11,7 +11,11 @@ namespace {
 // A sum of tensors.
 class Ledger {
  public:
+  explicit Ledger(DType activations = DType::f32) : element_(size_of(activations)) {}
   Ledger& f32(int64_t rows, int64_t columns, int64_t tensors = 1) { return add(rows * columns * 4, tensors); }
+  Ledger& activations(int64_t rows, int64_t columns, int64_t tensors = 1) {
+    return add(rows * columns * element_, tensors);
+  }
   Ledger& wide(int64_t rows, int64_t columns) { return add(rows * columns * 8, 1); }  // f64 and i64
   // Mean (in two parts) and reciprocal deviation of every row.
   Ledger& statistics(int64_t rows) { return f32(rows, 2).f32(rows, 1); }
@@ -22,7 +26,7 @@ class Ledger {
     bytes_ += tensors * allocated_bytes(bytes);
     return *this;
   }
-  int64_t bytes_ = 0;
+  int64_t element_, bytes_ = 0;
 };
 
 int64_t arena_elements(ViltWithHeads& model) {
@@ -42,52 +46,75 @@ int64_t batch_bytes(const ModelConfig& c, const StepShape& s) {
   return batch.wide(s.words, 1).wide(s.aligned_patches, 1).bytes();
 }
 
+// Of a linear layer's weight in bf16: the packed right operands of y = x Wᵀ and of dx = dy W, whose columns are padded to 16
+// and whose depth to 32.
+int64_t copies_of(int64_t out, int64_t in) {
+  const auto padded = [](int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; };
+  return allocated_bytes(2 * padded(out, 16) * padded(in, 32)) + allocated_bytes(2 * padded(in, 16) * padded(out, 32));
+}
+
+int64_t copy_bytes(const ModelConfig& c, const StepShape& s) {
+  const int64_t d = c.hidden_size, hidden = c.intermediate_size;
+  int64_t bytes = c.num_hidden_layers * (copies_of(3 * d, d) + copies_of(d, d) + copies_of(hidden, d) + copies_of(d, hidden));
+  bytes += copies_of(d, c.patch_values()) / 2;  // pixels have no gradient
+  if (s.masked > 0) bytes += copies_of(d, d) + copies_of(c.vocab_size, d);
+  if (s.masked_patches > 0) bytes += copies_of(d, d) + copies_of(3 * 256, d);
+  return bytes;
+}
+
 // A block's captures: residual sum with its LayerNorm, q, k, v, the attention's result and log-sum-exp, the second
-// sum with its LayerNorm, and the MLP's hidden layer before GELU and after it.
-int64_t block_bytes(const ModelConfig& c, int64_t tokens) {
+// sum with its LayerNorm, and the MLP's hidden layer before GELU.
+int64_t block_bytes(const ModelConfig& c, int64_t tokens, DType activations) {
   const int64_t d = c.hidden_size;
-  return Ledger()
-      .f32(tokens, d, 2).statistics(tokens)
-      .f32(tokens, 3 * d).f32(tokens, d).f32(tokens, c.num_attention_heads)
-      .f32(tokens, d, 2).statistics(tokens)
-      .f32(tokens, c.intermediate_size, 2)
+  return Ledger(activations)
+      .activations(tokens, d, 2).statistics(tokens)
+      .activations(tokens, 3 * d).activations(tokens, d).f32(tokens, c.num_attention_heads)
+      .activations(tokens, d, 2).statistics(tokens)
+      .activations(tokens, c.intermediate_size)
       .bytes();
 }
 
 // Of a transform (linear, GELU, LayerNorm) of n rows and the linear layer after it: the rows, both sides of GELU, the
 // normalised rows.
-void keep_head(Ledger& kept, int64_t n, int64_t d) { kept.f32(n, d, 4).statistics(n); }
+void keep_head(Ledger& kept, int64_t n, int64_t d) { kept.activations(n, d, 4).statistics(n); }
 
-int64_t other_bytes(const ModelConfig& c, const StepShape& s) {
+int64_t other_bytes(const ModelConfig& c, const StepShape& s, DType activations) {
   const int64_t d = c.hidden_size;
-  Ledger kept;
-  kept.f32(s.text_tokens, d).statistics(s.text_tokens);  // text before its LayerNorm
-  kept.f32(s.patches, 4);                                // position weights
-  kept.f32(s.tokens, d, 2).statistics(s.tokens);         // the last sum and the final hidden states
+  Ledger kept(activations);
+  kept.f32(s.text_tokens, d).statistics(s.text_tokens);   // text before its LayerNorm
+  kept.f32(s.patches, 4);                                 // position weights
+  kept.activations(s.tokens, d, 2).statistics(s.tokens);  // the last sum and the final hidden states
+  if (activations == DType::bf16) kept.activations(s.patches, c.patch_values());
   if (s.masked > 0) {
     keep_head(kept, s.masked, d);
-    kept.f32(s.masked, c.vocab_size);  // logits
+    kept.activations(s.masked, c.vocab_size);  // logits
   }
   kept.f32(s.pairs, d, 2);                                // [CLS] rows and the pooler's result
   if (s.words > 0) kept.f32(s.words, d).f32(s.aligned_patches, d).f32(s.costs, 1, 2).wide(s.costs, 1);
   if (s.masked_patches > 0) {
     keep_head(kept, s.masked_patches, d);
-    kept.f32(s.masked_patches, 3 * 256);
+    kept.activations(s.masked_patches, 3 * 256);
   }
   return kept.bytes();
 }
 
 // On top of what is kept, while the last block's MLP runs backward: the gradients of the residual, of the branch if dropout
-// makes it another tensor, and of the hidden layer, or of the branch's input.
+// makes it another tensor, and of the hidden layer before GELU; the hidden layer itself, computed again, and in bf16 its packed
+// copy for the weight's gradient.
 int64_t block_working_bytes(const ModelConfig& c, int64_t tokens, const MemoryOptions& options) {
-  const int64_t d = c.hidden_size;
-  const int64_t second = Ledger().f32(tokens, c.intermediate_size).bytes();
-  return Ledger().f32(tokens, d, options.dropout > 0 ? 2 : 1).bytes() + second;
+  return Ledger(options.activations)
+      .activations(tokens, c.hidden_size, options.dropout > 0 ? 2 : 1)
+      .activations(tokens, c.intermediate_size, options.activations == DType::bf16 ? 3 : 2)
+      .bytes();
 }
 
 // The losses' backward: the gradients of the logits and, twice, of the hidden states.
-int64_t loss_working_bytes(const ModelConfig& c, const StepShape& s) {
-  return Ledger().f32(s.masked, c.vocab_size).f32(s.masked_patches, 3 * 256).f32(s.tokens, c.hidden_size, 2).bytes();
+int64_t loss_working_bytes(const ModelConfig& c, const StepShape& s, DType activations) {
+  return Ledger(activations)
+      .activations(s.masked, c.vocab_size)
+      .activations(s.masked_patches, 3 * 256)
+      .activations(s.tokens, c.hidden_size, 2)
+      .bytes();
 }
 
 }  // namespace
@@ -130,14 +157,16 @@ StepMemory step_memory(ViltWithHeads& model, const StepShape& shape, const Memor
   out.parameters = out.gradients = arena;
   out.moments = 2 * arena;
   out.batch = batch_bytes(c, shape);
-  out.others = other_bytes(c, shape);
-  const int64_t block = block_bytes(c, shape.tokens), layers = c.num_hidden_layers;
-  const int64_t loss = loss_working_bytes(c, shape), last = layers > 0 ? block_working_bytes(c, shape.tokens, options) : 0;
+  if (options.activations == DType::bf16) out.copies = copy_bytes(c, shape);
+  out.others = other_bytes(c, shape, options.activations);
+  const int64_t block = block_bytes(c, shape.tokens, options.activations), layers = c.num_hidden_layers;
+  const int64_t loss = loss_working_bytes(c, shape, options.activations), last = layers > 0 ? block_working_bytes(c, shape.tokens, options) : 0;
   if (options.checkpoint_blocks && layers > 0) {
     // Residual and branch of every block but the first, which has no branch yet.
-    out.activations = Ledger().f32(shape.tokens, c.hidden_size, 2 * layers - 1).bytes();
+    const Ledger ledger(options.activations);
+    out.activations = Ledger(ledger).activations(shape.tokens, c.hidden_size, 2 * layers - 1).bytes();
     // One block is there as a whole, with its result.
-    out.working = std::max(loss, block + last + Ledger().f32(shape.tokens, c.hidden_size).bytes());
+    out.working = std::max(loss, block + last + Ledger(ledger).activations(shape.tokens, c.hidden_size).bytes());
   } else {
     out.activations = layers * block;
     out.working = std::max(loss, last);

@@ -28,20 +28,22 @@ struct MemoryOptions {
   double dropout = 0;              // of the branches
   double activation_dropout = 0;   // after GELU
   bool checkpoint_blocks = false;  // blocks computed again in backward
+  DType activations = DType::f32;  // or bf16
 };
 
 // Bytes, as the allocator counts them.
 struct StepMemory {
   int64_t parameters = 0, gradients = 0, moments = 0;
+  int64_t copies = 0;       // packed bf16 copies of weights
   int64_t batch = 0;        // the packed micro-batch
   int64_t activations = 0;  // kept for backward: of the blocks ...
   int64_t others = 0;       // ... and of embeddings, heads and losses
   int64_t working = 0;      // on top at the peak
 
-  int64_t peak() const { return parameters + gradients + moments + batch + activations + others + working; }
+  int64_t peak() const { return parameters + gradients + moments + copies + batch + activations + others + working; }
 };
 
-// Everything is f32. `model` may be on the tape or not; its parameters are only counted.
+// Parameters, gradients and moments are f32. `model` may be on the tape or not; its parameters are only counted.
 StepMemory step_memory(ViltWithHeads& model, const StepShape& shape, const MemoryOptions& options);
 
 }  // namespace tessera

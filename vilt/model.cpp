@@ -49,7 +49,8 @@ Vilt::Vilt(const ModelConfig& c)
 // once, and dropout comes after the gather, so that each use has a mask of its own.
 Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) const {
   const Variable text = text_embeddings(batch);
-  const Variable patches = patch_projection(Variable(batch.patches.to(cls_token.dtype())));
+  const DType pixels = activations == DType::bf16 ? DType::bf16 : cls_token.dtype();
+  const Variable patches = in_parameter_type(patch_projection(Variable(batch.patches.to(pixels))));
   const Tensor weight = batch.position_weight.to(cls_token.dtype());
   const Variable positions = interpolate_rows(position_embeddings, batch.position_index, weight);
   const Variable class_token = cls_token + narrow(position_embeddings, 0, 0, 1);

@@ -50,6 +50,13 @@ TEST_CASE("The memory of a step is predicted within 10 %, as a whole and beside 
     settings.model.intermediate_size = 80;
     settings.objectives.mpp_weight = 1;
   }
+  SUBCASE("bf16") {
+    settings.model.hidden_size = 64;
+    settings.model.num_hidden_layers = 4;
+    settings.model.intermediate_size = 256;
+    settings.train.precision = "bf16";
+  }
+  const DType activations = settings.train.precision == "bf16" ? DType::bf16 : DType::f32;
   for (const double dropout : {0.0, 0.1})
     for (const bool checkpoint_blocks : {false, true}) {
       settings.model.hidden_dropout_prob = dropout;
@@ -57,7 +64,7 @@ TEST_CASE("The memory of a step is predicted within 10 %, as a whole and beside 
       const auto step = Batches(settings).step(0);
       const Measured measured = measure(settings, step);
       ViltWithHeads model(model_config(settings));
-      MemoryOptions options{dropout, settings.model.dropout_after_activation ? dropout : 0, checkpoint_blocks};
+      MemoryOptions options{dropout, settings.model.dropout_after_activation ? dropout : 0, checkpoint_blocks, activations};
       const StepMemory predicted = step_memory(model, shape_of(step[0]), options);
       const auto share = [](int64_t a, int64_t b) { return static_cast<double>(a) / static_cast<double>(b); };
       CAPTURE(dropout);
@@ -65,6 +72,10 @@ TEST_CASE("The memory of a step is predicted within 10 %, as a whole and beside 
       // The batch was there before the learner.
       const double whole = share(predicted.peak() - predicted.batch, measured.peak);
       const double rest = share(predicted.activations + predicted.others + predicted.working, measured.beside_arenas);
+      CAPTURE(predicted.working);
+      CAPTURE(predicted.activations);
+      CAPTURE(predicted.others);
+      CAPTURE(measured.beside_arenas);
       CHECK(std::abs(whole - 1) < 0.1);
       CHECK(std::abs(rest - 1) < 0.1);
     }

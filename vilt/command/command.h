@@ -98,6 +98,7 @@ struct InfoArguments {
   int64_t batch = 0;  // pairs; 0: as the settings say, or 32
   bool memory = false;  // only what training takes
   bool checkpoint_blocks = false;  // with blocks computed again in backward
+  std::string precision;           // empty: as the settings say
 };
 int run_info(const InfoArguments& arguments);
 

@@ -16,6 +16,7 @@
 #include "vilt/learner.h"
 #include "vilt/load_model.h"
 #include "vilt/memory.h"
+#include "vilt/precision.h"
 #include "vilt/settings.h"
 #include "vilt/weights.h"
 
@@ -30,6 +31,7 @@ struct Subject {
   std::string origin;
   // Of a run's settings; otherwise their defaults.
   bool checkpoint_blocks = false;
+  Precision precision = Precision::highest;
   double mask_rate = Settings{}.objectives.mask_rate;
   int64_t accumulate = Settings{}.train.accumulate, prefetch = Settings{}.data.prefetch;
   int64_t cache_bytes = Settings{}.data.cache_bytes;
@@ -39,6 +41,7 @@ Subject from_settings(const fs::path& path) {
   const Settings settings = Settings::from_toml(path);
   Subject subject{model_config(settings), settings.train.batch_size / settings.train.accumulate, path.string()};
   subject.checkpoint_blocks = settings.train.checkpoint_blocks;
+  subject.precision = precision_named("train.precision", settings.train.precision);
   subject.mask_rate = settings.objectives.mask_rate;
   subject.accumulate = settings.train.accumulate;
   subject.prefetch = settings.data.prefetch;
@@ -209,14 +212,16 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
   const ModelConfig& c = subject.config;
   ViltWithHeads model(c);
   const double dropout = c.hidden_dropout_prob;
-  const MemoryOptions options{dropout, c.dropout_after_activation ? dropout : 0, subject.checkpoint_blocks};
+  const MemoryOptions options{dropout, c.dropout_after_activation ? dropout : 0, subject.checkpoint_blocks,
+                              subject.precision == Precision::bf16 ? DType::bf16 : DType::f32};
   const StepMemory memory = step_memory(model, full_shape(batch, text, grid, subject.mask_rate), options);
   const int64_t batches = subject.accumulate * (1 + subject.prefetch);
   const auto amount = [](int64_t value) { return bytes(static_cast<double>(value)); };
-  std::cout << "memory of training, " << batch << " pairs at once" << (options.checkpoint_blocks ? ", blocks computed again in backward\n" : "\n");
+  std::cout << "memory of training, " << batch << " pairs at once, activations in " << options.activations << (options.checkpoint_blocks ? ", blocks computed again in backward\n" : "\n");
   line("parameters", amount(memory.parameters));
   line("gradients", amount(memory.gradients));
   line("moments", amount(memory.moments), "two of each parameter");
+  if (memory.copies > 0) line("copies of weights", amount(memory.copies), "in bf16, packed for both directions");
   line("batches", amount(batches * memory.batch), text_of_batches(subject));
   line("activations of the blocks", amount(memory.activations), "kept for the backward pass: " +
        amount(memory.activations / std::max<int64_t>(1, 2 * batch)) + " for each sample and pass");
@@ -236,6 +241,7 @@ int run_info(const InfoArguments& arguments) {
   if (!found) return 0;
   Subject subject = *found;
   subject.checkpoint_blocks |= arguments.checkpoint_blocks;
+  if (!arguments.precision.empty()) subject.precision = precision_named("--precision", arguments.precision);
   const ModelConfig& config = subject.config;
   check(arguments.text >= 0 && arguments.text <= config.max_position_embeddings && arguments.text != 1, "--text is ",
         arguments.text, ", expected 2 to ", config.max_position_embeddings, " tokens ([CLS] and [SEP] count)");
