@@ -3,8 +3,8 @@
 //
 // f32, f64 and bf16; all inputs of a call must have one dtype (no implicit promotion), index tensors are i64. In bf16 the
 // arithmetic is f32 and each result, and each gradient, is rounded once. What differs: parameters (weights and biases of
-// `linear`, `linear_gelu`, `mlp`, the norms) are f32 beside bf16 activations, and so are their gradients; losses of bf16 logits are
-// f32, targets of bce_with_logits too; `matmul`, `interpolate_rows` and optimal transport take f32 and f64 only.
+// `linear`, `linear_gelu`, `mlp`, the norms) are f32 beside bf16 activations, and so are their gradients; losses of bf16
+// logits are f32, targets of bce_with_logits too; `matmul`, `interpolate_rows` and optimal transport take f32 and f64 only.
 #pragma once
 
 #include <vector>

@@ -59,11 +59,9 @@ Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) cons
     check(mask_token.defined(), "vilt: the batch hides patches, but the model has no mask token");
     sources.push_back(mask_token + gather_rows({positions}, batch.replaced_patches));
   }
-  Variable rows = gather_rows(sources, batch.gather);
   const double p = context.branch_probability();
-  if (p > 0) rows = dropout(rows, p, context.ticket(p));
-  rows = rows + modality_embeddings(batch.modality);
-  return activations == DType::bf16 ? cast(rows, DType::bf16) : rows;
+  return embed_tokens(sources, batch.gather, modality_embeddings.weight, batch.modality, p, context.ticket(p),
+                      activations == DType::bf16 ? DType::bf16 : cls_token.dtype());
 }
 
 Variable Vilt::in_parameter_type(const Variable& x) const {

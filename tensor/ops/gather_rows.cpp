@@ -44,11 +44,12 @@ void sum_entries(F add_entry, int64_t width, int64_t columns, const Buckets& buc
     for (int64_t item = begin; item < end; ++item) {
       const int64_t row = item / blocks, from = item % blocks * columns, n = std::min(columns, width - from);
       To* to = grad + row * width + from;
+      const size_t r = static_cast<size_t>(first_row + row);
+      if (target.accumulate && buckets.starts[r] == buckets.starts[r + 1]) continue;
       if (target.accumulate)
         convert_row(to, sum, n);
       else
         std::fill(sum, sum + n, A{0});
-      const size_t r = static_cast<size_t>(first_row + row);
       for (int64_t i = buckets.starts[r]; i < buckets.starts[r + 1]; ++i)
         add_entry(buckets.order[static_cast<size_t>(i)], from, n, sum);
       convert_row(sum, to, n);
@@ -113,14 +114,14 @@ void for_each_target(const char* op, const Tensor& dout, const Tensor& index_any
 
 void scatter(const char* op, const Tensor& dout_any, const Tensor& index, const Tensor& weight, int64_t taps,
              std::span<RowTarget> targets) {
-  constexpr int64_t kColumns = 128;  // so that the threads share the rows of a small table
   const Tensor dout = dout_any.contiguous();
   for_each_target(op, dout, index, taps, targets,
                   [&](auto from, auto to, const Buckets& buckets, int64_t first, RowTarget& target) {
                     using T = decltype(from);
                     const auto* weights = weight.defined() ? weight.data<Arithmetic<T>>() : nullptr;
                     const int64_t width = dout.shape().back();
-                    sum_entries<decltype(to)>(weighted_entries(dout.data<T>(), width, weights, taps), width, kColumns,
+                    const int64_t columns = target.rows < 16 ? 32 : 128;  // the threads share the rows of a small table
+                    sum_entries<decltype(to)>(weighted_entries(dout.data<T>(), width, weights, taps), width, columns,
                                               buckets, first, target);
                   });
 }
