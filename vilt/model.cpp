@@ -49,8 +49,8 @@ Vilt::Vilt(const ModelConfig& c)
 // once, and dropout comes after the gather, so that each use has a mask of its own.
 Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) const {
   const Variable text = text_embeddings(batch);
-  const DType pixels = activations == DType::bf16 ? DType::bf16 : cls_token.dtype();
-  const Variable patches = in_parameter_type(patch_projection(Variable(batch.patches.to(pixels))));
+  const DType dtype = activations == DType::bf16 ? DType::bf16 : cls_token.dtype();
+  const Variable patches = in_parameter_type(patch_projection(Variable(batch.patches.to(dtype))));
   const Tensor weight = batch.position_weight.to(cls_token.dtype());
   const Variable positions = interpolate_rows(position_embeddings, batch.position_index, weight);
   const Variable class_token = cls_token + narrow(position_embeddings, 0, 0, 1);
@@ -60,8 +60,7 @@ Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) cons
     sources.push_back(mask_token + gather_rows({positions}, batch.replaced_patches));
   }
   const double p = context.branch_probability();
-  return embed_tokens(sources, batch.gather, modality_embeddings.weight, batch.modality, p, context.ticket(p),
-                      activations == DType::bf16 ? DType::bf16 : cls_token.dtype());
+  return embed_tokens(sources, batch.gather, modality_embeddings.weight, batch.modality, p, context.ticket(p), dtype);
 }
 
 Variable Vilt::in_parameter_type(const Variable& x) const {
