@@ -4,6 +4,7 @@
 
 #include "autograd/functions.h"
 #include "tensor/ops/ipot.h"
+#include "vilt/objectives.h"
 
 namespace tessera {
 namespace {
@@ -44,12 +45,11 @@ std::vector<float> slice(const Tensor& flat, int64_t begin, int64_t count) {
   return {values, values + count};
 }
 
-void append_maps(const PackedBatch& batch, const Variable& hidden, const Observations& seen, const PlanSettings& settings,
+void append_maps(const Vilt& model, const PackedBatch& batch, const Variable& hidden, const Observations& seen, const PlanSettings& settings,
                  std::vector<WordMaps>& out) {
   ObjectiveTables tables;
   fill_alignment_rows(batch, 0, static_cast<int>(batch.sequences.size()), tables);
-  const Variable words = gather_rows({hidden}, tables.word_rows), patches = gather_rows({hidden}, tables.patch_rows);
-  const Tensor cost = cosine_cost(words, patches, tables.cu_words, tables.cu_patches).value();
+  const Tensor cost = alignment_cost(model, hidden, tables).value();
   const auto transport = [&](double beta, int64_t iterations) {
     return ops::ipot(cost, tables.cu_words, tables.cu_patches, beta, iterations);
   };
@@ -80,7 +80,7 @@ std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<Te
   Observations observations;
   observations.keep_attention = true;
   const auto append = [&](const PackedBatch& batch, const Variable& hidden, size_t) {
-    append_maps(batch, hidden, observations, settings, out);
+    append_maps(model.vilt, batch, hidden, observations, settings, out);
   };
   for_each_batch(model, questions_of(pairs), append, &observations);
   return out;

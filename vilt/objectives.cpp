@@ -24,9 +24,7 @@ void align(Objectives& out, const Vilt& model, const PretrainBatch& batch, const
            const Tensor& frozen_plan) {
   const NameScope scope("wpa");
   const ObjectiveTables& tables = batch.objectives;
-  const Variable words = model.in_parameter_type(gather_rows({out.hidden}, tables.word_rows));
-  const Variable patches = model.in_parameter_type(gather_rows({out.hidden}, tables.patch_rows));
-  const Variable cost = cosine_cost(words, patches, tables.cu_words, tables.cu_patches);
+  const Variable cost = alignment_cost(model, out.hidden, tables);
   out.cost = cost.value();
   out.plan = frozen_plan.defined() ? frozen_plan
                                    : ops::ipot(out.cost, tables.cu_words, tables.cu_patches, options.ipot_beta,
@@ -34,10 +32,15 @@ void align(Objectives& out, const Vilt& model, const PretrainBatch& batch, const
   // The loss is a small difference of distances near one, which would leave f32 few digits.
   out.distance = transport_distance(cast(cost, DType::f64), out.plan.to(DType::f64), tables.cu_words, tables.cu_patches);
   const Variable sign(signs(tables.pair_labels));
-  out.wpa = cast(sum(out.distance * sign) * (1.0 / static_cast<double>(divisors.pairs)), words.dtype());
+  out.wpa = cast(sum(out.distance * sign) * (1.0 / static_cast<double>(divisors.pairs)), cost.dtype());
 }
 
 }  // namespace
+
+Variable alignment_cost(const Vilt& model, const Variable& hidden, const ObjectiveTables& tables) {
+  const auto rows = [&](const Tensor& index) { return model.in_parameter_type(gather_rows({hidden}, index)); };
+  return cosine_cost(rows(tables.word_rows), rows(tables.patch_rows), tables.cu_words, tables.cu_patches);
+}
 
 LossDivisors count_divisors(const std::vector<PretrainBatch>& step) {
   LossDivisors divisors;

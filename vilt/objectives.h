@@ -42,6 +42,9 @@ struct Objectives {
   Variable hidden;    // [tokens, hidden]
 };
 
+// 1 - cosine of every word with every patch of its pair: ragged flat [Σ words · patches], in the parameters' type.
+Variable alignment_cost(const Vilt& model, const Variable& hidden, const ObjectiveTables& tables);
+
 // `frozen_plan`: use it in place of the plan of these costs (for gradient checks).
 Objectives pretrain_objectives(const ViltWithHeads& model, const PretrainBatch& batch, const ObjectiveOptions& options,
                                const LossDivisors& divisors, const BlockContext& context, const Tensor& frozen_plan = {});
