@@ -45,7 +45,7 @@ void softmax_columns(const float* products, bf16* p, int64_t n, int64_t columns,
       Lanes e = exp2(simd::load(products + j * kTile + c) * factor - maximum);
       if (masked) e = seen > static_cast<float>(j) ? e : zero;
       total += e;
-      simd::store(p + j * kTile + c, e);
+      store_factor(p + j * kTile + c, e);
     }
     simd::store(softmax.maximum + c, maximum);
     simd::store(softmax.sum + c, total);
@@ -67,24 +67,27 @@ void forward_unit_bf16(const Sizes& sizes, const Unit& unit, Rows<const bf16> q,
 
   Scratch scratch = Scratch::of_this_thread(
       Strips::bytes(unit.queries, d) + Strips::bytes(needed_keys, d) + Strips::bytes(d, needed_keys) +
-      Strips::bytes(kTile, block) + Scratch::bytes_for<float>(block * kTile) + Scratch::bytes_for<bf16>(block * kTile) +
+      Strips::bytes(kTile, block) + Scratch::bytes_for<bf16>(needed_keys * round_up(d, 2)) +
+      Scratch::bytes_for<float>(block * kTile) + Scratch::bytes_for<bf16>(block * kTile) +
       Scratch::bytes_for<float>(kTile * width));
-  const Strips queries(scratch, unit.queries, d), keys(scratch, needed_keys, d), values(scratch, d, needed_keys);
+  const Strips q_strips(scratch, unit.queries, d), k_strips(scratch, needed_keys, d), v_strips(scratch, d, needed_keys);
   const Strips p_strips(scratch, kTile, block);
+  bf16* k_rows = scratch.take<bf16>(needed_keys * round_up(d, 2));
   float* products = scratch.take<float>(block * kTile);
   bf16* p = scratch.take<bf16>(block * kTile);
   float* sums = scratch.take<float>(kTile * width);
-  queries.pack_right(kernels, q.at(first_query, column), q.stride, false, unit.queries, d);
-  keys.pack_left(kernels, k.at(first_key, column), k.stride, false, needed_keys, d);
-  values.pack_right(kernels, v.at(first_key, column), v.stride, true, d, needed_keys);
+  kernels.pack_right(q_strips, q.from(first_query, column), false, unit.queries, d);
+  kernels.pack_right(v_strips, v.from(first_key, column), true, d, needed_keys);
+  const Left keys =
+      kernels.left(k_strips, copy_rows(k.from(first_key, column), needed_keys, d, k_rows), needed_keys, d);
+  if (needed_keys == 0) clear(sums, kTile * width);
 
   for (int64_t i = 0; i < unit.queries; i += kTile) {
     const int64_t rows = std::min(kTile, unit.queries - i), columns = round_up(rows, kStrip);
     TileSoftmax softmax;
-    clear(sums, kTile * width);
     for (int64_t begin = 0; begin < needed_keys; begin += kKeyBlock) {
       const int64_t n = std::min(kKeyBlock, needed_keys - begin);
-      kernels.multiply(keys.run(begin, n), queries.run(i, columns), d, products, kTile, false);
+      kernels.multiply(keys.part(begin, n), Right::of(q_strips, i, columns), d, products, kTile, false);
       alignas(64) float visible[kTile];
       if (sizes.causal) {
         visible_lanes(sizes, s, unit.query + i, rows, begin, visible);
@@ -93,10 +96,10 @@ void forward_unit_bf16(const Sizes& sizes, const Unit& unit, Rows<const bf16> q,
         softmax_columns<false>(products, p, n, columns, score_factor(sizes), visible, softmax);
       }
       clear(p + n * kTile, (round_up(n, kTile) - n) * kTile);
-      p_strips.pack_left(kernels, p, kTile, true, columns, round_up(n, kTile));
+      const Left probabilities = kernels.left_across(p_strips, {p, kTile}, columns, round_up(n, kTile));
       for (int64_t r = 0; begin > 0 && r < rows; ++r)
         for (int64_t c = 0; c < width; ++c) sums[r * width + c] *= softmax.factor[r];
-      kernels.multiply(p_strips.run(0, columns), values.run(0, d, begin), n, sums, width, true);
+      kernels.multiply(probabilities.part(0, rows), Right::of(v_strips, 0, d, begin), n, sums, width, begin > 0);
     }
     for (int64_t r = 0; r < rows; ++r) {
       const float sum = softmax.sum[r];

@@ -12,8 +12,8 @@ struct TileRows {
   alignas(64) float log_sum_exp[kTile] = {}, d_sums[kTile] = {}, visible[kTile] = {};
 };
 
-// products [n, kTile] of keys and queries → p = P, and dp [n, kTile] → ds = P (dP - D), rounded. With `whole_rows` all keys are
-// here, and D is summed; else it is d_sums.
+// products [n, kTile] of keys and queries → p [n, kQueryGroup] = P, and dp → ds = P (dP - D), rounded. With `whole_rows` all keys
+// are here, and D is summed; else it is d_sums.
 template <bool masked, bool whole_rows>
 void gradient_columns(float* products, const float* dp, bf16* p, bf16* ds, int64_t n, int64_t columns, float factor,
                       const TileRows& rows) {
@@ -35,10 +35,10 @@ void gradient_columns(float* products, const float* dp, bf16* p, bf16* ds, int64
       }
       d_sum = total == zero ? zero : weighted / total;
     }
-    for (int64_t at = c, j = 0; j < n; ++j, at += kTile) {
-      const Lanes e = whole_rows ? simd::load(products + at) : probability(j);
-      simd::store(p + at, e);
-      simd::store(ds + at, e * (simd::load(dp + at) - d_sum));
+    for (int64_t j = 0; j < n; ++j) {
+      const Lanes e = whole_rows ? simd::load(products + j * kTile + c) : probability(j);
+      store_factor(p + j * kQueryGroup + c, e);
+      store_factor(ds + j * kQueryGroup + c, e * (simd::load(dp + j * kTile + c) - d_sum));
     }
   }
 }
@@ -59,70 +59,74 @@ class Backward {
       : Backward(sizes, sequence, head, x, Scratch::of_this_thread(bytes(sizes, sequence))) {}
 
   void run() {
-    const bf16 *q = x_.q.at(first_query_, column_), *dout = x_.dout.at(first_query_, column_);
-    q_.pack_right(kernels_, q, x_.q.stride, false, queries_, d_);
-    dout_.pack_right(kernels_, dout, x_.dout.stride, false, queries_, d_);
-    q_across_.pack_right(kernels_, q, x_.q.stride, true, d_, queries_);
-    dout_across_.pack_right(kernels_, dout, x_.dout.stride, true, d_, queries_);
-    clear(dq_, round_up(queries_, kTile) * width_);
+    const Rows<const bf16> q = x_.q.from(first_query_, column_), dout = x_.dout.from(first_query_, column_);
+    kernels_.pack_right(q_, q, false, queries_, d_);
+    kernels_.pack_right(dout_, dout, false, queries_, d_);
+    kernels_.pack_right(q_across_, q, true, d_, queries_);
+    kernels_.pack_right(dout_across_, dout, true, d_, queries_);
+    if (sizes_.causal || keys_ == 0) clear(dq_, round_up(queries_, kTile) * width_);
     for (int64_t begin = 0; begin < keys_; begin += kKeyBlock) key_block(begin, std::min(kKeyBlock, keys_ - begin));
     store(dq_, queries_, scale_, x_.dq, first_query_);
   }
 
  private:
   static int64_t block_of(const Sizes& sizes, int64_t s) { return round_up(std::min(sizes.keys(s), kKeyBlock), kTile); }
-  static int64_t group_of(const Sizes& sizes, int64_t s) { return std::min(round_up(sizes.queries(s), kTile), kQueryGroup); }
   static int64_t bytes(const Sizes& sizes, int64_t s) {
-    const int64_t d = sizes.head_size, width = round_up(d, kStrip), queries = sizes.queries(s);
-    const int64_t block = block_of(sizes, s), group = group_of(sizes, s);
+    const int64_t d = sizes.head_size, width = round_up(d, kStrip), queries = sizes.queries(s), block = block_of(sizes, s);
     return 2 * Strips::bytes(queries, d) + 2 * Strips::bytes(d, queries) + 2 * Strips::bytes(block, d) +
-           Strips::bytes(d, block) + 2 * Strips::bytes(block, group) + Strips::bytes(kTile, block) +
-           2 * Scratch::bytes_for<float>(block * kTile) + 2 * Scratch::bytes_for<bf16>(block * kTile) +
-           2 * Scratch::bytes_for<float>(block * width) + Scratch::bytes_for<float>(round_up(queries, kTile) * width);
+           Strips::bytes(d, block) + 2 * Strips::bytes(block, kQueryGroup) + Strips::bytes(kTile, block) +
+           2 * Scratch::bytes_for<bf16>(block * round_up(d, 2)) + 2 * Scratch::bytes_for<bf16>(block * kQueryGroup) +
+           2 * Scratch::bytes_for<float>(block * kTile) + 2 * Scratch::bytes_for<float>(block * width) +
+           Scratch::bytes_for<float>(round_up(queries, kTile) * width);
   }
   Backward(const Sizes& sizes, int64_t s, int64_t head, const BackwardRows<bf16>& x, Scratch scratch)
       : sizes_(sizes), x_(x), s_(s), head_(head), d_(sizes.head_size), width_(round_up(d_, kStrip)), column_(head * d_),
         first_query_(sizes.cu_queries[s]), queries_(sizes.queries(s)), first_key_(sizes.cu_keys[s]), keys_(sizes.keys(s)),
         block_(block_of(sizes, s)), scale_(static_cast<float>(sizes.scale())), q_(scratch, queries_, d_),
         dout_(scratch, queries_, d_), q_across_(scratch, d_, queries_), dout_across_(scratch, d_, queries_),
-        k_(scratch, block_, d_), v_(scratch, block_, d_), k_across_(scratch, d_, block_),
-        p_(scratch, block_, group_of(sizes, s)), ds_(scratch, block_, group_of(sizes, s)), ds_across_(scratch, kTile, block_),
+        k_(scratch, block_, d_), v_(scratch, block_, d_), k_across_(scratch, d_, block_), p_(scratch, block_, kQueryGroup),
+        ds_(scratch, block_, kQueryGroup), ds_across_(scratch, kTile, block_),
+        k_rows_(scratch.take<bf16>(block_ * round_up(d_, 2))), v_rows_(scratch.take<bf16>(block_ * round_up(d_, 2))),
+        p_rows_(scratch.take<bf16>(block_ * kQueryGroup)), ds_rows_(scratch.take<bf16>(block_ * kQueryGroup)),
         products_(scratch.take<float>(block_ * kTile)), dp_(scratch.take<float>(block_ * kTile)),
-        p_tile_(scratch.take<bf16>(block_ * kTile)), ds_tile_(scratch.take<bf16>(block_ * kTile)),
         dk_(scratch.take<float>(block_ * width_)), dv_(scratch.take<float>(block_ * width_)),
         dq_(scratch.take<float>(round_up(queries_, kTile) * width_)) {}
 
   void key_block(int64_t begin, int64_t n) {
     const int64_t first = first_key_ + begin;
-    k_.pack_left(kernels_, x_.k.at(first, column_), x_.k.stride, false, n, d_);
-    v_.pack_left(kernels_, x_.v.at(first, column_), x_.v.stride, false, n, d_);
-    k_across_.pack_right(kernels_, x_.k.at(first, column_), x_.k.stride, true, d_, n);
-    for (bf16* tile : {p_tile_, ds_tile_}) clear(tile + n * kTile, (round_up(n, kTile) - n) * kTile);
-    for (float* sums : {dk_, dv_}) clear(sums, block_ * width_);
+    const Rows<const bf16> k_rows = copy_rows(x_.k.from(first, column_), n, d_, k_rows_);
+    const Rows<const bf16> v_rows = copy_rows(x_.v.from(first, column_), n, d_, v_rows_);
+    const Left k = kernels_.left(k_, k_rows, n, d_), v = kernels_.left(v_, v_rows, n, d_);
+    kernels_.pack_right(k_across_, k_rows, true, d_, n);
+    clear(ds_rows_ + n * kQueryGroup, (round_up(n, kTile) - n) * kQueryGroup);
+    bool add = false;
     for (int64_t i = 0; i < queries_; i += kQueryGroup) {
       const int64_t count = std::min(kQueryGroup, queries_ - i);
       if (sizes_.visible(s_, i + count - 1) <= begin) continue;
-      for (int64_t j = 0; j < count; j += kTile) tile(begin, n, i + j, std::min(kTile, count - j), j);
-      kernels_.multiply(p_.run(0, n), dout_across_.run(0, d_, i), count, dv_, width_, true);
-      kernels_.multiply(ds_.run(0, n), q_across_.run(0, d_, i), count, dk_, width_, true);
+      for (int64_t j = 0; j < count; j += kTile) tile(k, v, begin, i + j, std::min(kTile, count - j), j);
+      const int64_t depth = round_up(count, kStrip);
+      kernels_.multiply(kernels_.left(p_, {p_rows_, kQueryGroup}, n, depth), Right::of(dout_across_, 0, d_, i), depth, dv_,
+                        width_, add);
+      kernels_.multiply(kernels_.left(ds_, {ds_rows_, kQueryGroup}, n, depth), Right::of(q_across_, 0, d_, i), depth, dk_,
+                        width_, add);
+      add = true;
     }
+    if (!add)
+      for (float* sums : {dk_, dv_}) clear(sums, n * width_);
     store(dk_, n, scale_, x_.dk, first);
     store(dv_, n, 1.0f, x_.dv, first);
   }
 
-  // Queries i .. i + rows with the block's n keys: adds to dq, and puts P and dS at position `at` of their strips.
-  void tile(int64_t begin, int64_t n, int64_t i, int64_t rows, int64_t at) {
-    const int64_t columns = round_up(rows, kStrip);
-    kernels_.multiply(k_.run(0, n), q_.run(i, columns), d_, products_, kTile, false);
-    kernels_.multiply(v_.run(0, n), dout_.run(i, columns), d_, dp_, kTile, false);
-    gradient_columns(sizes_.causal, keys_ <= kKeyBlock, products_, dp_, p_tile_, ds_tile_, n, columns, score_factor(sizes_),
-                     tile_rows(begin, i, rows));
-    for (int64_t j = 0; columns < kTile && j < n; ++j)
-      for (bf16* row : {p_tile_ + j * kTile, ds_tile_ + j * kTile}) clear(row + columns, kTile - columns);
-    p_.pack_left(kernels_, p_tile_, kTile, false, round_up(n, kStrip), kTile, at);
-    ds_.pack_left(kernels_, ds_tile_, kTile, false, round_up(n, kStrip), kTile, at);
-    ds_across_.pack_left(kernels_, ds_tile_, kTile, true, columns, round_up(n, kTile));
-    kernels_.multiply(ds_across_.run(0, columns), k_across_.run(0, d_), n, dq_ + i * width_, width_, true);
+  // Queries i .. i + rows with a block of keys: dq, and P and dS, from column `at` of their rows on.
+  void tile(const Left& k, const Left& v, int64_t begin, int64_t i, int64_t rows, int64_t at) {
+    const int64_t n = k.rows, columns = round_up(rows, kStrip);
+    kernels_.multiply(k, Right::of(q_, i, columns), d_, products_, kTile, false);
+    kernels_.multiply(v, Right::of(dout_, i, columns), d_, dp_, kTile, false);
+    gradient_columns(sizes_.causal, keys_ <= kKeyBlock, products_, dp_, p_rows_ + at, ds_rows_ + at, n, columns,
+                     score_factor(sizes_), tile_rows(begin, i, rows));
+    const Left ds = kernels_.left_across(ds_across_, {ds_rows_ + at, kQueryGroup}, columns, round_up(n, kTile));
+    kernels_.multiply(ds.part(0, rows), Right::of(k_across_, 0, d_), n, dq_ + i * width_, width_,
+                      sizes_.causal || begin > 0);
   }
 
   TileRows tile_rows(int64_t begin, int64_t i, int64_t rows) const {
@@ -145,10 +149,11 @@ class Backward {
   const int64_t s_, head_, d_, width_, column_, first_query_, queries_, first_key_, keys_, block_;
   const float scale_;
   const StripKernels kernels_;
-  // Packed operands, by which vectors they hold: rows, or, across, columns.
+  // Room for packed operands, by what vectors they hold: rows, or, across, columns.
   const Strips q_, dout_, q_across_, dout_across_, k_, v_, k_across_, p_, ds_, ds_across_;
-  float *const products_, *const dp_;      // [block, kTile]
-  bf16 *const p_tile_, *const ds_tile_;    // [block, kTile]
+  bf16 *const k_rows_, *const v_rows_;       // [block, d]
+  bf16 *const p_rows_, *const ds_rows_;      // [block, kQueryGroup]
+  float *const products_, *const dp_;        // [block, kTile]
   float *const dk_, *const dv_, *const dq_;  // sums, [block or queries, width]
 };
 

@@ -1,5 +1,5 @@
-// What the bf16 attention kernels share: operands packed into strips in a thread's scratch memory, products of them, and the
-// vectors whose lanes are the queries of a tile.
+// What the bf16 attention kernels share: operands in a thread's scratch memory, products of them, and the vectors whose lanes are
+// the queries of a tile.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +8,10 @@
 #include "tensor/ops/attention_tiles.h"
 #include "tensor/products/kernel_choice.h"
 #include "tensor/products/pack.h"
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
 namespace tessera::ops::attention_detail {
 
@@ -43,11 +47,17 @@ inline Lanes exp2(Lanes x) {
 inline constexpr double kLog2E = 1.4426950408889634;
 inline float score_factor(const Sizes& sizes) { return static_cast<float>(sizes.scale() * kLog2E); }
 
-// Consecutive strips of an operand, `stride` bf16 apart, from some position of the depth on.
-struct StripRun {
-  uint16_t* data;
-  int64_t stride, count;
-};
+// To bf16 like simd::store, but denormal numbers may become zero, as they do in products of pairs.
+inline void store_factor(bf16* p, Lanes value) {
+#if defined(__AVX512BF16__)
+  if constexpr (kLanes == 16) {
+    const __m256bh rounded = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(value));
+    std::memcpy(static_cast<void*>(p), &rounded, sizeof rounded);
+    return;
+  }
+#endif
+  simd::store(p, value);
+}
 
 // Room for an operand in strips (products/kernels.h) of up to `vectors` vectors of length `depth`.
 class Strips {
@@ -56,33 +66,39 @@ class Strips {
     return Scratch::bytes_for<uint16_t>(products::strips_of(vectors) * products::padded_depth(depth) * kStrip);
   }
   Strips(Scratch& scratch, int64_t vectors, int64_t depth)
-      : data_(scratch.take<uint16_t>(bytes(vectors, depth) / 2)), stride_(products::padded_depth(depth) * kStrip) {}
+      : data(scratch.take<uint16_t>(bytes(vectors, depth) / 2)), stride(products::padded_depth(depth) * kStrip) {}
 
-  // Vectors [first, first + count) from position `begin` on; first is a multiple of 16, begin of 32.
-  StripRun run(int64_t first, int64_t count, int64_t begin = 0) const {
-    return {data_ + first / kStrip * stride_ + begin * kStrip, stride_, products::strips_of(count)};
-  }
-
-  // Packs `vectors` vectors of length `depth`, the rows of a bf16 matrix or, across, its columns, to position `begin`.
-  void pack(const products::Kernels& kernels, products::LeftLayout layout, const bf16* from, int64_t row_stride, bool across,
-            int64_t vectors, int64_t depth, int64_t begin = 0) const {
+  // Packs vectors of a given depth: the rows of a bf16 matrix or, across, its columns.
+  void pack(const products::Kernels& kernels, products::LeftLayout layout, Rows<const bf16> from, bool across,
+            int64_t vectors, int64_t depth) const {
     const products::Source source{
-        .data = from, .vectors = vectors, .depth = depth, .stride = row_stride, .across = across};
-    const StripRun to = run(0, vectors, begin);
-    products::pack_strips(kernels, layout, source, {0, to.count}, 0, depth, {to.data, nullptr, 2 * stride_});
-  }
-  void pack_left(const products::Kernels& kernels, const bf16* from, int64_t row_stride, bool across, int64_t vectors,
-                 int64_t depth, int64_t begin = 0) const {
-    pack(kernels, kernels.left_layout, from, row_stride, across, vectors, depth, begin);
-  }
-  void pack_right(const products::Kernels& kernels, const bf16* from, int64_t row_stride, bool across, int64_t vectors,
-                  int64_t depth) const {
-    pack(kernels, products::LeftLayout::pairs, from, row_stride, across, vectors, depth);
+        .data = from.data, .vectors = vectors, .depth = depth, .stride = from.stride, .across = across};
+    products::pack_strips(kernels, layout, source, {0, products::strips_of(vectors)}, 0, depth, {data, nullptr, 2 * stride});
   }
 
- private:
-  uint16_t* data_;
-  int64_t stride_;
+  uint16_t* data;
+  int64_t stride;  // from strip to strip
+};
+
+// `strips` strips of a right operand from some position of its depth on.
+struct Right {
+  const uint16_t* data;
+  int64_t stride, strips;
+
+  // Vectors [first, first + count), first a multiple of 16, from position `begin` on, a multiple of 32.
+  static Right of(const Strips& packed, int64_t first, int64_t count, int64_t begin = 0) {
+    return {packed.data + first / kStrip * packed.stride + begin * kStrip, packed.stride, products::strips_of(count)};
+  }
+};
+
+// Rows of a left operand: strips, or pairs that lie anywhere (PairsCall).
+struct Left {
+  const uint16_t* data;
+  int64_t strip, row, pair;  // from strip to strip, row to row, pair to pair
+  int64_t rows;
+
+  // From row `first` on, a multiple of 16.
+  Left part(int64_t first, int64_t count) const { return {data + first / kStrip * strip, strip, row, pair, count}; }
 };
 
 // The kernels in use, made ready on this thread.
@@ -97,28 +113,63 @@ class StripKernels {
   StripKernels(const StripKernels&) = delete;
   StripKernels& operator=(const StripKernels&) = delete;
 
-  operator const products::Kernels&() const { return kernels_; }
+  void pack_right(const Strips& to, Rows<const bf16> from, bool across, int64_t vectors, int64_t depth) const {
+    to.pack(kernels_, products::LeftLayout::pairs, from, across, vectors, depth);
+  }
+  // The rows [rows, depth] as they lie, if the kernels take them so; else packed into `room`. Their memory ends with a whole
+  // pair, of which the right operand multiplies what is behind `depth` by zero.
+  Left left(const Strips& room, Rows<const bf16> from, int64_t rows, int64_t depth) const {
+    const auto* data = reinterpret_cast<const uint16_t*>(from.data);
+    if (kernels_.multiply_pairs) return {data, kStrip * from.stride, from.stride, 2, rows};
+    room.pack(kernels_, kernels_.left_layout, from, false, rows, depth);
+    return {room.data, room.stride, 0, 0, rows};
+  }
+  // The columns [depth, columns], packed into `room`.
+  Left left_across(const Strips& room, Rows<const bf16> from, int64_t columns, int64_t depth) const {
+    room.pack(kernels_, kernels_.left_layout, from, true, columns, depth);
+    return {room.data, room.stride, 2, 2 * kStrip, columns};
+  }
 
-  // sums (whole strips of rows and columns, rows `ld` apart) = or += left · right over `depth`. The right strips are divided
-  // evenly among the calls: one alone leaves the multipliers waiting for each other.
-  void multiply(StripRun left, StripRun right, int64_t depth, float* sums, int64_t ld, bool add) const {
-    const int64_t calls = (right.count + kernels_.right_strips - 1) / kernels_.right_strips;
-    const int64_t group = (right.count + calls - 1) / std::max<int64_t>(1, calls);
-    for (int64_t j = 0; j < right.count; j += group)
-      for (int64_t i = 0; i < left.count; i += kernels_.left_strips)
-        kernels_.multiply({.left = left.data + i * left.stride,
-                           .left_stride = 2 * left.stride,
-                           .right = right.data + j * right.stride,
-                           .right_stride = right.stride,
-                           .left_strips = std::min(kernels_.left_strips, left.count - i),
-                           .right_strips = std::min(group, right.count - j),
-                           .depth = round_up(depth, kernels_.depth_unit),
-                           .sums = sums + (i * ld + j) * kStrip,
-                           .ld = ld,
-                           .add = add});
+  // sums [rows, 16 · strips], `ld` apart, = or += left · right over `depth`; there is room for whole strips of rows. The right
+  // strips are divided evenly among the calls: one alone leaves the multipliers waiting for each other.
+  void multiply(const Left& left, const Right& right, int64_t depth, float* sums, int64_t ld, bool add) const {
+    const int64_t calls = (right.strips + kernels_.right_strips - 1) / kernels_.right_strips;
+    const int64_t group = (right.strips + calls - 1) / std::max<int64_t>(1, calls);
+    const bool evenly = left.strip == kStrip * left.row;
+    const int64_t rows = kernels_.multiply_pairs ? (evenly ? left.rows : kStrip) : kStrip * kernels_.left_strips;
+    for (int64_t j = 0; j < right.strips; j += group)
+      for (int64_t i = 0; i < left.rows; i += rows)
+        call(left.part(i, std::min(rows, left.rows - i)),
+             {right.data + j * right.stride, right.stride, std::min(group, right.strips - j)},
+             round_up(depth, kernels_.depth_unit), sums + i * ld + j * kStrip, ld, add);
   }
 
  private:
+  void call(const Left& left, const Right& right, int64_t depth, float* sums, int64_t ld, bool add) const {
+    if (kernels_.multiply_pairs)
+      return kernels_.multiply_pairs({.left = left.data,
+                                      .left_row = left.row,
+                                      .left_pair = left.pair,
+                                      .right = right.data,
+                                      .right_stride = right.stride,
+                                      .rows = left.rows,
+                                      .right_strips = right.strips,
+                                      .depth = depth,
+                                      .sums = sums,
+                                      .ld = ld,
+                                      .add = add});
+    kernels_.multiply({.left = left.data,
+                       .left_stride = 2 * left.strip,
+                       .right = right.data,
+                       .right_stride = right.stride,
+                       .left_strips = products::strips_of(left.rows),
+                       .right_strips = right.strips,
+                       .depth = depth,
+                       .sums = sums,
+                       .ld = ld,
+                       .add = add});
+  }
+
   const products::Kernels& kernels_ = products::kernels();
 };
 
@@ -126,6 +177,16 @@ class StripKernels {
 inline void visible_lanes(const Sizes& sizes, int64_t s, int64_t first, int64_t rows, int64_t begin, float* visible) {
   for (int64_t i = 0; i < kTile; ++i)
     visible[i] = i < rows ? static_cast<float>(std::clamp<int64_t>(sizes.visible(s, first + i) - begin, 0, kKeyBlock)) : 0;
+}
+
+// Rows of bf16 in memory of their own, [n, d rounded up to whole pairs], zeros behind d.
+inline Rows<const bf16> copy_rows(Rows<const bf16> from, int64_t n, int64_t d, bf16* to) {
+  const int64_t width = round_up(d, 2);
+  for (int64_t i = 0; i < n; ++i) {
+    std::memcpy(static_cast<void*>(to + i * width), from.at(i, 0), static_cast<size_t>(d) * sizeof(bf16));
+    if (width > d) to[i * width + d] = bf16();
+  }
+  return {to, width};
 }
 
 // factor · from [d] → to, rounded.

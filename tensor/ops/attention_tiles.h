@@ -29,6 +29,7 @@ struct Rows {
   int64_t stride;
 
   T* at(int64_t row, int64_t column) const { return data + row * stride + column; }
+  Rows from(int64_t row, int64_t column) const { return {at(row, column), stride}; }
 };
 
 struct Sizes {

@@ -44,6 +44,20 @@ struct KernelCall {
   bool add;
 };
 
+// The same for a left operand that is not packed: pair l of row i lies at left + i · left_row + l · left_pair, in bf16. Sums
+// [rows, 16 · right_strips].
+struct PairsCall {
+  const uint16_t* left;
+  int64_t left_row, left_pair;
+  const uint16_t* right;
+  int64_t right_stride;
+  int64_t rows, right_strips;
+  int64_t depth;  // even, above 0
+  float* sums;
+  int64_t ld;
+  bool add;
+};
+
 struct Kernels {
   LeftLayout left_layout;
   int64_t left_strips, right_strips;  // the most that one call multiplies
@@ -51,6 +65,7 @@ struct Kernels {
   void (*begin)();                    // on a thread, before a series of calls; may be null
   void (*end)();                      // after it
   void (*multiply)(const KernelCall& call);
+  void (*multiply_pairs)(const PairsCall& call) = nullptr;  // null where the left operand has to be packed
   // Nothing but the kernel's multiplying instruction, on registers, `rounds` times a few; returns the floating-point
   // operations done. For measuring the peak that products are compared with.
   double (*peak)(int64_t rounds);

@@ -22,30 +22,50 @@ inline __m512bh broadcast_pair(const uint16_t* p) {
   return reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair));
 }
 
-template <int kStrips>
-void rows(const uint16_t* left, const uint16_t* right, int64_t stride, int64_t depth, float* sums, int64_t ld, bool add) {
-  __m512 total[kRows][kStrips];
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; ++i)
-    for (int j = 0; j < kStrips; ++j) total[i][j] = add ? _mm512_loadu_ps(sums + i * ld + j * 16) : _mm512_setzero_ps();
-  for (int64_t l = 0; l < depth; l += 2, left += 2 * kStrip, right += 2 * kStrip) {
+// kRows rows of sums; pair l of row i lies at left + i · row + l · pair. With few rows there are two sets of sums, for even and
+// for odd pairs, since too few would wait for each other.
+template <int kRows, int kStrips, int kSets = 1>
+[[gnu::always_inline]] inline void block(const uint16_t* left, int64_t row, int64_t pair, const uint16_t* right,
+                                         int64_t stride, int64_t depth, float* sums, int64_t ld, bool add) {
+  __m512 total[kSets][kRows][kStrips];
+  for (int set = 0; set < kSets; ++set)
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i)
+      for (int j = 0; j < kStrips; ++j)
+        total[set][i][j] = add && set == 0 ? _mm512_loadu_ps(sums + i * ld + j * 16) : _mm512_setzero_ps();
+  const auto step = [&](__m512(&to)[kRows][kStrips]) {
     __m512bh b[kStrips];
     for (int j = 0; j < kStrips; ++j) b[j] = pairs_at(right + j * stride);
+#pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const __m512bh a = broadcast_pair(left + 2 * i);
-      for (int j = 0; j < kStrips; ++j) total[i][j] = _mm512_dpbf16_ps(total[i][j], a, b[j]);
+      const __m512bh a = broadcast_pair(left + i * row);
+      for (int j = 0; j < kStrips; ++j) to[i][j] = _mm512_dpbf16_ps(to[i][j], a, b[j]);
+    }
+    left += pair;
+    right += 2 * kStrip;
+  };
+  int64_t l = 0;
+  if constexpr (kSets == 2) {
+    for (; l + 4 <= depth; l += 4) {
+      step(total[0]);
+      step(total[1]);
     }
   }
-#pragma GCC unroll 8
+  for (; l < depth; l += 2) step(total[0]);
+#pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i)
-    for (int j = 0; j < kStrips; ++j) _mm512_storeu_ps(sums + i * ld + j * 16, total[i][j]);
+    for (int j = 0; j < kStrips; ++j) {
+      if constexpr (kSets == 2) total[0][i][j] = _mm512_add_ps(total[0][i][j], total[1][i][j]);
+      _mm512_storeu_ps(sums + i * ld + j * 16, total[0][i][j]);
+    }
 }
 
 template <int kStrips>
 void strip(const KernelCall& call) {
   const uint16_t* left = static_cast<const uint16_t*>(call.left);
   for (int64_t i = 0; i < kStrip; i += kRows)
-    rows<kStrips>(left + 2 * i, call.right, call.right_stride, call.depth, call.sums + i * call.ld, call.ld, call.add);
+    block<kRows, kStrips>(left + 2 * i, 2, 2 * kStrip, call.right, call.right_stride, call.depth, call.sums + i * call.ld,
+                          call.ld, call.add);
 }
 
 void multiply(const KernelCall& call) {
@@ -53,6 +73,30 @@ void multiply(const KernelCall& call) {
     case 1: return strip<1>(call);
     case 2: return strip<2>(call);
     default: return strip<3>(call);
+  }
+}
+
+template <int kStrips>
+void all_pairs(const PairsCall& call) {
+  int64_t i = 0;
+  const auto rows = [&]<int kCount, int kSets>() {
+    block<kCount, kStrips, kSets>(call.left + i * call.left_row, call.left_row, call.left_pair, call.right, call.right_stride,
+                                  call.depth, call.sums + i * call.ld, call.ld, call.add);
+    i += kCount;
+  };
+  constexpr int kMost = kStrips == 1 ? 16 : kRows;
+  while (i + kMost <= call.rows) rows.template operator()<kMost, 1>();
+  if (i + 8 <= call.rows) rows.template operator()<8, kStrips == 1 ? 2 : 1>();
+  if (i + 4 <= call.rows) rows.template operator()<4, 2>();
+  if (i + 2 <= call.rows) rows.template operator()<2, 2>();
+  if (i < call.rows) rows.template operator()<1, 2>();
+}
+
+void multiply_pairs(const PairsCall& call) {
+  switch (call.right_strips) {
+    case 1: return all_pairs<1>(call);
+    case 2: return all_pairs<2>(call);
+    default: return all_pairs<3>(call);
   }
 }
 
@@ -82,6 +126,7 @@ const Kernels kAvx512Bf16Kernels{
     .begin = nullptr,
     .end = nullptr,
     .multiply = multiply,
+    .multiply_pairs = multiply_pairs,
     .peak = peak,
     .transpose_words = avx512_transpose_words,
     .interleave = avx512_interleave,
