@@ -183,8 +183,11 @@ inline void visible_lanes(const Sizes& sizes, int64_t s, int64_t first, int64_t 
 inline Rows<const bf16> copy_rows(Rows<const bf16> from, int64_t n, int64_t d, bf16* to) {
   const int64_t width = round_up(d, 2);
   for (int64_t i = 0; i < n; ++i) {
-    std::memcpy(static_cast<void*>(to + i * width), from.at(i, 0), static_cast<size_t>(d) * sizeof(bf16));
-    if (width > d) to[i * width + d] = bf16();
+    const bf16* row = from.at(i, 0);
+    bf16* copy = to + i * width;
+    int64_t c = 0;
+    for (; c + kStrip <= d; c += kStrip) std::memcpy(static_cast<void*>(copy + c), row + c, kStrip * sizeof(bf16));
+    for (; c < width; ++c) copy[c] = c < d ? row[c] : bf16();
   }
   return {to, width};
 }

@@ -15,6 +15,17 @@ struct Block {
   int64_t stride;
 };
 
+// A row of a block: most are whole, and their sizes constants.
+template <class T>
+void copy_row(T* to, const T* from, int64_t columns) {
+  if (columns == kDepthUnit)
+    std::memcpy(to, from, kDepthUnit * sizeof(T));
+  else if (columns == kStrip)
+    std::memcpy(to, from, kStrip * sizeof(T));
+  else
+    std::memcpy(to, from, static_cast<size_t>(columns) * sizeof(T));
+}
+
 // Copies the block that begins at `vector` and `position` to `high` (and `low`), converts it, and fills it with zeros.
 void stage(const Kernels& kernels, const Source& source, int64_t vector, int64_t position, int64_t end, uint16_t* high,
            uint16_t* low) {
@@ -26,15 +37,13 @@ void stage(const Kernels& kernels, const Source& source, int64_t vector, int64_t
   if (!source.is_f32) {
     if (!whole) std::fill(high, high + kBlock, uint16_t{0});
     for (int64_t i = 0; i < rows; ++i)
-      std::memcpy(high + i * width, static_cast<const uint16_t*>(source.data) + first + i * source.stride,
-                  static_cast<size_t>(columns) * sizeof(uint16_t));
+      copy_row(high + i * width, static_cast<const uint16_t*>(source.data) + first + i * source.stride, columns);
     return;
   }
   alignas(64) float values[kBlock];
   if (!whole) std::fill(values, values + kBlock, 0.0f);
   for (int64_t i = 0; i < rows; ++i)
-    std::memcpy(values + i * width, static_cast<const float*>(source.data) + first + i * source.stride,
-                static_cast<size_t>(columns) * sizeof(float));
+    copy_row(values + i * width, static_cast<const float*>(source.data) + first + i * source.stride, columns);
   if (low)
     kernels.split(values, kBlock / 16, high, low);
   else
