@@ -86,7 +86,6 @@ void softmax_tile(RunningSoftmax<T>* softmax, T* scores, int64_t rows, int64_t l
 template <class E, class T = Arithmetic<E>>
 void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const E> q, Rows<const E> k, Rows<const E> v, Rows<E> out,
                   T* log_sum_exp) {
-  constexpr bool kWiden = !std::is_same_v<E, T>;
   const int64_t s = unit.sequence, d = sizes.head_size, width = simd::padded<T>(d), column = unit.head * d;
   const int64_t first_query = sizes.cu_queries[s] + unit.query, first_key = sizes.cu_keys[s];
   const int64_t needed_keys = sizes.visible(s, unit.query + unit.queries - 1);
@@ -100,7 +99,7 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const E> q, Rows<co
   T* scores = scratch.take<T>(kForwardTile * block);
   T* sums = scratch.take<T>(unit.queries * width);
   simd::Operand<T> queries;  // f32 and f64 are read in place
-  if constexpr (kWiden) {
+  if constexpr (!std::is_same_v<E, T>) {
     T* widened = scratch.take<T>(unit.queries * width);
     simd::pack_rows(q.at(first_query, column), q.stride, unit.queries, d, widened);
     queries = {widened, width, 1};
@@ -266,18 +265,14 @@ AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor
     const Rows<const E> qs = rows_of<E>(q), ks = rows_of<E>(k), vs = rows_of<E>(v);
     const Rows<E> out{result.out.mutable_data<E>(), q.size(1)};
     auto* log_sum_exp = result.log_sum_exp.mutable_data<Arithmetic<E>>();
+    const auto forward = [&](const Unit& unit) {
+      if constexpr (std::is_same_v<E, bf16>)
+        if (pairs) return forward_unit_bf16(sizes, unit, qs, ks, vs, out, log_sum_exp);
+      forward_unit<E>(sizes, unit, qs, ks, vs, out, log_sum_exp);
+    };
     const auto count = static_cast<int64_t>(units.size());
     parallel_for(count, units_per_chunk(sizes, count), [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; ++u) {
-        const Unit& unit = units[static_cast<size_t>(u)];
-        if constexpr (std::is_same_v<E, bf16>) {
-          if (pairs) {
-            forward_unit_bf16(sizes, unit, qs, ks, vs, out, log_sum_exp);
-            continue;
-          }
-        }
-        forward_unit<E>(sizes, unit, qs, ks, vs, out, log_sum_exp);
-      }
+      for (int64_t u = begin; u < end; ++u) forward(units[static_cast<size_t>(u)]);
     });
   });
   return result;
@@ -297,17 +292,14 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
     const BackwardRows<E> x{rows_of<E>(dout), rows_of<E>(q), rows_of<E>(k), rows_of<E>(v), rows_of<E>(forward.out),
                             forward.log_sum_exp.data<Arithmetic<E>>(), target_rows<E>(dq, q, "dq"), target_rows<E>(dk, k, "dk"),
                             target_rows<E>(dv, v, "dv")};
+    const auto backward = [&](int64_t sequence, int64_t head) {
+      if constexpr (std::is_same_v<E, bf16>)
+        if (pairs) return backward_unit_bf16(sizes, sequence, head, x);
+      backward_unit<E>(sizes, sequence, head, x);
+    };
     const int64_t count = sizes.sequences() * heads;
     parallel_for(count, units_per_chunk(sizes, count), [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; ++u) {
-        if constexpr (std::is_same_v<E, bf16>) {
-          if (pairs) {
-            backward_unit_bf16(sizes, u / heads, u % heads, x);
-            continue;
-          }
-        }
-        backward_unit<E>(sizes, u / heads, u % heads, x);
-      }
+      for (int64_t u = begin; u < end; ++u) backward(u / heads, u % heads);
     });
   });
 }

@@ -1,8 +1,9 @@
-// The loops of packing that have vector forms, against their plain ones.
+// The loops of packing that have vector forms, against their plain ones, and the product of a left operand that is not packed.
 #include "tensor/products/kernels.h"
 
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -87,5 +88,45 @@ TEST_CASE("kernels: rows are interleaved") {
     for (size_t l = 0; l < 32; ++l)
       for (size_t j = 0; j < 16; ++j) wrong += to[l / 2 * 32 + 2 * j + l % 2] != from[l * 23 + j];
     CHECK(wrong == 0);
+  });
+}
+
+// Integers so small that every sum is exact in any order.
+TEST_CASE("kernels: pairs of a left operand that is not packed, at any distance") {
+  constexpr int64_t kRow = 70, kStride = 3 * 32 * products::kStrip, kLd = 50;
+  const auto integers = [](size_t count, uint64_t seed) {
+    Random random(seed);
+    std::vector<uint16_t> bits(count);
+    for (uint16_t& b : bits) b = bf16(static_cast<float>(static_cast<int64_t>(random.uniform(-8, 9)))).bits;
+    return bits;
+  };
+  const auto value = [](uint16_t bits) { return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits) << 16)); };
+  const std::vector<uint16_t> left = integers(31 * kRow, 1), right = integers(3 * kStride, 2);
+  with_every_instruction_set([&] {
+    if (!products::kernels().multiply_pairs) return;
+    for (const int64_t rows : {1, 2, 3, 5, 8, 15, 16, 29})
+      for (const int64_t strips : {1, 2, 3})
+        for (const int64_t depth : {2, 6, 32, 62})
+          for (const bool add : {false, true}) {
+            // Rows one behind another, or pairs of columns of a matrix of pairs.
+            const bool across = rows <= 16 && depth <= 32;
+            const int64_t row = across ? 2 : kRow, pair = across ? kRow : 2;
+            std::vector<float> sums(static_cast<size_t>(rows * kLd), 3.0f);
+            products::kernels().multiply_pairs({left.data(), row, pair, right.data(), kStride, rows, strips, depth,
+                                                sums.data(), kLd, add});
+            int64_t wrong = 0;
+            for (int64_t i = 0; i < rows; ++i)
+              for (int64_t j = 0; j < kLd; ++j) {
+                double expected = j >= 16 * strips || add ? 3 : 0;
+                for (int64_t l = 0; l < depth && j < 16 * strips; ++l)
+                  expected += value(left[static_cast<size_t>(i * row + l / 2 * pair + l % 2)]) *
+                              value(right[static_cast<size_t>(j / 16 * kStride + l / 2 * 32 + j % 16 * 2 + l % 2)]);
+                wrong += static_cast<double>(sums[static_cast<size_t>(i * kLd + j)]) != expected;
+              }
+            CAPTURE(rows);
+            CAPTURE(strips);
+            CAPTURE(depth);
+            CHECK(wrong == 0);
+          }
   });
 }
