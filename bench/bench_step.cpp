@@ -4,6 +4,7 @@
 #include "bench/bench_model.h"
 #include "nn/adamw.h"
 #include "tensor/products/precision.h"
+#include "tensor/products/weight_copies.h"
 #include "vilt/objectives.h"
 
 namespace tessera::bench {
@@ -68,6 +69,20 @@ void bench_infer(const Arguments& arguments) {
           {"samples_per_s", rounded(arguments.batch / ms.median * 1e3, 2)}});
 }
 
+namespace {
+
+// The weights of linear layers.
+std::vector<Tensor> weights_of_products(const ParameterSet& parameters) {
+  std::vector<Tensor> weights;
+  for (const auto& [name, parameter, offset] : parameters.slots())
+    if (parameter.value().dim() == 2 && name.ends_with(".weight") && name.find("embeddings") == std::string::npos)
+      weights.push_back(parameter.value());
+  return weights;
+}
+
+}  // namespace
+
+// In precision bf16 or high every linear layer's weight has its two packed copies, as after a step in that precision.
 void bench_adamw(const Arguments& arguments) {
   ViltWithHeads model = make_model(model_size("b32"));
   ParameterSet parameters(model);
@@ -77,8 +92,18 @@ void bench_adamw(const Arguments& arguments) {
   float* values = gradients.mutable_data<float>();
   for (int64_t i = 0; i < gradients.numel(); ++i) values[i] = static_cast<float>(random.normal());
   AdamW optimizer(parameters, {});
-  const Milliseconds ms = median_ms([&] { optimizer.step(1e-4); }, arguments.warmup, arguments.reps);
-  report(arguments, ms, {{"parameters", parameters.total()}});
+  const std::vector<Tensor> weights = arguments.precision == "f32" ? std::vector<Tensor>() : weights_of_products(parameters);
+  const PackedForm form = arguments.precision == "bf16" ? PackedForm::bf16 : PackedForm::split;
+  int64_t packed_bytes = 0;
+  const auto update = [&] {
+    packed_bytes = 0;
+    for (const Tensor& weight : weights)
+      for (const bool transpose : {false, true}) packed_bytes += packed_weight(weight, transpose, form)->bytes();
+    optimizer.step(1e-4);
+  };
+  const Milliseconds ms = median_ms(update, arguments.warmup, arguments.reps);
+  report(arguments, ms,
+         {{"parameters", parameters.total()}, {"precision", arguments.precision}, {"packed_bytes", packed_bytes}});
 }
 
 }  // namespace tessera::bench

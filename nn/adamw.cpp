@@ -64,13 +64,10 @@ void AdamW::step(double learning_rate, double gradient_scale) {
   for (const Run& run : runs_)
     slices.push_back({run.begin, run.end, learning_rate * run.group.learning_rate_multiplier,
                       run.group.decay ? options_.weight_decay : 0});
+  std::vector<Tensor> trained;
+  for (const size_t slot : trained_slots_) trained.push_back(parameters_.slots()[slot].parameter.value());
   ops::adamw_(parameters_.values(), parameters_.gradients(), exp_avg_, exp_avg_sq_, slices,
-              {options_.variant, options_.beta1, options_.beta2, options_.eps, ++updates_, gradient_scale});
-  // The pass wrote through the arena; the tape compares the versions of the parameters themselves.
-  for (const size_t slot : trained_slots_) {
-    Variable parameter = parameters_.slots()[slot].parameter;
-    parameter.mutable_value().bump_version();
-  }
+              {options_.variant, options_.beta1, options_.beta2, options_.eps, ++updates_, gradient_scale}, trained);
 }
 
 Tensor AdamW::place_in(const Tensor& arena, size_t slot) const {

@@ -34,7 +34,11 @@ struct AdamWSlice {
 // values, gradients, exp_avg (m) and exp_avg_sq (v): flat, contiguous, one dtype (f32 or f64) and length. Slices are
 // ascending and disjoint; elements outside of them are left alone. The result does not depend on how elements are cut
 // into slices, nor on the number of threads.
+//
+// `parameters`: the tensors that lie in `values` and are updated, ascending, each a root of its own. The packed copies of them
+// that have been used since the last update (tensor/products/weight_copies.h) are written in the same pass and are as of the
+// new version; the others are dropped. All versions grow.
 void adamw_(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& exp_avg_sq,
-            std::span<const AdamWSlice> slices, const AdamWStep& step);
+            std::span<const AdamWSlice> slices, const AdamWStep& step, std::span<Tensor> parameters = {});
 
 }  // namespace tessera::ops

@@ -25,6 +25,11 @@ bool PackedMatrix::holds(const Tensor& matrix, bool transpose, PackedForm form) 
          n_ == matrix.size(transpose ? 0 : 1);
 }
 
+bool PackedMatrix::is_of(const Tensor& tensor) const {
+  return defined() && tensor.is_contiguous() && source_ == tensor.storage() && offset_ == tensor.offset() &&
+         k_ * n_ == tensor.numel() && (stride_ == source_columns() || source_rows() == 1);
+}
+
 void PackedMatrix::reserve(const Tensor& matrix, bool transpose, PackedForm form) {
   check_matrix(matrix, form);
   if (!holds(matrix, transpose, form)) {

@@ -30,9 +30,18 @@ class PackedMatrix {
   void mark(const Tensor& matrix) { version_ = matrix.version(); }
 
   bool defined() const { return memory_.defined(); }
+  // Whether this is a copy of all of `tensor`, contiguous, whatever its shape: a patch projection's [hidden, 3, 32, 32] is
+  // packed as [hidden, 3072].
+  bool is_of(const Tensor& tensor) const;
+  // Gives the memory back; holds nothing then.
+  void drop() { *this = PackedMatrix(); }
   int64_t k() const { return k_; }
   int64_t n() const { return n_; }
   PackedForm form() const { return form_; }
+  bool transpose() const { return transpose_; }
+  // Of the matrix as it lies in memory: of W, whether W or Wᵀ is the operand.
+  int64_t source_rows() const { return transpose_ ? n_ : k_; }
+  int64_t source_columns() const { return transpose_ ? k_ : n_; }
   uint64_t version() const { return version_; }  // of the tensor whose contents these are
   int64_t bytes() const { return memory_.bytes(); }
 

@@ -2,6 +2,22 @@
 
 namespace tessera {
 
+PackedMatrix& WeightCopies::use(bool transpose, PackedForm form) {
+  Copy& copy = copies_[index(transpose, form)];
+  copy.used.store(true, std::memory_order_relaxed);
+  return copy.matrix;
+}
+
+std::vector<PackedMatrix*> WeightCopies::take_used() {
+  std::vector<PackedMatrix*> used;
+  for (Copy& copy : copies_)
+    if (copy.used.exchange(false, std::memory_order_relaxed))
+      used.push_back(&copy.matrix);
+    else
+      copy.matrix.drop();
+  return used;
+}
+
 std::shared_ptr<WeightCopies> existing_copies(const Tensor& weight) {
   Root& root = *weight.root();
   const std::lock_guard guard(root.mutex);
@@ -17,7 +33,7 @@ std::shared_ptr<const PackedMatrix> packed_weight(const Tensor& weight, bool tra
     if (!root.derived) root.derived = std::make_shared<WeightCopies>();
     copies = std::static_pointer_cast<WeightCopies>(root.derived);
   }
-  PackedMatrix& packed = copies->at(transpose, form);
+  PackedMatrix& packed = copies->use(transpose, form);
   packed.refresh(weight, transpose, form);
   return {copies, &packed};
 }

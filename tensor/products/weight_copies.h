@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
+#include <vector>
 
 #include "tensor/products/packed_matrix.h"
 
@@ -12,12 +14,23 @@ namespace tessera {
 // The packed copies of one weight: both orientations in both forms, as far as they have been asked for.
 class WeightCopies {
  public:
-  PackedMatrix& at(bool transpose, PackedForm form) {
-    return copies_[(transpose ? 1 : 0) + (form == PackedForm::split ? 2 : 0)];
-  }
+  PackedMatrix& at(bool transpose, PackedForm form) { return copies_[index(transpose, form)].matrix; }
+  // The same, and notes that a product uses it.
+  PackedMatrix& use(bool transpose, PackedForm form);
+
+  // For an update: the copies that have been used since the last call, which it should write together with the weight. The
+  // others are dropped, so that a copy which is no longer used (as those of an evaluation in another precision) costs
+  // neither time nor memory.
+  std::vector<PackedMatrix*> take_used();
 
  private:
-  std::array<PackedMatrix, 4> copies_;
+  struct Copy {
+    PackedMatrix matrix;
+    std::atomic<bool> used{false};
+  };
+  static size_t index(bool transpose, PackedForm form) { return (transpose ? 1 : 0) + (form == PackedForm::split ? 2 : 0); }
+
+  std::array<Copy, 4> copies_;
 };
 
 // The copies that hang on the root of `weight`; null if there are none.
