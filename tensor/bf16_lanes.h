@@ -29,11 +29,15 @@ struct Bf16Lanes {
     return reinterpret_cast<Floats>(widened(halves) << 16);
   }
 
-  static void store(bf16* p, Floats value) {
+  // The rounded number is the upper half of each word; what is in the lower half has no meaning.
+  static Words round(Floats value) {
     const Words word = reinterpret_cast<Words>(value);
     const Words rounded = word + 0x7fffu + ((word >> 16) & 1u);
-    const Words result = (word & 0x7fffffffu) > 0x7f800000u ? word | 0x400000u : rounded;  // NaN stays NaN
-    const Halves halves = narrowed(result >> 16);
+    return (word & 0x7fffffffu) > 0x7f800000u ? word | 0x400000u : rounded;  // NaN stays NaN
+  }
+
+  static void store(bf16* p, Floats value) {
+    const Halves halves = narrowed(round(value) >> 16);
     std::memcpy(static_cast<void*>(p), &halves, sizeof halves);
   }
 

@@ -19,7 +19,7 @@ struct TileSoftmax {
   }
 };
 
-// products [n, kTile] of keys and queries → p = 2^(factor · products - maximum), rounded.
+// products [n, kTile] of keys and queries → p = 2^(factor · products - maximum), rounded, in pairs of rows.
 template <bool masked>
 void softmax_columns(const float* products, bf16* p, int64_t n, int64_t columns, float factor, const float* visible,
                      TileSoftmax& softmax) {
@@ -41,11 +41,15 @@ void softmax_columns(const float* products, bf16* p, int64_t n, int64_t columns,
     const Lanes maximum = simd::larger<float>(largest[0] * factor, before);
     const Lanes rescale = sum == zero ? zero + 1.0f : exp2(before - maximum);
     Lanes total = sum * rescale;
-    for (j = 0; j < n; ++j) {
-      Lanes e = exp2(simd::load(products + j * kTile + c) * factor - maximum);
-      if (masked) e = seen > static_cast<float>(j) ? e : zero;
+    const auto exponential = [&](int64_t row) {
+      Lanes e = exp2(simd::load(products + row * kTile + c) * factor - maximum);
+      if (masked) e = seen > static_cast<float>(row) ? e : zero;
       total += e;
-      store_factor(p + j * kTile + c, e);
+      return e;
+    };
+    for (j = 0; j < n; j += 2) {
+      const Lanes even = exponential(j), odd = j + 1 < n ? exponential(j + 1) : zero;
+      store_factor_pairs(p + j * kTile + 2 * c, even, odd);
     }
     simd::store(softmax.maximum + c, maximum);
     simd::store(softmax.sum + c, total);
@@ -95,8 +99,8 @@ void forward_unit_bf16(const Sizes& sizes, const Unit& unit, Rows<const bf16> q,
       } else {
         softmax_columns<false>(products, p, n, columns, score_factor(sizes), visible, softmax);
       }
-      clear(p + n * kTile, (round_up(n, kTile) - n) * kTile);
-      const Left probabilities = kernels.left_across(p_strips, {p, kTile}, columns, round_up(n, kTile));
+      clear(p + round_up(n, 2) * kTile, (round_up(n, kTile) - round_up(n, 2)) * kTile);
+      const Left probabilities = kernels.left_of_pairs(p_strips, p, columns, n);
       for (int64_t r = 0; begin > 0 && r < rows; ++r)
         for (int64_t c = 0; c < width; ++c) sums[r * width + c] *= softmax.factor[r];
       kernels.multiply(probabilities.part(0, rows), Right::of(v_strips, 0, d, begin), n, sums, width, begin > 0);

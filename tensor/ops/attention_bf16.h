@@ -3,7 +3,7 @@
 // are rounded to bf16 on their way into theirs; sums are f32.
 //
 // Scores are computed transposed, Sᵀ = K Qᵀ [keys, queries], so that the lanes of a vector are queries: a row's maximum and
-// sum need no sum over lanes, and rows of keys are what the product with V takes pairs of.
+// sum need no sum over lanes, and a pair of rows is what the product with V takes pairs of keys from.
 #pragma once
 
 #include "tensor/ops/attention_tiles.h"

@@ -12,10 +12,15 @@ struct TileRows {
   alignas(64) float log_sum_exp[kTile] = {}, d_sums[kTile] = {}, visible[kTile] = {};
 };
 
-// products [n, kTile] of keys and queries → p [n, kQueryGroup] = P, and dp → ds = P (dP - D), rounded. With `whole_rows` all keys
-// are here, and D is summed; else it is d_sums.
+// Where P and dS go, rounded: rows [n, kQueryGroup], and dS once more in pairs of rows [n / 2][kTile][2].
+struct Factors {
+  bf16 *p, *ds, *ds_pairs;
+};
+
+// products [n, kTile] of keys and queries → P, and dp → dS = P (dP - D). With `whole_rows` all keys are here, and D is summed;
+// else it is d_sums.
 template <bool masked, bool whole_rows>
-void gradient_columns(float* products, const float* dp, bf16* p, bf16* ds, int64_t n, int64_t columns, float factor,
+void gradient_columns(float* products, const float* dp, const Factors& to, int64_t n, int64_t columns, float factor,
                       const TileRows& rows) {
   const Lanes zero{};
   for (int64_t c = 0; c < columns; c += kLanes) {
@@ -35,17 +40,23 @@ void gradient_columns(float* products, const float* dp, bf16* p, bf16* ds, int64
       }
       d_sum = total == zero ? zero : weighted / total;
     }
-    for (int64_t j = 0; j < n; ++j) {
+    const auto gradient = [&](int64_t j) {
       const Lanes e = whole_rows ? simd::load(products + j * kTile + c) : probability(j);
-      store_factor(p + j * kQueryGroup + c, e);
-      store_factor(ds + j * kQueryGroup + c, e * (simd::load(dp + j * kTile + c) - d_sum));
+      const Lanes ds = e * (simd::load(dp + j * kTile + c) - d_sum);
+      store_factor(to.p + j * kQueryGroup + c, e);
+      store_factor(to.ds + j * kQueryGroup + c, ds);
+      return ds;
+    };
+    for (int64_t j = 0; j < n; j += 2) {
+      const Lanes even = gradient(j), odd = j + 1 < n ? gradient(j + 1) : zero;
+      store_factor_pairs(to.ds_pairs + j * kTile + 2 * c, even, odd);
     }
   }
 }
 
-void gradient_columns(bool masked, bool whole_rows, float* products, const float* dp, bf16* p, bf16* ds, int64_t n,
+void gradient_columns(bool masked, bool whole_rows, float* products, const float* dp, const Factors& to, int64_t n,
                       int64_t columns, float factor, const TileRows& rows) {
-  const auto call = [&](auto form) { form(products, dp, p, ds, n, columns, factor, rows); };
+  const auto call = [&](auto form) { form(products, dp, to, n, columns, factor, rows); };
   if (masked)
     call(whole_rows ? gradient_columns<true, true> : gradient_columns<true, false>);
   else
@@ -76,6 +87,7 @@ class Backward {
     return 2 * Strips::bytes(queries, d) + 2 * Strips::bytes(d, queries) + 2 * Strips::bytes(block, d) +
            Strips::bytes(d, block) + 2 * Strips::bytes(block, kQueryGroup) + Strips::bytes(kTile, block) +
            2 * Scratch::bytes_for<bf16>(block * round_up(d, 2)) + 2 * Scratch::bytes_for<bf16>(block * kQueryGroup) +
+           Scratch::bytes_for<bf16>(block * kTile) +
            2 * Scratch::bytes_for<float>(block * kTile) + 2 * Scratch::bytes_for<float>(block * width) +
            Scratch::bytes_for<float>(round_up(queries, kTile) * width);
   }
@@ -88,6 +100,7 @@ class Backward {
         ds_(scratch, block_, kQueryGroup), ds_across_(scratch, kTile, block_),
         k_rows_(scratch.take<bf16>(block_ * round_up(d_, 2))), v_rows_(scratch.take<bf16>(block_ * round_up(d_, 2))),
         p_rows_(scratch.take<bf16>(block_ * kQueryGroup)), ds_rows_(scratch.take<bf16>(block_ * kQueryGroup)),
+        ds_pairs_(scratch.take<bf16>(block_ * kTile)),
         products_(scratch.take<float>(block_ * kTile)), dp_(scratch.take<float>(block_ * kTile)),
         dk_(scratch.take<float>(block_ * width_)), dv_(scratch.take<float>(block_ * width_)),
         dq_(scratch.take<float>(round_up(queries_, kTile) * width_)) {}
@@ -98,7 +111,7 @@ class Backward {
     const Rows<const bf16> v_rows = copy_rows(x_.v.from(first, column_), n, d_, v_rows_);
     const Left k = kernels_.left(k_, k_rows, n, d_), v = kernels_.left(v_, v_rows, n, d_);
     kernels_.pack_right(k_across_, k_rows, true, d_, n);
-    clear(ds_rows_ + n * kQueryGroup, (round_up(n, kTile) - n) * kQueryGroup);
+    clear(ds_pairs_ + round_up(n, 2) * kTile, (round_up(n, kTile) - round_up(n, 2)) * kTile);
     bool add = false;
     for (int64_t i = 0; i < queries_; i += kQueryGroup) {
       const int64_t count = std::min(kQueryGroup, queries_ - i);
@@ -122,9 +135,9 @@ class Backward {
     const int64_t n = k.rows, columns = round_up(rows, kStrip);
     kernels_.multiply(k, Right::of(q_, i, columns), d_, products_, kTile, false);
     kernels_.multiply(v, Right::of(dout_, i, columns), d_, dp_, kTile, false);
-    gradient_columns(sizes_.causal, keys_ <= kKeyBlock, products_, dp_, p_rows_ + at, ds_rows_ + at, n, columns,
-                     score_factor(sizes_), tile_rows(begin, i, rows));
-    const Left ds = kernels_.left_across(ds_across_, {ds_rows_ + at, kQueryGroup}, columns, round_up(n, kTile));
+    gradient_columns(sizes_.causal, keys_ <= kKeyBlock, products_, dp_, {p_rows_ + at, ds_rows_ + at, ds_pairs_}, n,
+                     columns, score_factor(sizes_), tile_rows(begin, i, rows));
+    const Left ds = kernels_.left_of_pairs(ds_across_, ds_pairs_, columns, n);
     kernels_.multiply(ds.part(0, rows), Right::of(k_across_, 0, d_), n, dq_ + i * width_, width_,
                       sizes_.causal || begin > 0);
   }
@@ -153,6 +166,7 @@ class Backward {
   const Strips q_, dout_, q_across_, dout_across_, k_, v_, k_across_, p_, ds_, ds_across_;
   bf16 *const k_rows_, *const v_rows_;       // [block, d]
   bf16 *const p_rows_, *const ds_rows_;      // [block, kQueryGroup]
+  bf16* const ds_pairs_;                     // [block / 2][kTile][2]
   float *const products_, *const dp_;        // [block, kTile]
   float *const dk_, *const dv_, *const dq_;  // sums, [block or queries, width]
 };

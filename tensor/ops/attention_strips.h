@@ -59,6 +59,22 @@ inline void store_factor(bf16* p, Lanes value) {
   simd::store(p, value);
 }
 
+// to [2 · kLanes] = a₀ b₀ a₁ b₁ …, rounded likewise.
+inline void store_factor_pairs(bf16* to, Lanes a, Lanes b) {
+#if defined(__AVX512BF16__)
+  if constexpr (kLanes == 16) {
+    alignas(64) static constexpr uint16_t kOrder[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                                        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512bh halves = _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(a));
+    const __m512i pairs = _mm512_permutexvar_epi16(_mm512_load_si512(kOrder), reinterpret_cast<__m512i>(halves));
+    std::memcpy(static_cast<void*>(to), &pairs, sizeof pairs);
+    return;
+  }
+#endif
+  const auto words = (Bf16Lanes<kLanes>::round(a) >> 16) | (Bf16Lanes<kLanes>::round(b) & 0xffff0000u);
+  std::memcpy(static_cast<void*>(to), &words, sizeof words);
+}
+
 // Room for an operand in strips (products/kernels.h) of up to `vectors` vectors of length `depth`.
 class Strips {
  public:
@@ -124,10 +140,15 @@ class StripKernels {
     room.pack(kernels_, kernels_.left_layout, from, false, rows, depth);
     return {room.data, room.stride, 0, 0, rows};
   }
-  // The columns [depth, columns], packed into `room`.
-  Left left_across(const Strips& room, Rows<const bf16> from, int64_t columns, int64_t depth) const {
-    room.pack(kernels_, kernels_.left_layout, from, true, columns, depth);
-    return {room.data, room.stride, 2, 2 * kStrip, columns};
+  // The `columns` of a tile [depth, kTile] whose rows lie in pairs, [depth / 2][kTile][2], with zeros behind the depth up to a
+  // multiple of 32: as they lie, or packed into `room`, in rows of tiles.
+  Left left_of_pairs(const Strips& room, const bf16* pairs, int64_t columns, int64_t depth) const {
+    const auto* data = reinterpret_cast<const uint16_t*>(pairs);
+    if (kernels_.multiply_pairs) return {data, 2 * kStrip, 2, 2 * kTile, columns};
+    for (int64_t j = 0; j < columns; j += kStrip)
+      for (int64_t l = 0; l < depth; l += products::kDepthUnit)
+        kernels_.transpose_words(data + l * kTile + 2 * j, 2 * kTile, room.data + j / kStrip * room.stride + l * kStrip);
+    return {room.data, room.stride, 0, 0, columns};
   }
 
   // sums [rows, 16 · strips], `ld` apart, = or += left · right over `depth`; there is room for whole strips of rows. The right
@@ -135,8 +156,7 @@ class StripKernels {
   void multiply(const Left& left, const Right& right, int64_t depth, float* sums, int64_t ld, bool add) const {
     const int64_t calls = (right.strips + kernels_.right_strips - 1) / kernels_.right_strips;
     const int64_t group = (right.strips + calls - 1) / std::max<int64_t>(1, calls);
-    const bool evenly = left.strip == kStrip * left.row;
-    const int64_t rows = kernels_.multiply_pairs ? (evenly ? left.rows : kStrip) : kStrip * kernels_.left_strips;
+    const int64_t rows = kernels_.multiply_pairs ? left.rows : kStrip * kernels_.left_strips;
     for (int64_t j = 0; j < right.strips; j += group)
       for (int64_t i = 0; i < left.rows; i += rows)
         call(left.part(i, std::min(rows, left.rows - i)),
