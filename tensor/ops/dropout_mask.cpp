@@ -21,7 +21,7 @@ using Lanes [[gnu::vector_size(32)]] = uint64_t;
 constexpr Lanes kLane = {0, 1, 2, 3};
 constexpr Lanes kLowerHalves = {0, 4, 1, 5}, kUpperHalves = {2, 6, 3, 7};
 #endif
-constexpr int kWidth = sizeof(Lanes) / 8, kVectors = kPhiloxLanes / kWidth;
+constexpr int kWidth = sizeof(Lanes) / 8;
 
 // The full products of the low halves. Vector machines have an instruction for it, which compilers do not find.
 inline Lanes multiply_low_halves(Lanes a, uint32_t factor) {
@@ -34,9 +34,11 @@ inline Lanes multiply_low_halves(Lanes a, uint32_t factor) {
 #endif
 }
 
-// One group: the 64 words of kPhiloxLanes blocks whose counters differ only in their low word, low + lane, which does
-// not wrap. Its readable twin is `philox4x32`.
+// One group: the words of `lanes` blocks whose counters differ only in their low word, low + lane, which does not wrap. Its
+// readable twin is `philox4x32`.
+template <int lanes>
 void philox_group(uint32_t low, uint32_t high, const Ticket& ticket, uint32_t* __restrict out) {
+  constexpr int kVectors = lanes / kWidth;
   Lanes c0[kVectors], c1[kVectors], c2[kVectors], c3[kVectors];
   for (int v = 0; v < kVectors; ++v) {
     c0[v] = kLane + (low + static_cast<uint64_t>(kWidth * v));
@@ -72,11 +74,15 @@ void philox_group(uint32_t low, uint32_t high, const Ticket& ticket, uint32_t* _
 }  // namespace
 
 void philox_words(const Ticket& ticket, uint64_t first_block, int64_t blocks, uint32_t* out) {
+  constexpr int kHalf = kPhiloxLanes / 2;
   for (int64_t i = 0; i < blocks; i += kPhiloxLanes, out += 4 * kPhiloxLanes) {
     const uint64_t first = first_block + static_cast<uint64_t>(i);
-    const auto low = static_cast<uint32_t>(first);
+    const auto low = static_cast<uint32_t>(first), high = static_cast<uint32_t>(first >> 32);
     if (low <= 0xffffffffu - kPhiloxLanes) {
-      philox_group(low, static_cast<uint32_t>(first >> 32), ticket, out);
+      if (blocks - i > kHalf)
+        philox_group<kPhiloxLanes>(low, high, ticket, out);
+      else
+        philox_group<kHalf>(low, high, ticket, out);
     } else {
       for (int64_t lane = 0; lane < kPhiloxLanes; ++lane) {
         const Philox4 words = ticket.block(first + static_cast<uint64_t>(lane));
