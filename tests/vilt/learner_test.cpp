@@ -310,6 +310,7 @@ TEST_CASE("After the first steps of a fixed shape a step makes no system call fo
   Settings settings = larger_batch();
   SUBCASE("every activation kept") {}
   SUBCASE("blocks computed again in backward") { settings.train.checkpoint_blocks = true; }
+  SUBCASE("bf16") { settings.train.precision = "bf16"; }
   const auto step = Batches(settings).step(0);
   const Threads threads(2);
   Learner learner(settings);
