@@ -45,6 +45,14 @@ succeeds "one thread" "trained 30 steps" train "${tiny[@]}" train.out=one train.
 cmp -s run/checkpoint-30/model.safetensors one/checkpoint-30/model.safetensors
 report $? "threads and workers change no bit"
 
+succeeds "training in bf16" "trained 30 steps" train "${tiny[@]}" train.out=half --precision bf16
+grep -q '^precision: bf16 activations, products in bf16 with f32 sums (' stdout && grep -q '^precision = .bf16.$' half/settings.toml &&
+  ! cmp -s run/checkpoint-30/model.safetensors half/checkpoint-30/model.safetensors
+report $? "it says so, and gives another model"
+succeeds "training in bf16 on one thread" "trained 30 steps" train "${tiny[@]}" train.out=half-one train.precision=bf16 train.threads=1
+cmp -s half/checkpoint-30/model.safetensors half-one/checkpoint-30/model.safetensors
+report $? "threads change no bit of it"
+
 image=$(find data/images/test -name '*.jpg' | sort | head -n 1)
 succeeds "fill" "a " fill --model run "$image" "a [MASK] ring" --top 3
 [[ $(grep -c '^\[MASK\] 1:' stdout) -eq 1 && $(grep -o ' 0\.[0-9]*' stdout | wc -l) -eq 3 ]] &&
@@ -89,6 +97,11 @@ succeeds "info --memory --checkpoint-blocks" "blocks computed again in backward"
 less=$(awk '/activations of the blocks/ { print $5 }' stdout)
 ! grep -q 'transformer blocks' stdout && awk -v kept="$kept" -v less="$less" 'BEGIN { exit !(less > 0 && less < kept / 2) }'
 report $? "info --memory tells the memory alone, which is less with --checkpoint-blocks ($kept and $less KiB)"
+succeeds "info --memory --precision bf16" "activations in bf16" info run --memory --text 12 --grid 5x4 --batch 2 --precision bf16
+half=$(awk '/activations of the blocks/ { print $5 }' stdout)
+grep -q 'copies of weights' stdout && awk -v kept="$kept" -v half="$half" 'BEGIN { exit !(half > kept * 0.4 && half < kept * 0.65) }'
+report $? "activations in bf16 take about half ($kept and $half KiB)"
+succeeds "match in bf16" "a red ring" match --model run "$image" "a red ring" --precision bf16
 call info run --text 12 --grid 5x4 --batch 2
 # 2 blocks of width 16 and inner width 32: 2 · (4 · 16² + 4 · 16 + 2 · 16 · 32 + 32 + 16 + 4 · 16)
 [[ $(awk '/transformer blocks/ { gsub(",", ""); print $3 }' stdout) -eq 4448 ]]
