@@ -24,50 +24,68 @@ Tensor even_marks(int64_t length) {
   return Tensor::from(marks);
 }
 
-// Times f() and the tape behind it, with a cotangent of its result's shape.
+// Times f() and the tape behind it, with a cotangent of its result's shape and type.
 template <class F>
 void forward_and_backward(benchmark::State& state, F&& f) {
-  const Tensor cotangent = normal(f().shape(), 9);
+  const Variable result = f();
+  const Tensor cotangent = normal(result.shape(), 9).to(result.dtype());
   for ([[maybe_unused]] auto _ : state) f().backward(cotangent);
   state.SetItemsProcessed(state.iterations() * kTokens);
 }
 
+// Parameters are f32 beside activations of either type.
+Variable parameter(const Shape& shape, uint64_t stream) { return Variable(normal(shape, stream), true); }
+template <DType dtype>
+Variable activation(int64_t width, uint64_t stream) {
+  return Variable(normal({kTokens, width}, stream).to(dtype), true);
+}
+
+template <DType dtype>
 void linear_kernel(benchmark::State& state) {
-  const Variable x(normal({kTokens, kHidden}, 0), true), weight(normal({state.range(0), kHidden}, 1), true);
-  const Variable bias(normal({state.range(0)}, 2), true);
+  const Variable x = activation<dtype>(kHidden, 0), weight = parameter({state.range(0), kHidden}, 1);
+  const Variable bias = parameter({state.range(0)}, 2);
   forward_and_backward(state, [&] { return linear(x, weight, bias); });
 }
-BENCHMARK(linear_kernel)->Name("linear")->Arg(256)->Arg(768)->Arg(1024)->UseRealTime();
+BENCHMARK(linear_kernel<DType::f32>)->Name("linear/f32")->Arg(256)->Arg(768)->Arg(1024)->UseRealTime();
+BENCHMARK(linear_kernel<DType::bf16>)->Name("linear/bf16")->Arg(256)->Arg(768)->Arg(1024)->UseRealTime();
 
-void linear_gelu_kernel(benchmark::State& state) {
-  const Variable x(normal({kTokens, kHidden}, 0), true), weight(normal({4 * kHidden, kHidden}, 1), true);
-  const Variable bias(normal({4 * kHidden}, 2), true);
-  forward_and_backward(state, [&] { return linear_gelu(x, weight, bias); });
+template <DType dtype>
+void mlp_kernel(benchmark::State& state) {
+  const Variable x = activation<dtype>(kHidden, 0);
+  const Variable weight1 = parameter({4 * kHidden, kHidden}, 1), bias1 = parameter({4 * kHidden}, 2);
+  const Variable weight2 = parameter({kHidden, 4 * kHidden}, 3), bias2 = parameter({kHidden}, 4);
+  forward_and_backward(state, [&] { return mlp(x, weight1, bias1, weight2, bias2, 0.1, Ticket{1, 2, 3}); });
 }
-BENCHMARK(linear_gelu_kernel)->Name("linear_gelu")->UseRealTime();
+BENCHMARK(mlp_kernel<DType::f32>)->Name("mlp/f32")->UseRealTime();
+BENCHMARK(mlp_kernel<DType::bf16>)->Name("mlp/bf16")->UseRealTime();
 
+template <DType dtype>
 void layer_norm_kernel(benchmark::State& state) {
-  const Variable x(normal({kTokens, kHidden}, 0), true), weight(normal({kHidden}, 1), true);
-  const Variable bias(normal({kHidden}, 2), true);
+  const Variable x = activation<dtype>(kHidden, 0), weight = parameter({kHidden}, 1), bias = parameter({kHidden}, 2);
   forward_and_backward(state, [&] { return layer_norm(x, weight, bias, 1e-6); });
 }
-BENCHMARK(layer_norm_kernel)->Name("layer_norm")->UseRealTime();
+BENCHMARK(layer_norm_kernel<DType::f32>)->Name("layer_norm/f32")->UseRealTime();
+BENCHMARK(layer_norm_kernel<DType::bf16>)->Name("layer_norm/bf16")->UseRealTime();
 
+template <DType dtype>
 void dropout_add_layer_norm_kernel(benchmark::State& state) {
-  const Variable x(normal({kTokens, kHidden}, 0), true), residual(normal({kTokens, kHidden}, 3), true);
-  const Variable weight(normal({kHidden}, 1), true), bias(normal({kHidden}, 2), true);
+  const Variable x = activation<dtype>(kHidden, 0), residual = activation<dtype>(kHidden, 3);
+  const Variable weight = parameter({kHidden}, 1), bias = parameter({kHidden}, 2);
   forward_and_backward(state, [&] {
     return dropout_add_layer_norm(x, residual, weight, bias, 1e-6, 0.1, Ticket{1, 2, 3}).normalised;
   });
 }
-BENCHMARK(dropout_add_layer_norm_kernel)->Name("dropout_add_layer_norm")->UseRealTime();
+BENCHMARK(dropout_add_layer_norm_kernel<DType::f32>)->Name("dropout_add_layer_norm/f32")->UseRealTime();
+BENCHMARK(dropout_add_layer_norm_kernel<DType::bf16>)->Name("dropout_add_layer_norm/bf16")->UseRealTime();
 
+template <DType dtype>
 void attention_kernel(benchmark::State& state) {
-  const Variable qkv(normal({kTokens, 3 * kHidden}, 0), true);
+  const Variable qkv = activation<dtype>(3 * kHidden, 0);
   const Tensor cu_seqlens = even_marks(kLength);
   forward_and_backward(state, [&] { return self_attention(qkv, cu_seqlens, kHeads); });
 }
-BENCHMARK(attention_kernel)->Name("attention")->UseRealTime();
+BENCHMARK(attention_kernel<DType::f32>)->Name("attention/f32")->UseRealTime();
+BENCHMARK(attention_kernel<DType::bf16>)->Name("attention/bf16")->UseRealTime();
 
 void ipot_kernel(benchmark::State& state) {
   Random random(0);
