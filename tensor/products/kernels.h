@@ -45,7 +45,8 @@ struct KernelCall {
 };
 
 // The same for a left operand that is not packed: pair l of row i lies at left + i · left_row + l · left_pair, in bf16. Sums
-// [rows, 16 · right_strips].
+// [rows, 16 · right_strips]. `in_order`: the bits are those of `multiply`, whatever the number of rows; without, a few rows may
+// be summed faster.
 struct PairsCall {
   const uint16_t* left;
   int64_t left_row, left_pair;
@@ -56,6 +57,7 @@ struct PairsCall {
   float* sums;
   int64_t ld;
   bool add;
+  bool in_order = false;
 };
 
 struct Kernels {

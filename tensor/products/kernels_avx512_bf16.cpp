@@ -76,7 +76,8 @@ void multiply(const KernelCall& call) {
   }
 }
 
-template <int kStrips>
+// kFew: the sets of sums of a few rows, which would otherwise wait for each other.
+template <int kStrips, int kFew>
 void all_pairs(const PairsCall& call) {
   int64_t i = 0;
   const auto rows = [&]<int kCount, int kSets>() {
@@ -86,10 +87,15 @@ void all_pairs(const PairsCall& call) {
   };
   constexpr int kMost = kStrips == 1 ? 16 : kRows;
   while (i + kMost <= call.rows) rows.template operator()<kMost, 1>();
-  if (i + 8 <= call.rows) rows.template operator()<8, kStrips == 1 ? 2 : 1>();
-  if (i + 4 <= call.rows) rows.template operator()<4, 2>();
-  if (i + 2 <= call.rows) rows.template operator()<2, 2>();
-  if (i < call.rows) rows.template operator()<1, 2>();
+  if (i + 8 <= call.rows) rows.template operator()<8, kStrips == 1 ? kFew : 1>();
+  if (i + 4 <= call.rows) rows.template operator()<4, kFew>();
+  if (i + 2 <= call.rows) rows.template operator()<2, kFew>();
+  if (i < call.rows) rows.template operator()<1, kFew>();
+}
+
+template <int kStrips>
+void all_pairs(const PairsCall& call) {
+  call.in_order ? all_pairs<kStrips, 1>(call) : all_pairs<kStrips, 2>(call);
 }
 
 void multiply_pairs(const PairsCall& call) {

@@ -64,8 +64,8 @@ struct Right {
 
 // One chunk of C: rows [row_begin, row_end), columns [column_begin, column_end), on one thread.
 //
-// k is cut into slabs, for each of which the chunk's rows are packed once (they stay in the second-level cache), and a slab
-// into blocks. The innermost loops multiply a panel of right strips (in the first-level cache) by all left strips of a block.
+// k is cut into slabs, for each of which the chunk's rows are packed once (they stay in the second-level cache) unless the kernel
+// takes them as they lie, and a slab into blocks. The innermost loops multiply a panel of right strips (in the first-level cache) by all left strips of a block.
 // If one slab is all, the sums of a group of columns are finished, and handed on, before the next group begins; else the sums
 // of the whole chunk wait for the last slab.
 class Chunk {
@@ -77,9 +77,11 @@ class Chunk {
     const int64_t columns = strips_of(tile.column_end - tile.column_begin) * kStrip;
     one_slab_ = p_.k <= plan.slab;
     ld_ = one_slab_ ? std::min(columns, plan.group) : columns;
+    direct_ = kernels_.multiply_pairs && p_.left.dtype == DType::bf16 && !p_.left.transpose && p_.k % 2 == 0;
     const bool wide = kernels_.left_layout == LeftLayout::wide;
     element_ = wide ? 4 : 2;
     left_part_ = rows_ * kStrip * std::min(padded_depth(p_.k), plan.slab) * element_;
+    if (direct_) left_part_ = 0;
     left_memory_ = Tensor::empty({p_.form == PackedForm::split ? 2 * left_part_ : left_part_}, DType::u8);
     sums_memory_ = Tensor::empty({rows_ * kStrip, ld_}, DType::f32);
     left_ = reinterpret_cast<char*>(left_memory_.mutable_data<uint8_t>());
@@ -91,7 +93,7 @@ class Chunk {
     // k = 0 has one slab without blocks.
     for (int64_t begin = 0; begin == 0 || begin < p_.k; begin += plan_.slab) {
       const int64_t end = std::min(p_.k, begin + plan_.slab);
-      pack_left(begin, end);
+      if (!direct_) pack_left(begin, end);
       for (int64_t column = tile_.column_begin; column < tile_.column_end; column += plan_.group) {
         const int64_t last = std::min(tile_.column_end, column + plan_.group);
         float* sums = one_slab_ ? sums_ : sums_ + (column - tile_.column_begin);
@@ -119,11 +121,23 @@ class Chunk {
       const int64_t count = std::min(kernels_.right_strips, strips - strip);
       const int64_t at = (column / kStrip + strip) * right_.stride;
       for (int64_t block = begin; block < end; block += plan_.block)
-        multiply_panel(block - begin, std::min(plan_.block, depth_end - block), right_.high + at + block * kStrip,
-                       right_.low + (right_.low ? at + block * kStrip : 0), count, sums + strip * kStrip, block > 0);
+        if (direct_)
+          multiply_rows(block, std::min(plan_.block, end - block), right_.high + at + block * kStrip, count,
+                        sums + strip * kStrip);
+        else
+          multiply_panel(block - begin, std::min(plan_.block, depth_end - block), right_.high + at + block * kStrip,
+                         right_.low + (right_.low ? at + block * kStrip : 0), count, sums + strip * kStrip, block > 0);
     }
     if (p_.k == 0)
       for (int64_t i = 0; i < rows_ * kStrip; ++i) std::fill(sums + i * ld_, sums + i * ld_ + strips * kStrip, 0.0f);
+  }
+
+  // All rows of the chunk, as they lie in memory.
+  void multiply_rows(int64_t position, int64_t depth, const uint16_t* right, int64_t count, float* sums) {
+    const uint16_t* left = static_cast<const uint16_t*>(p_.left.data) + tile_.row_begin * p_.left.ld + position;
+    kernels_.multiply_pairs({.left = left, .left_row = p_.left.ld, .left_pair = 2, .right = right, .right_stride = right_.stride,
+                             .rows = tile_.row_end - tile_.row_begin, .right_strips = count, .depth = depth, .sums = sums,
+                             .ld = ld_, .add = position > 0, .in_order = true});
   }
 
   // `position` is within the packed slab.
@@ -196,7 +210,7 @@ class Chunk {
   Tensor left_memory_, sums_memory_;
   char* left_ = nullptr;
   float* sums_ = nullptr;
-  bool one_slab_ = true;
+  bool one_slab_ = true, direct_ = false;  // direct: rows of bf16 are multiplied as they lie, nothing is packed
   int64_t rows_ = 0, ld_ = 0, element_ = 2, left_part_ = 0, left_stride_ = 0;
 };
 
