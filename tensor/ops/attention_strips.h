@@ -37,7 +37,7 @@ void clear(T* to, int64_t count) {
 inline Lanes exp2(Lanes x) {
   using Words = simd::Mask<float>;
   constexpr float kRoundingShift = 12582912.0f;  // 1.5 · 2^23: leaves the nearest integer in the low bits
-  x = simd::larger<float>(x, simd::splat(-126.0f));
+  x = simd::larger<float>(simd::splat(-126.0f), x);  // in this order NaN stays NaN
   const Lanes shifted = x + kRoundingShift, f = x - (shifted - kRoundingShift);
   const Lanes power = (((9.57010221e-3f * f + 5.59178628e-2f) * f + 0.240247443f) * f + 0.693121791f) * f + 0.999999285f;
   return reinterpret_cast<Lanes>(reinterpret_cast<Words>(power) + (reinterpret_cast<Words>(shifted) << 23));

@@ -156,3 +156,30 @@ TEST_CASE("attention in bf16 is within the bound of its roundings of f64, with p
   });
   set_thread_count(threads);
 }
+
+TEST_CASE("attention in bf16: what is not a number stays so, with every kernel") {
+  const Tensor cu = marks({40});
+  const auto normal = [](uint64_t seed) { return random_normal({40, 16}, seed).to(DType::bf16); };
+  const auto is_nan = [](const Tensor& x, int64_t row) {
+    for (const double value : x.select(0, row).to(DType::f64).to_vector<double>())
+      if (!std::isnan(value)) return false;
+    return true;
+  };
+  with_every_instruction_set([&] {
+    Tensor q = normal(1), k = normal(2);
+    const Tensor v = normal(3), dout = normal(4);
+    q.select(0, 7).fill_(NAN);
+    const auto one_query = ops::attention(q, k, v, cu, cu, 1, false);
+    const Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
+    ops::attention_backward(dout, q, k, v, one_query, cu, cu, 1, false, dq, dk, dv);
+    k.select(0, 7).fill_(NAN);
+    const auto one_key = ops::attention(normal(1), k, v, cu, cu, 1, false);
+    for (const int64_t row : {0, 7, 39}) {
+      CHECK(is_nan(one_query.out, row) == (row == 7));
+      CHECK(is_nan(dq, row) == (row == 7));
+      CHECK(is_nan(dk, row));
+      CHECK(is_nan(dv, row));
+      CHECK(is_nan(one_key.out, row));
+    }
+  });
+}
