@@ -1,7 +1,5 @@
 #include "tensor/products/packed_matrix.h"
 
-#include <algorithm>
-
 #include "tensor/products/pack_right.h"
 
 namespace tessera {
@@ -54,7 +52,7 @@ bool PackedMatrix::refresh(const Tensor& matrix, bool transpose, PackedForm form
   const bool is_f32 = matrix.dtype() == DType::f32;
   const void* data = is_f32 ? static_cast<const void*>(matrix.data<float>()) : matrix.data<bf16>();
   products::pack_right({.data = data, .is_f32 = is_f32, .vectors = n_, .depth = k_,
-                        .stride = std::max<int64_t>(1, matrix.stride(0)), .across = !transpose},
+                        .stride = matrix.stride(0), .across = !transpose},
                        mutable_data(), form == PackedForm::split ? mutable_data() + low_offset() : nullptr);
   return true;
 }
