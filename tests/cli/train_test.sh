@@ -49,6 +49,8 @@ succeeds "training in bf16" "trained 30 steps" train "${tiny[@]}" train.out=half
 grep -q '^precision: bf16 activations, products in bf16 with f32 sums (' stdout && grep -q '^precision = .bf16.$' half/settings.toml &&
   ! cmp -s run/checkpoint-30/model.safetensors half/checkpoint-30/model.safetensors
 report $? "it says so, and gives another model"
+grep -q 'vilt train .* --precision bf16' half/report.html
+report $? "its report tells the command, with the precision"
 succeeds "training in bf16 on one thread" "trained 30 steps" train "${tiny[@]}" train.out=half-one train.precision=bf16 train.threads=1
 cmp -s half/checkpoint-30/model.safetensors half-one/checkpoint-30/model.safetensors
 report $? "threads change no bit of it"

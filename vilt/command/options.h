@@ -62,11 +62,11 @@ inline void add_weights(CLI::App* command, WeightsArguments& arguments) {
   command->add_flag("--partial", arguments.partial, "Load what fits and tell what does not");
 }
 
-// --model and what belongs to it, as every command that uses a model has them.
 inline void add_precision(CLI::App* command, std::string& precision, const char* description) {
   command->add_option("--precision", precision, description)->check(CLI::IsMember({"highest", "high", "bf16"}));
 }
 
+// --model and what belongs to it, as every command that uses a model has them.
 inline void add_model(CLI::App* command, ModelArguments& arguments) {
   command->add_option("--model", arguments.path,
                       "A run (its newest checkpoint is taken), a checkpoint, a Hugging Face directory, or a file of weights")

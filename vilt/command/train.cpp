@@ -38,6 +38,7 @@ std::string quoted(const std::string& word) {
 std::string command_line(const TrainArguments& arguments) {
   std::string overrides;
   for (const std::string& setting : arguments.overrides) overrides.append(1, ' ').append(quoted(setting));
+  if (!arguments.precision.empty()) overrides.append(" --precision ").append(arguments.precision);
   return text("vilt train ", quoted(arguments.config), overrides);
 }
 
