@@ -2,7 +2,7 @@
 #pragma once
 
 #include "autograd/tape.h"
-#include "tensor/ops/layer_norm.h"
+#include "tensor/ops/parameter_gradients.h"
 
 namespace tessera {
 
@@ -23,7 +23,7 @@ inline GradientPlace gradient_place(GradSlot& slot, const Shape& shape, DType dt
 }
 
 inline ops::ParameterGradients norm_gradient_places(GradSlot& weight_slot, GradSlot& bias_slot, const Tensor& weight,
-                                               Tensor& dweight, Tensor& dbias) {
+                                                    Tensor& dweight, Tensor& dbias) {
   const GradientPlace w = gradient_place(weight_slot, weight.shape(), weight.dtype(), dweight);
   const GradientPlace b = gradient_place(bias_slot, weight.shape(), weight.dtype(), dbias);
   return {w.tensor, b.tensor, w.accumulate, b.accumulate};
