@@ -1,10 +1,10 @@
 // Every differentiable op. Each group names the files that define it, on top of the kernels in the files of the same
 // names in tensor/ops/, whose headers document shapes, formulas and gradients.
 //
-// f32, f64 and bf16; all inputs of a call must have one dtype (no implicit promotion), index tensors are i64. In bf16 the
-// arithmetic is f32 and each result, and each gradient, is rounded once. What differs: parameters (weights and biases of
-// `linear`, `linear_gelu`, `mlp`, the norms) are f32 beside bf16 activations, and so are their gradients; losses of bf16
-// logits are f32, targets of bce_with_logits too; `matmul`, `interpolate_rows` and optimal transport take f32 and f64 only.
+// f32, f64 and bf16; all inputs of a call have one dtype (no implicit promotion), index tensors are i64. In bf16 the
+// arithmetic is f32, and each result and gradient is rounded once. But parameters (weights and biases of `linear`,
+// `linear_gelu`, `mlp`, the norms) and their gradients are f32 beside bf16 activations, and so are losses of bf16
+// logits and the targets of bce_with_logits. `matmul`, `interpolate_rows` and optimal transport take f32 and f64 only.
 #pragma once
 
 #include <vector>
@@ -68,7 +68,7 @@ Variable matmul(const Variable& a, const Variable& b);
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
 // gelu(linear(x, weight, bias)) in one pass.
 Variable linear_gelu(const Variable& x, const Variable& weight, const Variable& bias);
-// linear(dropout(gelu(linear(x, weight1, bias1))), weight2, bias2), of whose hidden layer only the values before GELU are kept.
+// linear(dropout(gelu(linear(x, weight1, bias1))), weight2, bias2); of the hidden layer only GELU's argument is kept.
 Variable mlp(const Variable& x, const Variable& weight1, const Variable& bias1, const Variable& weight2,
              const Variable& bias2, double p = 0, const Ticket& ticket = {});
 
@@ -91,8 +91,8 @@ Variable embedding(const Variable& table, const Tensor& ids);
 Variable gather_rows(const std::vector<Variable>& sources, const Tensor& index);
 // out[i] = Σ_k weight[i, k] · table[index[i, k]]: table [rows, d], index i64 [n, taps], weight [n, taps] → [n, d].
 Variable interpolate_rows(const Variable& table, const Tensor& index, const Tensor& weight);
-// dropout(gather_rows(sources, index)) + embedding(type_table, types) in one pass, in `dtype`: that of the tables, or bf16 for
-// f32 tables, whose gradients stay f32 (autograd/ops/embed_tokens.cpp). index and types i64 [n] → [n, d].
+// dropout(gather_rows(sources, index)) + embedding(type_table, types) in one pass, in `dtype`: that of the tables, or
+// bf16 for f32 tables, whose gradients stay f32 (autograd/ops/embed_tokens.cpp). index and types i64 [n] → [n, d].
 Variable embed_tokens(const std::vector<Variable>& sources, const Tensor& index, const Variable& type_table,
                       const Tensor& types, double p, const Ticket& ticket, DType dtype);
 

@@ -1,5 +1,5 @@
-// Element types of activations: f32, bf16, and f64 for checks. A kernel computes in f32 on bf16 data and rounds once, when it
-// stores.
+// Element types of activations: f32, bf16, and f64 for checks. A kernel computes in f32 on bf16 data and rounds once,
+// when it stores.
 #pragma once
 
 #include "tensor/dtype.h"

@@ -1,5 +1,5 @@
-// bf16 to f32 and back on several lanes at once, for GNU vector types of any width. The same bits as the scalar conversions of
-// tensor/dtype.h.
+// bf16 to f32 and back on several lanes at once, for GNU vector types of any width. The same bits as the scalar
+// conversions of tensor/dtype.h.
 #pragma once
 
 #include <cstring>
@@ -42,8 +42,8 @@ struct Bf16Lanes {
   }
 
  private:
-  // g++ 12 makes two conversions of half the width of the portable form. Masked, since it takes the registers that the plain
-  // intrinsics leave undefined for forgotten ones.
+  // g++ 12 makes two conversions of half the width of the portable form. Masked, since it takes the registers that the
+  // plain intrinsics leave undefined for forgotten ones.
   static Words widened(Halves halves) {
 #if defined(__AVX512F__)
     if constexpr (lanes == 16)

@@ -294,7 +294,8 @@ void Tensor::copy_(const Tensor& source) {
       auto* to = mutable_data<decltype(to_tag)>();
       const auto* from = source.data<decltype(from_tag)>();
       if (one_run)
-        parallel_for(numel_, 16384, [=](int64_t begin, int64_t end) { copy_run(to + begin, from + begin, end - begin); });
+        parallel_for(numel_, 16384,
+                     [=](int64_t begin, int64_t end) { copy_run(to + begin, from + begin, end - begin); });
       else
         copy_strided(to, strides_, from, source.strides(), shape_);
     });

@@ -36,8 +36,8 @@ class Storage {
   Device device_;
 };
 
-// What all views of one tensor share: the count of its modifications, and what has been derived from its contents, such as a
-// weight's packed copies (tensor/products/weight_copies.h), which goes when the last view goes.
+// What all views of one tensor share: the count of its modifications, and what has been derived from its contents, such
+// as a weight's packed copies (tensor/products/weight_copies.h), which goes when the last view goes.
 struct Root {
   std::atomic<uint64_t> version{0};
   std::mutex mutex;  // of `derived`

@@ -45,8 +45,8 @@ std::vector<float> slice(const Tensor& flat, int64_t begin, int64_t count) {
   return {values, values + count};
 }
 
-void append_maps(const Vilt& model, const PackedBatch& batch, const Variable& hidden, const Observations& seen, const PlanSettings& settings,
-                 std::vector<WordMaps>& out) {
+void append_maps(const Vilt& model, const PackedBatch& batch, const Variable& hidden, const Observations& seen,
+                 const PlanSettings& settings, std::vector<WordMaps>& out) {
   ObjectiveTables tables;
   fill_alignment_rows(batch, 0, static_cast<int>(batch.sequences.size()), tables);
   const Tensor cost = alignment_cost(model, hidden, tables).value();

@@ -46,8 +46,8 @@ int64_t batch_bytes(const ModelConfig& c, const StepShape& s) {
   return batch.wide(s.words, 1).wide(s.aligned_patches, 1).bytes();
 }
 
-// Of a linear layer's weight in bf16: the packed right operands of y = x Wᵀ and of dx = dy W, whose columns are padded to 16
-// and whose depth to 32.
+// Of a linear layer's weight in bf16: the packed right operands of y = x Wᵀ and of dx = dy W, whose columns are padded
+// to 16 and whose depth to 32.
 int64_t copies_of(int64_t out, int64_t in) {
   const auto padded = [](int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; };
   return allocated_bytes(2 * padded(out, 16) * padded(in, 32)) + allocated_bytes(2 * padded(in, 16) * padded(out, 32));
@@ -55,7 +55,8 @@ int64_t copies_of(int64_t out, int64_t in) {
 
 int64_t copy_bytes(const ModelConfig& c, const StepShape& s) {
   const int64_t d = c.hidden_size, hidden = c.intermediate_size;
-  int64_t bytes = c.num_hidden_layers * (copies_of(3 * d, d) + copies_of(d, d) + copies_of(hidden, d) + copies_of(d, hidden));
+  int64_t bytes = copies_of(3 * d, d) + copies_of(d, d) + copies_of(hidden, d) + copies_of(d, hidden);
+  bytes *= c.num_hidden_layers;
   bytes += copies_of(d, c.patch_values()) / 2;  // pixels have no gradient
   if (s.masked > 0) bytes += copies_of(d, d) + copies_of(c.vocab_size, d);
   if (s.masked_patches > 0) bytes += copies_of(d, d) + copies_of(3 * 256, d);
@@ -99,8 +100,8 @@ int64_t other_bytes(const ModelConfig& c, const StepShape& s, DType activations)
 }
 
 // On top of what is kept, while the last block's MLP runs backward: the gradients of the residual, of the branch if dropout
-// makes it another tensor, and of the hidden layer before GELU; the hidden layer itself, computed again, and in bf16 its packed
-// copy for the weight's gradient.
+// makes it another tensor, and of the hidden layer before GELU; the hidden layer itself, computed again, and in bf16
+// its packed copy for the weight's gradient.
 int64_t block_working_bytes(const ModelConfig& c, int64_t tokens, const MemoryOptions& options) {
   return Ledger(options.activations)
       .activations(tokens, c.hidden_size, options.dropout > 0 ? 2 : 1)
@@ -160,7 +161,8 @@ StepMemory step_memory(ViltWithHeads& model, const StepShape& shape, const Memor
   if (options.activations == DType::bf16) out.copies = copy_bytes(c, shape);
   out.others = other_bytes(c, shape, options.activations);
   const int64_t block = block_bytes(c, shape.tokens, options.activations), layers = c.num_hidden_layers;
-  const int64_t loss = loss_working_bytes(c, shape, options.activations), last = layers > 0 ? block_working_bytes(c, shape.tokens, options) : 0;
+  const int64_t loss = loss_working_bytes(c, shape, options.activations);
+  const int64_t last = layers > 0 ? block_working_bytes(c, shape.tokens, options) : 0;
   if (options.checkpoint_blocks && layers > 0) {
     // Residual and branch of every block but the first, which has no branch yet.
     const Ledger ledger(options.activations);

@@ -20,8 +20,8 @@ void add_term(Variable& total, const Variable& term, double weight) {
   total = total.defined() ? total + weighted : weighted;
 }
 
-void align(Objectives& out, const Vilt& model, const PretrainBatch& batch, const ObjectiveOptions& options, const LossDivisors& divisors,
-           const Tensor& frozen_plan) {
+void align(Objectives& out, const Vilt& model, const PretrainBatch& batch, const ObjectiveOptions& options,
+           const LossDivisors& divisors, const Tensor& frozen_plan) {
   const NameScope scope("wpa");
   const ObjectiveTables& tables = batch.objectives;
   const Variable cost = alignment_cost(model, out.hidden, tables);

@@ -29,8 +29,8 @@ Variable mlp(const Variable& x, const Variable& weight1, const Variable& bias1, 
   const size_t at1 = position(bias1), at2 = position(bias2);
   bool keep = false;
   for (const Variable& input : inputs) keep |= input.requires_grad();
-  const ops::Mlp result = ops::mlp(x.value(), {weight1.value(), bias1.value()}, {weight2.value(), bias2.value()}, p, ticket,
-                                   keep && grad_enabled());
+  const ops::Mlp result = ops::mlp(x.value(), {weight1.value(), bias1.value()}, {weight2.value(), bias2.value()}, p,
+                                   ticket, keep && grad_enabled());
   return record("mlp", result.y, std::move(inputs),
                 [=, x = x.value(), w1 = weight1.value(), w2 = weight2.value(), before = result.before](
                     const Tensor& dy, GradSlots slots) -> Grads {

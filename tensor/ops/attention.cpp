@@ -290,8 +290,8 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
   dispatch_activation(kOp, q.dtype(), [&](auto tag) {
     using E = decltype(tag);
     const BackwardRows<E> x{rows_of<E>(dout), rows_of<E>(q), rows_of<E>(k), rows_of<E>(v), rows_of<E>(forward.out),
-                            forward.log_sum_exp.data<Arithmetic<E>>(), target_rows<E>(dq, q, "dq"), target_rows<E>(dk, k, "dk"),
-                            target_rows<E>(dv, v, "dv")};
+                            forward.log_sum_exp.data<Arithmetic<E>>(), target_rows<E>(dq, q, "dq"),
+                            target_rows<E>(dk, k, "dk"), target_rows<E>(dv, v, "dv")};
     const auto backward = [&](int64_t sequence, int64_t head) {
       if constexpr (std::is_same_v<E, bf16>)
         if (pairs) return backward_unit_bf16(sizes, sequence, head, x);

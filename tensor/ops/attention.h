@@ -29,11 +29,12 @@ struct AttentionResult {
   Tensor log_sum_exp;  // [query tokens, heads], arithmetic_dtype of q's
 };
 
-// q [query tokens, heads · d_h]; k, v [key tokens, heads · d_h]; cu_queries, cu_keys i64 [sequences + 1]. f32, f64 or bf16.
+// q [query tokens, heads · d_h]; k, v [key tokens, heads · d_h]; cu_queries, cu_keys i64 [sequences + 1]. f32, f64 or
+// bf16.
 //
-// bf16: scores, softmax and all sums are f32, results are rounded when they are stored, and log_sum_exp is f32. Where the
-// instruction set multiplies pairs of bf16, P and dS are rounded to bf16 as factors of P V, Pᵀ dO, dS K and dSᵀ Q, which adds 2^-8
-// of the sum of the terms' magnitudes to an element's error.
+// bf16: scores, softmax and all sums are f32, results are rounded when they are stored, and log_sum_exp is f32. Where
+// the instruction set multiplies pairs of bf16, P and dS are rounded to bf16 as factors of P V, Pᵀ dO, dS K and dSᵀ Q,
+// which adds 2^-8 of the sum of the terms' magnitudes to an element's error.
 AttentionResult attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_queries,
                           const Tensor& cu_keys, int64_t heads, bool causal);
 

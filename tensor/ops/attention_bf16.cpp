@@ -8,8 +8,8 @@
 namespace tessera::ops::attention_detail {
 namespace {
 
-// The softmax of a tile's queries, in lanes: the maxima of the scores and the sums of exponentials so far, and what sums
-// over the keys before the last block have to be multiplied by.
+// The softmax of a tile's queries, in lanes: the maxima of the scores and the sums of exponentials so far, and what
+// sums over the keys before the last block have to be multiplied by.
 struct TileSoftmax {
   alignas(64) float maximum[kTile], sum[kTile], factor[kTile];
 

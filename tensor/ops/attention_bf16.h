@@ -1,9 +1,9 @@
 // Attention on bf16 rows whose products are made of pairs of bf16 (vdpbf16ps or tiles): the fast form of the kernels of
-// attention.cpp, which widen bf16 to f32 and are its readable twin. Q, K, V and dO enter the products as they are; P and dS
-// are rounded to bf16 on their way into theirs; sums are f32.
+// attention.cpp, which widen bf16 to f32 and are its readable twin. Q, K, V and dO enter the products as they are; P
+// and dS are rounded to bf16 on their way into theirs; sums are f32.
 //
-// Scores are computed transposed, Sᵀ = K Qᵀ [keys, queries], so that the lanes of a vector are queries: a row's maximum and
-// sum need no sum over lanes, and a pair of rows is what the product with V takes pairs of keys from.
+// Scores are computed transposed, Sᵀ = K Qᵀ [keys, queries], so that the lanes of a vector are queries: a row's maximum
+// and sum need no sum over lanes, and a pair of rows is what the product with V takes pairs of keys from.
 #pragma once
 
 #include "tensor/ops/attention_tiles.h"

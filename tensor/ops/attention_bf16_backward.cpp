@@ -17,8 +17,8 @@ struct Factors {
   bf16 *p, *ds, *ds_pairs;
 };
 
-// products [n, kTile] of keys and queries → P, and dp → dS = P (dP - D). With `whole_rows` all keys are here, and D is summed;
-// else it is d_sums.
+// products [n, kTile] of keys and queries → P, and dp → dS = P (dP - D). With `whole_rows` all keys are here, and D is
+// summed; else it is d_sums.
 template <bool masked, bool whole_rows>
 void gradient_columns(float* products, const float* dp, const Factors& to, int64_t n, int64_t columns, float factor,
                       const TileRows& rows) {
@@ -83,7 +83,8 @@ class Backward {
  private:
   static int64_t block_of(const Sizes& sizes, int64_t s) { return round_up(std::min(sizes.keys(s), kKeyBlock), kTile); }
   static int64_t bytes(const Sizes& sizes, int64_t s) {
-    const int64_t d = sizes.head_size, width = round_up(d, kStrip), queries = sizes.queries(s), block = block_of(sizes, s);
+    const int64_t d = sizes.head_size, width = round_up(d, kStrip), queries = sizes.queries(s);
+    const int64_t block = block_of(sizes, s);
     return 2 * Strips::bytes(queries, d) + 2 * Strips::bytes(d, queries) + 2 * Strips::bytes(block, d) +
            Strips::bytes(d, block) + 2 * Strips::bytes(block, kQueryGroup) + Strips::bytes(kTile, block) +
            2 * Scratch::bytes_for<bf16>(block * round_up(d, 2)) + 2 * Scratch::bytes_for<bf16>(block * kQueryGroup) +

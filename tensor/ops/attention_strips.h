@@ -1,5 +1,5 @@
-// What the bf16 attention kernels share: operands in a thread's scratch memory, products of them, and the vectors whose lanes are
-// the queries of a tile.
+// What the bf16 attention kernels share: operands in a thread's scratch memory, products of them, and the vectors whose
+// lanes are the queries of a tile.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +17,8 @@ namespace tessera::ops::attention_detail {
 
 using products::kStrip;
 
-// Queries of a tile of scores [keys, kTile]: two strips, and a unit of depth in the products that sum over queries. With
-// the keys of a block it fills most of a first-level cache of 48 KiB.
+// Queries of a tile of scores [keys, kTile]: two strips, and a unit of depth in the products that sum over queries.
+// With the keys of a block it fills most of a first-level cache of 48 KiB.
 inline constexpr int64_t kTile = products::kDepthUnit;
 inline constexpr int64_t kKeyBlock = 256;
 
@@ -32,8 +32,8 @@ void clear(T* to, int64_t count) {
   std::memset(static_cast<void*>(to), 0, static_cast<size_t>(count) * sizeof(T));
 }
 
-// 2^x for x up to 127 with relative error 2.6e-6, far below what is rounded off P (a minimax fit made for this file). Below
-// -126 it stays at 2^-126: nothing beside a row's largest term, which is 1.
+// 2^x for x up to 127 with relative error 2.6e-6, far below what is rounded off P (a minimax fit made for this file).
+// Below -126 it stays at 2^-126: nothing beside a row's largest term, which is 1.
 inline Lanes exp2(Lanes x) {
   using Words = simd::Mask<float>;
   constexpr float kRoundingShift = 12582912.0f;  // 1.5 · 2^23: leaves the nearest integer in the low bits
@@ -89,7 +89,8 @@ class Strips {
             int64_t vectors, int64_t depth) const {
     const products::Source source{
         .data = from.data, .vectors = vectors, .depth = depth, .stride = from.stride, .across = across};
-    products::pack_strips(kernels, layout, source, {0, products::strips_of(vectors)}, 0, depth, {data, nullptr, 2 * stride});
+    products::pack_strips(kernels, layout, source, {0, products::strips_of(vectors)}, 0, depth,
+                          {data, nullptr, 2 * stride});
   }
 
   uint16_t* data;
@@ -132,16 +133,16 @@ class StripKernels {
   void pack_right(const Strips& to, Rows<const bf16> from, bool across, int64_t vectors, int64_t depth) const {
     to.pack(kernels_, products::LeftLayout::pairs, from, across, vectors, depth);
   }
-  // The rows [rows, depth] as they lie, if the kernels take them so; else packed into `room`. Their memory ends with a whole
-  // pair, of which the right operand multiplies what is behind `depth` by zero.
+  // The rows [rows, depth] as they lie, if the kernels take them so; else packed into `room`. Their memory ends with a
+  // whole pair, of which the right operand multiplies what is behind `depth` by zero.
   Left left(const Strips& room, Rows<const bf16> from, int64_t rows, int64_t depth) const {
     const auto* data = reinterpret_cast<const uint16_t*>(from.data);
     if (kernels_.multiply_pairs) return {data, kStrip * from.stride, from.stride, 2, rows};
     room.pack(kernels_, kernels_.left_layout, from, false, rows, depth);
     return {room.data, room.stride, 0, 0, rows};
   }
-  // The `columns` of a tile [depth, kTile] whose rows lie in pairs, [depth / 2][kTile][2], with zeros behind the depth up to a
-  // multiple of 32: as they lie, or packed into `room`, in rows of tiles.
+  // The `columns` of a tile [depth, kTile] whose rows lie in pairs, [depth / 2][kTile][2], with zeros behind the depth
+  // up to a multiple of 32: as they lie, or packed into `room`, in rows of tiles.
   Left left_of_pairs(const Strips& room, const bf16* pairs, int64_t columns, int64_t depth) const {
     const auto* data = reinterpret_cast<const uint16_t*>(pairs);
     if (kernels_.multiply_pairs) return {data, 2 * kStrip, 2, 2 * kTile, columns};
@@ -151,8 +152,8 @@ class StripKernels {
     return {room.data, room.stride, 0, 0, columns};
   }
 
-  // sums [rows, 16 · strips], `ld` apart, = or += left · right over `depth`; there is room for whole strips of rows. The right
-  // strips are divided evenly among the calls: one alone leaves the multipliers waiting for each other.
+  // sums [rows, 16 · strips], `ld` apart, = or += left · right over `depth`; there is room for whole strips of rows.
+  // The right strips are divided evenly among the calls: one alone leaves the multipliers waiting for each other.
   void multiply(const Left& left, const Right& right, int64_t depth, float* sums, int64_t ld, bool add) const {
     const int64_t calls = (right.strips + kernels_.right_strips - 1) / kernels_.right_strips;
     const int64_t group = (right.strips + calls - 1) / std::max<int64_t>(1, calls);
@@ -196,7 +197,8 @@ class StripKernels {
 // How many keys of the block that begins at `begin` each of a tile's queries sees, in lanes.
 inline void visible_lanes(const Sizes& sizes, int64_t s, int64_t first, int64_t rows, int64_t begin, float* visible) {
   for (int64_t i = 0; i < kTile; ++i)
-    visible[i] = i < rows ? static_cast<float>(std::clamp<int64_t>(sizes.visible(s, first + i) - begin, 0, kKeyBlock)) : 0;
+    visible[i] =
+        i < rows ? static_cast<float>(std::clamp<int64_t>(sizes.visible(s, first + i) - begin, 0, kKeyBlock)) : 0;
 }
 
 // Rows of bf16 in memory of their own, [n, d rounded up to whole pairs], zeros behind d.

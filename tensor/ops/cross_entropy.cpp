@@ -96,7 +96,8 @@ void backward_row(double factor, const T* x, int64_t label, double norm, int64_t
     return;
   }
   using A = Arithmetic<T>;
-  const A scale = static_cast<A>(factor), high = static_cast<A>(norm), low = static_cast<A>(norm - static_cast<double>(high));
+  const A scale = static_cast<A>(factor), high = static_cast<A>(norm);
+  const A low = static_cast<A>(norm - static_cast<double>(high));
   for (int64_t c = 0; c < classes; ++c)
     dx[c] = static_cast<T>(scale * vmath::exp((static_cast<A>(x[c]) - high) - low));
   if constexpr (std::is_same_v<T, A>)

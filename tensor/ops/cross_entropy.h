@@ -8,6 +8,7 @@
 // f32 would scale all of a row's probabilities alike, and the gradients of a row would no longer cancel in a sum.
 //
 //   dx_ic = dloss / divisor · (exp(x_ic - log_sum_exp_i) - [c = l_i]),   0 in rows that do not count.
+//
 // Logits and their gradients may be bf16; the loss is f32 then, and the arithmetic as of f32 logits.
 #pragma once
 
@@ -30,8 +31,7 @@ Tensor cross_entropy_backward(double factor, const Tensor& logits, const Tensor&
 
 // Binary cross-entropy with logits, elementwise, in a form that neither overflows nor cancels:
 //   -t log σ(x) - (1 - t) log(1 - σ(x)) = max(x, 0) - x t + log(1 + exp(-|x|)).
-// The sum of all elements, times `factor`. targets in [0, 1], of the shape and dtype of logits, f32 for
-// bf16 logits.
+// The sum of all elements, times `factor`. targets in [0, 1], of the shape and dtype of logits, f32 for bf16 logits.
 Tensor bce_with_logits(const Tensor& logits, const Tensor& targets, double factor);
 
 // factor · (σ(x) - t).

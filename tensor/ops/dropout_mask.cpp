@@ -34,8 +34,8 @@ inline Lanes multiply_low_halves(Lanes a, uint32_t factor) {
 #endif
 }
 
-// One group: the words of `lanes` blocks whose counters differ only in their low word, low + lane, which does not wrap. Its
-// readable twin is `philox4x32`.
+// One group: the words of `lanes` blocks whose counters differ only in their low word, low + lane, which does not wrap.
+// Its readable twin is `philox4x32`.
 template <int lanes>
 void philox_group(uint32_t low, uint32_t high, const Ticket& ticket, uint32_t* __restrict out) {
   constexpr int kVectors = lanes / kWidth;

@@ -1,6 +1,6 @@
-// Elementwise ops on f32, f64 and bf16 (computed in f32 and rounded once), any strides. Binary ones broadcast (aligned at the
-// last dimension) and demand one dtype; results are contiguous. y = f(x) below; `_backward` ops take dy and what the
-// derivative is cheapest in.
+// Elementwise ops on f32, f64 and bf16 (computed in f32 and rounded once), any strides. Binary ones broadcast (aligned
+// at the last dimension) and demand one dtype; results are contiguous. y = f(x) below; `_backward` ops take dy and what
+// the derivative is cheapest in.
 #pragma once
 
 #include "tensor/tensor.h"

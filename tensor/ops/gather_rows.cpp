@@ -30,8 +30,8 @@ struct Buckets {
   }
 };
 
-// target row r (r counted from `first_row` of the buckets) = or += Σ of its entries, at most `columns` of a row at once:
-// add_entry(entry, from, n, sum) adds columns [from, from + n) of an entry's term to sum.
+// target row r (r counted from `first_row` of the buckets) = or += Σ of its entries, at most `columns` of a row at
+// once: add_entry(entry, from, n, sum) adds columns [from, from + n) of an entry's term to sum.
 template <class To, class A = Arithmetic<To>, class F>
 void sum_entries(F add_entry, int64_t width, int64_t columns, const Buckets& buckets, int64_t first_row,
                  RowTarget& target) {
@@ -80,8 +80,8 @@ auto dropped_entries(const T* dout, int64_t width, const DropoutMask& mask) {
   };
 }
 
-// Checks, and sorts the entries; then calls body(tag of dout, tag of the gradients, buckets, first row, target) for every
-// gradient that is wanted.
+// Checks, and sorts the entries; then calls body(tag of dout, tag of the gradients, buckets, first row, target) for
+// every gradient that is wanted.
 template <class Body>
 void for_each_target(const char* op, const Tensor& dout, const Tensor& index_any, int64_t taps,
                      std::span<RowTarget> targets, Body body) {

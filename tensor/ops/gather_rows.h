@@ -32,7 +32,8 @@ struct RowTarget {
 // dout [entries, d] (any leading shape), index i64 with one row for each entry.
 void scatter_rows(const Tensor& dout, const Tensor& index, std::span<RowTarget> targets);
 // The same behind dropout(gather): dout is the gradient of what dropout gave, with that mask.
-void scatter_dropped_rows(const Tensor& dout, const Tensor& index, const DropoutMask& mask, std::span<RowTarget> targets);
+void scatter_dropped_rows(const Tensor& dout, const Tensor& index, const DropoutMask& mask,
+                          std::span<RowTarget> targets);
 // The same for interpolation: dout [n, d], index and weight [n, taps].
 void scatter_weighted_rows(const Tensor& dout, const Tensor& index, const Tensor& weight, RowTarget& target);
 

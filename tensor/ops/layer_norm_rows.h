@@ -14,8 +14,8 @@ inline void check_layer_norm(const char* op, const Tensor& x, const Tensor& weig
   check(x.dim() >= 1, op, ": x is ", describe(x), ", expected [..., channels]");
   const Shape expected{x.size(-1)};
   const DType dtype = arithmetic_dtype(x.dtype());
-  check(weight.shape() == expected && weight.dtype() == dtype, op, ": weight is ", describe(weight), ", expected ", dtype, " ",
-        expected);
+  check(weight.shape() == expected && weight.dtype() == dtype, op, ": weight is ", describe(weight), ", expected ",
+        dtype, " ", expected);
   check(bias.shape() == expected && bias.dtype() == dtype, op, ": bias is ", describe(bias), ", expected ", dtype, " ",
         expected);
   check(eps >= 0, op, ": eps is ", eps, ", expected at least 0");

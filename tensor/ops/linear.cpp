@@ -10,8 +10,8 @@ void check_linear(const char* op, const Tensor& x, const Tensor& weight, const T
   check(x.defined() && weight.defined(), op, ": x or weight is undefined");
   check(x.dim() >= 1, op, ": x is ", describe(x), ", expected [..., in]");
   const DType dtype = arithmetic_dtype(x.dtype());
-  check(weight.dim() == 2 && weight.size(1) == x.size(-1) && weight.dtype() == dtype, op, ": weight is ", describe(weight),
-        ", expected ", dtype, " [out, ", x.size(-1), "] for x ", describe(x));
+  check(weight.dim() == 2 && weight.size(1) == x.size(-1) && weight.dtype() == dtype, op, ": weight is ",
+        describe(weight), ", expected ", dtype, " [out, ", x.size(-1), "] for x ", describe(x));
   check(!bias.defined() || (bias.shape() == Shape{weight.size(0)} && bias.dtype() == dtype), op, ": bias is ",
         describe(bias), ", expected ", dtype, " [", weight.size(0), "]");
 }
@@ -78,7 +78,8 @@ void linear_weight_gradient_(Tensor& dw, const Tensor& dy, const Tensor& x, bool
 void column_sums_(Tensor& sums, const Tensor& x, bool accumulate) {
   const int64_t rows = row_count(x), columns = x.size(-1);
   check(sums.shape() == Shape{columns} && sums.dtype() == arithmetic_dtype(x.dtype()) && sums.is_contiguous(),
-        "column_sums: sums are ", describe(sums), ", expected contiguous ", arithmetic_dtype(x.dtype()), " [", columns, "]");
+        "column_sums: sums are ", describe(sums), ", expected contiguous ", arithmetic_dtype(x.dtype()), " [", columns,
+        "]");
   const MatrixOperand a = rows_operand(x);
   dispatch_activation("column_sums", x.dtype(), [&](auto tag) {
     using T = decltype(tag);

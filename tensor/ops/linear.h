@@ -3,11 +3,12 @@
 //   x [..., in], weight [out, in], bias [out] or undefined, y [..., out]; with x and y as matrices of `tokens` rows:
 //   dx = dy W,  dW = dyᵀ x,  db = Σ_tokens dy.
 //
-// x may be a matrix with any distance between its rows, and weight may be transposed: both are read in place.
+// x may be a matrix with any distance between its rows, and weight may be transposed: both are read in place (in bf16 a
+// transposed weight is copied in every call).
 //
 // f32, f64, and bf16 with f32 weights, biases and their gradients: then weights are rounded to bf16 (once per update:
-// tensor/products/weight_copies.h), sums are f32, and y, `before`, dx and da are rounded when they are stored; y is GELU of the
-// rounded `before`. Errors name the shapes.
+// tensor/products/weight_copies.h), sums are f32, and y, `before`, dx and da are rounded when they are stored; y is
+// GELU of the rounded `before`. Errors name the shapes.
 #pragma once
 
 #include "tensor/tensor.h"

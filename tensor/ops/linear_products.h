@@ -35,14 +35,14 @@ namespace detail {
 
 // out = left · op(weight) on packed copies.
 template <class T, class Epilogue>
-void packed_product(const MatrixOperand& left, int64_t rows, const Tensor& weight, bool transpose, PackedForm form, Tensor& out,
-                    Epilogue& epilogue) {
+void packed_product(const MatrixOperand& left, int64_t rows, const Tensor& weight, bool transpose, PackedForm form,
+                    Tensor& out, Epilogue& epilogue) {
   const Tensor plain = weight.stride(1) == 1 || weight.size(1) <= 1 ? weight : weight.contiguous();
   const auto packed = packed_weight(plain, transpose, form);
   const Product product{.m = rows, .n = packed->n(), .k = packed->k(),
                         .left = {.data = left.tensor.data<T>(), .dtype = dtype_of<T>::value, .ld = left.ld},
-                        .right = {}, .packed_right = packed.get(), .form = form, .c = out.mutable_data<T>(), .c_dtype = dtype_of<T>::value,
-                        .ldc = std::max<int64_t>(1, packed->n())};
+                        .right = {}, .packed_right = packed.get(), .form = form, .c = out.mutable_data<T>(),
+                        .c_dtype = dtype_of<T>::value, .ldc = std::max<int64_t>(1, packed->n())};
   multiply(product, [&](const ProductTile& tile) { epilogue(LinearTile<float>{tile, tile.values, tile.ld}); });
 }
 

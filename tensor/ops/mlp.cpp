@@ -10,8 +10,8 @@ namespace {
 
 constexpr const char* kOp = "mlp";
 
-// Calls body(i, column, count, words) for pieces of the tile's rows; `words` are the mask's, null if nothing is dropped.
-// `width` is the length of a whole row, `column` counts within the tile.
+// Calls body(i, column, count, words) for pieces of the tile's rows; `words` are the mask's, null if nothing is
+// dropped. `width` is the length of a whole row, `column` counts within the tile.
 template <class A, class Body>
 void for_pieces(const LinearTile<A>& tile, int64_t width, const DropoutMask& mask, Body&& body) {
   DropoutMask::Buffer buffer;
@@ -53,9 +53,11 @@ void hidden_tile(const LinearTile<A>& tile, const A* bias, T* before, int64_t wi
   });
 }
 
-// A finished piece of dy W₂ → da, in place; h, computed again, goes to `hidden`. In short loops, each of which becomes vector code.
+// A finished piece of dy W₂ → da, in place; h, computed again, goes to `hidden`. In short loops, each of which becomes
+// vector code.
 template <class T, class A>
-void hidden_gradient_tile(const LinearTile<A>& tile, const T* before, T* hidden, int64_t width, const DropoutMask& mask) {
+void hidden_gradient_tile(const LinearTile<A>& tile, const T* before, T* hidden, int64_t width,
+                          const DropoutMask& mask) {
   for_pieces(tile, width, mask, [&](int64_t i, int64_t column, int64_t count, const uint32_t* words) {
     const int64_t at = i * width + tile.column_begin + column;
     A* __restrict gradient = tile.row(i) + column;

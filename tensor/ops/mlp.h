@@ -2,14 +2,14 @@
 //
 //   x [..., d], first.weight W₁ [hidden, d], second.weight W₂ [out, hidden], y [..., out]
 //
-// Of the hidden layer only `before` = a is kept. Backward computes gelu(a) again, in the pass that needs its derivative, and the
-// mask from the ticket. With h = dropout(gelu(a)) and m the mask (0 or 1/(1-p)):
+// Of the hidden layer only `before` = a is kept. Backward computes gelu(a) again, in the pass that needs its
+// derivative, and the mask from the ticket. With h = dropout(gelu(a)) and m the mask (0 or 1/(1-p)):
 //
 //   da = (dy W₂) m gelu'(a),  dW₂ = dyᵀ h,  db₂ = Σ dy,  dW₁ = daᵀ x,  db₁ = Σ da,  dx = da W₁.
 //
-// Element i of a (row-major) is kept iff word i of the ticket is at least p · 2^32; 0 <= p < 1. f32, f64, and bf16 with f32
-// parameters, as ops::linear; then h and da are bf16 too. Its specification is the composition of ops::linear_gelu, ops::dropout
-// and ops::linear. Errors name the shapes.
+// Element i of a (row-major) is kept iff word i of the ticket is at least p · 2^32; 0 <= p < 1. f32, f64, and bf16 with
+// f32 parameters, as ops::linear; then h and da are bf16 too. Its specification is the composition of ops::linear_gelu,
+// ops::dropout and ops::linear. Errors name the shapes.
 #pragma once
 
 #include "tensor/ops/parameter_gradients.h"

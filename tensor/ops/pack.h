@@ -1,5 +1,6 @@
-// Row-strided matrices copied into memory of their own, padded with zeros to whole vectors, as simd::product wants them, and
-// back. In memory of their own they have the type of the arithmetic: bf16 is widened to f32, and rounded on the way back.
+// Row-strided matrices copied into memory of their own, padded with zeros to whole vectors, as simd::product wants
+// them, and back. In memory of their own they have the type of the arithmetic: bf16 is widened to f32, and rounded on
+// the way back.
 #pragma once
 
 #include <algorithm>

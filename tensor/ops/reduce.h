@@ -1,6 +1,6 @@
-// Sums, means, maxima: over all elements, or over one dimension, which is then dropped or kept as size 1. f32, f64 and bf16
-// (summed in f32, rounded once), any strides. A sum of nothing is 0; a mean or maximum of nothing is an error. The order of
-// additions is fixed by the sizes alone; `dimension` may be negative.
+// Sums, means, maxima: over all elements, or over one dimension, which is then dropped or kept as size 1. f32, f64 and
+// bf16 (summed in f32, rounded once), any strides. A sum of nothing is 0; a mean or maximum of nothing is an error. The
+// order of additions is fixed by the sizes alone; `dimension` may be negative.
 #pragma once
 
 #include "tensor/tensor.h"

@@ -30,8 +30,8 @@ class PackedMatrix {
   void mark(const Tensor& matrix) { version_ = matrix.version(); }
 
   bool defined() const { return memory_.defined(); }
-  // Whether this is a copy of all of `tensor`, contiguous, whatever its shape: a patch projection's [hidden, 3, 32, 32] is
-  // packed as [hidden, 3072].
+  // Whether this is a copy of all of `tensor`, contiguous, whatever its shape: a patch projection's [hidden, 3, 32, 32]
+  // is packed as [hidden, 3072].
   bool is_of(const Tensor& tensor) const;
   // Gives the memory back; holds nothing then.
   void drop() { *this = PackedMatrix(); }

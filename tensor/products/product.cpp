@@ -64,10 +64,10 @@ struct Right {
 
 // One chunk of C: rows [row_begin, row_end), columns [column_begin, column_end), on one thread.
 //
-// k is cut into slabs, for each of which the chunk's rows are packed once (they stay in the second-level cache) unless the kernel
-// takes them as they lie, and a slab into blocks. The innermost loops multiply a panel of right strips (in the first-level cache) by all left strips of a block.
-// If one slab is all, the sums of a group of columns are finished, and handed on, before the next group begins; else the sums
-// of the whole chunk wait for the last slab.
+// k is cut into slabs, for each of which the chunk's rows are packed once (they stay in the second-level cache) unless
+// the kernel takes them as they lie, and a slab into blocks. The innermost loops multiply a panel of right strips (in
+// the first-level cache) by all left strips of a block. If one slab is all, the sums of a group of columns are
+// finished, and handed on, before the next group begins; else the sums of the whole chunk wait for the last slab.
 class Chunk {
  public:
   Chunk(const Product& product, const ProductPlan& plan, const Right& right, const GemmTile& tile,

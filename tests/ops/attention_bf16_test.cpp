@@ -15,11 +15,11 @@ using test::total;
 
 namespace {
 
-// What bf16 may be away from f64 on the same inputs, element by element. A result stored in bf16 has the rounding u = 2^-8 of
-// its own magnitude. Where P and dS are rounded to bf16 on their way into the second products, each of those has u of the sum
-// of its terms' magnitudes, too. Everything else is f32: scores of magnitude up to about 10 from sums of 64 terms of relative
-// error 2^-24, which change P by about 2^-18 of it, so 2^-15 of the terms' magnitudes is enough. D_i is either such a sum or,
-// for many keys, dout_i · out_i with out rounded.
+// What bf16 may be away from f64 on the same inputs, element by element. A result stored in bf16 has the rounding u =
+// 2^-8 of its own magnitude. Where P and dS are rounded to bf16 on their way into the second products, each of those
+// has u of the sum of its terms' magnitudes, too. Everything else is f32: scores of magnitude up to about 10 from sums
+// of 64 terms of relative error 2^-24, which change P by about 2^-18 of it, so 2^-15 of the terms' magnitudes is
+// enough. D_i is either such a sum or, for many keys, dout_i · out_i with out rounded.
 struct Bounded {
   std::vector<double> value, bound;
 };

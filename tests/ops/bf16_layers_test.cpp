@@ -1,5 +1,6 @@
-// Linear layers and layer normalisation on bf16 activations with f32 parameters, against the same ops in f64 on the same values
-// (weights of products rounded to bf16, as the products take them), each element within a bound made of its roundings:
+// Linear layers and layer normalisation on bf16 activations with f32 parameters, against the same ops in f64 on the
+// same values (weights of products rounded to bf16, as the products take them), each element within a bound made of its
+// roundings:
 //
 //   u = 2^-8, the rounding of a value to bf16 (8 bits), relative; each stored result errs by u of itself
 //   sums in f32 of n terms: (n + 3) 2^-24 Σ |a| |b|, here at most kSum Σ |a| |b| with 330 terms
@@ -31,7 +32,8 @@ void check_within(const Tensor& got, const Variable& expected, const Variable& b
   REQUIRE(got.shape() == expected.shape());
   const std::vector<double> g = values_of(got), e = values_of(expected.value()), b = values_of(bound.value());
   double worst = 0;
-  for (size_t i = 0; i < g.size(); ++i) worst = std::max(worst, std::isfinite(g[i]) ? std::fabs(g[i] - e[i]) / (b[i] + 1e-30) : INFINITY);
+  for (size_t i = 0; i < g.size(); ++i)
+    worst = std::max(worst, std::isfinite(g[i]) ? std::fabs(g[i] - e[i]) / (b[i] + 1e-30) : INFINITY);
   CHECK(worst <= 1);
 }
 // A stored result whose terms' magnitudes sum to `terms`.
@@ -50,8 +52,8 @@ TEST_CASE("linear on bf16: value and gradients") {
   for (const auto& [rows, in, hidden, out] : kSizes) {
     CAPTURE(rows);
     CAPTURE(in);
-    const Tensor x = bf16_normal({rows, in}, 1), w = random_normal({out, in}, 2, DType::f32), dy = bf16_normal({rows, out}, 3);
-    const Tensor b = random_normal({out}, 4, DType::f32);
+    const Tensor x = bf16_normal({rows, in}, 1), dy = bf16_normal({rows, out}, 3);
+    const Tensor w = random_normal({out, in}, 2, DType::f32), b = random_normal({out}, 4, DType::f32);
     const Variable weight = wide(w.to(DType::bf16)), input = wide(x), gradient = wide(dy);
     const Variable terms = linear(magnitude(input), magnitude(weight), magnitude(wide(b)));
     for (const Tensor& given : {x, with_gaps(x), strided(x)})
@@ -75,8 +77,9 @@ TEST_CASE("mlp on bf16: value and gradients") {
       CAPTURE(rows);
       CAPTURE(p);
       const Tensor x = bf16_normal({rows, in}, 1), dy = bf16_normal({rows, out}, 6);
-      const std::vector<Tensor> parameters = {random_normal({hidden, in}, 2, DType::f32), random_normal({hidden}, 3, DType::f32),
-                                              random_normal({out, hidden}, 4, DType::f32), random_normal({out}, 5, DType::f32)};
+      std::vector<Tensor> parameters;
+      for (const Shape& shape : {Shape{hidden, in}, Shape{hidden}, Shape{out, hidden}, Shape{out}})
+        parameters.push_back(random_normal(shape, 2 + parameters.size(), DType::f32));
       const Variable w1 = wide(parameters[0].to(DType::bf16)), w2 = wide(parameters[2].to(DType::bf16));
       std::vector<Variable> leaves{Variable(x, true)};
       for (const Tensor& parameter : parameters) leaves.emplace_back(parameter, true);
@@ -101,9 +104,11 @@ TEST_CASE("mlp on bf16: value and gradients") {
       const Variable da_error = e * magnitude(dh) * mask * 0.8 + magnitude(da) * (1.01 * kUnit) +
                                 matmul(magnitude(wide(dy)), magnitude(w2)) * mask * (1.13 * kSum);
       const Variable dx = matmul(da, w1);
-      check_within(leaves[0].grad(), dx, matmul(da_error, magnitude(w1)) + stored(dx, matmul(magnitude(da), magnitude(w1))) * 1.01);
+      check_within(leaves[0].grad(), dx,
+                   matmul(da_error, magnitude(w1)) + stored(dx, matmul(magnitude(da), magnitude(w1))) * 1.01);
       const auto weight_gradient = [&](const Tensor& got, const Variable& left, const Variable& right, const Variable& error) {
-        check_within(got, matmul(transposed(left), right), error + matmul(transposed(magnitude(left)), magnitude(right)) * kSum);
+        check_within(got, matmul(transposed(left), right),
+                     error + matmul(transposed(magnitude(left)), magnitude(right)) * kSum);
       };
       weight_gradient(leaves[1].grad(), da, wide(x), matmul(transposed(da_error), magnitude(wide(x))));
       weight_gradient(leaves[3].grad(), wide(dy), h, matmul(transposed(magnitude(wide(dy))), h_error));
@@ -113,7 +118,8 @@ TEST_CASE("mlp on bf16: value and gradients") {
 }
 
 TEST_CASE("linear_gelu on bf16: y is GELU of the rounded value before it, and the gradient belongs to that") {
-  const Tensor x = bf16_normal({37, 21}, 1), w = random_normal({19, 21}, 2, DType::f32), b = random_normal({19}, 3, DType::f32);
+  const Tensor x = bf16_normal({37, 21}, 1);
+  const Tensor w = random_normal({19, 21}, 2, DType::f32), b = random_normal({19}, 3, DType::f32);
   const ops::LinearGelu result = ops::linear_gelu(x, w, b);
   CHECK(same_bits(result.before, ops::linear(x, w, b)));
   check_within(result.y, gelu(wide(result.before)), magnitude(gelu(wide(result.before))) * (1.01 * kUnit) + 1e-6);

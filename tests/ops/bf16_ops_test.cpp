@@ -1,5 +1,5 @@
-// Ops that are no matrix product, normalisation or attention, in bf16: against the same op in f64 on the same values, and bit
-// for bit against f32 rounded once where the op says so.
+// Ops that are no matrix product, normalisation or attention, in bf16: against the same op in f64 on the same values,
+// and bit for bit against f32 rounded once where the op says so.
 #include <limits>
 
 #include "autograd/finite.h"
@@ -47,8 +47,8 @@ double excess(const Tensor& got, const Tensor& expected) {
   return most;
 }
 
-// Values and gradients of f; cotangents are at most 1. `extra`: the error, in roundings, that comes into a gradient from
-// intermediate values that were rounded too.
+// Values and gradients of f; cotangents are at most 1. `extra`: the error, in roundings, that comes into a gradient
+// from intermediate values that were rounded too.
 void check_op(const char* name, const OpFunction& f, const std::vector<Tensor>& inputs, double extra = 0,
               DType out_dtype = DType::bf16) {
   CAPTURE(name);
@@ -80,8 +80,9 @@ void check_op(const char* name, const OpFunction& f, const std::vector<Tensor>& 
 
 }  // namespace
 
-// Extra roundings of gradients, with cotangents up to 1, operands up to 2 and divisors from 0.5: a gradient of a broadcast
-// operand is a sum of rounded products (3 of at most 2: 6; of at most 8: 24), that of div is made of rounded da and y.
+// Extra roundings of gradients, with cotangents up to 1, operands up to 2 and divisors from 0.5: a gradient of a
+// broadcast operand is a sum of rounded products (3 of at most 2: 6; of at most 8: 24), that of div is made of rounded
+// da and y.
 TEST_CASE("bf16: elementwise ops with two operands") {
   using Binary = Variable (*)(const Variable&, const Variable&);
   const std::pair<Binary, double> ops[] = {{add, 0}, {sub, 0}, {mul, 6}, {div, 48}};
@@ -174,7 +175,8 @@ TEST_CASE("bf16: dropout rounds the scaled value once, with the mask of f32") {
   }
 }
 
-// y is rounded before it is used for the gradient y (dy - Σ dy y), which moves by at most y · 1 + y Σ |dy| y <= 2 roundings.
+// y is rounded before it is used for the gradient y (dy - Σ dy y), which moves by at most y · 1 + y Σ |dy| y <= 2
+// roundings.
 TEST_CASE("bf16: softmax") {
   const Tensor mask = Tensor::from(std::vector<int64_t>{1, 0, 1, 1, 0, 1, 1, 1, 0});
   for (const Shape& shape : {Shape{3, 9}, Shape{2, 1}, Shape{0, 9}, Shape{2, 3, 1037}}) {
@@ -207,8 +209,8 @@ TEST_CASE("bf16: cross-entropy of few and of many classes, with an f32 loss") {
     CHECK(ops::cross_entropy(logits, labels, true, -100).loss.item() ==
           ops::cross_entropy(single(logits), labels, true, -100).loss.item());
   }
-  // p of the label is 1 - 4.8e-3: rounded to bf16 before 1 is taken off, its gradient would be -3.9e-3 or -7.8e-3. The f32
-  // sum of exponentials is within 2e-7, that is 4e-5 of the gradient.
+  // p of the label is 1 - 4.8e-3: rounded to bf16 before 1 is taken off, its gradient would be -3.9e-3 or -7.8e-3. The
+  // f32 sum of exponentials is within 2e-7, that is 4e-5 of the gradient.
   std::vector<double> sure(40, -9);
   sure[3] = 0;
   const Tensor logits = rounded(Tensor::from(sure, {1, 40})), label = Tensor::from(std::vector<int64_t>{3});

@@ -70,7 +70,8 @@ TEST_CASE("mlp: gradients, and gradients added to those that are there") {
 TEST_CASE("mlp keeps the values before GELU and nothing else of the hidden layer; without recording not even those") {
   const auto in = inputs_of(6, 5, 7, 3, DType::f32);
   const ops::LinearParameters first{in[1], in[2]}, second{in[3], in[4]};
-  const ops::Mlp kept = ops::mlp(in[0], first, second, 0.2, kTicket), without = ops::mlp(in[0], first, second, 0.2, kTicket, false);
+  const ops::Mlp kept = ops::mlp(in[0], first, second, 0.2, kTicket);
+  const ops::Mlp without = ops::mlp(in[0], first, second, 0.2, kTicket, false);
   CHECK(same_bits(kept.before, ops::linear(in[0], in[1], in[2])));
   CHECK_FALSE(without.before.defined());
   CHECK(same_bits(kept.y, without.y));
@@ -94,7 +95,8 @@ TEST_CASE("mlp: what bad input gets") {
                        "mlp: weight is f32 [5, 4], expected f32 [out, 3] for x f32 [4, 3]", Error);
   CHECK_THROWS_WITH_AS(ops::mlp(x, {w1, {}}, {Tensor::zeros({3, 4}), {}}, 0, kTicket),
                        "mlp: weight is f32 [3, 4], expected f32 [out, 5] for x f32 [4, 5]", Error);
-  CHECK_THROWS_WITH_AS(ops::mlp(x, {w1, {}}, {w2, Tensor::zeros({4})}, 0, kTicket), "mlp: bias is f32 [4], expected f32 [3]", Error);
+  CHECK_THROWS_WITH_AS(ops::mlp(x, {w1, {}}, {w2, Tensor::zeros({4})}, 0, kTicket),
+                       "mlp: bias is f32 [4], expected f32 [3]", Error);
   CHECK_THROWS_WITH_AS(ops::mlp(x, {w1, {}}, {w2, {}}, 1, kTicket), "mlp: p is 1, expected 0 <= p < 1", Error);
   CHECK_THROWS_WITH_AS(ops::mlp(x.to(DType::bf16), {w1.to(DType::bf16), {}}, {w2, {}}, 0, kTicket),
                        "mlp: weight is bf16 [5, 3], expected f32 [out, 3] for x bf16 [4, 3]", Error);

@@ -142,7 +142,8 @@ TEST_CASE("reduce: gradients") {
                   {random_normal({40, 6}, 14), random_normal({6}, 15)});
 }
 
-// Rows are searched in lanes: the first of the largest wherever it lies, also beside NaN and infinities, equals the naive search.
+// Rows are searched in lanes: the first of the largest wherever it lies, also beside NaN and infinities, equals the
+// naive search.
 TEST_CASE("reduce: argmax of rows") {
   for (const DType dtype : {DType::f32, DType::f64, DType::bf16})
     for (const int64_t n : {1, 7, 8, 16, 17, 33, 64, 1000})

@@ -71,8 +71,8 @@ double error_of(const std::vector<double>& got, const std::vector<double>& exact
   return rms(difference) / std::max(rms(exact), 1e-12);
 }
 
-// The bound of vilt/precision.h, of which r is the rounding of one tensor. A plan is exp(-cost / beta), scaled: with beta 0.5 and
-// its own sums an error of the costs counts several times.
+// The bound of vilt/precision.h, of which r is the rounding of one tensor. A plan is exp(-cost / beta), scaled: with
+// beta 0.5 and its own sums an error of the costs counts several times.
 double bound_of(const std::string& name, double r, int64_t layers) {
   if (name == "plan") return 10 * bound_of("costs", r, layers);
   return r * std::sqrt((name.starts_with("gradient") ? 30.0 : 10.0) * static_cast<double>(layers));
@@ -88,7 +88,8 @@ TEST_CASE("Every output and gradient of a step is within the bound of its precis
     Precision precision;
     double r, finer;
   };
-  for (const Case& c : {Case{Precision::highest, 2e-7, 0}, Case{Precision::high, 4.4e-6, 2e-7}, Case{Precision::bf16, 1.7e-3, 4.4e-6}}) {
+  for (const Case& c : {Case{Precision::highest, 2e-7, 0}, Case{Precision::high, 4.4e-6, 2e-7},
+                        Case{Precision::bf16, 1.7e-3, 4.4e-6}}) {
     // Forced, `high` splits operands on any machine.
     if (c.precision == Precision::high) force_instruction_set(machine_instruction_sets().front());
     const Tensors got = step_of(settings, DType::f32, c.precision);
@@ -149,7 +150,8 @@ TEST_CASE("Precisions have names, and people are told what is computed with") {
         "train.precision is 'bf32', expected highest, high or bf16");
   Settings settings = tiny_settings();
   settings.train.precision = "f16";
-  CHECK(tests::error_of([&] { settings.validate(); }) == "setting 'train.precision' is 'f16', expected one of: highest, high, bf16");
+  CHECK(tests::error_of([&] { settings.validate(); }) ==
+        "setting 'train.precision' is 'f16', expected one of: highest, high, bf16");
   ViltWithHeads model(tiny_settings().model);
   CHECK(describe_precision(model.vilt) == "f32");
   use_precision(model.vilt, Precision::bf16);

@@ -217,7 +217,8 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
   const StepMemory memory = step_memory(model, full_shape(batch, text, grid, subject.mask_rate), options);
   const int64_t batches = subject.accumulate * (1 + subject.prefetch);
   const auto amount = [](int64_t value) { return bytes(static_cast<double>(value)); };
-  std::cout << "memory of training, " << batch << " pairs at once, activations in " << options.activations << (options.checkpoint_blocks ? ", blocks computed again in backward\n" : "\n");
+  std::cout << "memory of training, " << batch << " pairs at once, activations in " << options.activations
+            << (options.checkpoint_blocks ? ", blocks computed again in backward\n" : "\n");
   line("parameters", amount(memory.parameters));
   line("gradients", amount(memory.gradients));
   line("moments", amount(memory.moments), "two of each parameter");

@@ -14,7 +14,8 @@ LoadedModel open_model(const ModelArguments& arguments) {
   LoadOptions options = load_options(arguments.weights);
   options.report = [](const std::string& line) { std::cerr << "note: " << line << '\n'; };
   LoadedModel loaded = load_model(arguments.path, options);
-  if (!arguments.precision.empty()) use_precision(loaded.model->vilt, precision_named("--precision", arguments.precision));
+  if (!arguments.precision.empty())
+    use_precision(loaded.model->vilt, precision_named("--precision", arguments.precision));
   return loaded;
 }
 

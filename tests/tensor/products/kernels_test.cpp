@@ -1,4 +1,5 @@
-// The loops of packing that have vector forms, against their plain ones, and the product of a left operand that is not packed.
+// The loops of packing that have vector forms, against their plain ones, and the product of a left operand that is not
+// packed.
 #include "tensor/products/kernels.h"
 
 #include <doctest/doctest.h>
