@@ -35,8 +35,8 @@ struct Observations {
 
 struct Vilt {
   ModelConfig config;
-  // What the blocks and the heads for masked words and patches compute on; no part of a checkpoint. bf16: embeddings
-  // are cast before the first block. Else: the parameters' own type, which never changes, nor that of their gradients.
+  // What the patch projection, the blocks and the heads for masked words and patches compute on; in no checkpoint. bf16:
+  // embeddings are summed in f32, then cast. Else: the parameters' own type, which never changes, nor their gradients'.
   DType activations = DType::f32;
   TextEmbeddings text_embeddings;
   Linear patch_projection;       // [hidden, 3 · P²]: the checkpoint's convolution kernel, reshaped

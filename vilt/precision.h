@@ -3,9 +3,9 @@
 //   highest   f32 activations, f32 products: what goldens and published figures are compared with
 //   high      f32 activations, products of operands split in two bf16 where that is faster
 //             (tensor/products/precision.h)
-//   bf16      bf16 activations in the blocks and the heads for masked words and patches, products with f32 sums.
-//             Parameters, their gradients, moments, statistics of LayerNorm, softmax, the losses and optimal transport
-//             stay f32
+//   bf16      bf16 activations in the patch projection, the blocks and the heads for masked words and patches, products
+//             with f32 sums. Parameters, their gradients, moments, statistics of LayerNorm, softmax, the losses and
+//             optimal transport stay f32
 //
 // Accuracy. Let r be the root mean square of one rounding, relative: 1.7·10⁻³ of bf16, 4.4·10⁻⁶ of a product of split
 // operands, 2·10⁻⁷ of a product in f32. On the way through one of L blocks a value meets at most ten of them (two sums,
