@@ -46,15 +46,16 @@ int64_t batch_bytes(const ModelConfig& c, const StepShape& s) {
   return batch.wide(s.words, 1).wide(s.aligned_patches, 1).bytes();
 }
 
-// Of a linear layer's weight in bf16: the packed right operands of y = x Wᵀ and of dx = dy W, whose columns are padded
-// to 16 and whose depth to 32.
-int64_t copies_of(int64_t out, int64_t in) {
-  const auto padded = [](int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; };
-  return allocated_bytes(2 * padded(out, 16) * padded(in, 32)) + allocated_bytes(2 * padded(in, 16) * padded(out, 32));
-}
-
-int64_t copy_bytes(const ModelConfig& c, const StepShape& s) {
+int64_t copy_bytes(const ModelConfig& c, const StepShape& s, const MemoryOptions& options) {
   const int64_t d = c.hidden_size, hidden = c.intermediate_size;
+  const int64_t element = options.activations == DType::bf16 ? 2 : options.split ? 4 : 0;
+  const auto padded = [](int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; };
+  // Of a linear layer's weight: the packed right operands of y = x Wᵀ and of dx = dy W, whose columns are padded to 16
+  // and whose depth to 32.
+  const auto copies_of = [&](int64_t out, int64_t in) {
+    return allocated_bytes(element * padded(out, 16) * padded(in, 32)) +
+           allocated_bytes(element * padded(in, 16) * padded(out, 32));
+  };
   int64_t bytes = copies_of(3 * d, d) + copies_of(d, d) + copies_of(hidden, d) + copies_of(d, hidden);
   bytes *= c.num_hidden_layers;
   bytes += copies_of(d, c.patch_values()) / 2;  // pixels have no gradient
@@ -100,12 +101,12 @@ int64_t other_bytes(const ModelConfig& c, const StepShape& s, DType activations)
 }
 
 // On top of what is kept, while the last block's MLP runs backward: the gradients of the residual, of the branch if dropout
-// makes it another tensor, and of the hidden layer before GELU; the hidden layer itself, computed again, and in bf16
-// its packed copy for the weight's gradient.
+// makes it another tensor, and of the hidden layer before GELU; the hidden layer itself, computed again, and where
+// products take packed operands a copy of it for the weight's gradient.
 int64_t block_working_bytes(const ModelConfig& c, int64_t tokens, const MemoryOptions& options) {
   return Ledger(options.activations)
       .activations(tokens, c.hidden_size, options.dropout > 0 ? 2 : 1)
-      .activations(tokens, c.intermediate_size, options.activations == DType::bf16 ? 3 : 2)
+      .activations(tokens, c.intermediate_size, options.activations == DType::bf16 || options.split ? 3 : 2)
       .bytes();
 }
 
@@ -158,7 +159,7 @@ StepMemory step_memory(ViltWithHeads& model, const StepShape& shape, const Memor
   out.parameters = out.gradients = arena;
   out.moments = 2 * arena;
   out.batch = batch_bytes(c, shape);
-  if (options.activations == DType::bf16) out.copies = copy_bytes(c, shape);
+  if (options.activations == DType::bf16 || options.split) out.copies = copy_bytes(c, shape, options);
   out.others = other_bytes(c, shape, options.activations);
   const int64_t block = block_bytes(c, shape.tokens, options.activations), layers = c.num_hidden_layers;
   const int64_t loss = loss_working_bytes(c, shape, options.activations);

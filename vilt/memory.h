@@ -29,12 +29,13 @@ struct MemoryOptions {
   double activation_dropout = 0;   // after GELU
   bool checkpoint_blocks = false;  // blocks computed again in backward
   DType activations = DType::f32;  // or bf16
+  bool split = false;              // f32 products of split operands (splits_f32_products())
 };
 
 // Bytes, as the allocator counts them.
 struct StepMemory {
   int64_t parameters = 0, gradients = 0, moments = 0;
-  int64_t copies = 0;       // packed bf16 copies of weights
+  int64_t copies = 0;       // packed copies of weights, in bf16 or split
   int64_t batch = 0;        // the packed micro-batch
   int64_t activations = 0;  // kept for backward: of the blocks ...
   int64_t others = 0;       // ... and of embeddings, heads and losses

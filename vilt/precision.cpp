@@ -14,7 +14,7 @@ Precision precision_named(const char* setting, std::string_view name) {
 
 void use_precision(Vilt& model, Precision precision) {
   model.activations = precision == Precision::bf16 ? DType::bf16 : DType::f32;
-  if (precision == Precision::high) set_matmul_precision(MatmulPrecision::high);
+  set_matmul_precision(precision == Precision::high ? MatmulPrecision::high : MatmulPrecision::highest);
 }
 
 std::string describe_precision(const Vilt& model) {

@@ -28,7 +28,7 @@ enum class Precision : uint8_t { highest, high, bf16 };
 // The precision called `name`; throws, naming the setting, if there is none.
 Precision precision_named(const char* setting, std::string_view name);
 
-// From now on `model` computes so. `high` sets the process's matmul_precision(); `highest` leaves it as the environment
+// From now on `model` computes so, and the process's matmul_precision() is `high` or `highest`, whatever the environment
 // says.
 void use_precision(Vilt& model, Precision precision);
 

@@ -15,7 +15,7 @@ AddLayerNorm dropout_add_layer_norm(const Variable& x, const Variable& residual,
       [sum = result.sum, w = weight.value(), mean = result.mean, rstd = result.rstd, p, ticket](
           std::span<const Tensor> dys, GradSlots slots) -> Grads {
         Grads grads(4);
-        const ops::ParameterGradients places = norm_gradient_places(slots[2], slots[3], w, grads[2], grads[3]);
+        const ops::ParameterGradients places = parameter_places(slots, grads, w, 2, 3);
         ops::DropoutAddGradients gradients =
             ops::dropout_add_layer_norm_backward(dys[0], dys[1], sum, w, mean, rstd, p, ticket, places);
         grads[0] = std::move(gradients.dx);

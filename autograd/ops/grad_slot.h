@@ -22,10 +22,13 @@ inline GradientPlace gradient_place(GradSlot& slot, const Shape& shape, DType dt
   return {grad, false};
 }
 
-inline ops::ParameterGradients norm_gradient_places(GradSlot& weight_slot, GradSlot& bias_slot, const Tensor& weight,
-                                                    Tensor& dweight, Tensor& dbias) {
-  const GradientPlace w = gradient_place(weight_slot, weight.shape(), weight.dtype(), dweight);
-  const GradientPlace b = gradient_place(bias_slot, weight.shape(), weight.dtype(), dbias);
+// The places for a weight, input `weight_at` of its op, and for a bias of its first size, input `bias_at`, or kNoInput.
+inline constexpr size_t kNoInput = ~size_t{0};
+inline ops::ParameterGradients parameter_places(GradSlots slots, Grads& grads, const Tensor& weight, size_t weight_at,
+                                                size_t bias_at) {
+  const GradientPlace w = gradient_place(slots[weight_at], weight.shape(), weight.dtype(), grads[weight_at]);
+  if (bias_at == kNoInput) return {w.tensor, {}, w.accumulate, false};
+  const GradientPlace b = gradient_place(slots[bias_at], {weight.size(0)}, weight.dtype(), grads[bias_at]);
   return {w.tensor, b.tensor, w.accumulate, b.accumulate};
 }
 

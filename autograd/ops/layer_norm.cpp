@@ -12,7 +12,7 @@ Variable layer_norm(const Variable& x, const Variable& weight, const Variable& b
                 [x = x.value(), w = weight.value(), mean = result.mean, rstd = result.rstd](
                     const Tensor& dy, GradSlots slots) -> Grads {
                   Grads grads(3);
-                  const ops::ParameterGradients places = norm_gradient_places(slots[1], slots[2], w, grads[1], grads[2]);
+                  const ops::ParameterGradients places = parameter_places(slots, grads, w, 1, 2);
                   grads[0] = ops::layer_norm_backward(dy, x, w, mean, rstd, places);
                   return grads;
                 });

@@ -5,24 +5,12 @@
 #include "autograd/tape.h"
 
 namespace tessera {
-namespace {
-
-constexpr size_t kAbsent = ~size_t{0};
-
-ops::ParameterGradients places_of(GradSlots slots, Grads& grads, const Tensor& weight, size_t at, size_t bias_at) {
-  const GradientPlace w = gradient_place(slots[at], weight.shape(), weight.dtype(), grads[at]);
-  if (bias_at == kAbsent) return {w.tensor, {}, w.accumulate, false};
-  const GradientPlace b = gradient_place(slots[bias_at], {weight.size(0)}, weight.dtype(), grads[bias_at]);
-  return {w.tensor, b.tensor, w.accumulate, b.accumulate};
-}
-
-}  // namespace
 
 Variable mlp(const Variable& x, const Variable& weight1, const Variable& bias1, const Variable& weight2,
              const Variable& bias2, double p, const Ticket& ticket) {
   std::vector<Variable> inputs{x, weight1, weight2};
   const auto position = [&](const Variable& bias) {
-    if (!bias.defined()) return kAbsent;
+    if (!bias.defined()) return kNoInput;
     inputs.push_back(bias);
     return inputs.size() - 1;
   };
@@ -35,8 +23,8 @@ Variable mlp(const Variable& x, const Variable& weight1, const Variable& bias1, 
                 [=, x = x.value(), w1 = weight1.value(), w2 = weight2.value(), before = result.before](
                     const Tensor& dy, GradSlots slots) -> Grads {
                   Grads grads(slots.size());
-                  const ops::ParameterGradients first = places_of(slots, grads, w1, 1, at1);
-                  const ops::ParameterGradients second = places_of(slots, grads, w2, 2, at2);
+                  const ops::ParameterGradients first = parameter_places(slots, grads, w1, 1, at1);
+                  const ops::ParameterGradients second = parameter_places(slots, grads, w2, 2, at2);
                   grads[0] = ops::mlp_backward(dy, x, before, w1, w2, p, ticket, first, second, slots[0].needed);
                   return grads;
                 });

@@ -17,7 +17,6 @@ class BandPacker {
   // Copies of one W, contiguous, by PackedMatrix::source_rows and source_columns. At least one.
   explicit BandPacker(const std::vector<PackedMatrix*>& copies);
 
-  int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_; }
 
   // A band in its bf16 forms, row-major, in this thread's scratch memory. Those that no copy has are null.

@@ -26,13 +26,10 @@ std::shared_ptr<WeightCopies> existing_copies(const Tensor& weight) {
 
 std::shared_ptr<const PackedMatrix> packed_weight(const Tensor& weight, bool transpose, PackedForm form) {
   check(weight.defined(), "packed_weight: weight is undefined");
-  std::shared_ptr<WeightCopies> copies;
-  {
-    Root& root = *weight.root();
-    const std::lock_guard guard(root.mutex);
-    if (!root.derived) root.derived = std::make_shared<WeightCopies>();
-    copies = std::static_pointer_cast<WeightCopies>(root.derived);
-  }
+  Root& root = *weight.root();
+  const std::lock_guard guard(root.mutex);
+  if (!root.derived) root.derived = std::make_shared<WeightCopies>();
+  const auto copies = std::static_pointer_cast<WeightCopies>(root.derived);
   PackedMatrix& packed = copies->use(transpose, form);
   packed.refresh(weight, transpose, form);
   return {copies, &packed};

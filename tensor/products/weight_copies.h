@@ -37,7 +37,7 @@ class WeightCopies {
 std::shared_ptr<WeightCopies> existing_copies(const Tensor& weight);
 
 // op(weight) as the right operand of a product (PackedMatrix::refresh says how), packed anew if the weight has changed since.
-// Not to be asked for by two threads at once that have not asked since the weight changed.
+// Threads may ask at the same time; the first packs, the others wait.
 std::shared_ptr<const PackedMatrix> packed_weight(const Tensor& weight, bool transpose, PackedForm form = PackedForm::bf16);
 
 }  // namespace tessera

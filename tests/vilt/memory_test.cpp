@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "tensor/allocator.h"
+#include "tensor/products/instruction_set.h"
+#include "tensor/products/precision.h"
 #include "tests/vilt/tiny_model.h"
 
 namespace tessera {
@@ -56,6 +58,14 @@ TEST_CASE("The memory of a step is predicted within 10 %, as a whole and beside 
     settings.model.intermediate_size = 256;
     settings.train.precision = "bf16";
   }
+  SUBCASE("high, operands split") {
+    settings.model.hidden_size = 128;
+    settings.model.num_hidden_layers = 3;
+    settings.model.intermediate_size = 512;
+    settings.train.precision = "high";
+    force_instruction_set(machine_instruction_sets().front());  // forced, it splits on any machine
+  }
+  const bool split = settings.train.precision == "high";
   const DType activations = settings.train.precision == "bf16" ? DType::bf16 : DType::f32;
   for (const double dropout : {0.0, 0.1})
     for (const bool checkpoint_blocks : {false, true}) {
@@ -64,7 +74,7 @@ TEST_CASE("The memory of a step is predicted within 10 %, as a whole and beside 
       const auto step = Batches(settings).step(0);
       const Measured measured = measure(settings, step);
       ViltWithHeads model(model_config(settings));
-      MemoryOptions options{dropout, settings.model.dropout_after_activation ? dropout : 0, checkpoint_blocks, activations};
+      MemoryOptions options{dropout, settings.model.dropout_after_activation ? dropout : 0, checkpoint_blocks, activations, split};
       const StepMemory predicted = step_memory(model, shape_of(step[0]), options);
       const auto share = [](int64_t a, int64_t b) { return static_cast<double>(a) / static_cast<double>(b); };
       CAPTURE(dropout);
@@ -79,6 +89,8 @@ TEST_CASE("The memory of a step is predicted within 10 %, as a whole and beside 
       CHECK(std::abs(whole - 1) < 0.1);
       CHECK(std::abs(rest - 1) < 0.1);
     }
+  force_instruction_set(std::nullopt);
+  set_matmul_precision(MatmulPrecision::highest);
 }
 
 }  // namespace tessera

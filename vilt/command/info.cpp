@@ -10,6 +10,7 @@
 #include "data/wordpiece.h"
 #include "nn/parameter.h"
 #include "tensor/error.h"
+#include "tensor/products/precision.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/weights_options.h"
@@ -212,8 +213,9 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
   const ModelConfig& c = subject.config;
   ViltWithHeads model(c);
   const double dropout = c.hidden_dropout_prob;
+  use_precision(model.vilt, subject.precision);
   const MemoryOptions options{dropout, c.dropout_after_activation ? dropout : 0, subject.checkpoint_blocks,
-                              subject.precision == Precision::bf16 ? DType::bf16 : DType::f32};
+                              model.vilt.activations, model.vilt.activations == DType::f32 && splits_f32_products()};
   const StepMemory memory = step_memory(model, full_shape(batch, text, grid, subject.mask_rate), options);
   const int64_t batches = subject.accumulate * (1 + subject.prefetch);
   const auto amount = [](int64_t value) { return bytes(static_cast<double>(value)); };
@@ -222,7 +224,7 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
   line("parameters", amount(memory.parameters));
   line("gradients", amount(memory.gradients));
   line("moments", amount(memory.moments), "two of each parameter");
-  if (memory.copies > 0) line("copies of weights", amount(memory.copies), "in bf16, packed for both directions");
+  if (memory.copies > 0) line("copies of weights", amount(memory.copies), "packed for both directions");
   line("batches", amount(batches * memory.batch), text_of_batches(subject));
   line("activations of the blocks", amount(memory.activations), "kept for the backward pass: " +
        amount(memory.activations / std::max<int64_t>(1, 2 * batch)) + " for each sample and pass");
