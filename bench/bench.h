@@ -22,6 +22,7 @@ struct Arguments {
   double dropout = 0.1;
   bool ragged = false;
   bool checkpoint_blocks = false;
+  bool table = false;    // gemm: a table after the lines
   bool compile = false;  // accepted for the peer's sake; nothing here is compiled at run time
   std::string compile_mode = "default";
   int threads = 0;
@@ -73,6 +74,6 @@ void report(const Arguments& arguments, const Milliseconds& ms, JsonFields extra
 void bench_gemm(const Arguments& arguments);
 void bench_ipot(const Arguments& arguments);
 void bench_loader(const Arguments& arguments);
-void bench_scaling(const Arguments& arguments);  // a table for people
+void bench_scaling(const Arguments& arguments);  // tables for people
 
 }  // namespace tessera::bench

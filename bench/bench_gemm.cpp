@@ -4,6 +4,11 @@
 //
 // `share` is the part of `peak_gflops` that was reached: what the multiplying instruction alone does on all threads, measured
 // just before. For `high` the peak is a third of bf16's, since it takes three products.
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+
 #include "bench/bench.h"
 #include "tensor/gemm.h"
 #include "tensor/parallel.h"
@@ -57,6 +62,32 @@ struct Precision {
   double peak;
 };
 
+// The shares of all products of one layer: of each precision forward, data gradient, weight gradient.
+struct Shares {
+  int64_t tokens, in, out;
+  std::vector<double> shares;
+};
+
+void print_table(const std::vector<Shares>& layers, const std::array<Precision, 3>& precisions) {
+  std::printf("\nper cent of the measured peak: forward, data gradient, weight gradient\n%-21s", "");
+  for (const Precision& precision : precisions)
+    std::printf("  %8s %5.0f GFLOP/s", precision.precision, precision.peak);
+  std::printf("\n%7s %6s %6s\n", "tokens", "in", "out");
+  for (const Shares& layer : layers) {
+    std::printf("%7lld %6lld %6lld", static_cast<long long>(layer.tokens), static_cast<long long>(layer.in),
+                static_cast<long long>(layer.out));
+    for (size_t i = 0; i < layer.shares.size(); ++i) std::printf("%s %5.0f", i % 3 ? "" : "      ", 100 * layer.shares[i]);
+    std::printf("\n");
+  }
+  std::printf("%21s", "mean");
+  for (size_t i = 0; !layers.empty() && i < layers[0].shares.size(); ++i) {
+    double sum = 0;
+    for (const Shares& layer : layers) sum += layer.shares[i];
+    std::printf("%s %5.0f", i % 3 ? "" : "      ", 100 * sum / static_cast<double>(layers.size()));
+  }
+  std::printf("\n");
+}
+
 class Layer {
  public:
   Layer(const Arguments& arguments, int64_t tokens, int64_t in, int64_t out)
@@ -106,6 +137,8 @@ class Layer {
     }
   }
 
+  Shares shares() const { return {tokens_, in_, out_, shares_}; }
+
  private:
   template <class Run>
   void measure(const Precision& precision, const char* kind, Run&& run) {
@@ -115,9 +148,11 @@ class Layer {
            {{"m", tokens_}, {"k", in_}, {"n", out_}, {"kind", kind}, {"dtype", precision.dtype},
             {"precision", precision.precision}, {"isa", precision.isa}, {"gflops", rounded(gflops, 1)},
             {"peak_gflops", rounded(precision.peak, 1)}, {"share", rounded(gflops / precision.peak, 3)}});
+    shares_.push_back(gflops / precision.peak);
   }
 
   const Arguments& arguments_;
+  std::vector<double> shares_;
   int64_t tokens_, in_, out_;
   Tensor x_, weight_, dy_, result_;
 };
@@ -127,14 +162,20 @@ class Layer {
 void bench_gemm(const Arguments& arguments) {
   const double peak_f32 = peak_gflops(f32_kernels()), peak_bf16 = peak_gflops(products::kernels());
   const char* isa = name_of(instruction_set());
+  const std::array<Precision, 3> precisions{{{"float32", "highest", "blas", peak_f32},
+                                             {"bfloat16", "bf16", isa, peak_bf16},
+                                             {"float32", "high", isa, peak_bf16 / 3}}};
+  std::vector<Shares> layers;
   for (const auto& [hidden, token_counts] : kModels)
     for (const int64_t tokens : token_counts)
       for (const auto& [in, out] : {std::pair{hidden, 3 * hidden}, {hidden, hidden}, {hidden, 4 * hidden}, {4 * hidden, hidden}}) {
         Layer layer(arguments, tokens, in, out);
-        layer.run_f32({"float32", "highest", "blas", peak_f32});
-        layer.run_packed({"bfloat16", "bf16", isa, peak_bf16}, PackedForm::bf16);
-        layer.run_packed({"float32", "high", isa, peak_bf16 / 3}, PackedForm::split);
+        layer.run_f32(precisions[0]);
+        layer.run_packed(precisions[1], PackedForm::bf16);
+        layer.run_packed(precisions[2], PackedForm::split);
+        layers.push_back(layer.shares());
       }
+  if (arguments.table || isatty(STDOUT_FILENO)) print_table(layers, precisions);
 }
 
 }  // namespace tessera::bench

@@ -20,6 +20,9 @@ ModelConfig make_config(const ModelSize& size);
 // With every matrix and table drawn from a normal distribution of deviation 0.02.
 ViltWithHeads make_model(const ModelSize& size);
 
+// bf16: the activations; high: all products of f32; f32 leaves the products as the environment says.
+void use_precision(Vilt& model, const std::string& precision);
+
 struct MadeBatch {
   PretrainBatch batch;
   int64_t tokens = 0;  // real ones in one pass

@@ -8,15 +8,10 @@
 #include "vilt/objectives.h"
 
 namespace tessera::bench {
-namespace {
-
-// f32 leaves the products as the environment says.
 void use_precision(Vilt& model, const std::string& precision) {
   if (precision == "bf16") model.activations = DType::bf16;
   if (precision == "high") set_matmul_precision(MatmulPrecision::high);
 }
-
-}  // namespace
 
 void bench_step(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);

@@ -68,6 +68,7 @@ int run(int argc, char** argv) {
   app.add_option("--dropout", arguments.dropout)->check(CLI::Range(0.0, 0.999))->capture_default_str();
   app.add_flag("--ragged", arguments.ragged, "texts and images of different lengths, as in COCO");
   app.add_flag("--checkpoint-blocks", arguments.checkpoint_blocks, "blocks are computed again in backward, to save memory");
+  app.add_flag("--table", arguments.table, "gemm: at the end a table of the shares of the peak; always where the output is a terminal");
   app.add_flag("--compile", arguments.compile, "accepted and ignored");
   app.add_option("--compile-mode", arguments.compile_mode, "accepted and ignored");
   app.add_option("--threads", arguments.threads)->check(CLI::PositiveNumber)->capture_default_str();
