@@ -1,6 +1,9 @@
-// Two updates of the tiny model on one thread, of which valgrind counts the second, for bench/count_instructions.sh. What an
-// update does does not depend on values, so the parameters stay as they are made, which is quicker.
+// step_instructions f32|bf16: two updates of the tiny model on one thread, of which valgrind counts the second, for
+// bench/count_instructions.sh. What an update does does not depend on values, so the parameters stay as they are made,
+// which is quicker.
 #include <valgrind/callgrind.h>
+
+#include <string_view>
 
 #include "autograd/tape.h"
 #include "bench/bench_model.h"
@@ -31,9 +34,10 @@ struct Training {
 }  // namespace
 }  // namespace tessera
 
-int main() {
+int main(int argc, char** argv) {
   tessera::set_thread_count(1);
   tessera::Training training;
+  if (argc > 1 && std::string_view(argv[1]) == "bf16") training.model.vilt.activations = tessera::DType::bf16;
   training.update(0);
   CALLGRIND_START_INSTRUMENTATION;
   training.update(1);
