@@ -104,6 +104,8 @@ half=$(awk '/activations of the blocks/ { print $5 }' stdout)
 grep -q 'copies of weights' stdout && awk -v kept="$kept" -v half="$half" 'BEGIN { exit !(half > kept * 0.4 && half < kept * 0.65) }'
 report $? "activations in bf16 take about half ($kept and $half KiB)"
 succeeds "match in bf16" "a red ring" match --model run "$image" "a red ring" --precision bf16
+grep -q '^note: precision: bf16 activations' stderr
+report $? "it says so"
 call info run --text 12 --grid 5x4 --batch 2
 # 2 blocks of width 16 and inner width 32: 2 · (4 · 16² + 4 · 16 + 2 · 16 · 32 + 32 + 16 + 4 · 16)
 [[ $(awk '/transformer blocks/ { gsub(",", ""); print $3 }' stdout) -eq 4448 ]]

@@ -14,8 +14,10 @@ LoadedModel open_model(const ModelArguments& arguments) {
   LoadOptions options = load_options(arguments.weights);
   options.report = [](const std::string& line) { std::cerr << "note: " << line << '\n'; };
   LoadedModel loaded = load_model(arguments.path, options);
-  if (!arguments.precision.empty())
+  if (!arguments.precision.empty()) {
     use_precision(loaded.model->vilt, precision_named("--precision", arguments.precision));
+    std::cerr << "note: precision: " << describe_precision(loaded.model->vilt) << '\n';
+  }
   return loaded;
 }
 
