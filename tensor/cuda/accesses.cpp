@@ -77,8 +77,8 @@ std::string element_of(const Array& array, const char* p) {
 
 [[noreturn]] void wrong(const Request& request, const std::string& what) {
   const std::string line = source_line(request.pc);
-  give_up(text("thread ", here.thread, line.empty() ? "" : " (" + line + ")", " ", verb(request.access), " ", request.bytes,
-               " bytes: ", what));
+  give_up(text("thread ", here.thread, line.empty() ? "" : " (" + line + ")", " ", verb(request.access), " ",
+               request.bytes, " bytes: ", what));
 }
 
 [[noreturn]] void outside(const Request& request) {
@@ -111,7 +111,8 @@ void check_cell(const Request& request, const Array& array, Cell& cell, const ch
   const bool atomic = request.access == Access::atomic, writes = request.access != Access::read;
   const bool written = array.shared ? cell.write.block == here.block : cell.write.block != 0;
   if (!written && request.access != Access::write) wrong(request, element_of(array, p) + ", which was never written");
-  if (written && !comes_before(cell.write, array.shared) && !(atomic && cell.write.atomic)) race(request, array, p, cell.write, "writes");
+  const bool both_atomic = atomic && cell.write.atomic;
+  if (written && !both_atomic && !comes_before(cell.write, array.shared)) race(request, array, p, cell.write, "writes");
   const Stamp now{here.block, here.epoch, here.clock, here.thread, atomic};
   if (writes) {
     for (Stamp& read : cell.read) {
@@ -130,7 +131,7 @@ void check_cell(const Request& request, const Array& array, Cell& cell, const ch
 
 }  // namespace
 
-void check_access(const void* address, size_t bytes, Access access, const void* pc) {
+void check_access(const void* address, size_t bytes, bool aligned, Access access, const void* pc) {
   const auto* p = static_cast<const char*>(address);
   if (p >= here.stack_begin && p < here.stack_end) return;  // a thread's own variables
   const Request request{p, bytes, access, pc};
@@ -142,12 +143,11 @@ void check_access(const void* address, size_t bytes, Access access, const void* 
     memory.last = array;
   }
   if (static_cast<size_t>(p - array->begin) + bytes > array->bytes) outside(request);
-  const bool power_of_two = (bytes & (bytes - 1)) == 0;
-  if (power_of_two && reinterpret_cast<uintptr_t>(p) % std::min<size_t>(bytes, 16) != 0)
-    wrong(request, "misaligned, at " + element_of(*array, p));
+  if (aligned && reinterpret_cast<uintptr_t>(p) % bytes != 0) wrong(request, "misaligned, at " + element_of(*array, p));
   const auto first = static_cast<size_t>(p - array->begin) / array->granule;
   const auto last = (static_cast<size_t>(p - array->begin) + bytes - 1) / array->granule;
-  for (size_t i = first; i <= last; ++i) check_cell(request, *array, array->cells[i], array->begin + i * array->granule);
+  for (size_t i = first; i <= last; ++i)
+    check_cell(request, *array, array->cells[i], array->begin + i * array->granule);
 }
 
 void add_array(void* begin, size_t bytes, size_t element, const std::string& name) {

@@ -1,5 +1,5 @@
-// Arrays in the GPU's memory. In emulation each lies in host memory by itself, filled with NaN (0xff) and known to the checker of
-// accesses, so that what a kernel does outside of one, or before anything was written, is found.
+// Arrays in the GPU's memory. In emulation each lies in host memory by itself, filled with NaN (0xff) and known to the
+// checker of accesses, so that what a kernel does outside of one, or before anything was written, is found.
 #pragma once
 
 #include <cstdint>

@@ -1,19 +1,20 @@
-// CUDA's names for g++: what tensor/cuda/simt.h stands for where nvcc does not compile. Every CUDA thread is a fibre; fibres are
-// switched at barriers and warp collectives (tensor/cuda/simt.cpp). A launch throws tessera::Error, with the kernel, the block,
-// the threads, the file and the line, for
+// CUDA's names for g++: what tensor/cuda/simt.h stands for where nvcc does not compile. Every CUDA thread is a fibre;
+// fibres are switched at barriers and warp collectives (tensor/cuda/simt.cpp). A launch throws tessera::Error, with the
+// kernel, the block, the threads, the file and the line, for
 //
 //   - a barrier or warp collective that not all threads reach, or reach at different places; a shuffle from a lane that
 //     takes no part; a lane that is missing in its own mask;
-//   - with TESSERA_SIMT_ACCESSES (tensor/cuda/accesses.h), at the first such access: reading or writing outside of all arrays
-//     and of shared memory, or misaligned; reading what was never written; two threads on the same memory, one of them
-//     writing, with no barrier between them.
+//   - with TESSERA_SIMT_ACCESSES (tensor/cuda/accesses.h), at the first such access: reading or writing outside of
+//     all arrays and of shared memory, or misaligned; reading what was never written; two threads on the same memory,
+//     one of them writing, with no barrier between them.
 //
 // Under AddressSanitizer and ThreadSanitizer these do the second part's work; shared memory has red zones then. In any
-// build, fresh memory is filled with NaN, and the order of threads and blocks is drawn
-// from a number (tensor/cuda/order.h).
+// build, fresh memory is filled with NaN, and the order of threads and blocks is drawn from a number
+// (tensor/cuda/order.h).
 //
-// Not emulated: tensor cores, asynchronous copies, clusters, inline PTX, graphs, and several blocks at once (each runs to its
-// end; what blocks do to each other's memory is seen all the same). Speed, occupancy and bank conflicts mean nothing here.
+// Not emulated: tensor cores, asynchronous copies, clusters, inline PTX, graphs, and several blocks at once (each runs
+// to its end; what blocks do to each other's memory is seen all the same). Speed, occupancy and bank conflicts mean
+// nothing here.
 #pragma once
 
 #include <atomic>
@@ -31,7 +32,7 @@
 #define __global__
 #define __device__
 #define __host__
-#define __forceinline__ inline
+#define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 
 struct uint3 {
@@ -99,7 +100,8 @@ T shuffle(Site site, unsigned mask, T value, int source) {
 
 void note_atomic(const void* address, size_t bytes);  // to the checker of accesses
 
-// Threads are fibres of one OS thread: nothing comes between a read and its write. ThreadSanitizer has to see an atomic.
+// Threads are fibres of one OS thread: nothing comes between a read and its write. ThreadSanitizer has to see an
+// atomic.
 template <class T, class F>
 __attribute__((no_sanitize("thread"))) T atomic_update(T* place, F update) {
 #if defined(__SANITIZE_THREAD__) && !defined(TESSERA_SIMT_ACCESSES)
@@ -114,10 +116,12 @@ __attribute__((no_sanitize("thread"))) T atomic_update(T* place, F update) {
   return old;
 }
 
-inline float to_float(float value) { return value; }
-inline float to_float(bf16 value) { return static_cast<float>(value); }
+// Always inline: g++ does not instrument the store of a call's result where that is a struct, such as bf16.
+#define TESSERA_ALWAYS_INLINE [[gnu::always_inline]] inline
+TESSERA_ALWAYS_INLINE float to_float(float value) { return value; }
+TESSERA_ALWAYS_INLINE float to_float(bf16 value) { return static_cast<float>(value); }
 template <class T>
-T from_float(float value) {
+TESSERA_ALWAYS_INLINE T from_float(float value) {
   return static_cast<T>(value);
 }
 
@@ -159,8 +163,8 @@ T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32, TESSE
 }
 
 inline unsigned __ballot_sync(unsigned mask, int predicate, TESSERA_SIMT_SITE) {
-  return static_cast<unsigned>(tessera::simt::warp_collective(
-      tessera::simt::Collective::ballot, {"__ballot_sync", file, line}, mask, predicate != 0, 0));
+  return static_cast<unsigned>(tessera::simt::warp_collective(tessera::simt::Collective::ballot,
+                                                              {"__ballot_sync", file, line}, mask, predicate != 0, 0));
 }
 
 namespace tessera::simt {
@@ -199,7 +203,11 @@ template <auto kernel, class... Arguments>
 void launch(dim3 grid, dim3 block, size_t shared_bytes, Stream, Arguments... arguments) {
   auto body = [&]() __attribute__((no_sanitize("thread"))) { kernel(arguments...); };
   run({__PRETTY_FUNCTION__, grid, block, shared_bytes,
-       [](void* f) __attribute__((no_sanitize("thread"))) { (*static_cast<decltype(body)*>(f))(); }, &body});
+       [](void* f) __attribute__((no_sanitize("thread"))) { (*static_cast<decltype(body)*>(f))();
+}
+, &body
+}  // namespace tessera::simt
+);
 }
 
 }  // namespace tessera::simt

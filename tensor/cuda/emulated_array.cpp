@@ -1,4 +1,5 @@
-// The emulation's side of tensor/cuda/device_array.h. Sizes are not rounded up: a sanitizer's red zone begins where an array ends.
+// The emulation's side of tensor/cuda/device_array.h. Sizes are not rounded up: a sanitizer's red zone begins where an
+// array ends.
 #include <cstdlib>
 #include <cstring>
 

@@ -1,5 +1,6 @@
-// The state of the emulation: one block's threads, its warps and its shared memory. simt.cpp runs it, report.cpp describes it.
-// Plain arrays that only uninstrumented code touches, so that ThreadSanitizer sees the kernels' accesses and nothing else.
+// The state of the emulation: one block's threads, its warps and its shared memory. simt.cpp runs it, report.cpp
+// describes it. Plain arrays that only uninstrumented code touches, so that ThreadSanitizer sees the kernels' accesses
+// and nothing else.
 #pragma once
 
 #include <string>

@@ -13,8 +13,8 @@
 #endif
 
 #if defined(__x86_64__)
-// Saves the registers that a callee has to keep on the running stack, stores its top in *from, and goes on where the stack
-// `to` was left.
+// Saves the registers that a callee has to keep on the running stack, stores its top in *from, and goes on where the
+// stack `to` was left.
 extern "C" void tessera_switch_stacks(void** from, void* to);
 asm(R"(.text
 .globl tessera_switch_stacks
@@ -53,7 +53,8 @@ constexpr size_t kStack = 64 * 1024;
 
 TESSERA_UNINSTRUMENTED void prepare(Fiber& fiber, void (*entry)(), unsigned colour) {
   if (!fiber.stack) {
-    void* map = mmap(nullptr, kPage + kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* map =
+        mmap(nullptr, kPage + kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     check(map != MAP_FAILED, "simt: no memory for the stacks of fibres");
     mprotect(map, kPage, PROT_NONE);  // a stack that overflows faults
     fiber.stack = static_cast<char*>(map) + kPage;

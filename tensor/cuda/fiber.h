@@ -29,13 +29,11 @@ struct Fiber {
   size_t stack_bytes = 0;
   void* sanitizer = nullptr;  // AddressSanitizer's fake stack or ThreadSanitizer's context
 
-  bool holds(const void* address) const {
-    return address >= stack && address < stack + stack_bytes;
-  }
+  bool holds(const void* address) const { return address >= stack && address < stack + stack_bytes; }
 };
 
-// Gives a fibre a stack (kept if it has one), on which `entry` begins at the next switch to it. Fibres of different `colour` use
-// different sets of the cache.
+// Gives a fibre a stack (kept if it has one), on which `entry` begins at the next switch to it. Fibres of different
+// `colour` use different sets of the cache.
 void prepare(Fiber& fiber, void (*entry)(), unsigned colour);
 
 // Goes on in `to`; returns when somebody switches to `from`.

@@ -1,5 +1,5 @@
-// The rows of layer normalisation, which layer_norm.cu and dropout_add_layer_norm.cu share: one warp for each row. The formulas
-// are in tensor/ops/layer_norm.h, the CPU's twin is tensor/ops/layer_norm_rows.h. Include from .cu files.
+// The rows of layer normalisation, which layer_norm.cu and dropout_add_layer_norm.cu share: one warp for each row. The
+// formulas are in tensor/ops/layer_norm.h, the CPU's twin is tensor/ops/layer_norm_rows.h. Include from .cu files.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,8 @@ __device__ RowStatistics row_statistics(const T* x, int d, float eps) {
   return {high, low, 1.0f / sqrtf(variance + eps)};
 }
 
-__device__ __forceinline__ void write_statistics(const RowStatistics& statistics, float* mean, float* rstd, int64_t row) {
+__device__ __forceinline__ void write_statistics(const RowStatistics& statistics, float* mean, float* rstd,
+                                                 int64_t row) {
   if (lane_index() != 0) return;
   mean[2 * row] = statistics.high;
   mean[2 * row + 1] = statistics.low;
@@ -66,11 +67,11 @@ __device__ void normalise_row(const T* x, const RowStatistics& s, const float* w
   });
 }
 
-// Adds dy x̂ and dy to this warp's sums dw and db, of which a lane touches its own columns alone, and calls write(i, dx) with
-// the gradients of columns i .. i + n - 1.
+// Adds dy x̂ and dy to this warp's sums dw and db, of which a lane touches its own columns alone, and calls write(i,
+// dx) with the gradients of columns i .. i + n - 1.
 template <int n, class T, class Write>
-__device__ void normalise_row_backward(const T* dy, const T* x, const RowStatistics& s, const float* weight, int d, float* dw,
-                                       float* db, Write write) {
+__device__ void normalise_row_backward(const T* dy, const T* x, const RowStatistics& s, const float* weight, int d,
+                                       float* dw, float* db, Write write) {
   const int lane = lane_index();
   float sum = 0, projection = 0;
   for_columns<n>(d, lane, 32, [&](int i) {
@@ -101,8 +102,8 @@ __device__ void normalise_row_backward(const T* dy, const T* x, const RowStatist
   });
 }
 
-// Gradients of parameters in two stages, so that they do not depend on the order of blocks: each block sums a range of rows
-// that the number of rows alone decides, [blocks, 2, d] in the workspace; then the blocks are added in order.
+// Gradients of parameters in two stages, so that they do not depend on the order of blocks: each block sums a range of
+// rows that the number of rows alone decides, [blocks, 2, d] in the workspace; then the blocks are added in order.
 struct ParameterSums {
   int64_t rows_per_block;
   unsigned blocks;
@@ -139,6 +140,7 @@ __device__ void for_rows_with_sums(int64_t rows, int64_t rows_per_block, int d, 
 }
 
 // The second stage, in layer_norm.cu.
-void add_parameter_sums(const float* partial, unsigned blocks, int64_t d, const ParameterTargets& targets, Stream stream);
+void add_parameter_sums(const float* partial, unsigned blocks, int64_t d, const ParameterTargets& targets,
+                        Stream stream);
 
 }  // namespace tessera::cuda

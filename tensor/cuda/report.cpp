@@ -52,8 +52,8 @@ std::string report(const Executor& e, const std::string& problem, bool list_thre
     const Thread& thread = e.threads[t];
     if (thread.state == State::exited) ++exited;
     if (!waits(thread)) continue;
-    std::string line = text("\n  threads ", threads_like(e, t), " wait at ", thread.site.what, " (", thread.site.file, ":",
-                            thread.site.line, ")");
+    std::string line = text("\n  threads ", threads_like(e, t), " wait at ", thread.site.what, " (", thread.site.file,
+                            ":", thread.site.line, ")");
     if (thread.state == State::at_collective) {
       char mask[32];
       std::snprintf(mask, sizeof mask, " with mask 0x%08x", thread.mask);

@@ -1,7 +1,8 @@
 // The emulation behind tensor/cuda/emulated.h: one fibre per CUDA thread, one block at a time.
 //
-// A fibre runs until it has to wait at a barrier or a warp collective; then another that is ready, drawn at random, goes on.
-// The last to arrive releases the others. When nobody is ready and somebody still waits, the kernel has diverged.
+// A fibre runs until it has to wait at a barrier or a warp collective; then another that is ready, drawn at random,
+// goes on. The last to arrive releases the others. When nobody is ready and somebody still waits, the kernel has
+// diverged.
 #include <sys/mman.h>
 
 #include <cstdio>
@@ -103,7 +104,8 @@ TESSERA_UNINSTRUMENTED void release_warp_if_complete(Executor& e, unsigned w, un
   for (unsigned lane = 0; lane < 32; ++lane) {
     if (!(lanes >> lane & 1)) continue;
     const Thread& t = threads[lane];
-    if (t.mask != mask || !same_site(t.site, first.site)) give_up("lanes of a warp meet at different collectives", true);
+    if (t.mask != mask || !same_site(t.site, first.site))
+      give_up("lanes of a warp meet at different collectives", true);
     if (t.collective == Collective::shuffle && !(lanes >> t.source & 1))
       give_up(text("lane ", lane, " shuffles from lane ", t.source, ", which takes no part"), true);
     ballot |= static_cast<unsigned>(t.value & 1) << lane;
@@ -220,7 +222,8 @@ TESSERA_UNINSTRUMENTED void run_block(Executor& e, uint3 index) {
 Executor& the_executor() {
   if (!executor) {
     executor = new Executor();
-    void* arena = mmap(nullptr, 2 * kMaxShared, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* arena =
+        mmap(nullptr, 2 * kMaxShared, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     check(arena != MAP_FAILED, "simt: no memory for shared memory");
     executor->arena = static_cast<char*>(arena);
     std::memset(arena, 0xff, 2 * kMaxShared);
@@ -233,8 +236,8 @@ void check_sizes(const Launch& launch) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
   check(threads > 0 && threads <= kMaxThreads && grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535 &&
             launch.shared_bytes <= kMaxShared,
-        "simt: no GPU takes a grid of ", grid.x, " x ", grid.y, " x ", grid.z, " blocks of ", block.x, " x ", block.y, " x ",
-        block.z, " threads with ", launch.shared_bytes, " bytes of shared memory");
+        "simt: no GPU takes a grid of ", grid.x, " x ", grid.y, " x ", grid.z, " blocks of ", block.x, " x ", block.y,
+        " x ", block.z, " threads with ", launch.shared_bytes, " bytes of shared memory");
 }
 
 void begin_launch(Executor& e, const Launch& launch) {
@@ -272,7 +275,7 @@ TESSERA_UNINSTRUMENTED dim3 grid_size() { return executor->launch->grid; }
 TESSERA_UNINSTRUMENTED int lane() { return static_cast<int>(executor->current % 32); }
 
 void note_atomic(const void* address, size_t bytes) {
-  if (here.in_kernel) check_access(address, bytes, Access::atomic, __builtin_return_address(0));
+  if (here.in_kernel) check_access(address, bytes, true, Access::atomic, __builtin_return_address(0));
 }
 
 TESSERA_UNINSTRUMENTED void block_barrier(Site site) {
@@ -345,8 +348,8 @@ void run(const Launch& launch) {
                   static_cast<unsigned>(at / (uint64_t{grid.x} * grid.y))});
     if (e.error.empty() && e.live_count == 0) continue;
     e.in_block = here.in_kernel = false;
-    const std::string problem =
-        e.error.empty() ? report(e, "threads wait for threads that never arrive", true) : report(e, e.error, e.list_threads);
+    const std::string problem = e.error.empty() ? report(e, "threads wait for threads that never arrive", true)
+                                                : report(e, e.error, e.list_threads);
     acquire(&e.end);
     e.made_count = 0;  // the suspended fibres are left where they are; the next launch begins anew
     fail(problem);

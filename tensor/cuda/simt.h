@@ -1,5 +1,6 @@
 // What a kernel is written against. nvcc compiles a .cu file for the GPU; g++ compiles the same file against
-// tensor/cuda/emulated.h, where every CUDA thread is a fibre on the CPU, so that kernels are tested where there is no GPU.
+// tensor/cuda/emulated.h, where every CUDA thread is a fibre on the CPU, so that kernels are tested where there is no
+// GPU.
 //
 // Kernels use CUDA's own spelling, except for three things that CUDA spells in ways which plain C++ cannot observe:
 //
@@ -7,9 +8,9 @@
 //   simt::dynamic_shared<T>()       the dynamic shared memory of the launch
 //   simt::launch<kernel>(grid, block, shared_bytes, stream, arguments...)
 //
-// A launch of no blocks does nothing. Every launch checks for errors; without NDEBUG it also waits for the kernel, so that an
-// error is reported where it belongs. Sums over threads are written in a fixed order, not with atomics of floating-point
-// numbers: results depend neither on the order of threads nor on the number of blocks that run at once.
+// A launch of no blocks does nothing. Every launch checks for errors; without NDEBUG it also waits for the kernel, so
+// that an error is reported where it belongs. Sums over threads are written in a fixed order, not with atomics of
+// floating-point numbers: results depend neither on the order of threads nor on the number of blocks that run at once.
 #pragma once
 
 #include "tensor/cuda/stream.h"
@@ -58,7 +59,9 @@ void launch(dim3 grid, dim3 block, size_t shared_bytes, Stream stream, Arguments
 }
 
 __device__ __forceinline__ float to_float(float value) { return value; }
-__device__ __forceinline__ float to_float(bf16 value) { return __uint_as_float(static_cast<unsigned>(value.bits) << 16); }
+__device__ __forceinline__ float to_float(bf16 value) {
+  return __uint_as_float(static_cast<unsigned>(value.bits) << 16);
+}
 
 template <class T>
 __device__ __forceinline__ T from_float(float value) {

@@ -1,4 +1,5 @@
-// What most kernels share: 128-bit loads and stores, and sums and maxima over a warp or a block. Include from .cu files.
+// What most kernels share: 128-bit loads and stores, and sums and maxima over a warp or a block. Include from .cu
+// files.
 #pragma once
 
 #include "tensor/cuda/simt.h"

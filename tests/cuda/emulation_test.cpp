@@ -1,5 +1,6 @@
-// The emulation of CUDA kernels: a right kernel gives right results in every order of its threads, and one bug of each kind is
-// caught: where accesses are checked by its message, under AddressSanitizer by its report, and else in the results.
+// The emulation of CUDA kernels: a right kernel gives right results in every order of its threads, and one bug of each
+// kind is caught: where accesses are checked by its message, under AddressSanitizer by its report, and else in the
+// results.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,7 +70,7 @@ bool is_caught(Bug bug) {
   return false;
 }
 
-// What a process prints that does f, if it dies of it.
+// What a process that does f prints on its standard error.
 std::string last_words(const std::function<void()>& f) {
   int ends[2];
   REQUIRE(pipe(ends) == 0);
@@ -85,9 +86,8 @@ std::string last_words(const std::function<void()>& f) {
   char buffer[4096];
   for (ssize_t n = 0; (n = read(ends[0], buffer, sizeof buffer)) > 0;) words.append(buffer, static_cast<size_t>(n));
   close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  return status == 0 ? "" : words;
+  waitpid(child, nullptr, 0);
+  return words;
 }
 
 struct WithoutChecker {
@@ -103,39 +103,47 @@ struct Planted {
 
 // Bugs that the emulation itself reports, in any build.
 const Planted kDivergence[] = {
-    {Bug::barrier_in_branch, "barrier_in_branch",
-     {"planted_kernel", "wait for threads that never arrive", "threads 0-39 wait at __syncthreads", "planted_bugs.cu:30"}},
+    {Bug::barrier_in_branch,
+     "barrier_in_branch",
+     {"planted_kernel", "wait for threads that never arrive", "threads 0-39 wait at __syncthreads",
+      "planted_bugs.cu:30"}},
     {Bug::different_barriers, "different_barriers", {"meet at different barriers", "threads 0-39", "threads 40-63"}},
     {Bug::uneven_barriers, "uneven_barriers", {"meet at different barriers", "threads 32-63"}},
     {Bug::shuffle_in_branch, "shuffle_in_branch", {"__shfl_xor_sync", "with mask 0xffffffff"}},
     {Bug::shuffle_after_return, "shuffle_after_return", {"shuffles from lane", "takes no part"}},
-    {Bug::shuffle_from_absent_lane, "shuffle_from_absent_lane",
+    {Bug::shuffle_from_absent_lane,
+     "shuffle_from_absent_lane",
      {"shuffles from lane 20, which takes no part", "0x0000ffff"}},
     {Bug::lane_not_in_its_mask, "lane_not_in_its_mask", {"is not in the mask of its own collective"}},
-    {Bug::block_too_large, "block_too_large",
-     {"no GPU takes a grid of 3 x 1 x 1 blocks of 1025 x 1 x 1 threads"}},
+    {Bug::block_too_large, "block_too_large", {"no GPU takes a grid of 3 x 1 x 1 blocks of 1025 x 1 x 1 threads"}},
 };
 
 // Bugs that the checker of accesses reports.
 const Planted kRaces[] = {
     {Bug::no_barrier_after_write, "no_barrier_after_write", {"static shared memory", "planted_bugs.cu:"}},
-    {Bug::no_barrier_before_next_write, "no_barrier_before_next_write",
+    {Bug::no_barrier_before_next_write,
+     "no_barrier_before_next_write",
      {"race on byte", "of static shared memory", "with no barrier between"}},
     {Bug::no_barrier_in_warp, "no_barrier_in_warp", {"of dynamic shared memory"}},
     {Bug::plain_sum_in_block, "plain_sum_in_block", {"race on byte 264 of static shared memory"}},
-    {Bug::plain_sum_between_blocks, "plain_sum_between_blocks", {"race on element 0 of positive [1]", "of another block"}},
+    {Bug::plain_sum_between_blocks,
+     "plain_sum_between_blocks",
+     {"race on element 0 of positive [1]", "of another block"}},
 };
 const Planted kUnwritten[] = {
     {Bug::unwritten_shared, "unwritten_shared", {"of static shared memory, which was never written"}},
     {Bug::unwritten_global, "unwritten_global", {"of scratch [192], which was never written", "reads 4 bytes"}},
 };
 const Planted kOutside[] = {
-    {Bug::reads_past_array, "reads_past_array",
+    {Bug::reads_past_array,
+     "reads_past_array",
      {"reads 4 bytes: outside of all arrays, 0 bytes past the end of x [187]", "planted_bugs.cu:"}},
-    {Bug::writes_past_array, "writes_past_array",
+    {Bug::writes_past_array,
+     "writes_past_array",
      {"writes 4 bytes: outside of all arrays, 0 bytes past the end of out [192]"}},
     {Bug::writes_before_array, "writes_before_array", {"writes 4 bytes: outside of all arrays"}},
-    {Bug::writes_past_dynamic_shared, "writes_past_dynamic_shared",
+    {Bug::writes_past_dynamic_shared,
+     "writes_past_dynamic_shared",
      {"outside of shared memory, 0 bytes past the end of dynamic shared memory"}},
     {Bug::misaligned_pack, "misaligned_pack", {"reads 16 bytes: misaligned, at element 1 of x [187]"}},
 };
@@ -189,8 +197,8 @@ TEST_CASE("emulation: races, unwritten memory and accesses outside of arrays are
 
 TEST_CASE("emulation: without the checker a missing barrier shows in the results of some order") {
   const WithoutChecker guard;
-  for (const Bug bug : {Bug::no_barrier_after_write, Bug::no_barrier_before_next_write, Bug::no_barrier_in_warp,
-                        Bug::unwritten_shared})
+  for (const Bug bug :
+       {Bug::no_barrier_after_write, Bug::no_barrier_before_next_write, Bug::no_barrier_in_warp, Bug::unwritten_shared})
     CHECK(is_caught(bug));
   CHECK(!is_caught(Bug::none));
 }
@@ -198,8 +206,9 @@ TEST_CASE("emulation: without the checker a missing barrier shows in the results
 TEST_CASE("emulation: AddressSanitizer sees accesses outside of arrays and of shared memory") {
   if (!kAddressSanitizer) return;
   for (const Planted& planted : kOutside) {
+    if (planted.bug == Bug::misaligned_pack) continue;  // is UndefinedBehaviorSanitizer's to find
     CAPTURE(planted.name);
     const std::string words = last_words([&] { run_in(1, planted.bug, kSize - 5); });
-    CHECK(words.find("Sanitizer") + words.find("misaligned") != 2 * std::string::npos);
+    CHECK(words.find("AddressSanitizer") != std::string::npos);
   }
 }

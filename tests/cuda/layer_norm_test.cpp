@@ -31,8 +31,8 @@ std::vector<Tensor> on_gpu(const Inputs& in, int64_t rows, int64_t d) {
   cuda::layer_norm(x.data(), weight.data(), bias.data(), y.data(), mean.data(), rstd.data(), rows, d, float(kEps));
   cuda::layer_norm_backward(dy.data(), x.data(), weight.data(), mean.data(), rstd.data(), dx.data(),
                             {dw.data(), db.data(), true, false}, workspace.data(), rows, d);
-  return {from_device(y, {rows, d}), from_device(mean, {rows, 2}), from_device(rstd, {rows}), from_device(dx, {rows, d}),
-          from_device(dw, {d}), from_device(db, {d})};
+  return {from_device(y, {rows, d}),  from_device(mean, {rows, 2}), from_device(rstd, {rows}),
+          from_device(dx, {rows, d}), from_device(dw, {d}),         from_device(db, {d})};
 }
 
 std::vector<Tensor> on_cpu(const Inputs& in) {
@@ -45,12 +45,13 @@ std::vector<Tensor> on_cpu(const Inputs& in) {
 
 }  // namespace
 
-// Sums of d terms in f32, in 32 parts: a few ε of their magnitudes (ε of an element for the mean). dw and db are sums over the rows of terms of size 1 that may
-// cancel, so their errors count against the largest of them.
+// Sums of d terms in f32, in 32 parts: a few ε of their magnitudes (ε of an element for the mean). dw and db are sums
+// over the rows of terms of size 1 that may cancel, so their errors count against the largest of them.
 TEST_CASE("cuda layer_norm equals the CPU's in f64, at odd sizes and in any order of threads") {
   for_float_and_bf16([](auto tag) {
     using T = decltype(tag);
-    for (const auto& [rows, d] : std::vector<std::pair<int64_t, int64_t>>{{0, 5}, {1, 1}, {3, 4}, {7, 66}, {50, 64}, {5, 771}}) {
+    for (const auto& [rows, d] :
+         std::vector<std::pair<int64_t, int64_t>>{{0, 5}, {1, 1}, {3, 4}, {7, 66}, {50, 64}, {5, 771}}) {
       CAPTURE(rows);
       CAPTURE(d);
       const Inputs in = inputs_of<T>(rows, d);

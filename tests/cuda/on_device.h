@@ -1,4 +1,5 @@
-// What the tests of CUDA kernels share: tensors as arrays of the device, three orders of threads, comparison with CPU ops.
+// What the tests of CUDA kernels share: tensors as arrays of the device, three orders of threads, comparison with CPU
+// ops.
 #pragma once
 
 #include <algorithm>
@@ -36,14 +37,15 @@ inline std::vector<Tensor> in_three_orders(const std::function<std::vector<Tenso
     simt::order = order;
     const std::vector<Tensor> got = f();
     REQUIRE(got.size() == expected.size());
-    for (size_t i = 0; i < got.size(); ++i) CHECK_MESSAGE(same_bits(got[i], expected[i]), "result ", i, ", order ", order);
+    for (size_t i = 0; i < got.size(); ++i)
+      CHECK_MESSAGE(same_bits(got[i], expected[i]), "result ", i, ", order ", order);
   }
   simt::order = before;
   return expected;
 }
 
-// The largest error of an element over what it may be: `arithmetic` times the largest expected magnitude (at least `floor`), and
-// of a bf16 result its rounding, 2^-8 of the element. NaN counts as infinite.
+// The largest error of an element over what it may be: `arithmetic` times the largest expected magnitude (at least
+// `floor`), and of a bf16 result its rounding, 2^-8 of the element. NaN counts as infinite.
 inline double error_over_bound(const Tensor& got, const Tensor& expected, double arithmetic, double floor = 1e-3) {
   REQUIRE(got.shape() == expected.shape());
   const std::vector<double> g = values_of(got), e = values_of(expected);

@@ -30,8 +30,8 @@ enum class Bug {
   block_too_large,
 };
 
-// x [n], 0 <= n <= 64 · blocks; out [64 · blocks]: each block's part of x, padded with zeros, in reverse order, plus the sum of the
-// part; positive [1]: how many elements are above zero, added to what is there.
+// x [n], 0 <= n <= 64 · blocks; out [64 · blocks]: each block's part of x, padded with zeros, in reverse order, plus
+// the sum of the part; positive [1]: how many elements are above zero, added to what is there.
 void run_planted(Bug bug, const float* x, float* out, int* positive, float* scratch, int n, int blocks);
 
 }  // namespace tessera::test
