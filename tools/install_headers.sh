@@ -1,7 +1,7 @@
 #!/bin/sh
 # Called by `meson install`: copies the headers of the library, with their folders, to the include directory $1 (absolute, or
 # relative to the prefix). Left out: those of the command, and the insides of kernels, whose vectors are as wide as the flags
-# of their own compilation say.
+# of their own compilation say, and those of CUDA kernels.
 set -eu
 case $1 in
   /*) target=${DESTDIR:-}$1 ;;
@@ -10,6 +10,7 @@ esac
 cd "$(dirname "$0")/.."
 find tensor autograd nn data vilt -path vilt/command -prune -o -name '*.h' -print | sort | while read -r header; do
   case $header in
+    tensor/cuda/*) continue ;;
     tensor/ops/attention_bf16.h | tensor/ops/attention_strips.h | tensor/ops/attention_tiles.h) continue ;;
     tensor/ops/lanes.h | tensor/ops/layer_norm_rows.h | tensor/ops/linear_products.h | tensor/ops/pack.h) continue ;;
     tensor/bf16_lanes.h | tensor/ops/row_kernels.h | tensor/ops/scratch.h | tensor/ops/simd.h) continue ;;

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "tensor/ops/adamw_constants.h"
 #include "tensor/parallel.h"
 #include "tensor/products/band_packer.h"
 #include "tensor/products/weight_copies.h"
@@ -12,36 +13,11 @@
 namespace tessera::ops {
 namespace {
 
-// The constants of one slice, in the arithmetic type. Both variants are
-//   p ← (p · decay_before - rate · m / (√v · root_scale + ε)) · decay_after.
-template <class T>
-struct Constants {
-  T beta1, beta2, one_minus_beta1, one_minus_beta2, eps, gradient_scale;
-  T rate, root_scale, decay_before, decay_after;
-
-  Constants(const AdamWStep& step, const AdamWSlice& slice)
-      : beta1(T(step.beta1)),
-        beta2(T(step.beta2)),
-        one_minus_beta1(T(1 - step.beta1)),
-        one_minus_beta2(T(1 - step.beta2)),
-        eps(T(step.eps)),
-        gradient_scale(T(step.gradient_scale)) {
-    const auto t = static_cast<double>(step.number);
-    const double correction1 = 1 - std::pow(step.beta1, t), correction2 = 1 - std::pow(step.beta2, t);
-    const double decay = 1 - slice.learning_rate * slice.weight_decay;
-    const bool is_torch = step.variant == AdamWVariant::torch;
-    rate = T(slice.learning_rate / correction1 * (is_torch ? 1 : std::sqrt(correction2)));
-    root_scale = T(is_torch ? 1 / std::sqrt(correction2) : 1);
-    decay_before = T(is_torch ? decay : 1);
-    decay_after = T(is_torch ? 1 : decay);
-  }
-};
-
 // As fast as memory is (28 bytes for an f32 element). Stores past the cache are slower, since all that is written has just
 // been read.
 template <class T>
 void update(T* __restrict p, const T* __restrict g, T* __restrict m, T* __restrict v, int64_t count,
-            const Constants<T> c) {
+            const AdamWConstants<T> c) {
   for (int64_t i = 0; i < count; ++i) {
     const T gradient = g[i] * c.gradient_scale;
     const T mean = c.beta1 * m[i] + c.one_minus_beta1 * gradient;
@@ -94,7 +70,7 @@ class Pass {
   T *p_, *m_, *v_;
   const T* g_;
   std::span<const AdamWSlice> slices_;
-  std::vector<Constants<T>> constants_;
+  std::vector<AdamWConstants<T>> constants_;
 };
 
 // A parameter with copies that are to be written.

@@ -1,0 +1,69 @@
+#include <algorithm>
+#include <cstdio>
+#include <vector>
+
+#include "tensor/cuda/executor.h"
+
+namespace tessera::simt {
+namespace {
+
+// The kernel's name from the signature of launch: "... [with auto kernel = NAME; Arguments = ...]".
+std::string kernel_name(std::string signature) {
+  constexpr const char* kBefore = "kernel = ";
+  if (const size_t at = signature.find(kBefore); at != std::string::npos) {
+    signature = signature.substr(at + std::string(kBefore).size());
+    signature = signature.substr(0, signature.find_first_of(";]"));
+  }
+  for (const char* space : {"tessera::cuda::", "{anonymous}::", "tessera::"})
+    for (size_t at = signature.find(space); at != std::string::npos; at = signature.find(space))
+      signature.erase(at, std::string(space).size());
+  return signature;
+}
+
+bool waits(const Thread& t) { return t.state == State::at_barrier || t.state == State::at_collective; }
+
+// "0-15,17": the threads that wait just as thread `t` does.
+std::string threads_like(const Executor& e, unsigned t) {
+  std::string list;
+  const auto alike = [&](unsigned u) {
+    const Thread &a = e.threads[t], &b = e.threads[u];
+    return a.state == b.state && a.mask == b.mask && same_site(a.site, b.site);
+  };
+  for (unsigned u = 0; u < e.thread_count; ++u) {
+    if (!alike(u)) continue;
+    unsigned last = u;
+    while (last + 1 < e.thread_count && alike(last + 1)) ++last;
+    list += text(list.empty() ? "" : ",", u);
+    if (last > u) list += text("-", last);
+    u = last;
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string report(const Executor& e, const std::string& problem, bool list_threads) {
+  std::string result = text("simt: kernel ", kernel_name(e.launch->kernel), ", block (", e.block.x, ",", e.block.y, ",",
+                            e.block.z, "): ", problem);
+  if (!list_threads) return result;
+  std::vector<std::string> lines;
+  unsigned exited = 0;
+  for (unsigned t = 0; t < e.thread_count; ++t) {
+    const Thread& thread = e.threads[t];
+    if (thread.state == State::exited) ++exited;
+    if (!waits(thread)) continue;
+    std::string line = text("\n  threads ", threads_like(e, t), " wait at ", thread.site.what, " (", thread.site.file,
+                            ":", thread.site.line, ")");
+    if (thread.state == State::at_collective) {
+      char mask[32];
+      std::snprintf(mask, sizeof mask, " with mask 0x%08x", thread.mask);
+      line += mask;
+    }
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+  }
+  for (const std::string& line : lines) result += line;
+  if (exited) result += text("\n  ", exited, " threads have returned");
+  return result;
+}
+
+}  // namespace tessera::simt

@@ -1,0 +1,81 @@
+// What a kernel is written against. nvcc compiles a .cu file for the GPU; g++ compiles the same file against
+// tensor/cuda/emulated.h, where every CUDA thread is a fibre on the CPU, so that kernels are tested where there is no
+// GPU.
+//
+// Kernels use CUDA's own spelling, except for three things that CUDA spells in ways which plain C++ cannot observe:
+//
+//   simt::block_shared<Struct>()    static shared memory: one struct for each kernel
+//   simt::dynamic_shared<T>()       the dynamic shared memory of the launch
+//   simt::launch<kernel>(grid, block, shared_bytes, stream, arguments...)
+//
+// A launch of no blocks does nothing. Every launch checks for errors; without NDEBUG it also waits for the kernel, so
+// that an error is reported where it belongs. Sums over threads are written in a fixed order, not with atomics of
+// floating-point numbers: results depend neither on the order of threads nor on the number of blocks that run at once.
+#pragma once
+
+#include "tensor/cuda/stream.h"
+
+#ifdef __CUDACC__
+
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+
+#include "tensor/dtype.h"
+#include "tensor/error.h"
+
+namespace tessera::simt {
+
+using cuda::Stream;
+
+inline void check_status(const char* what, cudaError_t status) {
+  check(status == cudaSuccess, "cuda: ", what, ": ", cudaGetErrorString(status));
+}
+
+template <class T>
+__device__ T& block_shared() {
+  __shared__ T storage;
+  return storage;
+}
+
+template <class T>
+__device__ T* dynamic_shared() {
+  extern __shared__ __align__(128) unsigned char tessera_dynamic_shared[];
+  return reinterpret_cast<T*>(tessera_dynamic_shared);
+}
+
+template <auto kernel, class... Arguments>
+void launch(dim3 grid, dim3 block, size_t shared_bytes, Stream stream, Arguments... arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  constexpr size_t kWithoutAsking = 48 * 1024;
+  if (shared_bytes > kWithoutAsking)
+    check_status("shared memory", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                       static_cast<int>(shared_bytes)));
+  const auto queue = static_cast<cudaStream_t>(stream.handle);
+  kernel<<<grid, block, shared_bytes, queue>>>(arguments...);
+  check_status("launch", cudaGetLastError());
+#ifndef NDEBUG
+  check_status("kernel", cudaStreamSynchronize(queue));
+#endif
+}
+
+__device__ __forceinline__ float to_float(float value) { return value; }
+__device__ __forceinline__ float to_float(bf16 value) {
+  return __uint_as_float(static_cast<unsigned>(value.bits) << 16);
+}
+
+template <class T>
+__device__ __forceinline__ T from_float(float value) {
+  if constexpr (sizeof(T) == sizeof(bf16)) {
+    T result;
+    result.bits = __bfloat16_as_ushort(__float2bfloat16_rn(value));
+    return result;
+  } else {
+    return value;
+  }
+}
+
+}  // namespace tessera::simt
+
+#else
+#include "tensor/cuda/emulated.h"
+#endif

@@ -1,0 +1,118 @@
+// ops::cross_entropy on the GPU: one block for each row of logits. Logits are read, never copied; backward may
+// overwrite them.
+#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/warp.h"
+
+namespace tessera::cuda {
+namespace {
+
+constexpr int kWarps = 4, kThreads = kWarps * 32;
+constexpr int kFewClasses = 16;  // whose probabilities are taken in f64, as on the CPU
+
+struct CrossEntropyShared {
+  BlockReduction<float, kWarps> most;
+  BlockReduction<double, kWarps> total;
+};
+
+// losses[row] = log_sum_exp - x[label], both in f64; 0 in a row that does not count.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    cross_entropy_kernel(const T* logits, const int64_t* labels, double* log_sum_exp, double* losses, int classes,
+                         int64_t ignore_index) {
+  CrossEntropyShared& shared = simt::block_shared<CrossEntropyShared>();
+  const int64_t row = blockIdx.x, label = labels[row];
+  const T* x = logits + row * classes;
+  const int t = static_cast<int>(threadIdx.x);
+  if (label == ignore_index) {
+    if (t == 0) losses[row] = 0;
+    return;
+  }
+  float most = -INFINITY;
+  for (int c = t; c < classes; c += kThreads) most = fmaxf(most, simt::to_float(x[c]));
+  most = shared.most.max(most);
+  float sum = 0;
+  for (int c = t; c < classes; c += kThreads) sum += expf(simt::to_float(x[c]) - most);
+  const double total = shared.total.sum(static_cast<double>(sum));
+  if (t != 0) return;
+  const double norm = static_cast<double>(most) + log(total);
+  log_sum_exp[row] = norm;
+  losses[row] = norm - static_cast<double>(simt::to_float(x[label]));
+}
+
+struct LossShared {
+  BlockReduction<double, kWarps> total, counted;
+};
+
+// One block: the sum of all losses, in an order that the number of rows alone decides.
+__global__ void __launch_bounds__(kThreads)
+    sum_losses_kernel(const double* losses, const int64_t* labels, float* loss, int64_t* counted, int64_t rows,
+                      int64_t ignore_index, bool mean) {
+  LossShared& shared = simt::block_shared<LossShared>();
+  double sum = 0, count = 0;
+  for (int64_t i = threadIdx.x; i < rows; i += kThreads) {
+    sum += losses[i];
+    count += labels[i] != ignore_index;
+  }
+  sum = shared.total.sum(sum);
+  count = shared.counted.sum(count);
+  if (threadIdx.x != 0) return;
+  *loss = static_cast<float>(mean && count > 0 ? sum / count : sum);
+  *counted = static_cast<int64_t>(count);
+}
+
+// factor · (p - [is_label]) in f64.
+template <class T>
+__device__ T precise_gradient(double factor, T x, bool is_label, double norm) {
+  const double probability = exp(static_cast<double>(simt::to_float(x)) - norm);
+  return simt::from_float<T>(static_cast<float>(factor * (is_label ? probability - 1 : probability)));
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    cross_entropy_backward_kernel(double factor, const T* logits, const int64_t* labels, const double* log_sum_exp,
+                                  T* dx, int classes, int64_t ignore_index) {
+  const int64_t row = blockIdx.x, label = labels[row];
+  const T* x = logits + row * classes;
+  T* to = dx + row * classes;
+  if (label == ignore_index) {
+    for (int c = static_cast<int>(threadIdx.x); c < classes; c += kThreads) to[c] = simt::from_float<T>(0.0f);
+    return;
+  }
+  const double norm = log_sum_exp[row];
+  const float scale = static_cast<float>(factor), high = static_cast<float>(norm);
+  const float low = static_cast<float>(norm - static_cast<double>(high));
+  for (int c = static_cast<int>(threadIdx.x); c < classes; c += kThreads) {
+    if (classes <= kFewClasses || c == label)  // of a rounded p, p - 1 would have few digits left
+      to[c] = precise_gradient(factor, x[c], c == label, norm);
+    else
+      to[c] = simt::from_float<T>(scale * expf((simt::to_float(x[c]) - high) - low));
+  }
+}
+
+}  // namespace
+
+template <class T>
+void cross_entropy(const T* logits, const int64_t* labels, double* log_sum_exp, double* losses, float* loss,
+                   int64_t* counted, int64_t rows, int64_t classes, bool mean, int64_t ignore_index, Stream stream) {
+  simt::launch<cross_entropy_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, stream, logits, labels, log_sum_exp,
+                                        losses, static_cast<int>(classes), ignore_index);
+  simt::launch<sum_losses_kernel>(1, kThreads, 0, stream, losses, labels, loss, counted, rows, ignore_index, mean);
+}
+
+template <class T>
+void cross_entropy_backward(double factor, const T* logits, const int64_t* labels, const double* log_sum_exp, T* dx,
+                            int64_t rows, int64_t classes, int64_t ignore_index, Stream stream) {
+  simt::launch<cross_entropy_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, stream, factor, logits,
+                                                 labels, log_sum_exp, dx, static_cast<int>(classes), ignore_index);
+}
+
+template void cross_entropy(const float*, const int64_t*, double*, double*, float*, int64_t*, int64_t, int64_t, bool,
+                            int64_t, Stream);
+template void cross_entropy(const bf16*, const int64_t*, double*, double*, float*, int64_t*, int64_t, int64_t, bool,
+                            int64_t, Stream);
+template void cross_entropy_backward(double, const float*, const int64_t*, const double*, float*, int64_t, int64_t,
+                                     int64_t, Stream);
+template void cross_entropy_backward(double, const bf16*, const int64_t*, const double*, bf16*, int64_t, int64_t,
+                                     int64_t, Stream);
+
+}  // namespace tessera::cuda

@@ -1,0 +1,28 @@
+// ops::dropout on the GPU, the same bits.
+#include "tensor/cuda/dropout_mask.h"
+#include "tensor/cuda/elementwise.h"
+#include "tensor/cuda/kernels.h"
+
+namespace tessera::cuda {
+namespace {
+
+struct Dropout {
+  Mask mask;
+
+  template <int n>
+  __device__ void operator()(int64_t first, float (&x)[n], const float (&)[n]) const {
+    mask.apply(first, x);
+  }
+};
+
+}  // namespace
+
+template <class T>
+void dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket, Stream stream) {
+  elementwise<T>(x, nullptr, y, count, Dropout{Mask("dropout", p, ticket)}, stream);
+}
+
+template void dropout(const float*, float*, int64_t, double, const Ticket&, Stream);
+template void dropout(const bf16*, bf16*, int64_t, double, const Ticket&, Stream);
+
+}  // namespace tessera::cuda

@@ -1,0 +1,67 @@
+// The elementwise ops of a transformer on the GPU: GELU (exact, x Φ(x)), alone and with the dropout behind it, and
+// sums.
+#include "tensor/cuda/dropout_mask.h"
+#include "tensor/cuda/elementwise.h"
+#include "tensor/cuda/kernels.h"
+
+namespace tessera::cuda {
+namespace {
+
+constexpr float kSqrtHalf = 0.707106781f, kInverseSqrt2Pi = 0.398942280f;
+
+__device__ __forceinline__ float normal_cdf(float x) { return 0.5f * erfcf(-kSqrtHalf * x); }
+
+struct Add {
+  template <int n>
+  __device__ void operator()(int64_t, float (&a)[n], const float (&b)[n]) const {
+    for (int j = 0; j < n; ++j) a[j] += b[j];
+  }
+};
+
+struct GeluDropout {
+  Mask mask;
+
+  template <int n>
+  __device__ void operator()(int64_t first, float (&x)[n], const float (&)[n]) const {
+    for (int j = 0; j < n; ++j) x[j] *= normal_cdf(x[j]);
+    mask.apply(first, x);
+  }
+};
+
+// (Φ(x) + x φ(x)) dropout(dy).
+struct GeluDropoutBackward {
+  Mask mask;
+
+  template <int n>
+  __device__ void operator()(int64_t first, float (&dy)[n], const float (&x)[n]) const {
+    mask.apply(first, dy);
+    for (int j = 0; j < n; ++j) dy[j] *= normal_cdf(x[j]) + x[j] * kInverseSqrt2Pi * expf(-0.5f * x[j] * x[j]);
+  }
+};
+
+}  // namespace
+
+template <class T>
+void add(const T* a, const T* b, T* y, int64_t count, Stream stream) {
+  elementwise<T>(a, b, y, count, Add{}, stream);
+}
+
+template <class T>
+void gelu_dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket, Stream stream) {
+  elementwise<T>(x, nullptr, y, count, GeluDropout{Mask("gelu_dropout", p, ticket)}, stream);
+}
+
+template <class T>
+void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double p, const Ticket& ticket,
+                           Stream stream) {
+  elementwise<T>(dy, x, dx, count, GeluDropoutBackward{Mask("gelu_dropout", p, ticket)}, stream);
+}
+
+template void add(const float*, const float*, float*, int64_t, Stream);
+template void add(const bf16*, const bf16*, bf16*, int64_t, Stream);
+template void gelu_dropout(const float*, float*, int64_t, double, const Ticket&, Stream);
+template void gelu_dropout(const bf16*, bf16*, int64_t, double, const Ticket&, Stream);
+template void gelu_dropout_backward(const float*, const float*, float*, int64_t, double, const Ticket&, Stream);
+template void gelu_dropout_backward(const bf16*, const bf16*, bf16*, int64_t, double, const Ticket&, Stream);
+
+}  // namespace tessera::cuda

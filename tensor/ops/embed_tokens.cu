@@ -1,0 +1,50 @@
+// ops::embed_tokens on the GPU: rows of several tables, dropout, and the embedding of each token's type, in one pass.
+// The gradients are scatter_rows', with the mask and without.
+#include "tensor/cuda/dropout_mask.h"
+#include "tensor/cuda/row_tables.h"
+
+namespace tessera::cuda {
+namespace {
+
+constexpr int kWarps = 4, kThreads = kWarps * 32;
+
+// A warp for each token, four columns of a row at once where rows can be read so.
+template <class Y, int n>
+__global__ void __launch_bounds__(kThreads)
+    embed_tokens_kernel(RowTables<float> sources, const int64_t* index, const float* type_table, const int64_t* types,
+                        Y* y, int64_t tokens, int width, Mask mask) {
+  const int64_t token = static_cast<int64_t>(blockIdx.x) * kWarps + warp_index();
+  if (token >= tokens) return;
+  const float* row = row_of(sources, index[token], width);
+  const float* type = type_table + types[token] * width;
+  for_columns<n>(width, lane_index(), 32, [&](int c) {
+    float v[n], t[n];
+    load<n>(row + c, v);
+    load<n>(type + c, t);
+    mask.apply(token * width + c, v);
+    for (int j = 0; j < n; ++j) y[token * width + c + j] = simt::from_float<Y>(v[j] + t[j]);
+  });
+}
+
+}  // namespace
+
+template <class Y>
+void embed_tokens(const RowTables<float>& sources, const int64_t* index, const float* type_table, const int64_t* types,
+                  Y* y, int64_t tokens, int64_t width, double p, const Ticket& ticket, Stream stream) {
+  const Mask mask("embed_tokens", p, ticket);
+  bool packed = packs_fit<float>(width, type_table);
+  for (int k = 0; k < RowTables<float>::kMost && sources.data[k]; ++k)
+    packed &= packs_fit<float>(width, sources.data[k]);
+  with_pack_size<float>(packed, [&](auto size) {
+    simt::launch<embed_tokens_kernel<Y, decltype(size)::value>>(blocks_for(tokens, kWarps), kThreads, 0, stream,
+                                                                sources, index, type_table, types, y, tokens,
+                                                                static_cast<int>(width), mask);
+  });
+}
+
+template void embed_tokens(const RowTables<float>&, const int64_t*, const float*, const int64_t*, float*, int64_t,
+                           int64_t, double, const Ticket&, Stream);
+template void embed_tokens(const RowTables<float>&, const int64_t*, const float*, const int64_t*, bf16*, int64_t,
+                           int64_t, double, const Ticket&, Stream);
+
+}  // namespace tessera::cuda

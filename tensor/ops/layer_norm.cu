@@ -1,0 +1,87 @@
+// ops::layer_norm on the GPU.
+#include "tensor/cuda/layer_norm_rows.h"
+
+namespace tessera::cuda {
+namespace {
+
+template <class T, int n>
+__global__ void __launch_bounds__(kNormWarps * 32)
+    layer_norm_kernel(const T* x, const float* weight, const float* bias, T* y, float* mean, float* rstd, int64_t rows,
+                      int d, float eps) {
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * kNormWarps + warp_index();
+  if (row >= rows) return;
+  const RowStatistics statistics = row_statistics<n>(x + row * d, d, eps);
+  write_statistics(statistics, mean, rstd, row);
+  normalise_row<n>(x + row * d, statistics, weight, bias, y + row * d, d);
+}
+
+template <class T, int n>
+__global__ void __launch_bounds__(kNormWarps * 32)
+    layer_norm_backward_kernel(const T* dy, const T* x, const float* weight, const float* mean, const float* rstd,
+                               T* dx, float* partial, int64_t rows, int64_t rows_per_block, int d) {
+  for_rows_with_sums<n>(rows, rows_per_block, d, partial, [=](int64_t row, float* dw, float* db) {
+    T* to = dx + row * d;
+    normalise_row_backward<n>(dy + row * d, x + row * d, read_statistics(mean, rstd, row), weight, d, dw, db,
+                              [=](int i, const float(&value)[n]) { store<n>(to + i, value); });
+  });
+}
+
+constexpr int kSumThreads = 128;
+
+// A thread for each of the 2 d sums. Reading of neighbouring columns is coalesced.
+__global__ void __launch_bounds__(kSumThreads)
+    add_parameter_sums_kernel(const float* partial, int blocks, int d, ParameterTargets targets) {
+  const int i = static_cast<int>(blockIdx.x) * kSumThreads + static_cast<int>(threadIdx.x);
+  if (i >= 2 * d) return;
+  float* target = i < d ? targets.dweight : targets.dbias;
+  if (target == nullptr) return;
+  float sum = 0;
+  for (int b = 0; b < blocks; ++b) sum += partial[static_cast<int64_t>(b) * 2 * d + i];
+  float& place = target[i < d ? i : i - d];
+  place = (i < d ? targets.accumulate_weight : targets.accumulate_bias) ? place + sum : sum;
+}
+
+}  // namespace
+
+int64_t parameter_workspace(int64_t rows, int64_t d) { return int64_t{ParameterSums(rows, d).blocks} * 2 * d; }
+
+void add_parameter_sums(const float* partial, unsigned blocks, int64_t d, const ParameterTargets& targets,
+                        Stream stream) {
+  if (!targets.dweight && !targets.dbias) return;
+  simt::launch<add_parameter_sums_kernel>(blocks_for(2 * d, kSumThreads), kSumThreads, 0, stream, partial,
+                                          static_cast<int>(blocks), static_cast<int>(d), targets);
+}
+
+template <class T>
+void layer_norm(const T* x, const float* weight, const float* bias, T* y, float* mean, float* rstd, int64_t rows,
+                int64_t d, float eps, Stream stream) {
+  with_pack_size<T>(packs_fit<T>(d, x, y), [&](auto size) {
+    constexpr int n = decltype(size)::value;
+    simt::launch<layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, stream, x, weight, bias, y,
+                                          mean, rstd, rows, static_cast<int>(d), eps);
+  });
+}
+
+template <class T>
+void layer_norm_backward(const T* dy, const T* x, const float* weight, const float* mean, const float* rstd, T* dx,
+                         const ParameterTargets& targets, float* workspace, int64_t rows, int64_t d, Stream stream) {
+  const ParameterSums sums(rows, d);
+  with_pack_size<T>(packs_fit<T>(d, dy, x, dx), [&](auto size) {
+    constexpr int n = decltype(size)::value;
+    simt::launch<layer_norm_backward_kernel<T, n>>(sums.blocks, sums.warps * 32, sums.shared_bytes(d), stream, dy, x,
+                                                   weight, mean, rstd, dx, workspace, rows, sums.rows_per_block,
+                                                   static_cast<int>(d));
+  });
+  add_parameter_sums(workspace, sums.blocks, d, targets, stream);
+}
+
+template void layer_norm(const float*, const float*, const float*, float*, float*, float*, int64_t, int64_t, float,
+                         Stream);
+template void layer_norm(const bf16*, const float*, const float*, bf16*, float*, float*, int64_t, int64_t, float,
+                         Stream);
+template void layer_norm_backward(const float*, const float*, const float*, const float*, const float*, float*,
+                                  const ParameterTargets&, float*, int64_t, int64_t, Stream);
+template void layer_norm_backward(const bf16*, const bf16*, const float*, const float*, const float*, bf16*,
+                                  const ParameterTargets&, float*, int64_t, int64_t, Stream);
+
+}  // namespace tessera::cuda

@@ -1,0 +1,60 @@
+// ops::softmax on the GPU: one block for each row.
+#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/warp.h"
+
+namespace tessera::cuda {
+namespace {
+
+constexpr int kWarps = 4, kThreads = kWarps * 32;
+
+struct SoftmaxShared {
+  BlockReduction<float, kWarps> most, sum;
+};
+
+// x, y [rows, n]; y may be x.
+template <class T>
+__global__ void __launch_bounds__(kThreads) softmax_kernel(const T* x, T* y, int n) {
+  SoftmaxShared& shared = simt::block_shared<SoftmaxShared>();
+  x += static_cast<int64_t>(blockIdx.x) * n;
+  y += static_cast<int64_t>(blockIdx.x) * n;
+  const int t = static_cast<int>(threadIdx.x);
+  float most = -INFINITY;
+  for (int i = t; i < n; i += kThreads) most = fmaxf(most, simt::to_float(x[i]));
+  most = shared.most.max(most);
+  float sum = 0;
+  for (int i = t; i < n; i += kThreads) sum += expf(simt::to_float(x[i]) - most);
+  const float scale = 1.0f / shared.sum.sum(sum);
+  for (int i = t; i < n; i += kThreads) y[i] = simt::from_float<T>(expf(simt::to_float(x[i]) - most) * scale);
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) softmax_backward_kernel(const T* dy, const T* y, T* dx, int n) {
+  SoftmaxShared& shared = simt::block_shared<SoftmaxShared>();
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * n;
+  const int t = static_cast<int>(threadIdx.x);
+  float inner = 0;
+  for (int i = t; i < n; i += kThreads) inner += simt::to_float(dy[first + i]) * simt::to_float(y[first + i]);
+  inner = shared.sum.sum(inner);
+  for (int i = t; i < n; i += kThreads)
+    dx[first + i] = simt::from_float<T>(simt::to_float(y[first + i]) * (simt::to_float(dy[first + i]) - inner));
+}
+
+}  // namespace
+
+template <class T>
+void softmax(const T* x, T* y, int64_t rows, int64_t n, Stream stream) {
+  simt::launch<softmax_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, stream, x, y, static_cast<int>(n));
+}
+
+template <class T>
+void softmax_backward(const T* dy, const T* y, T* dx, int64_t rows, int64_t n, Stream stream) {
+  simt::launch<softmax_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, stream, dy, y, dx,
+                                           static_cast<int>(n));
+}
+
+template void softmax(const float*, float*, int64_t, int64_t, Stream);
+template void softmax(const bf16*, bf16*, int64_t, int64_t, Stream);
+template void softmax_backward(const float*, const float*, float*, int64_t, int64_t, Stream);
+template void softmax_backward(const bf16*, const bf16*, bf16*, int64_t, int64_t, Stream);
+
+}  // namespace tessera::cuda

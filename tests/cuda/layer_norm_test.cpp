@@ -1,0 +1,89 @@
+#include "tensor/ops/layer_norm.h"
+
+#include "tests/cuda/on_device.h"
+
+using namespace tessera;
+using namespace tessera::test;
+
+namespace {
+
+constexpr double kEps = 1e-5;
+
+struct Inputs {
+  Tensor x, weight, bias, dy, dw, db;
+};
+
+template <class T>
+Inputs inputs_of(int64_t rows, int64_t d) {
+  return {random_values<T>({rows, d}, 1), random_normal({d}, 2, DType::f32), random_normal({d}, 3, DType::f32),
+          random_values<T>({rows, d}, 4), random_normal({d}, 5, DType::f32), random_normal({d}, 6, DType::f32)};
+}
+
+// y, mean, rstd, dx, dw (added to what is there), db (overwritten).
+template <class T>
+std::vector<Tensor> on_gpu(const Inputs& in, int64_t rows, int64_t d) {
+  const auto x = on_device<T>(in.x, "x"), dy = on_device<T>(in.dy, "dy");
+  const auto weight = on_device<float>(in.weight, "weight"), bias = on_device<float>(in.bias, "bias");
+  DeviceArray<T> y(rows * d, "y"), dx(rows * d, "dx");
+  DeviceArray<float> mean(2 * rows, "mean"), rstd(rows, "rstd"), db(d, "db");
+  auto dw = on_device<float>(in.dw, "dw");
+  DeviceArray<float> workspace(cuda::parameter_workspace(rows, d), "workspace");
+  cuda::layer_norm(x.data(), weight.data(), bias.data(), y.data(), mean.data(), rstd.data(), rows, d, float(kEps));
+  cuda::layer_norm_backward(dy.data(), x.data(), weight.data(), mean.data(), rstd.data(), dx.data(),
+                            {dw.data(), db.data(), true, false}, workspace.data(), rows, d);
+  return {from_device(y, {rows, d}),  from_device(mean, {rows, 2}), from_device(rstd, {rows}),
+          from_device(dx, {rows, d}), from_device(dw, {d}),         from_device(db, {d})};
+}
+
+std::vector<Tensor> on_cpu(const Inputs& in) {
+  const ops::LayerNorm forward = ops::layer_norm(wide(in.x), wide(in.weight), wide(in.bias), kEps);
+  const Tensor dw = wide(in.dw).clone(), db = Tensor::empty_like(dw);
+  const Tensor dx = ops::layer_norm_backward(wide(in.dy), wide(in.x), wide(in.weight), forward.mean, forward.rstd,
+                                             {dw, db, true, false});
+  return {forward.y, forward.mean, forward.rstd, dx, dw, db};
+}
+
+}  // namespace
+
+// Sums of d terms in f32, in 32 parts: a few ε of their magnitudes (ε of an element for the mean). dw and db are sums
+// over the rows of terms of size 1 that may cancel, so their errors count against the largest of them.
+TEST_CASE("cuda layer_norm equals the CPU's in f64, at odd sizes and in any order of threads") {
+  for_float_and_bf16([](auto tag) {
+    using T = decltype(tag);
+    for (const auto& [rows, d] :
+         std::vector<std::pair<int64_t, int64_t>>{{0, 5}, {1, 1}, {3, 4}, {7, 66}, {50, 64}, {5, 771}}) {
+      CAPTURE(rows);
+      CAPTURE(d);
+      const Inputs in = inputs_of<T>(rows, d);
+      const std::vector<Tensor> got = in_three_orders([&, rows = rows, d = d] { return on_gpu<T>(in, rows, d); });
+      const std::vector<Tensor> expected = on_cpu(in);
+      CHECK_CLOSE(got[0], expected[0], 2e-6);
+      CHECK_CLOSE(got[2], expected[2], 1e-6);
+      CHECK_CLOSE(got[3], expected[3], 4e-6);
+      CHECK_CLOSE(got[4], expected[4], 4e-6);
+      CHECK_CLOSE(got[5], expected[5], 2e-6);
+      std::vector<double> mean = values_of(got[1]), right = values_of(expected[1]);
+      for (size_t i = 0; i < mean.size(); i += 2)
+        CHECK(std::abs(mean[i] + mean[i + 1] - right[i] - right[i + 1]) <= 6e-8);
+    }
+  });
+}
+
+TEST_CASE("cuda layer_norm: rows that are not aligned, and gradients that are not needed") {
+  const int64_t rows = 3, d = 64;
+  const Inputs in = inputs_of<float>(rows, d);
+  std::vector<float> shifted = in.x.to_vector<float>();
+  shifted.insert(shifted.begin(), 7.0f);
+  const DeviceArray<float> x(shifted, "x");
+  const auto weight = on_device<float>(in.weight, "weight"), bias = on_device<float>(in.bias, "bias");
+  const auto dy = on_device<float>(in.dy, "dy");
+  DeviceArray<float> y(rows * d, "y"), dx(rows * d, "dx"), mean(2 * rows, "mean"), rstd(rows, "rstd"), db(d, "db");
+  DeviceArray<float> workspace(cuda::parameter_workspace(rows, d), "workspace");
+  cuda::layer_norm(x.data() + 1, weight.data(), bias.data(), y.data(), mean.data(), rstd.data(), rows, d, float(kEps));
+  cuda::layer_norm_backward(dy.data(), x.data() + 1, weight.data(), mean.data(), rstd.data(), dx.data(),
+                            {nullptr, db.data(), false, false}, workspace.data(), rows, d);
+  const std::vector<Tensor> expected = on_cpu(in);
+  CHECK_CLOSE(from_device(y, {rows, d}), expected[0], 2e-6);
+  CHECK_CLOSE(from_device(dx, {rows, d}), expected[3], 4e-6);
+  CHECK_CLOSE(from_device(db, {d}), expected[5], 2e-6);
+}

@@ -1,0 +1,30 @@
+#include "tensor/ops/softmax.h"
+
+#include "tests/cuda/on_device.h"
+
+using namespace tessera;
+using namespace tessera::test;
+
+// Values at most 1, from exponentials good to a few ulp and their sum in 128 parts; gradients of size 1. The backward
+// starts from the rounded y of the forward, and so does its reference.
+TEST_CASE("cuda softmax and its gradient equal the CPU's in f64") {
+  for_float_and_bf16([](auto tag) {
+    using T = decltype(tag);
+    for (const auto& [rows, n] :
+         std::vector<std::pair<int64_t, int64_t>>{{0, 3}, {1, 1}, {3, 2}, {5, 127}, {2, 1003}}) {
+      CAPTURE(rows);
+      CAPTURE(n);
+      const Shape shape{rows, n};
+      const Tensor x = random_values<T>(shape, 1), dy = random_values<T>(shape, 2);
+      const auto from = on_device<T>(x, "x"), gradient = on_device<T>(dy, "dy");
+      const std::vector<Tensor> got = in_three_orders([&, rows = rows, n = n]() -> std::vector<Tensor> {
+        DeviceArray<T> y(rows * n, "y"), dx(rows * n, "dx");
+        cuda::softmax(from.data(), y.data(), rows, n);
+        cuda::softmax_backward(gradient.data(), y.data(), dx.data(), rows, n);
+        return {from_device(y, shape), from_device(dx, shape)};
+      });
+      CHECK_CLOSE(got[0], ops::softmax(wide(x)), 1e-6);
+      CHECK_CLOSE(got[1], ops::softmax_backward(wide(dy), wide(got[0])), 1e-6);
+    }
+  });
+}
