@@ -12,7 +12,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#if defined(__x86_64__)
+#if TESSERA_SIMT_ASSEMBLY
 // Saves the registers that a callee has to keep on the running stack, stores its top in *from, and goes on where the
 // stack `to` was left.
 extern "C" void tessera_switch_stacks(void** from, void* to);
@@ -68,7 +68,7 @@ TESSERA_UNINSTRUMENTED void prepare(Fiber& fiber, void (*entry)(), unsigned colo
   fiber.sanitizer = __tsan_create_fiber(0);
 #endif
   const size_t usable = kStack - colour * 320 % kPage / 64 * 64;
-#if defined(__x86_64__)
+#if TESSERA_SIMT_ASSEMBLY
   constexpr int kSaved = 6;  // registers; after them the address to return to, and a word for the alignment
   void** frame = reinterpret_cast<void**>(fiber.stack + usable) - (kSaved + 2);
   for (int i = 0; i < kSaved + 2; ++i) frame[i] = nullptr;
@@ -89,7 +89,7 @@ TESSERA_UNINSTRUMENTED void switch_fibers(Fiber& from, Fiber& to) {
 #elif TESSERA_SIMT_TSAN
   __tsan_switch_to_fiber(to.sanitizer, __tsan_switch_to_fiber_no_sync);
 #endif
-#if defined(__x86_64__)
+#if TESSERA_SIMT_ASSEMBLY
   tessera_switch_stacks(&from.top, to.top);
 #else
   swapcontext(&from.context, &to.context);

@@ -3,14 +3,20 @@
 
 #include <cstddef>
 
-#if defined(__SANITIZE_ADDRESS__)
+#if !defined(__has_feature)
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define TESSERA_SIMT_ASAN 1
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 #define TESSERA_SIMT_TSAN 1
 #endif
 
-#if !defined(__x86_64__)
+// Switching by <ucontext.h> works anywhere, and costs a system call.
+#if defined(__x86_64__) && !defined(TESSERA_SIMT_UCONTEXT)
+#define TESSERA_SIMT_ASSEMBLY 1
+#else
 #include <ucontext.h>
 #endif
 
@@ -20,7 +26,7 @@
 namespace tessera::simt {
 
 struct Fiber {
-#if defined(__x86_64__)
+#if TESSERA_SIMT_ASSEMBLY
   void* top = nullptr;  // of its stack, while it does not run
 #else
   ucontext_t context{};
