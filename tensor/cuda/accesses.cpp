@@ -168,10 +168,13 @@ void remove_array(void* begin) {
   memory.last = nullptr;
 }
 
-void array_written_by_host(void* begin) {
-  for (const auto& array : memory.arrays)
-    if (array->begin == begin)
-      for (Cell& cell : array->cells) cell = {{1, 0, 0, 0, false}, {}};
+void array_written_by_host(const void* begin, size_t bytes) {
+  const auto* const p = static_cast<const char*>(begin);
+  Array* array = memory.array_before(p);
+  if (!array || bytes == 0) return;
+  const auto first = static_cast<size_t>(p - array->begin) / array->granule;
+  const size_t last = std::min(array->cells.size(), (static_cast<size_t>(p - array->begin) + bytes - 1) / array->granule + 1);
+  for (size_t i = first; i < last; ++i) array->cells[i] = {{1, 0, 0, 0, false}, {}};
 }
 
 void begin_shared(const char* arena, size_t bytes) {

@@ -48,7 +48,8 @@ extern Here here;
 // Arrays of global memory. `element` bytes make a granule. `name` is for messages.
 void add_array(void* begin, size_t bytes, size_t element, const std::string& name);
 void remove_array(void* begin);
-void array_written_by_host(void* begin);
+// A part of one array.
+void array_written_by_host(const void* begin, size_t bytes);
 
 // Shared memory of the running launch: [arena, arena + bytes) holds nothing but the pieces added to it.
 void begin_shared(const char* arena, size_t bytes);

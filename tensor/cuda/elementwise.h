@@ -31,10 +31,10 @@ __global__ void __launch_bounds__(kElementwiseThreads)
 
 // y = f(a, b), [count] each; b may be null, y may be a or b.
 template <class T, class F>
-void elementwise(const T* a, const T* b, T* y, int64_t count, F f, Stream stream) {
+void elementwise(const T* a, const T* b, T* y, int64_t count, F f) {
   const bool packed = packs_fit<T>(kPack<T>, a, b, y);
   simt::launch<elementwise_kernel<T, F>>(blocks_for(count, kElementwiseThreads * kPack<T>), kElementwiseThreads, 0,
-                                         stream, a, b, y, count, packed, f);
+                                         a, b, y, count, packed, f);
 }
 
 }  // namespace tessera::cuda

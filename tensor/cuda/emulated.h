@@ -25,7 +25,6 @@
 #include <cstring>
 #include <type_traits>
 
-#include "tensor/cuda/stream.h"
 #include "tensor/dtype.h"
 #include "tensor/error.h"
 
@@ -73,8 +72,6 @@ inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>((uint64_t{a} * b) >> 32); }
 
 namespace tessera::simt {
-
-using cuda::Stream;
 
 // Where a thread waits: threads that meet have to meet at one place.
 struct Site {
@@ -198,16 +195,13 @@ struct Launch {
 };
 // One thread of the process at a time may launch kernels.
 void run(const Launch& launch);
+int64_t launches();  // so far
 
 template <auto kernel, class... Arguments>
-void launch(dim3 grid, dim3 block, size_t shared_bytes, Stream, Arguments... arguments) {
+void launch(dim3 grid, dim3 block, size_t shared_bytes, Arguments... arguments) {
   auto body = [&]() __attribute__((no_sanitize("thread"))) { kernel(arguments...); };
   run({__PRETTY_FUNCTION__, grid, block, shared_bytes,
-       [](void* f) __attribute__((no_sanitize("thread"))) { (*static_cast<decltype(body)*>(f))();
-}
-, &body
-}  // namespace tessera::simt
-);
+       [](void* f) __attribute__((no_sanitize("thread"))) { (*static_cast<decltype(body)*>(f))(); }, &body});
 }
 
 }  // namespace tessera::simt

@@ -11,7 +11,6 @@
 #include <span>
 #include <vector>
 
-#include "tensor/cuda/stream.h"
 #include "tensor/dtype.h"
 #include "tensor/philox.h"
 
@@ -34,53 +33,50 @@ int64_t parameter_workspace(int64_t rows, int64_t d);
 // x, y [rows, d], weight, bias [d], mean [rows, 2], rstd [rows].
 template <class T>
 void layer_norm(const T* x, const float* weight, const float* bias, T* y, float* mean, float* rstd, int64_t rows,
-                int64_t d, float eps, Stream stream = {});
+                int64_t d, float eps);
 template <class T>
 void layer_norm_backward(const T* dy, const T* x, const float* weight, const float* mean, const float* rstd, T* dx,
-                         const ParameterTargets& targets, float* workspace, int64_t rows, int64_t d,
-                         Stream stream = {});
+                         const ParameterTargets& targets, float* workspace, int64_t rows, int64_t d);
 
 // x, residual, sum, normalised [rows, d]; the rest as of layer_norm.
 template <class T>
 void dropout_add_layer_norm(const T* x, const T* residual, const float* weight, const float* bias, T* sum,
                             T* normalised, float* mean, float* rstd, int64_t rows, int64_t d, float eps, double p,
-                            const Ticket& ticket, Stream stream = {});
+                            const Ticket& ticket);
 // d_sum may be null; dx is not touched if p = 0 (it is d_residual then). d_normalised is needed: without it d_residual
 // is d_sum, and dx dropout(d_sum).
 template <class T>
 void dropout_add_layer_norm_backward(const T* d_sum, const T* d_normalised, const T* sum, const float* weight,
                                      const float* mean, const float* rstd, T* dx, T* d_residual,
                                      const ParameterTargets& targets, float* workspace, int64_t rows, int64_t d,
-                                     double p, const Ticket& ticket, Stream stream = {});
+                                     double p, const Ticket& ticket);
 
 // Elementwise, [count]; results may overwrite inputs. With p = 0 nothing is dropped.
 template <class T>
-void add(const T* a, const T* b, T* y, int64_t count, Stream stream = {});
+void add(const T* a, const T* b, T* y, int64_t count);
 template <class T>
-void dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket, Stream stream = {});
+void dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket);
 // dropout(gelu(x)), and its gradient.
 template <class T>
-void gelu_dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket, Stream stream = {});
+void gelu_dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket);
 template <class T>
-void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double p, const Ticket& ticket,
-                           Stream stream = {});
+void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double p, const Ticket& ticket);
 
 // x, y [rows, n].
 template <class T>
-void softmax(const T* x, T* y, int64_t rows, int64_t n, Stream stream = {});
+void softmax(const T* x, T* y, int64_t rows, int64_t n);
 template <class T>
-void softmax_backward(const T* dy, const T* y, T* dx, int64_t rows, int64_t n, Stream stream = {});
+void softmax_backward(const T* dy, const T* y, T* dx, int64_t rows, int64_t n);
 
 // logits [rows, classes], labels [rows], each below `classes` or ignore_index; log_sum_exp [rows] (not written in rows
 // that do not count), losses [rows] (workspace), loss and counted [1].
 template <class T>
 void cross_entropy(const T* logits, const int64_t* labels, double* log_sum_exp, double* losses, float* loss,
-                   int64_t* counted, int64_t rows, int64_t classes, bool mean, int64_t ignore_index,
-                   Stream stream = {});
+                   int64_t* counted, int64_t rows, int64_t classes, bool mean, int64_t ignore_index);
 // dx may be logits.
 template <class T>
 void cross_entropy_backward(double factor, const T* logits, const int64_t* labels, const double* log_sum_exp, T* dx,
-                            int64_t rows, int64_t classes, int64_t ignore_index, Stream stream = {});
+                            int64_t rows, int64_t classes, int64_t ignore_index);
 
 // Rows `stride` elements apart, so that q, k and v may be parts of one fused projection.
 template <class T>
@@ -101,13 +97,13 @@ struct AttentionSizes {
 // q, out [query tokens, heads · head_size], k, v [key tokens, ...], log_sum_exp [query tokens, heads].
 template <class T>
 void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
-               float* log_sum_exp, const AttentionSizes& sizes, Stream stream = {});
+               float* log_sum_exp, const AttentionSizes& sizes);
 // row_dots [query tokens, heads] is workspace. Probabilities and their gradients are not rounded to bf16.
 template <class T>
 void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
                         AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,
                         AttentionRows<T> dq, AttentionRows<T> dk, AttentionRows<T> dv, float* row_dots,
-                        const AttentionSizes& sizes, Stream stream = {});
+                        const AttentionSizes& sizes);
 
 // Elements begin .. begin + count - 1 of the arenas, with the constants of a slice.
 struct AdamWPiece {
@@ -118,8 +114,7 @@ std::vector<AdamWPiece> adamw_pieces(std::span<const ops::AdamWSlice> slices);  
 // values, gradients, exp_avg, exp_avg_sq and `copy` (may be null; values rounded to bf16) are arenas; pieces and
 // constants (one for each slice) lie on the device.
 void adamw(float* values, const float* gradients, float* exp_avg, float* exp_avg_sq, bf16* copy,
-           const AdamWPiece* pieces, int64_t piece_count, const ops::AdamWConstants<float>* constants,
-           Stream stream = {});
+           const AdamWPiece* pieces, int64_t piece_count, const ops::AdamWConstants<float>* constants);
 
 // Tables [rows[k], width] laid one after another; the first without data ends the list.
 template <class T>
@@ -130,11 +125,10 @@ struct RowTables {
 };
 // out [entries, width] = the tables' rows index[0 .. entries).
 template <class T>
-void gather_rows(const RowTables<T>& tables, const int64_t* index, T* out, int64_t entries, int64_t width,
-                 Stream stream = {});
+void gather_rows(const RowTables<T>& tables, const int64_t* index, T* out, int64_t entries, int64_t width);
 // index, weight [entries, taps].
 void interpolate_rows(const float* table, const int64_t* index, const float* weight, float* out, int64_t entries,
-                      int64_t taps, int64_t width, Stream stream = {});
+                      int64_t taps, int64_t width);
 
 // The entries of `index` by the row that they point to: those of row r are order[starts[r]] .. order[starts[r + 1] -
 // 1], in their own order. Sorted on the host, where index tables are made.
@@ -151,12 +145,12 @@ struct RowSegments {
 // may be null. dout [entries / taps, width].
 template <class T, class G>
 void scatter_rows(const T* dout, const RowSegments& segments, const float* weight, int64_t taps, G* gradient,
-                  int64_t rows, int64_t width, bool accumulate, double p, const Ticket& ticket, Stream stream = {});
+                  int64_t rows, int64_t width, bool accumulate, double p, const Ticket& ticket);
 
 // y [tokens, width] of f32 or bf16; index, types [tokens]; type_table [types, width].
 template <class Y>
 void embed_tokens(const RowTables<float>& sources, const int64_t* index, const float* type_table, const int64_t* types,
-                  Y* y, int64_t tokens, int64_t width, double p, const Ticket& ticket, Stream stream = {});
+                  Y* y, int64_t tokens, int64_t width, double p, const Ticket& ticket);
 
 // cu_rows, cu_columns, offsets [count + 1] (where each matrix begins), cost and marginals (null: uniform) lie on the
 // device; the largest sizes of one sample are the host's.
@@ -170,7 +164,7 @@ bool ipot_fits_shared_memory(const IpotSamples& samples);
 // is too small even for f64, failed [1] becomes the largest number of such a sample, counted from 1, and its plan is
 // not written.
 void ipot(const IpotSamples& samples, float* plan, double beta, int64_t iterations, float* workspace32,
-          double* workspace64, int* failed, Stream stream = {});
+          double* workspace64, int* failed);
 
 // Element (i, j) is data[i · row + j · column].
 template <class T>
@@ -180,7 +174,6 @@ struct MatrixView {
 };
 // c [m, n] = a [m, k] · b [k, n] + bias [n] (may be null), added to what is there if `accumulate`. Sums are f32.
 template <class T, class C>
-void matmul(MatrixView<T> a, MatrixView<T> b, const float* bias, C* c, int64_t m, int64_t n, int64_t k, bool accumulate,
-            Stream stream = {});
+void matmul(MatrixView<T> a, MatrixView<T> b, const float* bias, C* c, int64_t m, int64_t n, int64_t k, bool accumulate);
 
 }  // namespace tessera::cuda

@@ -140,7 +140,6 @@ __device__ void for_rows_with_sums(int64_t rows, int64_t rows_per_block, int d, 
 }
 
 // The second stage, in layer_norm.cu.
-void add_parameter_sums(const float* partial, unsigned blocks, int64_t d, const ParameterTargets& targets,
-                        Stream stream);
+void add_parameter_sums(const float* partial, unsigned blocks, int64_t d, const ParameterTargets& targets);
 
 }  // namespace tessera::cuda

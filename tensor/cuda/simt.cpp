@@ -331,6 +331,8 @@ TESSERA_UNINSTRUMENTED void* dynamic_shared_memory() {
   return executor->dynamic;
 }
 
+int64_t launches() { return static_cast<int64_t>(the_executor().launch_number); }
+
 void run(const Launch& launch) {
   const dim3 grid = launch.grid;
   const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;

@@ -6,30 +6,23 @@
 //
 //   simt::block_shared<Struct>()    static shared memory: one struct for each kernel
 //   simt::dynamic_shared<T>()       the dynamic shared memory of the launch
-//   simt::launch<kernel>(grid, block, shared_bytes, stream, arguments...)
+//   simt::launch<kernel>(grid, block, shared_bytes, arguments...)
 //
-// A launch of no blocks does nothing. Every launch checks for errors; without NDEBUG it also waits for the kernel, so
-// that an error is reported where it belongs. Sums over threads are written in a fixed order, not with atomics of
+// A launch of no blocks does nothing. Every launch checks for errors; without NDEBUG, or with TESSERA_CUDA_DEBUG=1 in the
+// environment, it also waits for the kernel, so that an error is reported where it belongs. Sums over threads are written in a fixed order, not with atomics of
 // floating-point numbers: results depend neither on the order of threads nor on the number of blocks that run at once.
 #pragma once
-
-#include "tensor/cuda/stream.h"
 
 #ifdef __CUDACC__
 
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
+#include "tensor/cuda/stream.h"
 #include "tensor/dtype.h"
 #include "tensor/error.h"
 
 namespace tessera::simt {
-
-using cuda::Stream;
-
-inline void check_status(const char* what, cudaError_t status) {
-  check(status == cudaSuccess, "cuda: ", what, ": ", cudaGetErrorString(status));
-}
 
 template <class T>
 __device__ T& block_shared() {
@@ -44,18 +37,14 @@ __device__ T* dynamic_shared() {
 }
 
 template <auto kernel, class... Arguments>
-void launch(dim3 grid, dim3 block, size_t shared_bytes, Stream stream, Arguments... arguments) {
+void launch(dim3 grid, dim3 block, size_t shared_bytes, Arguments... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   constexpr size_t kWithoutAsking = 48 * 1024;
   if (shared_bytes > kWithoutAsking)
-    check_status("shared memory", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                       static_cast<int>(shared_bytes)));
-  const auto queue = static_cast<cudaStream_t>(stream.handle);
-  kernel<<<grid, block, shared_bytes, queue>>>(arguments...);
-  check_status("launch", cudaGetLastError());
-#ifndef NDEBUG
-  check_status("kernel", cudaStreamSynchronize(queue));
-#endif
+    cuda::check_status("shared memory", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                             static_cast<int>(shared_bytes)));
+  kernel<<<grid, block, shared_bytes, cuda::compute_stream()>>>(arguments...);
+  cuda::check_launch(__PRETTY_FUNCTION__);
 }
 
 __device__ __forceinline__ float to_float(float value) { return value; }

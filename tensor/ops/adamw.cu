@@ -42,8 +42,8 @@ std::vector<AdamWPiece> adamw_pieces(std::span<const ops::AdamWSlice> slices) {
 }
 
 void adamw(float* values, const float* gradients, float* exp_avg, float* exp_avg_sq, bf16* copy,
-           const AdamWPiece* pieces, int64_t piece_count, const ops::AdamWConstants<float>* constants, Stream stream) {
-  simt::launch<adamw_kernel>(static_cast<unsigned>(piece_count), kThreads, 0, stream, values, gradients, exp_avg,
+           const AdamWPiece* pieces, int64_t piece_count, const ops::AdamWConstants<float>* constants) {
+  simt::launch<adamw_kernel>(static_cast<unsigned>(piece_count), kThreads, 0, values, gradients, exp_avg,
                              exp_avg_sq, copy, pieces, constants);
 }
 

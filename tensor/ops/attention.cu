@@ -77,17 +77,17 @@ __global__ void __launch_bounds__(kAttentionThreads)
 
 template <class T>
 void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
-               float* log_sum_exp, const AttentionSizes& sizes, Stream stream) {
+               float* log_sum_exp, const AttentionSizes& sizes) {
   with_columns(sizes.head_size, [&](auto columns) {
     simt::launch<attention_kernel<T, decltype(columns)::value>>(
-        attention_grid(sizes, sizes.most_queries), kAttentionThreads, ForwardTiles::bytes(sizes.head_size), stream, q,
+        attention_grid(sizes, sizes.most_queries), kAttentionThreads, ForwardTiles::bytes(sizes.head_size), q,
         k, v, out, log_sum_exp, sizes, attention_scale(sizes));
   });
 }
 
 template void attention(AttentionRows<const float>, AttentionRows<const float>, AttentionRows<const float>,
-                        AttentionRows<float>, float*, const AttentionSizes&, Stream);
+                        AttentionRows<float>, float*, const AttentionSizes&);
 template void attention(AttentionRows<const bf16>, AttentionRows<const bf16>, AttentionRows<const bf16>,
-                        AttentionRows<bf16>, float*, const AttentionSizes&, Stream);
+                        AttentionRows<bf16>, float*, const AttentionSizes&);
 
 }  // namespace tessera::cuda

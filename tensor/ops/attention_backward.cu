@@ -135,17 +135,17 @@ template <class T>
 void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
                         AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,
                         AttentionRows<T> dq, AttentionRows<T> dk, AttentionRows<T> dv, float* row_dots,
-                        const AttentionSizes& sizes, Stream stream) {
+                        const AttentionSizes& sizes) {
   const int d = static_cast<int>(sizes.head_size);
   const float scale = attention_scale(sizes);
   simt::launch<row_dots_kernel<T>>(blocks_for(sizes.query_tokens * sizes.heads, kAttentionWarps), kAttentionThreads, 0,
-                                   stream, dout, out, row_dots, sizes.query_tokens, sizes.heads, d);
+                                   dout, out, row_dots, sizes.query_tokens, sizes.heads, d);
   with_columns(d, [&](auto columns) {
     constexpr int n = decltype(columns)::value;
     const size_t bytes = BackwardTiles::bytes(d);
-    simt::launch<attention_dq_kernel<T, n>>(attention_grid(sizes, sizes.most_queries), kAttentionThreads, bytes, stream,
+    simt::launch<attention_dq_kernel<T, n>>(attention_grid(sizes, sizes.most_queries), kAttentionThreads, bytes,
                                             dout, q, k, v, log_sum_exp, row_dots, dq, sizes, scale);
-    simt::launch<attention_dkv_kernel<T, n>>(attention_grid(sizes, sizes.most_keys), kAttentionThreads, bytes, stream,
+    simt::launch<attention_dkv_kernel<T, n>>(attention_grid(sizes, sizes.most_keys), kAttentionThreads, bytes,
                                              dout, q, k, v, log_sum_exp, row_dots, dk, dv, sizes, scale);
   });
 }
@@ -153,10 +153,10 @@ void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, A
 template void attention_backward(AttentionRows<const float>, AttentionRows<const float>, AttentionRows<const float>,
                                  AttentionRows<const float>, AttentionRows<const float>, const float*,
                                  AttentionRows<float>, AttentionRows<float>, AttentionRows<float>, float*,
-                                 const AttentionSizes&, Stream);
+                                 const AttentionSizes&);
 template void attention_backward(AttentionRows<const bf16>, AttentionRows<const bf16>, AttentionRows<const bf16>,
                                  AttentionRows<const bf16>, AttentionRows<const bf16>, const float*,
                                  AttentionRows<bf16>, AttentionRows<bf16>, AttentionRows<bf16>, float*,
-                                 const AttentionSizes&, Stream);
+                                 const AttentionSizes&);
 
 }  // namespace tessera::cuda

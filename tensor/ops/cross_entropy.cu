@@ -93,26 +93,26 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T>
 void cross_entropy(const T* logits, const int64_t* labels, double* log_sum_exp, double* losses, float* loss,
-                   int64_t* counted, int64_t rows, int64_t classes, bool mean, int64_t ignore_index, Stream stream) {
-  simt::launch<cross_entropy_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, stream, logits, labels, log_sum_exp,
+                   int64_t* counted, int64_t rows, int64_t classes, bool mean, int64_t ignore_index) {
+  simt::launch<cross_entropy_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, logits, labels, log_sum_exp,
                                         losses, static_cast<int>(classes), ignore_index);
-  simt::launch<sum_losses_kernel>(1, kThreads, 0, stream, losses, labels, loss, counted, rows, ignore_index, mean);
+  simt::launch<sum_losses_kernel>(1, kThreads, 0, losses, labels, loss, counted, rows, ignore_index, mean);
 }
 
 template <class T>
 void cross_entropy_backward(double factor, const T* logits, const int64_t* labels, const double* log_sum_exp, T* dx,
-                            int64_t rows, int64_t classes, int64_t ignore_index, Stream stream) {
-  simt::launch<cross_entropy_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, stream, factor, logits,
+                            int64_t rows, int64_t classes, int64_t ignore_index) {
+  simt::launch<cross_entropy_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, factor, logits,
                                                  labels, log_sum_exp, dx, static_cast<int>(classes), ignore_index);
 }
 
 template void cross_entropy(const float*, const int64_t*, double*, double*, float*, int64_t*, int64_t, int64_t, bool,
-                            int64_t, Stream);
+                            int64_t);
 template void cross_entropy(const bf16*, const int64_t*, double*, double*, float*, int64_t*, int64_t, int64_t, bool,
-                            int64_t, Stream);
+                            int64_t);
 template void cross_entropy_backward(double, const float*, const int64_t*, const double*, float*, int64_t, int64_t,
-                                     int64_t, Stream);
+                                     int64_t);
 template void cross_entropy_backward(double, const bf16*, const int64_t*, const double*, bf16*, int64_t, int64_t,
-                                     int64_t, Stream);
+                                     int64_t);
 
 }  // namespace tessera::cuda

@@ -18,11 +18,11 @@ struct Dropout {
 }  // namespace
 
 template <class T>
-void dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket, Stream stream) {
-  elementwise<T>(x, nullptr, y, count, Dropout{Mask("dropout", p, ticket)}, stream);
+void dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket) {
+  elementwise<T>(x, nullptr, y, count, Dropout{Mask("dropout", p, ticket)});
 }
 
-template void dropout(const float*, float*, int64_t, double, const Ticket&, Stream);
-template void dropout(const bf16*, bf16*, int64_t, double, const Ticket&, Stream);
+template void dropout(const float*, float*, int64_t, double, const Ticket&);
+template void dropout(const bf16*, bf16*, int64_t, double, const Ticket&);
 
 }  // namespace tessera::cuda

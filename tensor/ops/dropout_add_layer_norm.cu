@@ -53,11 +53,11 @@ __global__ void __launch_bounds__(kNormWarps * 32)
 template <class T>
 void dropout_add_layer_norm(const T* x, const T* residual, const float* weight, const float* bias, T* sum,
                             T* normalised, float* mean, float* rstd, int64_t rows, int64_t d, float eps, double p,
-                            const Ticket& ticket, Stream stream) {
+                            const Ticket& ticket) {
   const Mask mask("dropout_add_layer_norm", p, ticket);
   with_pack_size<T>(packs_fit<T>(d, x, residual, sum, normalised), [&](auto size) {
     constexpr int n = decltype(size)::value;
-    simt::launch<dropout_add_layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, stream, x,
+    simt::launch<dropout_add_layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, x,
                                                       residual, weight, bias, sum, normalised, mean, rstd, rows,
                                                       static_cast<int>(d), eps, mask);
   });
@@ -67,27 +67,27 @@ template <class T>
 void dropout_add_layer_norm_backward(const T* d_sum, const T* d_normalised, const T* sum, const float* weight,
                                      const float* mean, const float* rstd, T* dx, T* d_residual,
                                      const ParameterTargets& targets, float* workspace, int64_t rows, int64_t d,
-                                     double p, const Ticket& ticket, Stream stream) {
+                                     double p, const Ticket& ticket) {
   const ParameterSums sums(rows, d);
   const Mask mask("dropout_add_layer_norm", p, ticket);
   with_pack_size<T>(packs_fit<T>(d, d_sum, d_normalised, sum, dx, d_residual), [&](auto size) {
     constexpr int n = decltype(size)::value;
     simt::launch<dropout_add_layer_norm_backward_kernel<T, n>>(
-        sums.blocks, static_cast<unsigned>(sums.warps * 32), sums.shared_bytes(d), stream, d_sum, d_normalised, sum,
+        sums.blocks, static_cast<unsigned>(sums.warps * 32), sums.shared_bytes(d), d_sum, d_normalised, sum,
         weight, mean, rstd, dx, d_residual, workspace, rows, sums.rows_per_block, static_cast<int>(d), mask);
   });
-  add_parameter_sums(workspace, sums.blocks, d, targets, stream);
+  add_parameter_sums(workspace, sums.blocks, d, targets);
 }
 
 template void dropout_add_layer_norm(const float*, const float*, const float*, const float*, float*, float*, float*,
-                                     float*, int64_t, int64_t, float, double, const Ticket&, Stream);
+                                     float*, int64_t, int64_t, float, double, const Ticket&);
 template void dropout_add_layer_norm(const bf16*, const bf16*, const float*, const float*, bf16*, bf16*, float*, float*,
-                                     int64_t, int64_t, float, double, const Ticket&, Stream);
+                                     int64_t, int64_t, float, double, const Ticket&);
 template void dropout_add_layer_norm_backward(const float*, const float*, const float*, const float*, const float*,
                                               const float*, float*, float*, const ParameterTargets&, float*, int64_t,
-                                              int64_t, double, const Ticket&, Stream);
+                                              int64_t, double, const Ticket&);
 template void dropout_add_layer_norm_backward(const bf16*, const bf16*, const bf16*, const float*, const float*,
                                               const float*, bf16*, bf16*, const ParameterTargets&, float*, int64_t,
-                                              int64_t, double, const Ticket&, Stream);
+                                              int64_t, double, const Ticket&);
 
 }  // namespace tessera::cuda

@@ -42,26 +42,25 @@ struct GeluDropoutBackward {
 }  // namespace
 
 template <class T>
-void add(const T* a, const T* b, T* y, int64_t count, Stream stream) {
-  elementwise<T>(a, b, y, count, Add{}, stream);
+void add(const T* a, const T* b, T* y, int64_t count) {
+  elementwise<T>(a, b, y, count, Add{});
 }
 
 template <class T>
-void gelu_dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket, Stream stream) {
-  elementwise<T>(x, nullptr, y, count, GeluDropout{Mask("gelu_dropout", p, ticket)}, stream);
+void gelu_dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket) {
+  elementwise<T>(x, nullptr, y, count, GeluDropout{Mask("gelu_dropout", p, ticket)});
 }
 
 template <class T>
-void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double p, const Ticket& ticket,
-                           Stream stream) {
-  elementwise<T>(dy, x, dx, count, GeluDropoutBackward{Mask("gelu_dropout", p, ticket)}, stream);
+void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double p, const Ticket& ticket) {
+  elementwise<T>(dy, x, dx, count, GeluDropoutBackward{Mask("gelu_dropout", p, ticket)});
 }
 
-template void add(const float*, const float*, float*, int64_t, Stream);
-template void add(const bf16*, const bf16*, bf16*, int64_t, Stream);
-template void gelu_dropout(const float*, float*, int64_t, double, const Ticket&, Stream);
-template void gelu_dropout(const bf16*, bf16*, int64_t, double, const Ticket&, Stream);
-template void gelu_dropout_backward(const float*, const float*, float*, int64_t, double, const Ticket&, Stream);
-template void gelu_dropout_backward(const bf16*, const bf16*, bf16*, int64_t, double, const Ticket&, Stream);
+template void add(const float*, const float*, float*, int64_t);
+template void add(const bf16*, const bf16*, bf16*, int64_t);
+template void gelu_dropout(const float*, float*, int64_t, double, const Ticket&);
+template void gelu_dropout(const bf16*, bf16*, int64_t, double, const Ticket&);
+template void gelu_dropout_backward(const float*, const float*, float*, int64_t, double, const Ticket&);
+template void gelu_dropout_backward(const bf16*, const bf16*, bf16*, int64_t, double, const Ticket&);
 
 }  // namespace tessera::cuda

@@ -30,21 +30,21 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class Y>
 void embed_tokens(const RowTables<float>& sources, const int64_t* index, const float* type_table, const int64_t* types,
-                  Y* y, int64_t tokens, int64_t width, double p, const Ticket& ticket, Stream stream) {
+                  Y* y, int64_t tokens, int64_t width, double p, const Ticket& ticket) {
   const Mask mask("embed_tokens", p, ticket);
   bool packed = packs_fit<float>(width, type_table);
   for (int k = 0; k < RowTables<float>::kMost && sources.data[k]; ++k)
     packed &= packs_fit<float>(width, sources.data[k]);
   with_pack_size<float>(packed, [&](auto size) {
-    simt::launch<embed_tokens_kernel<Y, decltype(size)::value>>(blocks_for(tokens, kWarps), kThreads, 0, stream,
+    simt::launch<embed_tokens_kernel<Y, decltype(size)::value>>(blocks_for(tokens, kWarps), kThreads, 0,
                                                                 sources, index, type_table, types, y, tokens,
                                                                 static_cast<int>(width), mask);
   });
 }
 
 template void embed_tokens(const RowTables<float>&, const int64_t*, const float*, const int64_t*, float*, int64_t,
-                           int64_t, double, const Ticket&, Stream);
+                           int64_t, double, const Ticket&);
 template void embed_tokens(const RowTables<float>&, const int64_t*, const float*, const int64_t*, bf16*, int64_t,
-                           int64_t, double, const Ticket&, Stream);
+                           int64_t, double, const Ticket&);
 
 }  // namespace tessera::cuda

@@ -63,33 +63,32 @@ SortedEntries sort_entries(std::span<const int64_t> index, int64_t rows) {
 }
 
 template <class T>
-void gather_rows(const RowTables<T>& tables, const int64_t* index, T* out, int64_t entries, int64_t width,
-                 Stream stream) {
-  simt::launch<gather_rows_kernel<T>>(blocks_for(entries, kWarps), kThreads, 0, stream, tables, index, out, entries,
+void gather_rows(const RowTables<T>& tables, const int64_t* index, T* out, int64_t entries, int64_t width) {
+  simt::launch<gather_rows_kernel<T>>(blocks_for(entries, kWarps), kThreads, 0, tables, index, out, entries,
                                       static_cast<int>(width));
 }
 
 void interpolate_rows(const float* table, const int64_t* index, const float* weight, float* out, int64_t entries,
-                      int64_t taps, int64_t width, Stream stream) {
-  simt::launch<interpolate_rows_kernel>(blocks_for(entries, kWarps), kThreads, 0, stream, table, index, weight, out,
+                      int64_t taps, int64_t width) {
+  simt::launch<interpolate_rows_kernel>(blocks_for(entries, kWarps), kThreads, 0, table, index, weight, out,
                                         entries, static_cast<int>(taps), static_cast<int>(width));
 }
 
 template <class T, class G>
 void scatter_rows(const T* dout, const RowSegments& segments, const float* weight, int64_t taps, G* gradient,
-                  int64_t rows, int64_t width, bool accumulate, double p, const Ticket& ticket, Stream stream) {
+                  int64_t rows, int64_t width, bool accumulate, double p, const Ticket& ticket) {
   simt::launch<scatter_rows_kernel<T, G>>(dim3(static_cast<unsigned>(rows), blocks_for(width, kThreads)), kThreads, 0,
-                                          stream, dout, segments, weight, static_cast<int>(taps), gradient, accumulate,
+                                          dout, segments, weight, static_cast<int>(taps), gradient, accumulate,
                                           static_cast<int>(width), Mask("scatter_rows", p, ticket));
 }
 
-template void gather_rows(const RowTables<float>&, const int64_t*, float*, int64_t, int64_t, Stream);
-template void gather_rows(const RowTables<bf16>&, const int64_t*, bf16*, int64_t, int64_t, Stream);
+template void gather_rows(const RowTables<float>&, const int64_t*, float*, int64_t, int64_t);
+template void gather_rows(const RowTables<bf16>&, const int64_t*, bf16*, int64_t, int64_t);
 template void scatter_rows(const float*, const RowSegments&, const float*, int64_t, float*, int64_t, int64_t, bool,
-                           double, const Ticket&, Stream);
+                           double, const Ticket&);
 template void scatter_rows(const bf16*, const RowSegments&, const float*, int64_t, float*, int64_t, int64_t, bool,
-                           double, const Ticket&, Stream);
+                           double, const Ticket&);
 template void scatter_rows(const bf16*, const RowSegments&, const float*, int64_t, bf16*, int64_t, int64_t, bool,
-                           double, const Ticket&, Stream);
+                           double, const Ticket&);
 
 }  // namespace tessera::cuda

@@ -101,11 +101,11 @@ bool ipot_fits_shared_memory(const IpotSamples& samples) {
 }
 
 void ipot(const IpotSamples& samples, float* plan, double beta, int64_t iterations, float* workspace32,
-          double* workspace64, int* failed, Stream stream) {
+          double* workspace64, int* failed) {
   const auto blocks = static_cast<unsigned>(samples.count);
-  simt::launch<ipot_kernel<float>>(blocks, kThreads, shared_bytes<float>(samples, workspace32 == nullptr), stream,
+  simt::launch<ipot_kernel<float>>(blocks, kThreads, shared_bytes<float>(samples, workspace32 == nullptr),
                                    samples, plan, beta, iterations, workspace32, failed);
-  simt::launch<ipot_kernel<double>>(blocks, kThreads, shared_bytes<double>(samples, false), stream, samples, plan, beta,
+  simt::launch<ipot_kernel<double>>(blocks, kThreads, shared_bytes<double>(samples, false), samples, plan, beta,
                                     iterations, workspace64, failed);
 }
 

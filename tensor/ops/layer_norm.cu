@@ -45,43 +45,40 @@ __global__ void __launch_bounds__(kSumThreads)
 
 int64_t parameter_workspace(int64_t rows, int64_t d) { return int64_t{ParameterSums(rows, d).blocks} * 2 * d; }
 
-void add_parameter_sums(const float* partial, unsigned blocks, int64_t d, const ParameterTargets& targets,
-                        Stream stream) {
+void add_parameter_sums(const float* partial, unsigned blocks, int64_t d, const ParameterTargets& targets) {
   if (!targets.dweight && !targets.dbias) return;
-  simt::launch<add_parameter_sums_kernel>(blocks_for(2 * d, kSumThreads), kSumThreads, 0, stream, partial,
+  simt::launch<add_parameter_sums_kernel>(blocks_for(2 * d, kSumThreads), kSumThreads, 0, partial,
                                           static_cast<int>(blocks), static_cast<int>(d), targets);
 }
 
 template <class T>
 void layer_norm(const T* x, const float* weight, const float* bias, T* y, float* mean, float* rstd, int64_t rows,
-                int64_t d, float eps, Stream stream) {
+                int64_t d, float eps) {
   with_pack_size<T>(packs_fit<T>(d, x, y), [&](auto size) {
     constexpr int n = decltype(size)::value;
-    simt::launch<layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, stream, x, weight, bias, y,
+    simt::launch<layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, x, weight, bias, y,
                                           mean, rstd, rows, static_cast<int>(d), eps);
   });
 }
 
 template <class T>
 void layer_norm_backward(const T* dy, const T* x, const float* weight, const float* mean, const float* rstd, T* dx,
-                         const ParameterTargets& targets, float* workspace, int64_t rows, int64_t d, Stream stream) {
+                         const ParameterTargets& targets, float* workspace, int64_t rows, int64_t d) {
   const ParameterSums sums(rows, d);
   with_pack_size<T>(packs_fit<T>(d, dy, x, dx), [&](auto size) {
     constexpr int n = decltype(size)::value;
-    simt::launch<layer_norm_backward_kernel<T, n>>(sums.blocks, sums.warps * 32, sums.shared_bytes(d), stream, dy, x,
+    simt::launch<layer_norm_backward_kernel<T, n>>(sums.blocks, sums.warps * 32, sums.shared_bytes(d), dy, x,
                                                    weight, mean, rstd, dx, workspace, rows, sums.rows_per_block,
                                                    static_cast<int>(d));
   });
-  add_parameter_sums(workspace, sums.blocks, d, targets, stream);
+  add_parameter_sums(workspace, sums.blocks, d, targets);
 }
 
-template void layer_norm(const float*, const float*, const float*, float*, float*, float*, int64_t, int64_t, float,
-                         Stream);
-template void layer_norm(const bf16*, const float*, const float*, bf16*, float*, float*, int64_t, int64_t, float,
-                         Stream);
+template void layer_norm(const float*, const float*, const float*, float*, float*, float*, int64_t, int64_t, float);
+template void layer_norm(const bf16*, const float*, const float*, bf16*, float*, float*, int64_t, int64_t, float);
 template void layer_norm_backward(const float*, const float*, const float*, const float*, const float*, float*,
-                                  const ParameterTargets&, float*, int64_t, int64_t, Stream);
+                                  const ParameterTargets&, float*, int64_t, int64_t);
 template void layer_norm_backward(const bf16*, const bf16*, const float*, const float*, const float*, bf16*,
-                                  const ParameterTargets&, float*, int64_t, int64_t, Stream);
+                                  const ParameterTargets&, float*, int64_t, int64_t);
 
 }  // namespace tessera::cuda

@@ -49,15 +49,13 @@ __global__ void __launch_bounds__(kThreads) matmul_kernel(MatrixView<T> a, Matri
 }  // namespace
 
 template <class T, class C>
-void matmul(MatrixView<T> a, MatrixView<T> b, const float* bias, C* c, int64_t m, int64_t n, int64_t k, bool accumulate,
-            Stream stream) {
-  simt::launch<matmul_kernel<T, C>>(dim3(blocks_for(n, kTile), blocks_for(m, kTile)), kThreads, 0, stream, a, b, bias,
+void matmul(MatrixView<T> a, MatrixView<T> b, const float* bias, C* c, int64_t m, int64_t n, int64_t k, bool accumulate) {
+  simt::launch<matmul_kernel<T, C>>(dim3(blocks_for(n, kTile), blocks_for(m, kTile)), kThreads, 0, a, b, bias,
                                     c, m, n, k, accumulate);
 }
 
-template void matmul(MatrixView<float>, MatrixView<float>, const float*, float*, int64_t, int64_t, int64_t, bool,
-                     Stream);
-template void matmul(MatrixView<bf16>, MatrixView<bf16>, const float*, bf16*, int64_t, int64_t, int64_t, bool, Stream);
-template void matmul(MatrixView<bf16>, MatrixView<bf16>, const float*, float*, int64_t, int64_t, int64_t, bool, Stream);
+template void matmul(MatrixView<float>, MatrixView<float>, const float*, float*, int64_t, int64_t, int64_t, bool);
+template void matmul(MatrixView<bf16>, MatrixView<bf16>, const float*, bf16*, int64_t, int64_t, int64_t, bool);
+template void matmul(MatrixView<bf16>, MatrixView<bf16>, const float*, float*, int64_t, int64_t, int64_t, bool);
 
 }  // namespace tessera::cuda

@@ -42,19 +42,19 @@ __global__ void __launch_bounds__(kThreads) softmax_backward_kernel(const T* dy,
 }  // namespace
 
 template <class T>
-void softmax(const T* x, T* y, int64_t rows, int64_t n, Stream stream) {
-  simt::launch<softmax_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, stream, x, y, static_cast<int>(n));
+void softmax(const T* x, T* y, int64_t rows, int64_t n) {
+  simt::launch<softmax_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, x, y, static_cast<int>(n));
 }
 
 template <class T>
-void softmax_backward(const T* dy, const T* y, T* dx, int64_t rows, int64_t n, Stream stream) {
-  simt::launch<softmax_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, stream, dy, y, dx,
+void softmax_backward(const T* dy, const T* y, T* dx, int64_t rows, int64_t n) {
+  simt::launch<softmax_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, dy, y, dx,
                                            static_cast<int>(n));
 }
 
-template void softmax(const float*, float*, int64_t, int64_t, Stream);
-template void softmax(const bf16*, bf16*, int64_t, int64_t, Stream);
-template void softmax_backward(const float*, const float*, float*, int64_t, int64_t, Stream);
-template void softmax_backward(const bf16*, const bf16*, bf16*, int64_t, int64_t, Stream);
+template void softmax(const float*, float*, int64_t, int64_t);
+template void softmax(const bf16*, bf16*, int64_t, int64_t);
+template void softmax_backward(const float*, const float*, float*, int64_t, int64_t);
+template void softmax_backward(const bf16*, const bf16*, bf16*, int64_t, int64_t);
 
 }  // namespace tessera::cuda

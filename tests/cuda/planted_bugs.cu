@@ -88,7 +88,7 @@ __global__ void planted_kernel(const float* x, float* out, int* positive, float*
 template <Bug bug>
 void run(const float* x, float* out, int* positive, float* scratch, int n, int blocks) {
   const unsigned threads = bug == Bug::block_too_large ? 1025 : kThreads;
-  simt::launch<planted_kernel<bug>>(static_cast<unsigned>(blocks), threads, kThreads * sizeof(float), {}, x, out,
+  simt::launch<planted_kernel<bug>>(static_cast<unsigned>(blocks), threads, kThreads * sizeof(float), x, out,
                                     positive, scratch, n);
 }
 

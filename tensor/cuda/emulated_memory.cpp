@@ -1,0 +1,97 @@
+// The emulation's side of tensor/cuda/memory.h. Nothing is cached and sizes are not rounded up: a sanitizer's red zone
+// begins where a block ends.
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <unordered_map>
+
+#include "tensor/cuda/accesses.h"
+#include "tensor/cuda/executor.h"
+#include "tensor/cuda/memory.h"
+#include "tensor/error.h"
+
+namespace tessera::cuda {
+namespace {
+
+struct Blocks {
+  std::mutex mutex;
+  std::unordered_map<void*, int64_t> bytes;
+  MemoryStatistics statistics;
+  int64_t synchronisations = 0;
+};
+
+// Never destroyed: tensors with static storage duration may be freed after it.
+Blocks& blocks() {
+  static Blocks* instance = new Blocks;
+  return *instance;
+}
+
+}  // namespace
+
+std::string why_unavailable() { return ""; }
+
+void* allocate(int64_t bytes, int64_t element, const std::string& name) {
+  if (bytes <= 0) return nullptr;
+  constexpr size_t kAlignment = 256;
+  Blocks& b = blocks();
+  const std::lock_guard lock(b.mutex);
+  void* memory = nullptr;
+  check(posix_memalign(&memory, kAlignment, static_cast<size_t>(bytes)) == 0, "cuda: no memory for ", name);
+  std::memset(memory, 0xff, static_cast<size_t>(bytes));
+  simt::add_array(memory, static_cast<size_t>(bytes), static_cast<size_t>(element), name);
+  b.bytes[memory] = bytes;
+  b.statistics.live_bytes += bytes;
+  b.statistics.peak_bytes = std::max(b.statistics.peak_bytes, b.statistics.live_bytes);
+  ++b.statistics.system_calls;
+  return memory;
+}
+
+void release(void* memory) {
+  if (!memory) return;
+  Blocks& b = blocks();
+  const std::lock_guard lock(b.mutex);
+  const auto found = b.bytes.find(memory);
+  b.statistics.live_bytes -= found->second;
+  b.bytes.erase(found);
+  simt::remove_array(memory);
+  std::free(memory);
+}
+
+void copy_to_device(void* to, const void* from, int64_t bytes) { copy_on_device(to, from, bytes); }
+
+void copy_to_host(void* to, const void* from, int64_t bytes) {
+  synchronise();
+  if (bytes > 0) std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+
+void copy_on_device(void* to, const void* from, int64_t bytes) {
+  if (bytes <= 0) return;
+  std::memcpy(to, from, static_cast<size_t>(bytes));
+  simt::array_written_by_host(to, static_cast<size_t>(bytes));
+}
+
+void clear(void* to, int64_t bytes) {
+  if (bytes <= 0) return;
+  std::memset(to, 0, static_cast<size_t>(bytes));
+  simt::array_written_by_host(to, static_cast<size_t>(bytes));
+}
+
+MemoryStatistics memory_statistics() {
+  Blocks& b = blocks();
+  const std::lock_guard lock(b.mutex);
+  return b.statistics;
+}
+
+void reset_peak_memory() {
+  Blocks& b = blocks();
+  const std::lock_guard lock(b.mutex);
+  b.statistics.peak_bytes = b.statistics.live_bytes;
+}
+
+void release_cached_memory() {}
+
+Counters counters() { return {blocks().synchronisations, simt::launches()}; }
+
+void synchronise() { ++blocks().synchronisations; }
+
+}  // namespace tessera::cuda

@@ -1,0 +1,41 @@
+// The GPU's memory. There is one compute stream, and all work is done in its order: memory that is released may be
+// handed out again at once, since what still reads it was launched before.
+//
+// In emulation (emulated_memory.cpp) each block lies in host memory by itself, filled with NaN (0xff) and known to the
+// checker of accesses, so that what a kernel does outside of one, or before anything was written, is found.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tensor/allocator.h"
+
+namespace tessera::cuda {
+
+// "" if there is a GPU that can be used; else why not, in one line. The answer never changes.
+std::string why_unavailable();
+
+// `bytes` in elements of `element` bytes, aligned to 256; the contents are undefined. 0 bytes give nullptr. `name` is
+// for messages. An error with live, peak and requested bytes where there is no more.
+void* allocate(int64_t bytes, int64_t element, const std::string& name);
+void release(void* memory);
+
+// What is copied may be changed or freed as soon as the call returns; nothing waits for the device.
+void copy_to_device(void* to, const void* from, int64_t bytes);
+// Waits until everything launched so far is done.
+void copy_to_host(void* to, const void* from, int64_t bytes);
+void copy_on_device(void* to, const void* from, int64_t bytes);
+void clear(void* to, int64_t bytes);  // zeros
+
+MemoryStatistics memory_statistics();
+void reset_peak_memory();
+void release_cached_memory();
+
+// How often the host has waited for the device (copy_to_host, synchronise), and how many kernels were launched.
+struct Counters {
+  int64_t synchronisations = 0, launches = 0;
+};
+Counters counters();
+void synchronise();
+
+}  // namespace tessera::cuda
