@@ -5,6 +5,9 @@
 #include <iomanip>
 
 #include "tensor/allocator.h"
+#include "tensor/cuda/has_cuda.h"
+#include "tensor/cuda/memory.h"
+#include "tensor/device.h"
 #include "tensor/parallel.h"
 
 namespace tessera {
@@ -21,12 +24,22 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   return out;
 }
 
-Storage::Storage(int64_t bytes, Device device) : data_(nullptr), bytes_(bytes), device_(device) {
-  check(device.kind == Device::cpu, "device ", device, ": this build has no CUDA backend");
-  data_ = allocate_host(bytes);
+Storage::Storage(int64_t count, DType dtype, Device device)
+    : data_(nullptr), bytes_(count * size_of(dtype)), device_(device) {
+  if (device.kind == Device::cpu) {
+    data_ = allocate_host(bytes_);
+  } else {
+    check_available(device);
+    if constexpr (kHasCuda) data_ = cuda::allocate(bytes_, size_of(dtype), "tensor");
+  }
 }
 
-Storage::~Storage() { free_host(data_, bytes_); }
+Storage::~Storage() {
+  if (device_.kind == Device::cpu)
+    free_host(data_, bytes_);
+  else if constexpr (kHasCuda)
+    cuda::release(data_);
+}
 
 namespace {
 
@@ -97,7 +110,7 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   t.numel_ = shape.numel();
   int64_t bytes = 0;
   check(!__builtin_mul_overflow(t.numel_, size_of(dtype), &bytes), "tensor: ", shape, " has too many elements");
-  t.storage_ = std::make_shared<Storage>(bytes, device);
+  t.storage_ = std::make_shared<Storage>(t.numel_, dtype, device);
   t.root_ = std::make_shared<Root>();
   t.shape_ = shape;
   t.strides_ = contiguous_strides(shape);
@@ -107,7 +120,9 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   Tensor t = empty(shape, dtype, device);
-  if (t.numel_) {
+  if (t.on_cuda()) {
+    if constexpr (kHasCuda) cuda::clear(t.storage_->data(), t.bytes());
+  } else if (t.numel_) {
     auto* bytes = static_cast<uint8_t*>(t.storage_->data());
     parallel_for(t.bytes(), int64_t{1} << 20,
                  [&](int64_t begin, int64_t end) { std::memset(bytes + begin, 0, static_cast<size_t>(end - begin)); });
@@ -115,8 +130,8 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   return t;
 }
 
-Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
-  Tensor t = empty(shape, dtype);
+Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
+  Tensor t = empty(shape, dtype, device);
   t.fill_(value);
   return t;
 }
@@ -142,8 +157,9 @@ int Tensor::wrap(int dimension) const {
   return wrapped;
 }
 
-void* Tensor::pointer(DType expected) const {
+void* Tensor::pointer(DType expected, Device::Kind kind) const {
   check(defined(), "tensor: undefined tensor has no data");
+  check(device().kind == kind, "tensor: ", describe(*this), " on ", device(), " is read by code for ", Device{kind});
   check(dtype_ == expected, "tensor: data of dtype ", dtype_, " read as ", expected);
   return static_cast<uint8_t*>(storage_->data()) + offset_ * size_of(dtype_);
 }
@@ -161,6 +177,7 @@ Tensor Tensor::with(const Shape& shape, const Shape& strides, int64_t offset) co
 template <class T>
 T Tensor::item() const {
   check(numel_ == 1, "item: shape is ", shape_, ", expected one element");
+  if (on_cuda()) return to(Device{}).item<T>();
   return dispatch_any(dtype_, [&](auto tag) { return convert<T>(*data<decltype(tag)>()); });
 }
 template double Tensor::item<double>() const;
@@ -169,7 +186,7 @@ template int64_t Tensor::item<int64_t>() const;
 
 template <class T>
 std::vector<T> Tensor::to_vector() const {
-  const Tensor source = contiguous();
+  const Tensor source = to(Device{}).contiguous();
   const T* values = source.data<T>();
   return std::vector<T>(values, values + numel_);
 }
@@ -285,9 +302,18 @@ Tensor Tensor::to(DType dtype) const {
   return out;
 }
 
+Tensor Tensor::to(Device device) const {
+  if (device == this->device()) return *this;
+  Tensor out = empty(shape_, dtype_, device);
+  out.copy_(*this);
+  return out;
+}
+
 void Tensor::copy_(const Tensor& source) {
   check(source.shape() == shape_, "copy: source is ", source.shape(), ", expected ", shape_);
   if (!numel_) return;
+  if constexpr (kHasCuda)
+    if (on_cuda() || source.on_cuda()) return copy_by_device_(source);
   const bool one_run = contiguous_ && source.is_contiguous();
   dispatch_any(dtype_, [&](auto to_tag) {
     dispatch_any(source.dtype(), [&](auto from_tag) {
@@ -300,6 +326,31 @@ void Tensor::copy_(const Tensor& source) {
         copy_strided(to, strides_, from, source.strides(), shape_);
     });
   });
+}
+
+// From or to a GPU. Between devices only memory without gaps of one dtype is copied: the rest happens on either side.
+void Tensor::copy_by_device_(const Tensor& source) {
+  if constexpr (kHasCuda) {
+    const bool one_run = contiguous_ && source.is_contiguous() && dtype_ == source.dtype();
+    const auto bytes_of = [](const Tensor& t) {
+      return static_cast<uint8_t*>(t.storage_->data()) + t.offset_ * size_of(t.dtype_);
+    };
+    if (on_cuda() != source.on_cuda() && !one_run) {
+      // Converted where it lies; with gaps at the far end, copied there by a kernel.
+      const Tensor plain = source.to(dtype_).contiguous();
+      if (contiguous_) return copy_by_device_(plain);
+      copy_(plain.to(device()));
+      return;
+    }
+    bump_version();
+    if (on_cuda() != source.on_cuda())
+      on_cuda() ? cuda::copy_to_device(bytes_of(*this), bytes_of(source), bytes())
+                : cuda::copy_to_host(bytes_of(*this), bytes_of(source), bytes());
+    else if (one_run)
+      cuda::copy_on_device(bytes_of(*this), bytes_of(source), bytes());
+    else
+      fail("copy: ", describe(source), " to ", describe(*this), " on ", device(), " with strides ", strides_);
+  }
 }
 
 void Tensor::fill_(double value) {
@@ -331,7 +382,7 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   if (!tensor.defined()) return out;
   constexpr int64_t kShown = 16;
   out << " (";
-  const Tensor flat = tensor.reshape({tensor.numel()});
+  const Tensor flat = tensor.to(Device{}).reshape({tensor.numel()});
   for (int64_t i = 0; i < std::min(kShown, tensor.numel()); ++i) {
     out << (i ? ", " : "") << std::setprecision(6) << flat.select(0, i).item<double>();
   }

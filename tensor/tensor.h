@@ -18,10 +18,11 @@
 
 namespace tessera {
 
-// A block of memory, freed into the caching allocator when the last tensor on it goes.
+// A block of memory, freed into the device's caching allocator when the last tensor on it goes.
 class Storage {
  public:
-  Storage(int64_t bytes, Device device);
+  // For `count` elements of `dtype`. A device that cannot be used is an error that says why.
+  Storage(int64_t count, DType dtype, Device device);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -36,12 +37,13 @@ class Storage {
   Device device_;
 };
 
-// What all views of one tensor share: the count of its modifications, and what has been derived from its contents, such
-// as a weight's packed copies (tensor/products/weight_copies.h), which goes when the last view goes.
+// What all views of one tensor share: the count of its modifications, and what has been derived from its contents, which
+// goes when the last view goes: a weight's packed copies (tensor/products/weight_copies.h), a host tensor's copy on the
+// GPU (tensor/cuda/device_copy.h).
 struct Root {
   std::atomic<uint64_t> version{0};
-  std::mutex mutex;  // of `derived`
-  std::shared_ptr<void> derived;
+  std::mutex mutex;  // of the others
+  std::shared_ptr<void> derived, on_device;
 };
 
 class Tensor {
@@ -50,8 +52,10 @@ class Tensor {
 
   static Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = {});
   static Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = {});
-  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
-  static Tensor scalar(double value, DType dtype = DType::f32) { return full({}, value, dtype); }
+  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = {});
+  static Tensor scalar(double value, DType dtype = DType::f32, Device device = {}) {
+    return full({}, value, dtype, device);
+  }
   static Tensor empty_like(const Tensor& other) { return empty(other.shape(), other.dtype(), other.device()); }
   static Tensor zeros_like(const Tensor& other) { return zeros(other.shape(), other.dtype(), other.device()); }
   // Copies `values`, row-major.
@@ -79,20 +83,32 @@ class Tensor {
   bool on_cuda() const { return defined() && device().kind == Device::cuda; }
   bool is_contiguous() const { return contiguous_; }
 
+  // For code that runs on the CPU: a tensor on a GPU is an error.
   template <class T>
   const T* data() const {
-    return static_cast<const T*>(pointer(dtype_of<T>::value));
+    return static_cast<const T*>(pointer(dtype_of<T>::value, Device::cpu));
   }
   template <class T>
   T* mutable_data() {
-    void* p = pointer(dtype_of<T>::value);
+    void* p = pointer(dtype_of<T>::value, Device::cpu);
     bump_version();
     return static_cast<T*>(p);
   }
-  // The only element of a tensor of one element, converted.
+  // The same for what is handed to a kernel: a tensor on the CPU is an error.
+  template <class T>
+  const T* device_data() const {
+    return static_cast<const T*>(pointer(dtype_of<T>::value, Device::cuda));
+  }
+  template <class T>
+  T* mutable_device_data() {
+    void* p = pointer(dtype_of<T>::value, Device::cuda);
+    bump_version();
+    return static_cast<T*>(p);
+  }
+  // The only element of a tensor of one element, converted. Of a tensor on a GPU it waits for all work there.
   template <class T = double>
   T item() const;
-  // A copy of the elements, row-major, whatever the strides. T must be the dtype's type.
+  // A copy of the elements, row-major, whatever the strides and the device. T must be the dtype's type.
   template <class T>
   std::vector<T> to_vector() const;
 
@@ -111,8 +127,9 @@ class Tensor {
   Tensor contiguous() const;  // itself if it is
   Tensor clone() const;       // always a contiguous copy
   Tensor to(DType dtype) const;  // itself if it has it; else converted (f32 → bf16 rounds to nearest even)
+  Tensor to(Device device) const;  // itself if it lies there; else a contiguous copy
 
-  // Copies `source` (same shape, any strides; converted if the dtype differs) into this tensor's memory.
+  // Copies `source` (same shape, any strides and device; converted if the dtype differs) into this tensor's memory.
   void copy_(const Tensor& source);
   void fill_(double value);
 
@@ -130,7 +147,8 @@ class Tensor {
 
  private:
   int wrap(int dimension) const;
-  void* pointer(DType expected) const;
+  void copy_by_device_(const Tensor& source);
+  void* pointer(DType expected, Device::Kind kind) const;
   Tensor with(const Shape& shape, const Shape& strides, int64_t offset) const;
 
   std::shared_ptr<Storage> storage_;

@@ -1,0 +1,26 @@
+#include "tensor/device.h"
+
+#include "tensor/cuda/has_cuda.h"
+#include "tensor/cuda/memory.h"
+
+namespace tessera {
+
+std::string why_unavailable(Device device) {
+  if (device.kind == Device::cpu) return "";
+  if constexpr (kHasCuda)
+    return device.index == 0 ? cuda::why_unavailable() : "only the first GPU is used; choose it by CUDA_VISIBLE_DEVICES";
+  return "this build has no CUDA backend (configure it with -Dcuda=on on a machine with the CUDA toolkit)";
+}
+
+void check_available(Device device) {
+  const std::string reason = why_unavailable(device);
+  check(reason.empty(), "device ", device, ": ", reason);
+}
+
+Device device_named(const char* what, const std::string& name) {
+  if (name == "cpu") return {};
+  if (name == "cuda" || name == "cuda:0") return {Device::cuda, 0};
+  fail(what, ": '", name, "' is not a device; expected cpu or cuda");
+}
+
+}  // namespace tessera

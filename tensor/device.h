@@ -1,0 +1,18 @@
+// Which devices this program can compute on.
+#pragma once
+
+#include <string>
+
+#include "tensor/dtype.h"
+
+namespace tessera {
+
+// "" if tensors can lie on it; else why not, in one line: "this build has no CUDA backend (configure with -Dcuda=on)",
+// or the driver's words.
+std::string why_unavailable(Device device);
+// Throws "device cuda:0: why not".
+void check_available(Device device);
+// "cpu", "cuda" or "cuda:0". Throws, naming `what` (an option, a setting), for anything else; not if it is unavailable.
+Device device_named(const char* what, const std::string& name);
+
+}  // namespace tessera
