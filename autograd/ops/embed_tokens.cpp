@@ -21,7 +21,7 @@ Variable embed_tokens(const std::vector<Variable>& sources, const Tensor& index,
                 [=, table_dtype = type_table.dtype()](const Tensor& dy, GradSlots slots) -> Grads {
                   std::vector<ops::RowTarget> targets;
                   for (size_t k = 0; k < shapes.size(); ++k)
-                    targets.push_back(row_target(slots[k], shapes[k], table_dtype));
+                    targets.push_back(row_target(slots[k], shapes[k], table_dtype, dy.device()));
                   const std::span<ops::RowTarget> all = targets;
                   ops::embed_tokens_backward(dy, index, types, p, ticket, all.first(all.size() - 1), all.back());
                   Grads grads;

@@ -8,7 +8,8 @@ namespace {
 
 Grads scattered(const Tensor& dy, const Tensor& index, std::span<const Shape> shapes, GradSlots slots) {
   std::vector<ops::RowTarget> targets;
-  for (size_t k = 0; k < shapes.size(); ++k) targets.push_back(row_target(slots[k], shapes[k], dy.dtype()));
+  for (size_t k = 0; k < shapes.size(); ++k)
+    targets.push_back(row_target(slots[k], shapes[k], dy.dtype(), dy.device()));
   ops::scatter_rows(dy, index, targets);
   Grads grads;
   for (const ops::RowTarget& target : targets) grads.push_back(target.grad);
@@ -38,7 +39,7 @@ Variable gather_rows(const std::vector<Variable>& sources, const Tensor& index) 
 Variable interpolate_rows(const Variable& table, const Tensor& index, const Tensor& weight) {
   return record("interpolate_rows", ops::interpolate_rows(table.value(), index, weight), {table},
                 [=, shape = table.shape()](const Tensor& dy, GradSlots slots) -> Grads {
-                  ops::RowTarget target = row_target(slots[0], shape, dy.dtype());
+                  ops::RowTarget target = row_target(slots[0], shape, dy.dtype(), dy.device());
                   ops::scatter_weighted_rows(dy, index, weight, target);
                   return {target.grad};
                 });

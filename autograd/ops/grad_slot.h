@@ -7,18 +7,18 @@
 namespace tessera {
 
 // A place for the gradient of `slot`'s input: the slot's own memory if it has one, and then the slot counts as written;
-// else a new tensor, which is also put into `grad`. Undefined if the gradient is not needed.
+// else a new tensor on `device`, which is also put into `grad`. Undefined if the gradient is not needed.
 struct GradientPlace {
   Tensor tensor;
   bool accumulate = false;
 };
-inline GradientPlace gradient_place(GradSlot& slot, const Shape& shape, DType dtype, Tensor& grad) {
+inline GradientPlace gradient_place(GradSlot& slot, const Shape& shape, DType dtype, Device device, Tensor& grad) {
   if (!slot.needed) return {};
   if (slot.target.defined()) {
     slot.written = true;
     return {slot.target, slot.accumulate};
   }
-  grad = Tensor::empty(shape, dtype);
+  grad = Tensor::empty(shape, dtype, device);
   return {grad, false};
 }
 
@@ -26,9 +26,11 @@ inline GradientPlace gradient_place(GradSlot& slot, const Shape& shape, DType dt
 inline constexpr size_t kNoInput = ~size_t{0};
 inline ops::ParameterGradients parameter_places(GradSlots slots, Grads& grads, const Tensor& weight, size_t weight_at,
                                                 size_t bias_at) {
-  const GradientPlace w = gradient_place(slots[weight_at], weight.shape(), weight.dtype(), grads[weight_at]);
+  const DType dtype = weight.dtype();
+  const Device device = weight.device();
+  const GradientPlace w = gradient_place(slots[weight_at], weight.shape(), dtype, device, grads[weight_at]);
   if (bias_at == kNoInput) return {w.tensor, {}, w.accumulate, false};
-  const GradientPlace b = gradient_place(slots[bias_at], {weight.size(0)}, weight.dtype(), grads[bias_at]);
+  const GradientPlace b = gradient_place(slots[bias_at], {weight.size(0)}, dtype, device, grads[bias_at]);
   return {w.tensor, b.tensor, w.accumulate, b.accumulate};
 }
 

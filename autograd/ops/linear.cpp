@@ -14,13 +14,14 @@ std::vector<Variable> inputs_of(const Variable& x, const Variable& weight, const
 Grads product_gradients(const Tensor& dy, const Tensor& x, const Tensor& weight, GradSlots slots) {
   Grads grads(slots.size());
   if (slots[0].needed) grads[0] = ops::linear_data_gradient(dy, weight);
-  GradientPlace place = gradient_place(slots[1], weight.shape(), weight.dtype(), grads[1]);
+  GradientPlace place = gradient_place(slots[1], weight.shape(), weight.dtype(), weight.device(), grads[1]);
   if (place.tensor.defined()) ops::linear_weight_gradient_(place.tensor, dy, x, place.accumulate);
   return grads;
 }
 
 GradientPlace bias_place(GradSlots slots, const Tensor& weight, Tensor& grad) {
-  return slots.size() == 3 ? gradient_place(slots[2], {weight.size(0)}, weight.dtype(), grad) : GradientPlace{};
+  return slots.size() == 3 ? gradient_place(slots[2], {weight.size(0)}, weight.dtype(), weight.device(), grad)
+                           : GradientPlace{};
 }
 
 }  // namespace

@@ -6,10 +6,11 @@
 
 namespace tessera {
 
-// The place of a table's gradient: the leaf's own memory where there is one, else a tensor that is to be returned.
-inline ops::RowTarget row_target(GradSlot& slot, const Shape& shape, DType dtype) {
+// The place of a table's gradient: the leaf's own memory where there is one, else a tensor on `device` that is to be
+// returned.
+inline ops::RowTarget row_target(GradSlot& slot, const Shape& shape, DType dtype, Device device) {
   if (!slot.needed) return {shape[0], {}, false};
-  if (!slot.target.defined()) return {shape[0], Tensor::empty(shape, dtype), false};
+  if (!slot.target.defined()) return {shape[0], Tensor::empty(shape, dtype, device), false};
   slot.written = true;
   return {shape[0], slot.target, slot.accumulate};
 }
