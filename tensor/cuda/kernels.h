@@ -166,14 +166,4 @@ bool ipot_fits_shared_memory(const IpotSamples& samples);
 void ipot(const IpotSamples& samples, float* plan, double beta, int64_t iterations, float* workspace32,
           double* workspace64, int* failed);
 
-// Element (i, j) is data[i · row + j · column].
-template <class T>
-struct MatrixView {
-  const T* data;
-  int64_t row, column;
-};
-// c [m, n] = a [m, k] · b [k, n] + bias [n] (may be null), added to what is there if `accumulate`. Sums are f32.
-template <class T, class C>
-void matmul(MatrixView<T> a, MatrixView<T> b, const float* bias, C* c, int64_t m, int64_t n, int64_t k, bool accumulate);
-
 }  // namespace tessera::cuda

@@ -11,7 +11,9 @@ namespace {
 
 Counters counted;
 
-bool wait_for_kernels() {
+}  // namespace
+
+bool debugging() {
 #ifndef NDEBUG
   return true;
 #else
@@ -22,8 +24,6 @@ bool wait_for_kernels() {
   return wanted;
 #endif
 }
-
-}  // namespace
 
 void check_status(const char* what, cudaError_t status) {
   check(status == cudaSuccess, "cuda: ", what, ": ", cudaGetErrorString(status));
@@ -41,7 +41,7 @@ cudaStream_t compute_stream() {
 void check_launch(const char* kernel) {
   ++counted.launches;
   check_status(kernel, cudaGetLastError());
-  if (wait_for_kernels()) check_status(kernel, cudaStreamSynchronize(compute_stream()));
+  if (debugging()) check_status(kernel, cudaStreamSynchronize(compute_stream()));
 }
 
 std::string why_unavailable() {

@@ -9,7 +9,9 @@ namespace tessera::cuda {
 void check_status(const char* what, cudaError_t status);
 // The one stream that all kernels, copies and products are given to; made, with the device chosen, at the first call.
 cudaStream_t compute_stream();
-// Counts a launch and checks it; in debug mode it waits for the kernel. `kernel`: its name, with much around it.
+// Without NDEBUG, or with TESSERA_CUDA_DEBUG=1 in the environment.
+bool debugging();
+// Counts a launch and checks it; when debugging it waits for the kernel. `kernel`: its name, with much around it.
 void check_launch(const char* kernel);
 
 }  // namespace tessera::cuda

@@ -1,6 +1,6 @@
 // A plain matrix product: 64 x 64 results for each block, 4 x 4 for each thread. The reference for what tensor cores
 // and libraries do, and what stands in for them where there are none.
-#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/gemm.h"
 #include "tensor/cuda/warp.h"
 
 namespace tessera::cuda {
@@ -13,20 +13,35 @@ struct MatmulShared {
   float b[kDepth][kTile + 1];
 };
 
+// Element (i, j) of the operand of item `item`, as f32; 0 outside of it.
+template <class T>
+__device__ __forceinline__ float element(const GemmOperand& x, int64_t item, int64_t i, int64_t j, int64_t rows,
+                                         int64_t columns) {
+  if (i >= rows || j >= columns) return 0;
+  return simt::to_float(static_cast<const T*>(x.data)[item * x.batch + i * x.row + j * x.column]);
+}
+
+template <class C>
+__device__ __forceinline__ void store_result(const Gemm& g, int64_t item, int64_t i, int64_t j, float value) {
+  C& place = static_cast<C*>(g.c)[item * g.batch_c + i * g.ldc + j];
+  if (g.bias != nullptr) value += simt::to_float(static_cast<const C*>(g.bias)[j]);
+  if (g.accumulate) value += simt::to_float(place);
+  place = simt::from_float<C>(value);
+}
+
+// Blocks count through the columns of tiles, then the rows, then the items.
 template <class T, class C>
-__global__ void __launch_bounds__(kThreads) matmul_kernel(MatrixView<T> a, MatrixView<T> b, const float* bias, C* c,
-                                                          int64_t m, int64_t n, int64_t k, bool accumulate) {
+__global__ void __launch_bounds__(kThreads) matmul_kernel(Gemm g, int64_t tile_rows, int64_t tile_columns) {
   MatmulShared& shared = simt::block_shared<MatmulShared>();
   const int t = static_cast<int>(threadIdx.x), row = t / (kTile / kEach) * kEach, column = t % (kTile / kEach) * kEach;
-  const int64_t first_row = static_cast<int64_t>(blockIdx.y) * kTile,
-                first_column = static_cast<int64_t>(blockIdx.x) * kTile;
+  const int64_t block = blockIdx.x, item = block / (tile_rows * tile_columns);
+  const int64_t first_row = block / tile_columns % tile_rows * kTile, first_column = block % tile_columns * kTile;
   float sums[kEach][kEach] = {};
-  for (int64_t k0 = 0; k0 < k; k0 += kDepth) {
+  for (int64_t k0 = 0; k0 < g.k; k0 += kDepth) {
     for (int i = t; i < kTile * kDepth; i += kThreads) {
-      const int64_t ra = first_row + i / kDepth, ka = k0 + i % kDepth;
-      shared.a[i % kDepth][i / kDepth] = ra < m && ka < k ? simt::to_float(a.data[ra * a.row + ka * a.column]) : 0.0f;
-      const int64_t kb = k0 + i / kTile, cb = first_column + i % kTile;
-      shared.b[i / kTile][i % kTile] = kb < k && cb < n ? simt::to_float(b.data[kb * b.row + cb * b.column]) : 0.0f;
+      shared.a[i % kDepth][i / kDepth] =
+          element<T>(g.a, item, first_row + i / kDepth, k0 + i % kDepth, g.m, g.k);
+      shared.b[i / kTile][i % kTile] = element<T>(g.b, item, k0 + i / kTile, first_column + i % kTile, g.k, g.n);
     }
     __syncthreads();
     for (int d = 0; d < kDepth; ++d)
@@ -37,25 +52,27 @@ __global__ void __launch_bounds__(kThreads) matmul_kernel(MatrixView<T> a, Matri
   for (int i = 0; i < kEach; ++i)
     for (int j = 0; j < kEach; ++j) {
       const int64_t to_row = first_row + row + i, to_column = first_column + column + j;
-      if (to_row >= m || to_column >= n) continue;
-      C& place = c[to_row * n + to_column];
-      float value = sums[i][j];
-      if (bias != nullptr) value += bias[to_column];
-      if (accumulate) value += simt::to_float(place);
-      place = simt::from_float<C>(value);
+      if (to_row < g.m && to_column < g.n) store_result<C>(g, item, to_row, to_column, sums[i][j]);
     }
 }
 
 }  // namespace
 
-template <class T, class C>
-void matmul(MatrixView<T> a, MatrixView<T> b, const float* bias, C* c, int64_t m, int64_t n, int64_t k, bool accumulate) {
-  simt::launch<matmul_kernel<T, C>>(dim3(blocks_for(n, kTile), blocks_for(m, kTile)), kThreads, 0, a, b, bias,
-                                    c, m, n, k, accumulate);
+void plain_gemm(const Gemm& product) {
+  Gemm g = product;
+  if (g.m == 0 || g.n == 0 || g.batch == 0) return;
+  if (g.ldc == 0) g.ldc = g.n;
+  const int64_t rows = (g.m + kTile - 1) / kTile, columns = (g.n + kTile - 1) / kTile;
+  const int64_t blocks = rows * columns * g.batch;
+  check(blocks < int64_t{1} << 31, "cuda: product of ", g.batch, " x [", g.m, ", ", g.k, "] and [", g.k, ", ", g.n,
+        "] is too large");
+  const dim3 grid(static_cast<unsigned>(blocks));
+  if (g.dtype == DType::f32)
+    simt::launch<matmul_kernel<float, float>>(grid, kThreads, 0, g, rows, columns);
+  else if (g.c_dtype == DType::f32)
+    simt::launch<matmul_kernel<bf16, float>>(grid, kThreads, 0, g, rows, columns);
+  else
+    simt::launch<matmul_kernel<bf16, bf16>>(grid, kThreads, 0, g, rows, columns);
 }
-
-template void matmul(MatrixView<float>, MatrixView<float>, const float*, float*, int64_t, int64_t, int64_t, bool);
-template void matmul(MatrixView<bf16>, MatrixView<bf16>, const float*, bf16*, int64_t, int64_t, int64_t, bool);
-template void matmul(MatrixView<bf16>, MatrixView<bf16>, const float*, float*, int64_t, int64_t, int64_t, bool);
 
 }  // namespace tessera::cuda

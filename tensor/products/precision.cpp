@@ -21,11 +21,21 @@ std::atomic<MatmulPrecision>& setting() {
 
 }  // namespace
 
-const char* name_of(MatmulPrecision precision) { return precision == MatmulPrecision::high ? "high" : "highest"; }
+const char* name_of(MatmulPrecision precision) {
+  switch (precision) {
+    case MatmulPrecision::high:
+      return "high";
+    case MatmulPrecision::tf32:
+      return "tf32";
+    default:
+      return "highest";
+  }
+}
 
 MatmulPrecision matmul_precision_named(const char* setting, std::string_view name) {
-  check(name == "highest" || name == "high", setting, " is '", name, "', expected highest or high");
-  return name == "high" ? MatmulPrecision::high : MatmulPrecision::highest;
+  for (const auto precision : {MatmulPrecision::highest, MatmulPrecision::high, MatmulPrecision::tf32})
+    if (name == name_of(precision)) return precision;
+  fail(setting, " is '", name, "', expected highest, high or tf32");
 }
 
 MatmulPrecision matmul_precision() { return setting().load(std::memory_order_relaxed); }

@@ -12,19 +12,23 @@ namespace tessera {
 // h·h + h·l + l·h with f32 sums (products/product.h has the error: 4.4·10⁻⁶ of a result's typical size). With AMX tiles
 // that is several times as fast as f32 arithmetic. Without them three products cost more than they save (vdpbf16ps has
 // twice the rate of f32 multiply-adds), so `high` then keeps the arithmetic of `highest`, which is more accurate still.
-// Where an instruction set is forced (instruction_set.h), `high` always splits, so that it can be tried anywhere.
-enum class MatmulPrecision : uint8_t { highest, high };
+// Where an instruction set is forced (instruction_set.h), `high` always splits, so that it can be tried anywhere. A GPU splits
+// every product (tensor/cuda/gemm.h).
+//
+// `tf32`: on a GPU, operands rounded to TF32 (11 significant bits, error about 2⁻¹² of each) by its tensor cores, f32 sums.
+// The CPU has no such arithmetic: its products are those of `highest`.
+enum class MatmulPrecision : uint8_t { highest, high, tf32 };
 
 const char* name_of(MatmulPrecision precision);
 
 // The precision called `name`; throws, naming the setting, if there is none.
 MatmulPrecision matmul_precision_named(const char* setting, std::string_view name);
 
-// Starts as TESSERA_MATMUL_PRECISION (highest or high), else highest. Not to be set while products run.
+// Starts as TESSERA_MATMUL_PRECISION (highest, high or tf32), else highest. Not to be set while products run.
 MatmulPrecision matmul_precision();
 void set_matmul_precision(MatmulPrecision precision);
 
-// True if f32 products are formed from split operands now: precision is `high`, and this machine gains by it.
+// True if f32 products on the CPU are formed from split operands now: precision is `high`, and this machine gains by it.
 bool splits_f32_products();
 
 }  // namespace tessera

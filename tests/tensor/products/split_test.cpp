@@ -95,7 +95,7 @@ TEST_CASE("precision: names") {
   CHECK(matmul_precision_named("TESSERA_MATMUL_PRECISION", "high") == MatmulPrecision::high);
   CHECK(matmul_precision_named("TESSERA_MATMUL_PRECISION", name_of(MatmulPrecision::highest)) == MatmulPrecision::highest);
   CHECK_THROWS_WITH_AS(matmul_precision_named("TESSERA_MATMUL_PRECISION", "medium"),
-                       "TESSERA_MATMUL_PRECISION is 'medium', expected highest or high", Error);
+                       "TESSERA_MATMUL_PRECISION is 'medium', expected highest, high or tf32", Error);
 }
 
 // gemm with precision high: scaled, added, all transposes, the epilogue after the store; within the split's bound.
