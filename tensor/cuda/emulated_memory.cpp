@@ -1,5 +1,9 @@
 // The emulation's side of tensor/cuda/memory.h. Nothing is cached and sizes are not rounded up: a sanitizer's red zone
 // begins where a block ends.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -8,7 +12,7 @@
 #include "tensor/cuda/accesses.h"
 #include "tensor/cuda/executor.h"
 #include "tensor/cuda/memory.h"
-#include "tensor/error.h"
+#include "tensor/cuda/out_of_memory.h"
 
 namespace tessera::cuda {
 namespace {
@@ -18,6 +22,7 @@ struct Blocks {
   std::unordered_map<void*, int64_t> bytes;
   MemoryStatistics statistics;
   int64_t synchronisations = 0;
+  int64_t limit = memory_limit_of_environment();
 };
 
 // Never destroyed: tensors with static storage duration may be freed after it.
@@ -26,17 +31,29 @@ Blocks& blocks() {
   return *instance;
 }
 
+int64_t capacity(const Blocks& b) {
+  const int64_t machine = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  return b.limit > 0 ? std::min(b.limit, machine) : machine;
+}
+
+// nullptr if there is no more.
+void* take(Blocks& b, int64_t bytes) {
+  constexpr size_t kAlignment = 256;
+  void* memory = nullptr;
+  if (bytes > capacity(b) - b.statistics.live_bytes) return nullptr;
+  return posix_memalign(&memory, kAlignment, static_cast<size_t>(bytes)) == 0 ? memory : nullptr;
+}
+
 }  // namespace
 
 std::string why_unavailable() { return ""; }
 
 void* allocate(int64_t bytes, int64_t element, const std::string& name) {
   if (bytes <= 0) return nullptr;
-  constexpr size_t kAlignment = 256;
   Blocks& b = blocks();
   const std::lock_guard lock(b.mutex);
-  void* memory = nullptr;
-  check(posix_memalign(&memory, kAlignment, static_cast<size_t>(bytes)) == 0, "cuda: no memory for ", name);
+  void* memory = take(b, bytes);
+  if (!memory) fail_out_of_memory(bytes, name, b.statistics, capacity(b));
   std::memset(memory, 0xff, static_cast<size_t>(bytes));
   simt::add_array(memory, static_cast<size_t>(bytes), static_cast<size_t>(element), name);
   b.bytes[memory] = bytes;
@@ -51,6 +68,7 @@ void release(void* memory) {
   Blocks& b = blocks();
   const std::lock_guard lock(b.mutex);
   const auto found = b.bytes.find(memory);
+  assert(found != b.bytes.end());
   b.statistics.live_bytes -= found->second;
   b.bytes.erase(found);
   simt::remove_array(memory);
@@ -89,6 +107,14 @@ void reset_peak_memory() {
 }
 
 void release_cached_memory() {}
+
+StagingStatistics staging_statistics() { return {}; }
+
+void limit_memory(int64_t bytes) {
+  Blocks& b = blocks();
+  const std::lock_guard lock(b.mutex);
+  b.limit = bytes;
+}
 
 Counters counters() { return {blocks().synchronisations, simt::launches()}; }
 

@@ -1,72 +1,109 @@
-// The GPU's side of tensor/cuda/memory.h and stream.h; the emulation's is emulated_memory.cpp.
+// The GPU's side of tensor/cuda/memory.h; the emulation's is emulated_memory.cpp.
 #include "tensor/cuda/memory.h"
 
-#include <cstdlib>
+#include <vector>
 
+#include "tensor/cuda/caching_allocator.h"
+#include "tensor/cuda/out_of_memory.h"
 #include "tensor/cuda/stream.h"
 #include "tensor/error.h"
 
 namespace tessera::cuda {
 namespace {
 
-Counters counted;
-
-}  // namespace
-
-bool debugging() {
-#ifndef NDEBUG
-  return true;
-#else
-  static const bool wanted = [] {
-    const char* value = std::getenv("TESSERA_CUDA_DEBUG");
-    return value && *value && *value != '0';
-  }();
-  return wanted;
-#endif
-}
-
-void check_status(const char* what, cudaError_t status) {
-  check(status == cudaSuccess, "cuda: ", what, ": ", cudaGetErrorString(status));
-}
-
-cudaStream_t compute_stream() {
-  static const cudaStream_t stream = [] {
-    cudaStream_t made = nullptr;
-    check_status("stream", cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
-    return made;
-  }();
-  return stream;
-}
-
-void check_launch(const char* kernel) {
-  ++counted.launches;
-  check_status(kernel, cudaGetLastError());
-  if (debugging()) check_status(kernel, cudaStreamSynchronize(compute_stream()));
-}
-
-std::string why_unavailable() {
-  static const std::string answer = [] {
-    int devices = 0;
-    const cudaError_t status = cudaGetDeviceCount(&devices);
-    if (status != cudaSuccess) return std::string(cudaGetErrorString(status));
-    return std::string(devices > 0 ? "" : "no CUDA device");
-  }();
-  return answer;
-}
-
-void* allocate(int64_t bytes, int64_t, const std::string& name) {
+void* take_from_device(int64_t bytes) {
   void* memory = nullptr;
-  if (bytes > 0) check_status(name.c_str(), cudaMalloc(&memory, static_cast<size_t>(bytes)));
+  compute_stream();  // chooses the device
+  const cudaError_t status = cudaMalloc(&memory, static_cast<size_t>(bytes));
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // or the next launch would be told of it
+    return nullptr;
+  }
+  check_status("memory", status);
   return memory;
 }
 
-void release(void* memory) { cudaFree(memory); }
+void give_back_to_device(void* memory, int64_t) {
+  synchronise();
+  check_status("memory", cudaFree(memory));
+}
+
+int64_t capacity_of_device() {
+  size_t free = 0, total = 0;
+  check_status("memory", cudaMemGetInfo(&free, &total));
+  return static_cast<int64_t>(total);
+}
+
+// Never destroyed: tensors with static storage duration may be freed after it, and CUDA may be gone by then.
+CachingAllocator& allocator() {
+  static CachingAllocator* instance = [] {
+    auto* made = new CachingAllocator({take_from_device, give_back_to_device, capacity_of_device});
+    made->limit(memory_limit_of_environment());
+    return made;
+  }();
+  return *instance;
+}
+
+class PinnedBuffers : public StagingDevice {
+ public:
+  void* allocate(int64_t bytes) override {
+    void* memory = nullptr;
+    compute_stream();
+    if (cudaHostAlloc(&memory, static_cast<size_t>(bytes), cudaHostAllocDefault) == cudaSuccess) return memory;
+    cudaGetLastError();
+    return nullptr;
+  }
+  void start_copy(void* to, const void* from, int64_t bytes, int number) override {
+    const cudaEvent_t copied = event(number);
+    check_status("copy to device",
+                 cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, compute_stream()));
+    check_status("copy to device", cudaEventRecord(copied, compute_stream()));
+  }
+  bool is_done(int number) override {
+    const cudaError_t status = cudaEventQuery(event(number));
+    if (status == cudaErrorNotReady) {
+      cudaGetLastError();  // no error, but the next launch would be told of it
+      return false;
+    }
+    check_status("copy to device", status);
+    return true;
+  }
+  void wait(int number) override { check_status("copy to device", cudaEventSynchronize(event(number))); }
+
+ private:
+  // One that was never recorded counts as done.
+  cudaEvent_t event(int number) {
+    while (events_.size() <= static_cast<size_t>(number)) {
+      cudaEvent_t made = nullptr;
+      check_status("event", cudaEventCreateWithFlags(&made, cudaEventDisableTiming));
+      events_.push_back(made);
+    }
+    return events_[static_cast<size_t>(number)];
+  }
+  std::vector<cudaEvent_t> events_;
+};
+
+// 16 MiB of small buffers are the indices of some steps; 256 MiB of large ones hold the pixels of a batch of 256.
+StagingPool& staging() {
+  static StagingPool* instance = new StagingPool(*new PinnedBuffers, 256, 64);
+  return *instance;
+}
+
+void check_not_capturing(const char* what) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check_status(what, cudaStreamIsCapturing(compute_stream(), &status));
+  check(status == cudaStreamCaptureStatusNone, "cuda: ", what, " while a CUDA graph is captured");
+}
+
+}  // namespace
+
+void* allocate(int64_t bytes, int64_t, const std::string& name) { return allocator().allocate(bytes, name); }
+void release(void* memory) { allocator().release(memory); }
 
 void copy_to_device(void* to, const void* from, int64_t bytes) {
   if (bytes <= 0) return;
-  check_status("copy to device",
-               cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, compute_stream()));
-  synchronise();
+  check_not_capturing("copy to device");
+  staging().copy(to, from, bytes);
 }
 
 void copy_to_host(void* to, const void* from, int64_t bytes) {
@@ -86,15 +123,10 @@ void clear(void* to, int64_t bytes) {
   if (bytes > 0) check_status("clear", cudaMemsetAsync(to, 0, static_cast<size_t>(bytes), compute_stream()));
 }
 
-MemoryStatistics memory_statistics() { return {}; }
-void reset_peak_memory() {}
-void release_cached_memory() {}
-
-Counters counters() { return counted; }
-
-void synchronise() {
-  ++counted.synchronisations;
-  check_status("synchronise", cudaStreamSynchronize(compute_stream()));
-}
+MemoryStatistics memory_statistics() { return allocator().statistics(); }
+StagingStatistics staging_statistics() { return staging().statistics(); }
+void reset_peak_memory() { allocator().reset_peak(); }
+void release_cached_memory() { allocator().release_cached(); }
+void limit_memory(int64_t bytes) { allocator().limit(bytes); }
 
 }  // namespace tessera::cuda

@@ -3,22 +3,10 @@
 #include <vector>
 
 #include "tensor/cuda/executor.h"
+#include "tensor/cuda/kernel_name.h"
 
 namespace tessera::simt {
 namespace {
-
-// The kernel's name from the signature of launch: "... [with auto kernel = NAME; Arguments = ...]".
-std::string kernel_name(std::string signature) {
-  constexpr const char* kBefore = "kernel = ";
-  if (const size_t at = signature.find(kBefore); at != std::string::npos) {
-    signature = signature.substr(at + std::string(kBefore).size());
-    signature = signature.substr(0, signature.find_first_of(";]"));
-  }
-  for (const char* space : {"tessera::cuda::", "{anonymous}::", "tessera::"})
-    for (size_t at = signature.find(space); at != std::string::npos; at = signature.find(space))
-      signature.erase(at, std::string(space).size());
-  return signature;
-}
 
 bool waits(const Thread& t) { return t.state == State::at_barrier || t.state == State::at_collective; }
 
@@ -43,7 +31,7 @@ std::string threads_like(const Executor& e, unsigned t) {
 }  // namespace
 
 std::string report(const Executor& e, const std::string& problem, bool list_threads) {
-  std::string result = text("simt: kernel ", kernel_name(e.launch->kernel), ", block (", e.block.x, ",", e.block.y, ",",
+  std::string result = text("simt: kernel ", cuda::kernel_name(e.launch->kernel), ", block (", e.block.x, ",", e.block.y, ",",
                             e.block.z, "): ", problem);
   if (!list_threads) return result;
   std::vector<std::string> lines;

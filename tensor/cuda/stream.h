@@ -5,13 +5,15 @@
 
 namespace tessera::cuda {
 
-// Throws "cuda: what: CUDA's own words" unless the status is success.
+// Throws "cuda: what: CUDA's own words" unless the status is success. If it is an error of a kernel that was launched
+// before, which CUDA reports at any later call, the last kernel is named too.
 void check_status(const char* what, cudaError_t status);
 // The one stream that all kernels, copies and products are given to; made, with the device chosen, at the first call.
 cudaStream_t compute_stream();
 // Without NDEBUG, or with TESSERA_CUDA_DEBUG=1 in the environment.
 bool debugging();
-// Counts a launch and checks it; when debugging it waits for the kernel. `kernel`: its name, with much around it.
+// Counts a launch and checks it; when debugging it waits for the kernel. `kernel`: its name, with much around it; it has
+// to live for ever.
 void check_launch(const char* kernel);
 
 }  // namespace tessera::cuda
