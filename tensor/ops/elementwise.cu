@@ -3,13 +3,10 @@
 #include "tensor/cuda/dropout_mask.h"
 #include "tensor/cuda/elementwise.h"
 #include "tensor/cuda/kernels.h"
+#include "tensor/cuda/normal_cdf.h"
 
 namespace tessera::cuda {
 namespace {
-
-constexpr float kSqrtHalf = 0.707106781f, kInverseSqrt2Pi = 0.398942280f;
-
-__device__ __forceinline__ float normal_cdf(float x) { return 0.5f * erfcf(-kSqrtHalf * x); }
 
 struct Add {
   template <int n>
@@ -35,7 +32,7 @@ struct GeluDropoutBackward {
   template <int n>
   __device__ void operator()(int64_t first, float (&dy)[n], const float (&x)[n]) const {
     mask.apply(first, dy);
-    for (int j = 0; j < n; ++j) dy[j] *= normal_cdf(x[j]) + x[j] * kInverseSqrt2Pi * expf(-0.5f * x[j] * x[j]);
+    for (int j = 0; j < n; ++j) dy[j] *= gelu_derivative(x[j], normal_cdf(x[j]));
   }
 };
 
