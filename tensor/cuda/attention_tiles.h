@@ -11,6 +11,15 @@ namespace tessera::cuda {
 constexpr int kAttentionWarps = 4, kAttentionThreads = kAttentionWarps * 32;
 constexpr int kOwned = 16, kPassed = 32, kPerWarp = kOwned / kAttentionWarps;
 
+// Whether tensor cores may take activations of T. Emulation keeps to the plain kernels, which it runs faster.
+#ifdef __CUDACC__
+template <class T>
+constexpr bool kTensorCores = std::is_same_v<T, bf16>;
+#else
+template <class T>
+constexpr bool kTensorCores = false;
+#endif
+
 // One sequence of the batch.
 struct Sequence {
   int64_t first_query, first_key;
@@ -26,6 +35,8 @@ struct Sequence {
 
   // How many keys query i sees.
   __device__ int visible(int i) const { return causal ? max(0, min(keys, i + 1 + keys - queries)) : keys; }
+  // The first query that sees key j.
+  __device__ int first_query_of(int j) const { return causal ? max(0, j + queries - keys) : 0; }
 };
 
 // tile [rows, ld] = rows first .. first + count - 1 of a head's columns, times `factor`; rows from `count` on are 0.

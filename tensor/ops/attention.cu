@@ -1,4 +1,5 @@
-// ops::attention on the GPU, flash style, in f32 arithmetic: the readable twin of what tensor cores would do.
+// ops::attention on the GPU, flash style, in f32 arithmetic: the readable twin of attention_tensor_cores.cu.
+#include "tensor/cuda/attention_tensor_cores.h"
 #include "tensor/cuda/attention_tiles.h"
 
 namespace tessera::cuda {
@@ -76,8 +77,8 @@ __global__ void __launch_bounds__(kAttentionThreads)
 }  // namespace
 
 template <class T>
-void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
-               float* log_sum_exp, const AttentionSizes& sizes) {
+void attention_plain(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
+                     float* log_sum_exp, const AttentionSizes& sizes) {
   with_columns(sizes.head_size, [&](auto columns) {
     simt::launch<attention_kernel<T, decltype(columns)::value>>(
         attention_grid(sizes, sizes.most_queries), kAttentionThreads, ForwardTiles::bytes(sizes.head_size), q,
@@ -85,9 +86,22 @@ void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows
   });
 }
 
-template void attention(AttentionRows<const float>, AttentionRows<const float>, AttentionRows<const float>,
-                        AttentionRows<float>, float*, const AttentionSizes&);
-template void attention(AttentionRows<const bf16>, AttentionRows<const bf16>, AttentionRows<const bf16>,
-                        AttentionRows<bf16>, float*, const AttentionSizes&);
+template <class T>
+void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
+               float* log_sum_exp, const AttentionSizes& sizes) {
+  if constexpr (kTensorCores<T>)
+    if (tensor_cores_take(sizes.head_size, {q, k, v, {out.data, out.stride}}))
+      return attention_tensor_cores(q, k, v, out, log_sum_exp, sizes);
+  attention_plain<T>(q, k, v, out, log_sum_exp, sizes);
+}
+
+#define TESSERA_ATTENTION(name, T)                                                                                     \
+  template void name(AttentionRows<const T>, AttentionRows<const T>, AttentionRows<const T>, AttentionRows<T>, float*, \
+                     const AttentionSizes&);
+TESSERA_ATTENTION(attention, float)
+TESSERA_ATTENTION(attention, bf16)
+TESSERA_ATTENTION(attention_plain, float)
+TESSERA_ATTENTION(attention_plain, bf16)
+#undef TESSERA_ATTENTION
 
 }  // namespace tessera::cuda

@@ -1,6 +1,7 @@
 // The gradient of ops::attention on the GPU. Probabilities are computed again from log_sum_exp, tile by tile. One
 // kernel goes along the keys and writes dq, one goes along the queries and writes dk and dv: twice the scores, but each
 // gradient is summed in one place, in the order of the tiles.
+#include "tensor/cuda/attention_tensor_cores.h"
 #include "tensor/cuda/attention_tiles.h"
 
 namespace tessera::cuda {
@@ -132,17 +133,23 @@ __global__ void __launch_bounds__(kAttentionThreads)
 }  // namespace
 
 template <class T>
-void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
-                        AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,
-                        AttentionRows<T> dq, AttentionRows<T> dk, AttentionRows<T> dv, float* row_dots,
+void attention_row_dots(AttentionRows<const T> dout, AttentionRows<const T> out, float* row_dots,
                         const AttentionSizes& sizes) {
-  const int d = static_cast<int>(sizes.head_size);
-  const float scale = attention_scale(sizes);
   simt::launch<row_dots_kernel<T>>(blocks_for(sizes.query_tokens * sizes.heads, kAttentionWarps), kAttentionThreads, 0,
-                                   dout, out, row_dots, sizes.query_tokens, sizes.heads, d);
-  with_columns(d, [&](auto columns) {
+                                   dout, out, row_dots, sizes.query_tokens, sizes.heads,
+                                   static_cast<int>(sizes.head_size));
+}
+
+template <class T>
+void attention_plain_backward(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
+                              AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,
+                              AttentionRows<T> dq, AttentionRows<T> dk, AttentionRows<T> dv, float* row_dots,
+                              const AttentionSizes& sizes) {
+  const float scale = attention_scale(sizes);
+  attention_row_dots<T>(dout, out, row_dots, sizes);
+  with_columns(sizes.head_size, [&](auto columns) {
     constexpr int n = decltype(columns)::value;
-    const size_t bytes = BackwardTiles::bytes(d);
+    const size_t bytes = BackwardTiles::bytes(sizes.head_size);
     simt::launch<attention_dq_kernel<T, n>>(attention_grid(sizes, sizes.most_queries), kAttentionThreads, bytes,
                                             dout, q, k, v, log_sum_exp, row_dots, dq, sizes, scale);
     simt::launch<attention_dkv_kernel<T, n>>(attention_grid(sizes, sizes.most_keys), kAttentionThreads, bytes,
@@ -150,13 +157,29 @@ void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, A
   });
 }
 
-template void attention_backward(AttentionRows<const float>, AttentionRows<const float>, AttentionRows<const float>,
-                                 AttentionRows<const float>, AttentionRows<const float>, const float*,
-                                 AttentionRows<float>, AttentionRows<float>, AttentionRows<float>, float*,
-                                 const AttentionSizes&);
-template void attention_backward(AttentionRows<const bf16>, AttentionRows<const bf16>, AttentionRows<const bf16>,
-                                 AttentionRows<const bf16>, AttentionRows<const bf16>, const float*,
-                                 AttentionRows<bf16>, AttentionRows<bf16>, AttentionRows<bf16>, float*,
-                                 const AttentionSizes&);
+template <class T>
+void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
+                        AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,
+                        AttentionRows<T> dq, AttentionRows<T> dk, AttentionRows<T> dv, float* row_dots,
+                        const AttentionSizes& sizes) {
+  if constexpr (kTensorCores<T>) {
+    const auto read = [](const AttentionRows<T>& x) { return AttentionRows<const T>{x.data, x.stride}; };
+    if (tensor_cores_take(sizes.head_size, {dout, q, k, v, read(dq), read(dk), read(dv)}))
+      return attention_tensor_cores_backward(dout, q, k, v, out, log_sum_exp, dq, dk, dv, row_dots, sizes);
+  }
+  attention_plain_backward<T>(dout, q, k, v, out, log_sum_exp, dq, dk, dv, row_dots, sizes);
+}
+
+#define TESSERA_ATTENTION_BACKWARD(name, T)                                                                          \
+  template void name(AttentionRows<const T>, AttentionRows<const T>, AttentionRows<const T>, AttentionRows<const T>, \
+                     AttentionRows<const T>, const float*, AttentionRows<T>, AttentionRows<T>, AttentionRows<T>,     \
+                     float*, const AttentionSizes&);
+TESSERA_ATTENTION_BACKWARD(attention_backward, float)
+TESSERA_ATTENTION_BACKWARD(attention_backward, bf16)
+TESSERA_ATTENTION_BACKWARD(attention_plain_backward, float)
+TESSERA_ATTENTION_BACKWARD(attention_plain_backward, bf16)
+#undef TESSERA_ATTENTION_BACKWARD
+template void attention_row_dots(AttentionRows<const float>, AttentionRows<const float>, float*, const AttentionSizes&);
+template void attention_row_dots(AttentionRows<const bf16>, AttentionRows<const bf16>, float*, const AttentionSizes&);
 
 }  // namespace tessera::cuda

@@ -1,0 +1,42 @@
+// Attention of bf16 on tensor cores: what cuda::attention and cuda::attention_backward (tensor/cuda/kernels.h) are on a
+// GPU wherever it applies. The plain kernels are the reference, and what runs elsewhere and in emulation.
+//
+// Probabilities and their gradients are rounded to bf16 as factors of P V, Pᵀ dO, dS K and dSᵀ Q, which adds 2^-8 of
+// the sum of the terms' magnitudes to an element's error; scores, softmax and sums are f32. log_sum_exp is the same as
+// the plain kernels', so that a forward of one kind and a backward of the other go together.
+#pragma once
+
+#include <initializer_list>
+
+#include "tensor/cuda/kernels.h"
+
+namespace tessera::cuda {
+
+// Whether the kernels below take these rows: a head size of 32, 64, 96 or 128, and rows that begin at multiples of 16
+// bytes.
+bool tensor_cores_take(int64_t head_size, std::initializer_list<AttentionRows<const bf16>> rows);
+
+void attention_tensor_cores(AttentionRows<const bf16> q, AttentionRows<const bf16> k, AttentionRows<const bf16> v,
+                            AttentionRows<bf16> out, float* log_sum_exp, const AttentionSizes& sizes);
+void attention_tensor_cores_backward(AttentionRows<const bf16> dout, AttentionRows<const bf16> q,
+                                     AttentionRows<const bf16> k, AttentionRows<const bf16> v,
+                                     AttentionRows<const bf16> out, const float* log_sum_exp, AttentionRows<bf16> dq,
+                                     AttentionRows<bf16> dk, AttentionRows<bf16> dv, float* row_dots,
+                                     const AttentionSizes& sizes);
+
+// The plain kernels, whatever the tensor cores would take. T is float or bf16.
+template <class T>
+void attention_plain(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
+                     float* log_sum_exp, const AttentionSizes& sizes);
+template <class T>
+void attention_plain_backward(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
+                              AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,
+                              AttentionRows<T> dq, AttentionRows<T> dk, AttentionRows<T> dv, float* row_dots,
+                              const AttentionSizes& sizes);
+
+// row_dots [query tokens, heads] = dout · out, which both backwards begin with.
+template <class T>
+void attention_row_dots(AttentionRows<const T> dout, AttentionRows<const T> out, float* row_dots,
+                        const AttentionSizes& sizes);
+
+}  // namespace tessera::cuda
