@@ -1,8 +1,9 @@
 #include "autograd/finite.h"
 
-#include <cmath>
 #include <utility>
 #include <vector>
+
+#include "tensor/ops/all_finite.h"
 
 namespace tessera {
 namespace {
@@ -29,17 +30,7 @@ CheckFinite::CheckFinite() : before_(std::exchange(checking, true)) {}
 CheckFinite::~CheckFinite() { checking = before_; }
 bool finite_checks_enabled() { return checking; }
 
-bool all_finite(const Tensor& tensor) {
-  if (!tensor.defined() || !is_floating(tensor.dtype())) return true;
-  const Tensor values = tensor.contiguous();
-  return dispatch_any(values.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    const T* v = values.data<T>();
-    for (int64_t i = 0; i < values.numel(); ++i)
-      if (!std::isfinite(static_cast<double>(v[i]))) return false;
-    return true;
-  });
-}
+bool all_finite(const Tensor& tensor) { return ops::all_finite(tensor); }
 
 void check_finite(const Tensor& tensor, const char* op, const char* what, size_t index, const std::string& scope) {
   if (all_finite(tensor)) return;

@@ -113,6 +113,8 @@ class Engine {
   void seed(const Variable& output, const Tensor& cotangent) {
     check(cotangent.shape() == output.shape() && cotangent.dtype() == output.dtype(), "backward: cotangent is ",
           describe(cotangent), ", expected ", describe(output.value()));
+    check(cotangent.device() == output.value().device(), "backward: cotangent is on ", cotangent.device(),
+          ", expected ", output.value().device());
     if (output.requires_grad()) arrive("backward", *output.tape(), cotangent);
   }
 

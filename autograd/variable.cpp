@@ -23,7 +23,8 @@ Tensor Variable::grad() const {
 
 void Variable::set_grad_storage(Tensor storage) {
   check(requires_grad() && is_leaf(), "set_grad_storage: not a leaf that requires a gradient");
-  check(storage.shape() == shape() && storage.dtype() == dtype() && storage.is_contiguous(),
+  check(storage.shape() == shape() && storage.dtype() == dtype() && storage.is_contiguous() &&
+            storage.device() == value_.device(),
         "set_grad_storage: got ", describe(storage), ", expected contiguous ", describe(value_));
   tape_->grad = std::move(storage);
   tape_->grad_is_stale = true;
@@ -38,7 +39,7 @@ void Variable::backward(const Tensor& cotangent) const {
   Tensor dy = cotangent;
   if (!dy.defined()) {
     check(value_.numel() == 1, "backward: shape is ", shape(), "; only a single element has an implicit gradient of 1, give a cotangent");
-    dy = Tensor::full(shape(), 1, dtype());
+    dy = Tensor::full(shape(), 1, dtype(), value_.device());
   }
   tessera::backward(std::span(this, 1), std::span(&dy, 1));
 }

@@ -7,6 +7,7 @@
 #include "tensor/allocator.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/memory.h"
+#include "tensor/cuda/tensor_kernels.h"
 #include "tensor/device.h"
 #include "tensor/parallel.h"
 
@@ -346,10 +347,8 @@ void Tensor::copy_by_device_(const Tensor& source) {
     if (on_cuda() != source.on_cuda())
       on_cuda() ? cuda::copy_to_device(bytes_of(*this), bytes_of(source), bytes())
                 : cuda::copy_to_host(bytes_of(*this), bytes_of(source), bytes());
-    else if (one_run)
-      cuda::copy_on_device(bytes_of(*this), bytes_of(source), bytes());
     else
-      fail("copy: ", describe(source), " to ", describe(*this), " on ", device(), " with strides ", strides_);
+      cuda::copy_strided(bytes_of(*this), dtype_, strides_, bytes_of(source), source.dtype_, source.strides_, shape_);
   }
 }
 
@@ -357,6 +356,8 @@ void Tensor::fill_(double value) {
   if (!numel_) return;
   dispatch_any(dtype_, [&](auto tag) {
     using T = decltype(tag);
+    if constexpr (kHasCuda)
+      if (on_cuda()) return cuda::fill_strided(mutable_device_data<T>(), dtype_, strides_, shape_, value);
     T* out = mutable_data<T>();
     const T v = convert<T>(value);
     if (contiguous_)

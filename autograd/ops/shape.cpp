@@ -26,7 +26,7 @@ Variable transpose(const Variable& x, int a, int b) {
 Variable narrow(const Variable& x, int dimension, int64_t start, int64_t length) {
   return record("narrow", x.value().narrow(dimension, start, length), {x},
                 [from = x.shape(), dimension, start, length](const Tensor& dy, GradSlots) -> Grads {
-                  const Tensor dx = Tensor::zeros(from, dy.dtype());
+                  const Tensor dx = Tensor::zeros(from, dy.dtype(), dy.device());
                   dx.narrow(dimension, start, length).copy_(dy);
                   return {dx};
                 });

@@ -1,4 +1,4 @@
-// Arrays in the GPU's memory for tests of kernels; tensors have their own (tensor/tensor.h).
+// Arrays in the GPU's memory that are no tensors (tensor/tensor.h): in tests of kernels, and where one number is read.
 #pragma once
 
 #include <cstdint>

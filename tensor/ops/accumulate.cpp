@@ -3,15 +3,32 @@
 #include <algorithm>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/has_cuda.h"
+#include "tensor/cuda/tensor_kernels.h"
 #include "tensor/ops/lanes.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {
 
+namespace {
+
+void accumulate_on_device(Tensor& target, const Tensor& source) {
+  if constexpr (kHasCuda)
+    dispatch_activation("accumulate", target.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      T* to = target.mutable_device_data<T>();
+      cuda::binary(cuda::Binary::add, to, target.strides(), source.device_data<T>(), source.strides(), to,
+                   target.shape());
+    });
+}
+
+}  // namespace
+
 void accumulate_(Tensor& target, const Tensor& source) {
   check(target.shape() == source.shape() && target.dtype() == source.dtype(), "accumulate: source is ",
         describe(source), ", expected ", describe(target));
   check(target.is_contiguous(), "accumulate: target is not contiguous");
+  if (target.on_cuda()) return accumulate_on_device(target, source);
   const Tensor from = source.contiguous();
   dispatch_activation("accumulate", target.dtype(), [&](auto tag) {
     using T = decltype(tag);
@@ -70,16 +87,30 @@ void sum_middle(const T* x, T* y, int64_t outer, int64_t middle, int64_t inner, 
   if (chunks > 1) sum_middle<T>(to, y, outer, chunks, inner, dtype);
 }
 
+template <class T>
+void sum_middle_on_device(const T* x, T* y, int64_t outer, int64_t middle, int64_t inner, Device device) {
+  if constexpr (kHasCuda) {
+    const int64_t chunks = cuda::reduction_chunks(middle, inner);
+    if (chunks == 1) return cuda::sum_chunks(x, y, outer, middle, inner);
+    Tensor partial = Tensor::empty({outer, chunks, inner}, dtype_of<T>::value, device);
+    T* to = partial.mutable_device_data<T>();
+    cuda::sum_chunks(x, to, outer, middle, inner);
+    sum_middle_on_device(to, y, outer, chunks, inner, device);
+  }
+}
+
 // Sums over dimensions first .. last, which become 1.
 Tensor sum_dimensions(const Tensor& x, int first, int last) {
   Shape shape = x.shape();
   int64_t outer = 1, middle = 1, inner = 1;
   for (int d = 0; d < x.dim(); ++d) (d < first ? outer : d <= last ? middle : inner) *= shape[d];
   for (int d = first; d <= last; ++d) shape[d] = 1;
-  Tensor sum = Tensor::empty(shape, x.dtype());
+  Tensor sum = Tensor::empty(shape, x.dtype(), x.device());
   if (sum.numel() == 0) return sum;
   dispatch_floating("sum_to", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
+    if (x.on_cuda())
+      return sum_middle_on_device(x.device_data<T>(), sum.mutable_device_data<T>(), outer, middle, inner, x.device());
     sum_middle(x.data<T>(), sum.mutable_data<T>(), outer, middle, inner, x.dtype());
   });
   return sum;

@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/has_cuda.h"
+#include "tensor/cuda/tensor_kernels.h"
 #include "tensor/ops/accumulate.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/row_kernels.h"
@@ -109,6 +111,34 @@ void max_middle(const T* x, T* value, int64_t* index, const Reduction& r) {
   });
 }
 
+// Passes over x and the places that its elements had (undefined in the first pass), until one chunk is left.
+void max_on_device(const Tensor& x, const Tensor& places, Maximum& maximum, int64_t outer, int64_t middle,
+                   int64_t inner) {
+  if constexpr (kHasCuda) {
+    const int64_t chunks = cuda::reduction_chunks(middle, inner);
+    Maximum partial = maximum;
+    if (chunks > 1)
+      partial = {Tensor::empty({outer, chunks, inner}, x.dtype(), x.device()),
+                 Tensor::empty({outer, chunks, inner}, DType::i64, x.device())};
+    dispatch_activation("max", x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      cuda::max_chunks(x.device_data<T>(), places.defined() ? places.device_data<int64_t>() : nullptr,
+                       partial.value.mutable_device_data<T>(), partial.index.mutable_device_data<int64_t>(), outer,
+                       middle, inner);
+    });
+    if (chunks > 1) max_on_device(partial.value, partial.index, maximum, outer, chunks, inner);
+  }
+}
+
+void max_backward_on_device(const Tensor& dy, const Tensor& index, Tensor& dx, const Reduction& r) {
+  if constexpr (kHasCuda)
+    dispatch_activation("max_backward", dy.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      cuda::max_backward(dy.device_data<T>(), index.device_data<int64_t>(), dx.mutable_device_data<T>(), r.outer,
+                         r.middle, r.inner);
+    });
+}
+
 }  // namespace
 
 Tensor sum(const Tensor& x) { return sum_to(x, {}); }
@@ -132,9 +162,14 @@ Tensor mean(const Tensor& x, int dimension, bool keep) {
 Maximum max(const Tensor& x, int dimension, bool keep) {
   const Reduction r("max", x.shape(), dimension);
   check(r.middle > 0 || r.dropped.numel() == 0, "max: dimension ", r.dimension, " of ", x.shape(), " has no elements");
-  Maximum maximum{Tensor::empty(r.result(keep), x.dtype()), Tensor::empty(r.result(keep), DType::i64)};
+  Maximum maximum{Tensor::empty(r.result(keep), x.dtype(), x.device()),
+                  Tensor::empty(r.result(keep), DType::i64, x.device())};
   if (maximum.value.numel() == 0) return maximum;
   const Tensor source = x.contiguous();
+  if (x.on_cuda()) {
+    max_on_device(source, {}, maximum, r.outer, r.middle, r.inner);
+    return maximum;
+  }
   dispatch_activation("max", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const auto kernel = r.inner == 1 ? max_rows<T> : max_middle<T>;
@@ -152,7 +187,11 @@ Tensor max_backward(const Tensor& dy, const Tensor& index, const Shape& shape, i
   check(dy.numel() == r.kept.numel() && index.numel() == dy.numel(), "max_backward: dy is ", dy.shape(), ", index ",
         index.shape(), ", expected ", r.dropped);
   const Tensor gradient = dy.contiguous(), positions = index.contiguous();
-  Tensor dx = Tensor::zeros(shape, dy.dtype());
+  Tensor dx = Tensor::zeros(shape, dy.dtype(), dy.device());
+  if (dy.on_cuda()) {
+    max_backward_on_device(gradient, positions, dx, r);
+    return dx;
+  }
   dispatch_activation("max_backward", dy.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* d = gradient.data<T>();

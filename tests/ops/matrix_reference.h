@@ -58,7 +58,7 @@ inline Tensor with_gaps(const Tensor& x) {
   Shape wide = x.shape();
   const int last = x.dim() - 1;
   wide[last] += 3;
-  Tensor view = Tensor::full(wide, 1e9, x.dtype()).narrow(last, 2, x.size(-1));
+  Tensor view = Tensor::full(wide, 1e9, x.dtype(), x.device()).narrow(last, 2, x.size(-1));
   view.copy_(x);
   return view;
 }
