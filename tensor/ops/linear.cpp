@@ -1,10 +1,23 @@
 #include "tensor/ops/linear.h"
 
+#include "tensor/cuda/dispatch.h"
+#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/linear.h"
+#include "tensor/cuda/linear_products.h"
 #include "tensor/ops/linear_products.h"
 #include "tensor/ops/row_kernels.h"
 #include "tensor/ops/vector_math.h"
 
 namespace tessera::ops {
+namespace {
+
+// The f32 elements of workspace that the sums over rows of [rows, columns] need.
+Tensor workspace_for_sums(int64_t rows, int64_t columns, Device device) {
+  if constexpr (kHasCuda) return Tensor::empty({cuda::column_workspace(rows, columns)}, DType::f32, device);
+  return {};
+}
+
+}  // namespace
 
 void check_linear(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check(x.defined() && weight.defined(), op, ": x or weight is undefined");
@@ -18,7 +31,12 @@ void check_linear(const char* op, const Tensor& x, const Tensor& weight, const T
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_linear("linear", x, weight, bias);
-  Tensor y = Tensor::empty(with_last(x.shape(), weight.size(0)), x.dtype());
+  Tensor y = Tensor::empty(with_last(x.shape(), weight.size(0)), x.dtype(), x.device());
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::forward_product("linear", x, weight, bias, y);
+      return y;
+    }
   const Tensor b = bias.defined() ? bias.contiguous() : bias;
   dispatch_activation("linear", x.dtype(), [&](auto tag) {
     using A = Arithmetic<decltype(tag)>;
@@ -38,7 +56,16 @@ LinearGelu linear_gelu(const Tensor& x, const Tensor& weight, const Tensor& bias
   check_linear("linear_gelu", x, weight, bias);
   const int64_t out = weight.size(0);
   const Shape shape = with_last(x.shape(), out);
-  LinearGelu result{Tensor::empty(shape, x.dtype()), Tensor::empty(shape, x.dtype())};
+  LinearGelu result{Tensor::empty(shape, x.dtype(), x.device()), Tensor::empty(shape, x.dtype(), x.device())};
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::forward_product("linear_gelu", x, weight, bias, result.before);
+      cuda::dispatch_device("linear_gelu", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::gelu_dropout(result.before.device_data<T>(), result.y.mutable_device_data<T>(), result.y.numel(), 0, {});
+      });
+      return result;
+    }
   const Tensor b = bias.defined() ? bias.contiguous() : Tensor::zeros({out}, weight.dtype());
   dispatch_activation("linear_gelu", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
@@ -61,7 +88,12 @@ LinearGelu linear_gelu(const Tensor& x, const Tensor& weight, const Tensor& bias
 }
 
 Tensor linear_data_gradient(const Tensor& dy, const Tensor& weight) {
-  Tensor dx = Tensor::empty(with_last(dy.shape(), weight.size(1)), dy.dtype());
+  Tensor dx = Tensor::empty(with_last(dy.shape(), weight.size(1)), dy.dtype(), dy.device());
+  if constexpr (kHasCuda)
+    if (dy.on_cuda()) {
+      cuda::data_gradient_product("linear", dy, weight, dx);
+      return dx;
+    }
   dispatch_activation("linear", dy.dtype(), [&](auto tag) { data_gradient_product<decltype(tag)>(dy, weight, dx); });
   return dx;
 }
@@ -71,6 +103,8 @@ void linear_weight_gradient_(Tensor& dw, const Tensor& dy, const Tensor& x, bool
   const DType dtype = arithmetic_dtype(dy.dtype());
   check(dw.shape() == shape && dw.dtype() == dtype && dw.is_contiguous(), "linear: weight gradient is ", describe(dw),
         ", expected contiguous ", dtype, ' ', shape);
+  if constexpr (kHasCuda)
+    if (dy.on_cuda()) return cuda::weight_gradient_product("linear", dy, x, dw, accumulate);
   dispatch_activation("linear", dy.dtype(),
                       [&](auto tag) { weight_gradient_product<decltype(tag)>(dy, x, dw, accumulate); });
 }
@@ -81,6 +115,14 @@ void column_sums_(Tensor& sums, const Tensor& x, bool accumulate) {
         "column_sums: sums are ", describe(sums), ", expected contiguous ", arithmetic_dtype(x.dtype()), " [", columns,
         "]");
   const MatrixOperand a = rows_operand(x);
+  if constexpr (kHasCuda)
+    if (x.on_cuda())
+      return cuda::dispatch_device("column_sums", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        Tensor workspace = workspace_for_sums(rows, columns, x.device());
+        cuda::column_sums(a.tensor.device_data<T>(), a.ld, sums.mutable_device_data<float>(), accumulate,
+                          workspace.mutable_device_data<float>(), rows, columns);
+      });
   dispatch_activation("column_sums", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using A = Arithmetic<T>;
@@ -105,7 +147,18 @@ Tensor gelu_gradient(const Tensor& dy, const Tensor& before, Tensor db, bool acc
   check(!db.defined() || (db.shape() == Shape{columns} && db.dtype() == dtype && db.is_contiguous()),
         "linear_gelu: bias gradient is not a contiguous ", dtype, " [", columns, "]");
   const Tensor dy_rows = dy.contiguous(), before_rows = before.contiguous();
-  Tensor da = Tensor::empty(dy.shape(), dy.dtype());
+  Tensor da = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
+  if constexpr (kHasCuda)
+    if (dy.on_cuda()) {
+      cuda::dispatch_device("linear_gelu", dy.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        Tensor workspace = db.defined() ? workspace_for_sums(rows, columns, dy.device()) : Tensor{};
+        cuda::gelu_dropout_gradient<T>(dy_rows.device_data<T>(), before_rows.device_data<T>(),
+                                       da.mutable_device_data<T>(), nullptr, cuda::mutable_data_or_null<float>(db),
+                                       accumulate, cuda::mutable_data_or_null<float>(workspace), rows, columns, 0, {});
+      });
+      return da;
+    }
   dispatch_activation("linear_gelu", dy.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using A = Arithmetic<T>;

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "tensor/cuda/has_cuda.h"
+#include "tensor/cuda/linear_products.h"
 #include "tensor/gemm.h"
 #include "tensor/ops/accumulate.h"
 #include "tensor/ops/matrix_operand.h"
@@ -58,10 +60,15 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   shape.push_back(n);
   if (folds(a, b)) return matmul(folded(a), b).view(shape);
 
-  Tensor y = Tensor::empty(shape, a.dtype());
+  Tensor y = Tensor::empty(shape, a.dtype(), a.device());
   const MatrixOperand left = matrix_operand(a), right = matrix_operand(b);
   const std::vector<int64_t> offset_a = matrix_offsets(left.tensor, batch);
   const std::vector<int64_t> offset_b = matrix_offsets(right.tensor, batch);
+  if constexpr (kHasCuda)
+    if (a.on_cuda()) {
+      cuda::batched_product("matmul", left.tensor, offset_a, right.tensor, offset_b, y);
+      return y;
+    }
   dispatch_floating("matmul", a.dtype(), [&](auto tag) {
     using T = decltype(tag);
     gemm_batched<T>({.m = m, .n = n, .k = k, .a = left.tensor.data<T>(), .lda = left.ld, .transpose_a = left.transpose,

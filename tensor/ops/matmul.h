@@ -2,7 +2,8 @@
 //
 //   da = dy bᵀ,  db = aᵀ dy,  each then summed over the dimensions along which it was broadcast.
 //
-// Transposed views (and rows with gaps) are read in place; other strides are copied. f32 and f64.
+// Transposed views (and rows with gaps) are read in place; other strides are copied. f32 and f64; on a GPU f32 and
+// bf16 (sums in f32, rounded once).
 #pragma once
 
 #include "tensor/tensor.h"

@@ -1,5 +1,9 @@
 #include "tensor/ops/mlp.h"
 
+#include "tensor/cuda/dispatch.h"
+#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/linear.h"
+#include "tensor/cuda/linear_products.h"
 #include "tensor/ops/dropout_mask.h"
 #include "tensor/ops/linear.h"
 #include "tensor/ops/linear_products.h"
@@ -80,6 +84,39 @@ void write_gradients(ParameterGradients& places, const Tensor& dy, const Tensor&
   if (places.dbias.defined()) column_sums_(places.dbias, dy, places.accumulate_bias);
 }
 
+// x → h = dropout(gelu(x W₁ᵀ + b₁)) on a GPU; before its dropout and GELU it goes to `before` if that is defined.
+void hidden_on_gpu(const Tensor& x, const LinearParameters& first, double p, const Ticket& ticket, Tensor before,
+                   Tensor& hidden) {
+  if constexpr (kHasCuda) {
+    if (!before.defined()) before = hidden;
+    cuda::forward_product(kOp, x, first.weight, first.bias, before);
+    cuda::dispatch_device(kOp, x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      cuda::gelu_dropout(before.device_data<T>(), hidden.mutable_device_data<T>(), hidden.numel(), p, ticket);
+    });
+  }
+}
+
+// da of dy W₂, and h computed again, on a GPU; with the bias gradient Σ da, of da before it is rounded.
+void hidden_gradient_on_gpu(const Tensor& dy, const Tensor& before, const Tensor& second_weight, double p,
+                            const Ticket& ticket, ParameterGradients& first, Tensor& da, Tensor& hidden) {
+  if constexpr (kHasCuda) {
+    cuda::data_gradient_product(kOp, dy, second_weight, da);
+    const int64_t rows = row_count(da), columns = da.size(-1);
+    Tensor workspace;
+    if (first.dbias.defined())
+      workspace = Tensor::empty({cuda::column_workspace(rows, columns)}, DType::f32, da.device());
+    cuda::dispatch_device(kOp, da.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      T* gradient = da.mutable_device_data<T>();
+      cuda::gelu_dropout_gradient<T>(gradient, before.device_data<T>(), gradient, hidden.mutable_device_data<T>(),
+                                     cuda::mutable_data_or_null<float>(first.dbias), first.accumulate_bias,
+                                     cuda::mutable_data_or_null<float>(workspace), rows, columns, p, ticket);
+    });
+    first.dbias = {};  // done
+  }
+}
+
 }  // namespace
 
 Mlp mlp(const Tensor& x, const LinearParameters& first, const LinearParameters& second, double p, const Ticket& ticket,
@@ -88,18 +125,22 @@ Mlp mlp(const Tensor& x, const LinearParameters& first, const LinearParameters& 
   const DropoutMask mask(kOp, p, ticket);
   const int64_t width = first.weight.size(0);
   const Shape shape = with_last(x.shape(), width);
-  Tensor hidden = Tensor::empty(shape, x.dtype());
-  Mlp result{{}, keep ? Tensor::empty(shape, x.dtype()) : Tensor{}};
+  Tensor hidden = Tensor::empty(shape, x.dtype(), x.device());
+  Mlp result{{}, keep ? Tensor::empty(shape, x.dtype(), x.device()) : Tensor{}};
   check_linear(kOp, hidden, second.weight, second.bias);
-  const Tensor bias = first.bias.defined() ? first.bias.contiguous() : Tensor::zeros({width}, first.weight.dtype());
-  dispatch_activation(kOp, x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    using A = Arithmetic<T>;
-    T* before = keep ? result.before.mutable_data<T>() : nullptr;
-    const A* offset = bias.data<A>();
-    forward_product<T>(x, first.weight, hidden,
-                       [&](const LinearTile<A>& tile) { hidden_tile<T>(tile, offset, before, width, mask); });
-  });
+  if (x.on_cuda()) {
+    hidden_on_gpu(x, first, p, ticket, result.before, hidden);
+  } else {
+    const Tensor bias = first.bias.defined() ? first.bias.contiguous() : Tensor::zeros({width}, first.weight.dtype());
+    dispatch_activation(kOp, x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      using A = Arithmetic<T>;
+      T* before = keep ? result.before.mutable_data<T>() : nullptr;
+      const A* offset = bias.data<A>();
+      forward_product<T>(x, first.weight, hidden,
+                         [&](const LinearTile<A>& tile) { hidden_tile<T>(tile, offset, before, width, mask); });
+    });
+  }
   result.y = linear(hidden, second.weight, second.bias);
   return result;
 }
@@ -109,15 +150,18 @@ Tensor mlp_backward(const Tensor& dy, const Tensor& x, const Tensor& before, con
                     ParameterGradients second, bool needs_dx) {
   const DropoutMask mask(kOp, p, ticket);
   const int64_t width = first_weight.size(0);
-  Tensor hidden = Tensor::empty(before.shape(), before.dtype()), da = Tensor::empty(before.shape(), before.dtype());
-  dispatch_activation(kOp, dy.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    using A = Arithmetic<T>;
-    const T* a = before.data<T>();
-    T* h = hidden.mutable_data<T>();
-    data_gradient_product<T>(dy, second_weight, da,
-                             [&](const LinearTile<A>& tile) { hidden_gradient_tile<T>(tile, a, h, width, mask); });
-  });
+  Tensor hidden = Tensor::empty_like(before), da = Tensor::empty_like(before);
+  if (dy.on_cuda())
+    hidden_gradient_on_gpu(dy, before, second_weight, p, ticket, first, da, hidden);
+  else
+    dispatch_activation(kOp, dy.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      using A = Arithmetic<T>;
+      const T* a = before.data<T>();
+      T* h = hidden.mutable_data<T>();
+      data_gradient_product<T>(dy, second_weight, da,
+                               [&](const LinearTile<A>& tile) { hidden_gradient_tile<T>(tile, a, h, width, mask); });
+    });
   write_gradients(second, dy, hidden);
   hidden = {};
   write_gradients(first, da, x);

@@ -19,6 +19,7 @@ std::vector<PackedMatrix*> WeightCopies::take_used() {
 }
 
 std::shared_ptr<WeightCopies> existing_copies(const Tensor& weight) {
+  if (weight.on_cuda()) return nullptr;
   Root& root = *weight.root();
   const std::lock_guard guard(root.mutex);
   return std::static_pointer_cast<WeightCopies>(root.derived);
@@ -26,6 +27,7 @@ std::shared_ptr<WeightCopies> existing_copies(const Tensor& weight) {
 
 std::shared_ptr<const PackedMatrix> packed_weight(const Tensor& weight, bool transpose, PackedForm form) {
   check(weight.defined(), "packed_weight: weight is undefined");
+  check(!weight.on_cuda(), "packed_weight: weight is ", describe(weight), " on a GPU");
   Root& root = *weight.root();
   const std::lock_guard guard(root.mutex);
   if (!root.derived) root.derived = std::make_shared<WeightCopies>();
