@@ -214,7 +214,7 @@ TESSERA_UNINSTRUMENTED void start_block(Executor& e, uint3 index) {
 
 TESSERA_UNINSTRUMENTED void run_block(Executor& e, uint3 index) {
   start_block(e, index);
-  here.in_kernel = check_accesses;
+  here.in_kernel = accesses_are_checked();
   resume(e, e.host, draw(e));
   here.in_kernel = false;
 }
