@@ -1,6 +1,6 @@
-// The state of the emulation: one block's threads, its warps and its shared memory. simt.cpp runs it, report.cpp
-// describes it. Plain arrays that only uninstrumented code touches, so that ThreadSanitizer sees the kernels' accesses
-// and nothing else.
+// The state of the emulation: one block's threads, its warps and its shared memory. launch.cpp runs the blocks of a
+// launch, simt.cpp the threads of a block; shared_memory.cpp lays out its memory; report.cpp describes it. Plain arrays
+// that only uninstrumented code touches, so that ThreadSanitizer sees the kernels' accesses and nothing else.
 #pragma once
 
 #include <string>
@@ -61,6 +61,29 @@ struct Executor {
   unsigned phase = 0;
   char sync[kSets][2] = {}, begin = 0, end = 0;  // addresses for ThreadSanitizer
 };
+
+extern constinit thread_local Executor* executor;  // launch.cpp
+
+TESSERA_UNINSTRUMENTED inline uint64_t next_random(Executor& e) {
+  e.random ^= e.random << 13;
+  e.random ^= e.random >> 7;
+  e.random ^= e.random << 17;
+  return e.random >> 32;
+}
+
+TESSERA_UNINSTRUMENTED inline void make_ready(Executor& e, unsigned t) {
+  e.threads[t].state = State::ready;
+  e.ready[e.ready_count++] = t;
+}
+
+// simt.cpp: the block's threads, all of which are ready, until none can go on.
+void run_threads(Executor& e);
+void fiber_main();  // of every thread
+
+// shared_memory.cpp
+char* make_arena();
+void* take_shared(Executor& e, size_t bytes, const char* name);  // a piece for the running launch
+void poison_shared(Executor& e);                                  // for the next block
 
 // Ends the launch, from within a thread; the report lists the others that wait if that is what it is about.
 [[noreturn]] void give_up(std::string error, bool list_threads = false);

@@ -1,32 +1,16 @@
-// The emulation behind tensor/cuda/emulated.h: one fibre per CUDA thread, one block at a time.
+// The threads of the emulation behind tensor/cuda/emulated.h: one fibre per CUDA thread, one block at a time.
 //
 // A fibre runs until it has to wait at a barrier or a warp collective; then another that is ready, drawn at random,
 // goes on. The last to arrive releases the others. When nobody is ready and somebody still waits, the kernel has
 // diverged.
-#include <sys/mman.h>
-
-#include <cstdio>
 #include <cstdlib>
-#include <numeric>
 #include <utility>
 
 #include "tensor/cuda/accesses.h"
 #include "tensor/cuda/executor.h"
-#include "tensor/cuda/order.h"
-
-#if TESSERA_SIMT_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
 
 namespace tessera::simt {
-
-uint64_t order = 1;
-bool check_accesses = true;
-bool accesses_are_checked() { return kAccessesChecked && check_accesses; }
-
 namespace {
-
-thread_local Executor* executor = nullptr;
 
 // Lets thread `next` go on, which may be the one that asks.
 TESSERA_UNINSTRUMENTED void resume(Executor& e, Fiber& from, unsigned next) {
@@ -38,13 +22,6 @@ TESSERA_UNINSTRUMENTED void resume(Executor& e, Fiber& from, unsigned next) {
   here.stack_begin = thread.fiber.stack;
   here.stack_end = thread.fiber.stack + thread.fiber.stack_bytes;
   if (&from != &thread.fiber) switch_fibers(from, thread.fiber);
-}
-
-TESSERA_UNINSTRUMENTED uint64_t next_random(Executor& e) {
-  e.random ^= e.random << 13;
-  e.random ^= e.random >> 7;
-  e.random ^= e.random << 17;
-  return e.random >> 32;
 }
 
 TESSERA_UNINSTRUMENTED unsigned draw(Executor& e) {
@@ -59,11 +36,6 @@ TESSERA_UNINSTRUMENTED void run_others(Executor& e, Thread& self) {  // until re
     resume(e, self.fiber, draw(e));
   else
     switch_fibers(self.fiber, e.host);
-}
-
-TESSERA_UNINSTRUMENTED void make_ready(Executor& e, unsigned t) {
-  e.threads[t].state = State::ready;
-  e.ready[e.ready_count++] = t;
 }
 
 TESSERA_UNINSTRUMENTED void release_block_if_complete(Executor& e) {
@@ -134,6 +106,10 @@ TESSERA_UNINSTRUMENTED void leave_block(Executor& e, unsigned t) {
   release_block_if_complete(e);
 }
 
+}  // namespace
+
+TESSERA_UNINSTRUMENTED void run_threads(Executor& e) { resume(e, e.host, draw(e)); }
+
 TESSERA_UNINSTRUMENTED void fiber_main() {
   Executor& e = *executor;
   entered(e.host);
@@ -147,115 +123,6 @@ TESSERA_UNINSTRUMENTED void fiber_main() {
   }
 }
 
-TESSERA_UNINSTRUMENTED void make_fibers(Executor& e, unsigned count) {
-  for (; e.made_count < count; ++e.made_count)
-    for (auto& set : e.sets) prepare(set[e.made_count].fiber, fiber_main, e.made_count);
-}
-
-// 0xff: NaN in every floating-point format, -1 in every integer.
-TESSERA_UNINSTRUMENTED void poison_shared(Executor& e) {
-#if TESSERA_SIMT_TSAN  // a new mapping forgets the accesses of the block before
-  constexpr size_t kPage = 4096;
-  if (e.arena_dirty > 0)
-    mmap(e.arena, (e.arena_dirty + kPage - 1) / kPage * kPage, PROT_READ | PROT_WRITE,
-         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-#endif
-#if TESSERA_SIMT_ASAN
-  ASAN_UNPOISON_MEMORY_REGION(e.arena, e.arena_dirty);
-#endif
-  for (size_t i = 0; i < e.arena_dirty; ++i) e.arena[i] = static_cast<char>(0xff);
-}
-
-constexpr size_t with_red_zone(size_t bytes) { return (bytes + 127) / 128 * 128 + 128; }
-
-TESSERA_UNINSTRUMENTED void* take_shared(Executor& e, size_t bytes, const char* name) {
-  char* address = e.arena + e.arena_used;
-  e.arena_used += with_red_zone(bytes);
-  if (e.arena_used > e.arena_dirty) e.arena_dirty = e.arena_used;
-  add_shared_piece(address, bytes, name);
-  return address;
-}
-
-TESSERA_UNINSTRUMENTED void guard_shared([[maybe_unused]] void* address, [[maybe_unused]] size_t bytes) {
-#if TESSERA_SIMT_ASAN
-  ASAN_POISON_MEMORY_REGION(static_cast<char*>(address) + bytes, with_red_zone(bytes) - bytes);
-#endif
-}
-
-TESSERA_UNINSTRUMENTED void start_block(Executor& e, uint3 index) {
-  e.block = index;
-  poison_shared(e);
-  e.set = (e.set + 1) % kSets;
-  e.threads = e.sets[e.set];
-  e.ready_count = e.barrier_count = 0;
-  e.live_count = e.thread_count;
-  for (Warp& warp : e.warps) {
-    warp.live = warp.waiting = 0;
-    for (unsigned lane = 0; lane < 32; ++lane)
-      for (unsigned other = 0; other < 32; ++other) warp.known[lane][other] = lane == other;
-  }
-  const dim3 size = e.launch->block;
-  for (unsigned t = 0; t < e.thread_count; ++t) {
-    Thread& thread = e.threads[t];
-    thread.index = {t % size.x, t / size.x % size.y, t / (size.x * size.y)};
-    thread.mask = 0;
-    e.warps[t / 32].live |= 1u << t % 32;
-    make_ready(e, t);
-#if TESSERA_SIMT_TSAN
-    char name[64];
-    std::snprintf(name, sizeof name, "block %u,%u,%u thread %u", index.x, index.y, index.z, t);
-    name_fiber(thread.fiber, name);
-#endif
-  }
-  ++here.block;
-  here.epoch = 0;
-  release(&e.begin);
-}
-
-TESSERA_UNINSTRUMENTED void run_block(Executor& e, uint3 index) {
-  start_block(e, index);
-  here.in_kernel = accesses_are_checked();
-  resume(e, e.host, draw(e));
-  here.in_kernel = false;
-}
-
-Executor& the_executor() {
-  if (!executor) {
-    executor = new Executor();
-    void* arena =
-        mmap(nullptr, 2 * kMaxShared, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    check(arena != MAP_FAILED, "simt: no memory for shared memory");
-    executor->arena = static_cast<char*>(arena);
-    std::memset(arena, 0xff, 2 * kMaxShared);
-  }
-  return *executor;
-}
-
-void check_sizes(const Launch& launch) {
-  const dim3 grid = launch.grid, block = launch.block;
-  const uint64_t threads = uint64_t{block.x} * block.y * block.z;
-  check(threads > 0 && threads <= kMaxThreads && grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535 &&
-            launch.shared_bytes <= kMaxShared,
-        "simt: no GPU takes a grid of ", grid.x, " x ", grid.y, " x ", grid.z, " blocks of ", block.x, " x ", block.y,
-        " x ", block.z, " threads with ", launch.shared_bytes, " bytes of shared memory");
-}
-
-void begin_launch(Executor& e, const Launch& launch) {
-  e.launch = &launch;
-  e.thread_count = launch.block.x * launch.block.y * launch.block.z;
-  e.random = (order + 1) * 0x9e3779b97f4a7c15u;
-  ++e.launch_number;
-  here.first_block = here.block + 1;
-  begin_shared(e.arena, 2 * kMaxShared);
-  e.arena_used = 0;
-  e.dynamic = take_shared(e, launch.shared_bytes, "dynamic shared memory");
-  e.error.clear();
-  make_fibers(e, e.thread_count);
-  adopt(e.host);
-}
-
-}  // namespace
-
 [[noreturn]] TESSERA_UNINSTRUMENTED void give_up(std::string error, bool list_threads) {
   Executor& e = *executor;
   e.error = std::move(error);
@@ -267,12 +134,6 @@ void begin_launch(Executor& e, const Launch& launch) {
 TESSERA_UNINSTRUMENTED bool same_site(const Site& a, const Site& b) {
   return a.line == b.line && std::strcmp(a.what, b.what) == 0 && std::strcmp(a.file, b.file) == 0;
 }
-
-TESSERA_UNINSTRUMENTED uint3 thread_index() { return executor->threads[executor->current].index; }
-TESSERA_UNINSTRUMENTED uint3 block_index() { return executor->block; }
-TESSERA_UNINSTRUMENTED dim3 block_size() { return executor->launch->block; }
-TESSERA_UNINSTRUMENTED dim3 grid_size() { return executor->launch->grid; }
-TESSERA_UNINSTRUMENTED int lane() { return static_cast<int>(executor->current % 32); }
 
 void note_atomic(const void* address, size_t bytes) {
   if (here.in_kernel) check_access(address, bytes, true, Access::atomic, __builtin_return_address(0));
@@ -313,51 +174,6 @@ TESSERA_UNINSTRUMENTED uint64_t warp_collective(Collective collective, Site site
   run_others(e, self);
   if (collective == Collective::sync) acquire(sync);
   return self.value;
-}
-
-TESSERA_UNINSTRUMENTED void* static_shared_memory(Slot& slot, size_t bytes) {
-  Executor& e = *executor;
-  if (slot.launch != e.launch_number) {
-    slot.address = take_shared(e, bytes, "static shared memory");
-    slot.launch = e.launch_number;
-    if (e.arena_used > kMaxShared) give_up("more than 227 KiB of shared memory");
-  }
-  guard_shared(slot.address, bytes);
-  return slot.address;
-}
-
-TESSERA_UNINSTRUMENTED void* dynamic_shared_memory() {
-  guard_shared(executor->dynamic, executor->launch->shared_bytes);
-  return executor->dynamic;
-}
-
-int64_t launches() { return static_cast<int64_t>(the_executor().launch_number); }
-
-void run(const Launch& launch) {
-  const dim3 grid = launch.grid;
-  const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
-  if (blocks == 0) return;
-  check_sizes(launch);
-  Executor& e = the_executor();
-  check(!e.in_block, "simt: a kernel launches a kernel");
-  begin_launch(e, launch);
-  e.in_block = true;
-  // Every block once, in an order of steps that have no factor in common with their number.
-  uint64_t step = next_random(e) % blocks + 1, at = next_random(e) % blocks;
-  while (std::gcd(step, blocks) != 1) ++step;
-  for (uint64_t i = 0; i < blocks; ++i, at = (at + step) % blocks) {
-    run_block(e, {static_cast<unsigned>(at % grid.x), static_cast<unsigned>(at / grid.x % grid.y),
-                  static_cast<unsigned>(at / (uint64_t{grid.x} * grid.y))});
-    if (e.error.empty() && e.live_count == 0) continue;
-    e.in_block = here.in_kernel = false;
-    const std::string problem = e.error.empty() ? report(e, "threads wait for threads that never arrive", true)
-                                                : report(e, e.error, e.list_threads);
-    acquire(&e.end);
-    e.made_count = 0;  // the suspended fibres are left where they are; the next launch begins anew
-    fail(problem);
-  }
-  e.in_block = false;
-  acquire(&e.end);
 }
 
 }  // namespace tessera::simt
