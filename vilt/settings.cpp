@@ -292,7 +292,7 @@ void Settings::validate() const {
   one_of("init.linear", init.linear, {"normal", "truncated_normal", "fan_in"});
   one_of("init.positions", init.positions, {"normal", "cosine"});
   at_least("init.std", init.std, 0.0);
-  one_of("train.precision", train.precision, {"highest", "high", "bf16"});
+  one_of("train.precision", train.precision, {"highest", "high", "tf32", "bf16"});
   one_of("objectives.masking", objectives.masking, {"official", "strict"});
   one_of("objectives.false_images", objectives.false_images, {"dataset", "batch"});
   share("objectives.mask_rate", objectives.mask_rate);

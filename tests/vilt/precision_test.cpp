@@ -147,11 +147,11 @@ TEST_CASE("Precisions have names, and people are told what is computed with") {
   const Restore restore;
   CHECK(precision_named("train.precision", "bf16") == Precision::bf16);
   CHECK(tests::error_of([] { precision_named("train.precision", "bf32"); }) ==
-        "train.precision is 'bf32', expected highest, high or bf16");
+        "train.precision is 'bf32', expected highest, high, tf32 or bf16");
   Settings settings = tiny_settings();
   settings.train.precision = "f16";
   CHECK(tests::error_of([&] { settings.validate(); }) ==
-        "setting 'train.precision' is 'f16', expected one of: highest, high, bf16");
+        "setting 'train.precision' is 'f16', expected one of: highest, high, tf32, bf16");
   ViltWithHeads model(tiny_settings().model);
   CHECK(describe_precision(model.vilt) == "f32");
   use_precision(model.vilt, Precision::bf16);
@@ -160,6 +160,8 @@ TEST_CASE("Precisions have names, and people are told what is computed with") {
         "bf16 activations, products in bf16 with f32 sums (portable); parameters, statistics and losses in f32");
   use_precision(model.vilt, Precision::high);
   CHECK(describe_precision(model.vilt) == "f32 activations, products of operands split in two bf16 (portable)");
+  CHECK(tests::error_of([&] { use_precision(model.vilt, precision_named("--precision", "tf32")); }) ==
+        "precision tf32 is the GPU's (--device cuda); on the CPU choose highest, high or bf16");
 }
 
 }  // namespace tessera

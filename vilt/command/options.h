@@ -63,7 +63,7 @@ inline void add_weights(CLI::App* command, WeightsArguments& arguments) {
 }
 
 inline void add_precision(CLI::App* command, std::string& precision, const char* description) {
-  command->add_option("--precision", precision, description)->check(CLI::IsMember({"highest", "high", "bf16"}));
+  command->add_option("--precision", precision, description)->check(CLI::IsMember({"highest", "high", "tf32", "bf16"}));
 }
 
 // --model and what belongs to it, as every command that uses a model has them.
@@ -71,7 +71,7 @@ inline void add_model(CLI::App* command, ModelArguments& arguments) {
   command->add_option("--model", arguments.path,
                       "A run (its newest checkpoint is taken), a checkpoint, a Hugging Face directory, or a file of weights")
       ->required();
-  add_precision(command, arguments.precision, "highest (f32, default), high or bf16: faster, less exact");
+  add_precision(command, arguments.precision, "highest (f32, default), high, tf32 (on a GPU) or bf16: faster, less exact");
   add_weights(command, arguments.weights);
 }
 

@@ -31,7 +31,7 @@ void add_info(CLI::App& app, Action& action) {
   add_count(command, "--batch", arguments->batch, "Pairs at once (default: the settings' or 32)");
   command->add_flag("--memory", arguments->memory, "Only the memory of training");
   command->add_flag("--checkpoint-blocks", arguments->checkpoint_blocks, "... with train.checkpoint_blocks=true");
-  add_precision(command, arguments->precision, "... with train.precision=highest, high or bf16");
+  add_precision(command, arguments->precision, "... with train.precision=highest, high, tf32 or bf16");
   command->callback([arguments, &action] { action = [arguments] { return run_info(*arguments); }; });
 }
 

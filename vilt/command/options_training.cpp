@@ -41,8 +41,9 @@ void add_train(CLI::App& app, Action& action) {
   command->add_option("CONFIG", arguments->config, "Settings, TOML; see configs/ and docs/")->required();
   command->add_option("section.key=value", arguments->overrides, "Settings that replace those of the file");
   add_precision(command, arguments->precision,
-                "highest: f32 (default); high: f32, products in three of bf16 where that is faster; bf16: activations "
-                "in bf16, fastest where the processor multiplies bf16 (train.precision=...)");
+                "highest: f32 (default); high: f32, products in three of bf16 where that is faster; tf32: on a "
+                "GPU, products in TF32; bf16: activations in bf16, fastest where the processor multiplies bf16 "
+                "(train.precision=...)");
   command->add_flag("--checkpoint-blocks", arguments->checkpoint_blocks,
                     "Saves memory: blocks are computed again in backward (train.checkpoint_blocks=true)");
   command->add_flag("--fresh", arguments->fresh, "Starts over: removes what an earlier run left in train.out");
