@@ -102,6 +102,7 @@ TEST_CASE("cuda ldmatrix gives a lane the elements that the PTX ISA documents") 
         CHECK(t[at] == pair_of(element(m, pair, group), element(m, pair + 1, group)));
       }
   }
+  if (!simt::accesses_are_checked()) return;  // UndefinedBehaviorSanitizer would end the process
   CHECK(failure_of([&] {
           DeviceArray<unsigned> r(32 * 4, "r");
           probe_load_matrices(in.data(), 9, false, r.data());
