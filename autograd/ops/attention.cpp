@@ -10,8 +10,7 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
   const auto forward = ops::attention(q.value(), k.value(), v.value(), cu_queries, cu_keys, heads, causal);
   return record("attention", forward.out, {q, k, v},
                 [=, q = q.value(), k = k.value(), v = v.value()](const Tensor& dy, GradSlots) -> Grads {
-                  const Tensor dq = Tensor::empty(q.shape(), q.dtype());
-                  const Tensor dk = Tensor::empty(k.shape(), k.dtype()), dv = Tensor::empty(v.shape(), v.dtype());
+                  const Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
                   ops::attention_backward(dy, q, k, v, forward, cu_queries, cu_keys, heads, causal, dq, dk, dv);
                   return {dq, dk, dv};
                 });
@@ -25,7 +24,7 @@ Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t h
   const Tensor& x = qkv.value();
   const auto forward = ops::attention(part(x, 0), part(x, 1), part(x, 2), cu_seqlens, cu_seqlens, heads, causal);
   return record("self_attention", forward.out, {qkv}, [=](const Tensor& dy, GradSlots) -> Grads {
-    const Tensor dx = Tensor::empty(x.shape(), x.dtype());
+    const Tensor dx = Tensor::empty_like(x);
     ops::attention_backward(dy, part(x, 0), part(x, 1), part(x, 2), forward, cu_seqlens, cu_seqlens, heads, causal,
                             part(dx, 0), part(dx, 1), part(dx, 2));
     return {dx};

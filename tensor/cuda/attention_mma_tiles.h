@@ -5,7 +5,7 @@
 // holds its part of a warp's 16 x 8 results as tensor/cuda/mma.h says: rows g and g + 8, columns 2t and 2t + 1.
 #pragma once
 
-#include "tensor/cuda/attention_tensor_cores.h"
+#include "tensor/cuda/attention_kernels.h"
 #include "tensor/cuda/attention_tiles.h"
 #include "tensor/cuda/mma.h"
 

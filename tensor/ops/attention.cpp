@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "tensor/cuda/attention.h"
+#include "tensor/cuda/has_cuda.h"
 #include "tensor/ops/attention_bf16.h"
 #include "tensor/ops/attention_tiles.h"
 #include "tensor/ops/ragged.h"
@@ -27,6 +29,8 @@ Sizes check_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Tenso
   check(v.defined() && v.shape() == k.shape(), kOp, ": v is ", describe(v), ", expected k's shape ", k.shape());
   check(k.dtype() == q.dtype() && v.dtype() == q.dtype(), kOp, ": q, k and v are ", q.dtype(), ", ", k.dtype(), " and ",
         v.dtype(), ", expected one dtype");
+  check(k.device() == q.device() && v.device() == q.device(), kOp, ": q, k and v are on ", q.device(), ", ", k.device(),
+        " and ", v.device(), ", expected one device");
   const auto queries = check_marks(kOp, "cu_queries", cu_queries, q.size(0));
   const auto keys = check_marks(kOp, "cu_keys", cu_keys, k.size(0));
   check(queries.size() == keys.size(), kOp, ": cu_queries marks ", queries.size() - 1, " sequences, cu_keys ",
@@ -243,10 +247,14 @@ Rows<const T> rows_of(const Tensor& x) {
   return {x.data<T>(), x.stride(0)};
 }
 
+void check_target(const Tensor& x, const Tensor& like, const char* name) {
+  check(x.defined() && x.shape() == like.shape() && x.dtype() == like.dtype() && x.device() == like.device() &&
+            (x.size(1) == 1 || x.stride(1) == 1),
+        kOp, ": ", name, " is ", describe(x), ", expected ", describe(like), " with rows in one piece");
+}
+
 template <class T>
-Rows<T> target_rows(Tensor& x, const Tensor& like, const char* name) {
-  check(x.defined() && x.shape() == like.shape() && x.dtype() == like.dtype() && x.stride(1) == 1, kOp, ": ", name,
-        " is ", describe(x), ", expected ", describe(like), " with rows in one piece");
+Rows<T> target_rows(Tensor& x) {
   return {x.mutable_data<T>(), x.stride(0)};
 }
 
@@ -257,7 +265,13 @@ AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor
   const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, heads, causal);
   const Tensor q = with_plain_rows(q_any), k = with_plain_rows(k_any), v = with_plain_rows(v_any);
   const DType arithmetic = arithmetic_dtype(q.dtype());
-  AttentionResult result{Tensor::empty(q.shape(), q.dtype()), Tensor::empty({q.size(0), heads}, arithmetic)};
+  AttentionResult result{Tensor::empty(q.shape(), q.dtype(), q.device()),
+                         Tensor::empty({q.size(0), heads}, arithmetic, q.device())};
+  if constexpr (kHasCuda)
+    if (q.on_cuda()) {
+      cuda::attention_forward(sizes, {cu_queries, cu_keys}, q, k, v, result);
+      return result;
+    }
   const std::vector<Unit> units = units_of(sizes, kQueryBlock);
   const bool pairs = multiplies_bf16_pairs();
   dispatch_activation(kOp, q.dtype(), [&](auto tag) {
@@ -282,16 +296,22 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
                         const AttentionResult& forward, const Tensor& cu_queries, const Tensor& cu_keys, int64_t heads,
                         bool causal, Tensor dq, Tensor dk, Tensor dv) {
   const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, heads, causal);
-  check(dout_any.shape() == q_any.shape() && dout_any.dtype() == q_any.dtype(), kOp, ": dout is ", describe(dout_any),
-        ", expected ", describe(q_any));
+  check(dout_any.shape() == q_any.shape() && dout_any.dtype() == q_any.dtype() && dout_any.device() == q_any.device(),
+        kOp, ": dout is ", describe(dout_any), ", expected ", describe(q_any));
+  check_target(dq, q_any, "dq");
+  check_target(dk, k_any, "dk");
+  check_target(dv, v_any, "dv");
   const Tensor q = with_plain_rows(q_any), k = with_plain_rows(k_any), v = with_plain_rows(v_any);
   const Tensor dout = with_plain_rows(dout_any);
+  if constexpr (kHasCuda)
+    if (q.on_cuda())
+      return cuda::attention_gradients(sizes, {cu_queries, cu_keys}, dout, q, k, v, forward, {dq, dk, dv});
   const bool pairs = multiplies_bf16_pairs();
   dispatch_activation(kOp, q.dtype(), [&](auto tag) {
     using E = decltype(tag);
     const BackwardRows<E> x{rows_of<E>(dout), rows_of<E>(q), rows_of<E>(k), rows_of<E>(v), rows_of<E>(forward.out),
-                            forward.log_sum_exp.data<Arithmetic<E>>(), target_rows<E>(dq, q, "dq"),
-                            target_rows<E>(dk, k, "dk"), target_rows<E>(dv, v, "dv")};
+                            forward.log_sum_exp.data<Arithmetic<E>>(), target_rows<E>(dq),
+                            target_rows<E>(dk), target_rows<E>(dv)};
     const auto backward = [&](int64_t sequence, int64_t head) {
       if constexpr (std::is_same_v<E, bf16>)
         if (pairs) return backward_unit_bf16(sizes, sequence, head, x);

@@ -1,5 +1,5 @@
 // ops::attention on the GPU, flash style, in f32 arithmetic: the readable twin of attention_tensor_cores.cu.
-#include "tensor/cuda/attention_tensor_cores.h"
+#include "tensor/cuda/attention_kernels.h"
 #include "tensor/cuda/attention_tiles.h"
 
 namespace tessera::cuda {

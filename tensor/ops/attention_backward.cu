@@ -1,7 +1,7 @@
 // The gradient of ops::attention on the GPU. Probabilities are computed again from log_sum_exp, tile by tile. One
 // kernel goes along the keys and writes dq, one goes along the queries and writes dk and dv: twice the scores, but each
 // gradient is summed in one place, in the order of the tiles.
-#include "tensor/cuda/attention_tensor_cores.h"
+#include "tensor/cuda/attention_kernels.h"
 #include "tensor/cuda/attention_tiles.h"
 
 namespace tessera::cuda {

@@ -1,5 +1,7 @@
 #include <vector>
 
+#include "tensor/cuda/attention.h"
+#include "tensor/cuda/has_cuda.h"
 #include "tensor/ops/attention.h"
 #include "tensor/ops/attention_tiles.h"
 #include "tensor/ops/ragged.h"
@@ -50,6 +52,12 @@ Tensor attention_weights(const Tensor& qkv_any, const Tensor& cu_seqlens, int64_
   const Tensor qkv = with_plain_rows(qkv_any);
   const auto marks = check_marks(kOp, "cu_seqlens", cu_seqlens, qkv.size(0));
   const std::vector<int64_t> offsets = matrix_offsets(marks, marks);
+  if constexpr (kHasCuda)
+    if (qkv.on_cuda()) {
+      Tensor weights = Tensor::empty({offsets.back()}, DType::f32, qkv.device());
+      cuda::attention_weights(qkv, cu_seqlens, marks, offsets, heads, head, weights);
+      return weights;
+    }
   Tensor weights = Tensor::zeros({offsets.back()});
   float* to = weights.mutable_data<float>();
   const int64_t width = qkv.size(1) / 3, head_size = width / heads;

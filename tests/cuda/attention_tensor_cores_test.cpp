@@ -1,4 +1,4 @@
-#include "tensor/cuda/attention_tensor_cores.h"
+#include "tensor/cuda/attention_kernels.h"
 
 #include "tensor/ops/attention.h"
 #include "tests/cuda/on_device.h"

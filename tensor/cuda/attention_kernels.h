@@ -1,9 +1,6 @@
-// Attention of bf16 on tensor cores: what cuda::attention and cuda::attention_backward (tensor/cuda/kernels.h) are on a
-// GPU wherever it applies. The plain kernels are the reference, and what runs elsewhere and in emulation.
-//
-// Probabilities and their gradients are rounded to bf16 as factors of P V, Pᵀ dO, dS K and dSᵀ Q, which adds 2^-8 of
-// the sum of the terms' magnitudes to an element's error; scores, softmax and sums are f32. log_sum_exp is the same as
-// the plain kernels', so that a forward of one kind and a backward of the other go together.
+// Entry points of attention's kernels beside the two of tensor/cuda/kernels.h, which choose among these: on a GPU bf16
+// is computed on tensor cores wherever they apply. The plain kernels are the reference, and what runs elsewhere and in
+// emulation.
 #pragma once
 
 #include <initializer_list>
@@ -12,7 +9,12 @@
 
 namespace tessera::cuda {
 
-// Whether the kernels below take these rows: a head size of 32, 64, 96 or 128, and rows that begin at multiples of 16
+// Attention of bf16 on tensor cores. Probabilities and their gradients are rounded to bf16 as factors of P V, Pᵀ dO,
+// dS K and dSᵀ Q, which adds 2^-8 of the sum of the terms' magnitudes to an element's error; scores, softmax and sums
+// are f32. log_sum_exp is the same as the plain kernels', so that a forward of one kind and a backward of the other go
+// together.
+//
+// Whether they take these rows: a head size of 32, 64, 96 or 128, and rows that begin at multiples of 16
 // bytes.
 bool tensor_cores_take(int64_t head_size, std::initializer_list<AttentionRows<const bf16>> rows);
 
@@ -38,5 +40,16 @@ void attention_plain_backward(AttentionRows<const T> dout, AttentionRows<const T
 template <class T>
 void attention_row_dots(AttentionRows<const T> dout, AttentionRows<const T> out, float* row_dots,
                         const AttentionSizes& sizes);
+
+// weights: the matrices [L_s, L_s], one after another, of which that of sequence s begins at offsets[s]: the mean of P
+// over the heads first_head .. first_head + heads - 1. q and k are rows of all heads; marks and offsets [sequences + 1]
+// lie on the device.
+struct AttentionWeightsSizes {
+  const int64_t *marks, *offsets;
+  int64_t sequences, most_tokens, head_size, first_head, heads;
+};
+template <class T>
+void attention_weights(AttentionRows<const T> q, AttentionRows<const T> k, float* weights,
+                       const AttentionWeightsSizes& sizes);
 
 }  // namespace tessera::cuda
