@@ -6,20 +6,25 @@
 
 namespace tessera {
 
+BatchBuilder::BatchBuilder(int64_t patch_size, int table_side, const std::optional<PixelNorm>& levels)
+    : patch_size_(patch_size), table_side_(table_side), dtype_(levels ? DType::u8 : DType::f32) {
+  if (levels) batch_.norm = *levels;
+}
+
 void BatchBuilder::reserve_patches(int64_t patches) {
   if (patches_.defined() && patches <= patches_.size(0)) return;
-  Tensor larger = Tensor::empty({patches, patch_size_});
-  float* values = larger.mutable_data<float>();
-  if (patch_count_ > 0) std::copy_n(patches_.data<float>(), patch_count_ * patch_size_, values);
+  Tensor larger = Tensor::empty({patches, patch_size_}, dtype_);
+  if (patch_count_ > 0) larger.narrow(0, 0, patch_count_).copy_(patches_.narrow(0, 0, patch_count_));
   patches_ = std::move(larger);
 }
 
-int BatchBuilder::add_image(Grid grid, const std::function<void(std::span<float>)>& fill) {
+template <class T>
+int BatchBuilder::add(Grid grid, const std::function<void(std::span<T>)>& fill) {
   const int64_t count = int64_t{grid.rows} * grid.columns;
   check(count > 0, "batch: an image of ", grid.rows, " x ", grid.columns, " patches");
   const int64_t needed = patch_count_ + count, room = patches_.defined() ? patches_.size(0) : 0;
   if (needed > room) reserve_patches(std::max(needed, 2 * room));
-  fill(std::span(patches_.mutable_data<float>() + patch_count_ * patch_size_, static_cast<size_t>(count * patch_size_)));
+  fill(std::span(patches_.mutable_data<T>() + patch_count_ * patch_size_, static_cast<size_t>(count * patch_size_)));
   first_patch_.push_back(patch_count_);
   patch_count_ = needed;
   const PositionTaps taps = position_taps(table_side_, grid.rows, grid.columns);
@@ -27,6 +32,16 @@ int BatchBuilder::add_image(Grid grid, const std::function<void(std::span<float>
   weights_.insert(weights_.end(), taps.weight.begin(), taps.weight.end());
   batch_.grids.push_back(grid);
   return static_cast<int>(batch_.grids.size()) - 1;
+}
+
+int BatchBuilder::add_image(Grid grid, const std::function<void(std::span<float>)>& fill) {
+  check(dtype_ == DType::f32, "batch: normalised values for a batch of levels");
+  return add(grid, fill);
+}
+
+int BatchBuilder::add_levels(Grid grid, const std::function<void(std::span<uint8_t>)>& fill) {
+  check(dtype_ == DType::u8, "batch: levels for a batch of normalised values");
+  return add(grid, fill);
 }
 
 int BatchBuilder::add_image(const PatchedImage& image) {
@@ -71,9 +86,16 @@ int64_t BatchBuilder::image_patch(int sequence, int64_t place) const {
          (layout.patch_order.empty() ? place : layout.patch_order[static_cast<size_t>(place)]);
 }
 
+template <class T>
+std::span<const T> BatchBuilder::values_of(int sequence, int64_t place) const {
+  return {patches_.data<T>() + image_patch(sequence, place) * patch_size_, static_cast<size_t>(patch_size_)};
+}
+
 std::span<const float> BatchBuilder::patch(int sequence, int64_t place) const {
-  const auto size = static_cast<size_t>(patch_size_);
-  return {patches_.data<float>() + image_patch(sequence, place) * patch_size_, size};
+  return values_of<float>(sequence, place);
+}
+std::span<const uint8_t> BatchBuilder::patch_levels(int sequence, int64_t place) const {
+  return values_of<uint8_t>(sequence, place);
 }
 
 void BatchBuilder::replace_patches(int sequence, std::span<const int64_t> places) {

@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "data/patches.h"
 #include "tensor/tensor.h"
 
 namespace tessera {
@@ -38,7 +40,8 @@ struct Grid {
 };
 
 struct PackedBatch {
-  Tensor patches;          // f32 [image patches, patch size], image after image
+  Tensor patches;          // f32 [image patches, patch size], image after image; or u8 levels, which the model normalises
+  PixelNorm norm;          // how it does so
   Tensor position_index;   // i64 [image patches, 4]: rows of the position table each patch interpolates between
   Tensor position_weight;  // f64 [image patches, 4]
   Tensor token_ids;        // i64 [text tokens], of all sequences
@@ -57,13 +60,15 @@ struct PackedBatch {
 
 class BatchBuilder {
  public:
-  // `patch_size` = 3 · P², `table_side`: the side of the square grid of image position embeddings.
-  BatchBuilder(int64_t patch_size, int table_side) : patch_size_(patch_size), table_side_(table_side) {}
+  // `patch_size` = 3 · P², `table_side`: the side of the square grid of image position embeddings. With `levels` patches
+  // are given as levels 0..255 and stay so: a quarter of the bytes. The model normalises them as it says.
+  BatchBuilder(int64_t patch_size, int table_side, const std::optional<PixelNorm>& levels = {});
 
   // Makes room for as many patches in all, so that they are written once, where they stay.
   void reserve_patches(int64_t patches);
   // `fill` writes the image's patches, [rows * columns, patch_size]. Returns the image's index.
   int add_image(Grid grid, const std::function<void(std::span<float>)>& fill);
+  int add_levels(Grid grid, const std::function<void(std::span<uint8_t>)>& fill);
   int add_image(const PatchedImage& image);
   // `ids` include [CLS] and [SEP]. `patch_order`: raster indices of the patches to use; empty means all. Returns the
   // sequence's index.
@@ -74,6 +79,7 @@ class BatchBuilder {
   void replace_patches(int sequence, std::span<const int64_t> places);
   // The values of a patch of a sequence, as they were added.
   std::span<const float> patch(int sequence, int64_t place) const;
+  std::span<const uint8_t> patch_levels(int sequence, int64_t place) const;
   const SequenceLayout& sequence(int index) const { return batch_.sequences[static_cast<size_t>(index)]; }
   PackedBatch finish();
 
@@ -84,11 +90,16 @@ class BatchBuilder {
   };
   // The row of `patches` that a place in a sequence's order stands for.
   int64_t image_patch(int sequence, int64_t place) const;
+  template <class T>
+  int add(Grid grid, const std::function<void(std::span<T>)>& fill);
+  template <class T>
+  std::span<const T> values_of(int sequence, int64_t place) const;
 
   int64_t patch_size_;
   int table_side_;
+  DType dtype_;
   PackedBatch batch_;
-  Tensor patches_;           // f32 [room, patch_size], of which patch_count_ rows are filled; undefined before the first
+  Tensor patches_;           // f32 or u8 [room, patch_size], of which patch_count_ rows are filled; undefined before the first
   int64_t patch_count_ = 0;
   std::vector<double> weights_;
   std::vector<int64_t> taps_, ids_, positions_, types_, first_patch_;

@@ -161,8 +161,9 @@ void Collator::mask_sequence(BatchBuilder& builder, int sequence, Random& random
   const PatchMasking masking = mask_patches(layout.patches, options_.patch_masking, random);
   for (const int64_t place : masking.targets) {
     rows.push_back(layout.first_patch_row() + place);
-    const auto levels = mean_colour(builder.patch(sequence, place), source_.options().norm);
-    colours.insert(colours.end(), levels.begin(), levels.end());
+    const auto colour = options_.levels ? mean_colour(builder.patch_levels(sequence, place))
+                                        : mean_colour(builder.patch(sequence, place), source_.options().norm);
+    colours.insert(colours.end(), colour.begin(), colour.end());
   }
   builder.replace_patches(sequence, masking.replaced);
 }
@@ -199,7 +200,8 @@ int64_t Collator::patches_of(std::span<const Draw> draws, const StepImages& imag
 PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t first_slot,
                              const StepImages& images) const {
   const int patch = source_.options().patch;
-  BatchBuilder builder(int64_t{3} * patch * patch, options_.table_side);
+  BatchBuilder builder(int64_t{3} * patch * patch, options_.table_side,
+                       options_.levels ? std::optional(source_.options().norm) : std::nullopt);
   builder.reserve_patches(patches_of(draws, images));
   PretrainBatch batch;
   std::map<int64_t, int> added;
@@ -207,7 +209,11 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
     const auto [entry, is_new] = added.try_emplace(image, 0);
     if (is_new) {
       const ResizedImage& pixels = *images.ready.at(image);
-      entry->second = builder.add_image(source_.grid(pixels), [&](auto values) { source_.write_patches(pixels, values); });
+      const Grid grid = source_.grid(pixels);
+      entry->second =
+          options_.levels
+              ? builder.add_levels(grid, [&](auto values) { source_.write_levels(pixels, values); })
+              : builder.add_image(grid, [&](auto values) { source_.write_patches(pixels, values); });
     }
     return entry->second;
   };

@@ -21,6 +21,7 @@ struct CollatorOptions {
   int64_t max_patches = 200;  // more are sampled, in raster order; 0: no limit
   bool masked_words = true, pairs = true, masked_patches = false;  // which passes a step has
   bool rand_augment = false;  // images are augmented anew in every step
+  bool levels = false;  // patches stay levels 0..255, which the model normalises: a quarter of the bytes for a GPU to get
   MaskingOptions masking;
   PatchMaskingOptions patch_masking;
   double sibling_negatives = 0;     // share of false images that are the sibling's

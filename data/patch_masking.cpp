@@ -33,4 +33,15 @@ std::array<int64_t, 3> mean_colour(std::span<const float> patch, const PixelNorm
   return levels;
 }
 
+std::array<int64_t, 3> mean_colour(std::span<const uint8_t> patch) {
+  check(!patch.empty() && patch.size() % 3 == 0, "mean_colour: a patch of ", patch.size(), " values");
+  const size_t area = patch.size() / 3;
+  std::array<int64_t, 3> levels{};
+  for (size_t channel = 0; channel < 3; ++channel) {
+    for (const uint8_t level : patch.subspan(channel * area, area)) levels[channel] += level;
+    levels[channel] /= static_cast<int64_t>(area);
+  }
+  return levels;
+}
+
 }  // namespace tessera

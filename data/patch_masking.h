@@ -37,5 +37,7 @@ PatchMasking mask_patches(int64_t patches, const PatchMaskingOptions& options, R
 // such care. For patches of one constant level k their label is k - 1 for 12 of the 256 levels, because 255 · mean falls
 // just below k. A label that depends on such rounding is not worth having.) Values beyond the levels 0..255 are clamped.
 std::array<int64_t, 3> mean_colour(std::span<const float> patch, const PixelNorm& norm);
+// Of the levels themselves: the same.
+std::array<int64_t, 3> mean_colour(std::span<const uint8_t> patch);
 
 }  // namespace tessera

@@ -58,6 +58,21 @@ void PatchExtractor::extract(const Image& image, std::span<float> out) const {
       copy_patch(image, row, column, next);
 }
 
+void PatchExtractor::extract_levels(const Image& image, std::span<uint8_t> out) const {
+  const size_t values = static_cast<size_t>(count(image)) * values_per_patch();
+  check(out.size() == values, "patches: room for ", out.size(), " values, expected ", values);
+  uint8_t* next = out.data();
+  const int area = patch_ * patch_;
+  for (int row = 0; row < image.height / patch_; ++row)
+    for (int column = 0; column < image.width / patch_; ++column, next += values_per_patch())
+      for (int y = 0; y < patch_; ++y) {
+        const uint8_t* pixels = image.row(row * patch_ + y) + static_cast<size_t>(column) * patch_ * 3;
+        uint8_t* to = next + y * patch_;
+        for (int x = 0; x < patch_; ++x)
+          for (int c = 0; c < 3; ++c) to[c * area + x] = pixels[3 * x + c];
+      }
+}
+
 std::vector<float> PatchExtractor::extract(const Image& image) const {
   std::vector<float> out(static_cast<size_t>(count(image)) * values_per_patch());
   extract(image, out);

@@ -36,6 +36,9 @@ class PatchExtractor {
   void extract(const Image& image, std::span<float> out) const;
   std::vector<float> extract(const Image& image) const;
 
+  // The same as levels 0..255, not normalised.
+  void extract_levels(const Image& image, std::span<uint8_t> out) const;
+
   // The patches with these numbers in this order: out [indices.size(), 3 * patch * patch].
   void extract(const Image& image, std::span<const int64_t> indices, std::span<float> out) const;
 

@@ -64,6 +64,10 @@ class SampleSource {
   Grid grid(const ResizedImage& image) const;
   // patched(image).patches written to `out`, [rows * columns, 3 * patch * patch] of grid(image).
   void write_patches(const ResizedImage& image, std::span<float> out) const { extractor_.extract(image.image, out); }
+  // The same as levels 0..255, not normalised.
+  void write_levels(const ResizedImage& image, std::span<uint8_t> out) const {
+    extractor_.extract_levels(image.image, out);
+  }
 
   int64_t cached_bytes() const;
 

@@ -3,6 +3,7 @@
 #include "autograd/functions.h"
 #include "autograd/finite.h"
 #include "tensor/ops/attention.h"
+#include "tensor/ops/normalise_patches.h"
 
 namespace tessera {
 namespace {
@@ -45,12 +46,19 @@ Vilt::Vilt(const ModelConfig& c)
     blocks.emplace_back(c.hidden_size, c.num_attention_heads, c.intermediate_size, c.layer_norm_eps, c.qkv_bias);
 }
 
+// The batch's patches as the projection takes them, on the model's device.
+Tensor Vilt::patch_rows(const PackedBatch& batch, DType dtype) const {
+  const Tensor patches = batch.patches.to(cls_token.value().device());
+  if (patches.dtype() != DType::u8) return patches.to(dtype);
+  return ops::normalise_patches(patches, batch.norm.mean, batch.norm.std, dtype);
+}
+
 // Rows of text, class token and patches are gathered into the packed order; an image that two sequences use is embedded
 // once, and dropout comes after the gather, so that each use has a mask of its own.
 Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) const {
   const Variable text = text_embeddings(batch);
   const DType dtype = activations == DType::bf16 ? DType::bf16 : cls_token.dtype();
-  const Variable patches = in_parameter_type(patch_projection(Variable(batch.patches.to(dtype))));
+  const Variable patches = in_parameter_type(patch_projection(Variable(patch_rows(batch, dtype))));
   const Tensor weight = batch.position_weight.to(cls_token.dtype());
   const Variable positions = interpolate_rows(position_embeddings, batch.position_index, weight);
   const Variable class_token = cls_token + narrow(position_embeddings, 0, 0, 1);

@@ -58,6 +58,7 @@ struct Vilt {
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 
  private:
+  Tensor patch_rows(const PackedBatch& batch, DType dtype) const;
   Variable embed(const PackedBatch& batch, const BlockContext& context) const;
 };
 

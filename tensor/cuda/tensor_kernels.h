@@ -5,6 +5,7 @@
 // element; other arrays are row-major. T is float, bf16 (computed in f32 and rounded once) or double.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "tensor/dtype.h"
@@ -45,6 +46,11 @@ void max_chunks(const T* x, const int64_t* places, T* value, int64_t* index, int
 // dx [outer, middle, inner], zeros before, = dy [outer, inner] at index [outer, inner].
 template <class T>
 void max_backward(const T* dy, const int64_t* index, T* dx, int64_t outer, int64_t middle, int64_t inner);
+
+// levels, out [rows, 3, area]; T is float or bf16 (tensor/ops/normalise_patches.cu).
+template <class T>
+void normalise_patches(const uint8_t* levels, T* out, int64_t rows, int64_t area, const std::array<float, 3>& mean,
+                       const std::array<float, 3>& std);
 
 // Waits for the answer (tensor/ops/all_finite.cu).
 template <class T>

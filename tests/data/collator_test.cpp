@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tensor/ops/normalise_patches.h"
 #include "tests/data/batch_equality.h"
 #include "tests/data/collator_bench.h"
 #include "tests/error_text.h"
@@ -318,6 +319,24 @@ TEST_CASE("Masked patches: clean texts with their own images; colours are those 
   for (size_t s = 0; s < 16; ++s)  // the other passes see everything
     for (int64_t p = 0; p < batch.packed.sequences[s].patches; ++p)
       CHECK(gather[static_cast<size_t>(batch.packed.sequences[s].first_patch_row() + p)] < first_replaced);
+}
+
+TEST_CASE("A batch of levels becomes the batch of values when it is normalised, and is the same in all else") {
+  CollatorOptions options = options_of();
+  options.masked_patches = true;
+  options.patch_masking.rate = 0.3;
+  options.max_patches = 12;
+  const CollatorBench values(options);
+  options.levels = true;
+  const CollatorBench levels(options);
+  for (int64_t step = 0; step < 3; ++step) {
+    const std::vector<PretrainBatch> expected = values.collator.step(step);
+    std::vector<PretrainBatch> got = levels.collator.step(step);
+    PackedBatch& packed = got[0].packed;
+    CHECK(packed.patches.dtype() == DType::u8);
+    packed.patches = ops::normalise_patches(packed.patches, packed.norm.mean, packed.norm.std, DType::f32);
+    CHECK(tests::equal(got, expected));
+  }
 }
 
 TEST_CASE("Masked patches are drawn from a stream of their own: the other passes are what they were") {

@@ -50,6 +50,9 @@ TEST_CASE("Colours are the whole part of the exact mean, also where it is just b
         else
           --levels[random.below(levels.size())];  // one below a constant: the mean is 1 / P² below a whole number
         for (const int64_t colour : mean_colour(normalised(levels, side, norm), norm)) CHECK(colour == whole_mean(levels));
+        std::vector<uint8_t> channels(levels);
+        for (int c = 0; c < 2; ++c) channels.insert(channels.end(), levels.begin(), levels.end());
+        for (const int64_t colour : mean_colour(channels)) CHECK(colour == whole_mean(levels));
       }
 }
 
@@ -58,6 +61,8 @@ TEST_CASE("Channels are told apart; values beyond the levels are clamped") {
   for (const float value : {-0.5f, 7.0f, -7.0f}) patch.insert(patch.end(), 4, value);
   CHECK(mean_colour(patch, {}) == std::array<int64_t, 3>{63, 255, 0});  // 255 · 0.25 = 63.75
   CHECK_THROWS_WITH(mean_colour(std::vector<float>(4), {}), "mean_colour: a patch of 4 values");
+  CHECK(mean_colour(std::vector<uint8_t>{1, 2, 255, 254, 0, 9}) == std::array<int64_t, 3>{1, 254, 4});
+  CHECK_THROWS_WITH(mean_colour(std::vector<uint8_t>(4)), "mean_colour: a patch of 4 values");
 }
 
 TEST_CASE("Every patch is a target with the given chance, and a share of the targets is replaced") {

@@ -33,12 +33,15 @@ TEST_CASE("patches in raster order, values in the order channel, row, column") {
     CHECK(extractor.count(image) == 6);
     CHECK(extractor.values_per_patch() == 3 * patch * patch);
     const std::vector<float> rows = extractor.extract(image);
+    std::vector<uint8_t> levels(rows.size());
+    extractor.extract_levels(image, levels);
     size_t i = 0;
     for (int n = 0; n < 6; ++n)
       for (size_t c = 0; c < 3; ++c)
         for (int y = 0; y < patch; ++y)
           for (int x = 0; x < patch; ++x) {
             const uint8_t pixel = image.row(n / 3 * patch + y)[(n % 3 * patch + x) * 3 + static_cast<int>(c)];
+            REQUIRE(levels[i] == pixel);
             REQUIRE(rows[i++] == normalised(pixel, norm.mean[c], norm.std[c]));
           }
     CHECK(i == rows.size());
@@ -110,6 +113,9 @@ TEST_CASE("what cannot be cut into patches") {
                        Error);
   std::vector<float> room(768);
   CHECK_THROWS_WITH_AS(extractor.extract(make_image(16, 32), std::span<float>(room)),
+                       "patches: room for 768 values, expected 1536", Error);
+  std::vector<uint8_t> levels(768);
+  CHECK_THROWS_WITH_AS(extractor.extract_levels(make_image(16, 32), levels),
                        "patches: room for 768 values, expected 1536", Error);
   const std::vector<int64_t> beyond = {2};
   CHECK_THROWS_WITH_AS(extractor.extract(make_image(16, 32), beyond, room),

@@ -104,6 +104,28 @@ TEST_CASE("An image that two sequences use is embedded once, and both get their 
   CHECK(tests::relative_difference(run(shared), run(apart)) < 1e-12);
 }
 
+TEST_CASE("A batch of levels gives the bits of the batch of normalised values") {
+  const PixelNorm norm{{0.5f, 0.4f, 0.3f}, {0.5f, 0.25f, 0.2f}};
+  std::vector<uint8_t> pixels;
+  Random random(3);
+  for (int i = 0; i < 4 * 768; ++i) pixels.push_back(static_cast<uint8_t>(random.below(256)));
+  std::vector<float> values;
+  for (size_t i = 0; i < pixels.size(); ++i) {
+    const size_t channel = i / 256 % 3;
+    values.push_back((static_cast<float>(pixels[i]) / 255.0f - norm.mean[channel]) / norm.std[channel]);
+  }
+  BatchBuilder levels(768, 6, norm), plain(768, 6);
+  levels.add_levels({2, 2}, [&](std::span<uint8_t> out) { std::ranges::copy(pixels, out.begin()); });
+  plain.add_image({2, 2, values});
+  for (BatchBuilder* builder : {&levels, &plain}) builder->add_sequence(kExamples[0].ids, 0);
+  const PackedBatch a = levels.finish(), b = plain.finish();
+  CHECK(a.patches.bytes() == b.patches.bytes() / 4);
+  const TinyModel tiny(tiny_settings(), DType::f32);
+  CHECK(hidden_of(tiny, a) == hidden_of(tiny, b));
+  CHECK_THROWS_WITH_AS(levels.add_image({2, 2, values}), "batch: normalised values for a batch of levels", Error);
+  CHECK_THROWS_WITH_AS(plain.add_levels({1, 1}, {}), "batch: levels for a batch of normalised values", Error);
+}
+
 TEST_CASE("Dropout differs between two uses of one image, and is drawn from the tickets") {
   Settings settings = tiny_settings();
   SUBCASE("of the whole model") {}
