@@ -16,6 +16,12 @@ constinit Here here;
 
 namespace {
 
+// What checks and reports an access may call functions of which the linker took the kernels' instrumented copy.
+struct OutsideOfKernel {
+  OutsideOfKernel() { here.in_kernel = false; }
+  ~OutsideOfKernel() { here.in_kernel = true; }
+};
+
 struct Stamp {
   uint32_t block = 0;  // 0: none
   uint32_t epoch = 0, clock = 0;
@@ -134,6 +140,7 @@ void check_cell(const Request& request, const Array& array, Cell& cell, const ch
 void check_access(const void* address, size_t bytes, bool aligned, Access access, const void* pc) {
   const auto* p = static_cast<const char*>(address);
   if (p >= here.stack_begin && p < here.stack_end) return;  // a thread's own variables
+  const OutsideOfKernel guard;
   const Request request{p, bytes, access, pc};
   Array* array = memory.last;
   if (!array || !array->holds(p)) {

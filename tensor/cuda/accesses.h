@@ -34,7 +34,7 @@ enum class Access : uint8_t { read, write, atomic };
 
 // The thread that runs, as far as the order of accesses goes.
 struct Here {
-  bool in_kernel = false;    // and its accesses are to be checked
+  bool in_kernel = false;    // in its own code, not in the emulation's, and its accesses are to be checked
   uint32_t first_block = 2;  // of this launch: blocks are numbered through all launches; 1 is the host
   uint32_t block = 1;
   uint32_t epoch = 0;               // __syncthreads so far

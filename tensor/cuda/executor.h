@@ -51,6 +51,7 @@ struct Executor {
   unsigned current = 0;
   uint3 block{};
   bool in_block = false;
+  bool checked = false;  // accesses of the running block
   const Launch* launch = nullptr;
   std::string error;  // of a thread that gave up
   bool list_threads = false;

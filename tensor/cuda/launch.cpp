@@ -53,9 +53,8 @@ TESSERA_UNINSTRUMENTED void start_block(Executor& e, uint3 index) {
 
 TESSERA_UNINSTRUMENTED void run_block(Executor& e, uint3 index) {
   start_block(e, index);
-  here.in_kernel = accesses_are_checked();
+  e.checked = accesses_are_checked();
   run_threads(e);
-  here.in_kernel = false;
 }
 
 Executor& the_executor() {
@@ -84,7 +83,7 @@ void begin_launch(Executor& e, const Launch& launch) {
   begin_shared(e.arena, 2 * kMaxShared);
   e.arena_used = 0;
   e.dynamic = take_shared(e, launch.shared_bytes, "dynamic shared memory");
-  e.error.clear();
+  std::string().swap(e.error);  // give_up's string would be left with its memory, in a fibre that never ends
   make_fibers(e, e.thread_count);
   adopt(e.host);
 }

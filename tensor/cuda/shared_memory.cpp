@@ -55,9 +55,11 @@ TESSERA_UNINSTRUMENTED void poison_shared(Executor& e) {
 TESSERA_UNINSTRUMENTED void* static_shared_memory(Slot& slot, size_t bytes) {
   Executor& e = *executor;
   if (slot.launch != e.launch_number) {
+    here.in_kernel = false;
     slot.address = take_shared(e, bytes, "static shared memory");
     slot.launch = e.launch_number;
     if (e.arena_used > kMaxShared) give_up("more than 227 KiB of shared memory");
+    here.in_kernel = e.checked;
   }
   guard_shared(slot.address, bytes);
   return slot.address;

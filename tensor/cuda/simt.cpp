@@ -116,7 +116,9 @@ TESSERA_UNINSTRUMENTED void fiber_main() {
   for (;;) {  // one turn for each block
     const unsigned t = e.current;
     acquire(&e.begin);
+    here.in_kernel = e.checked;
     e.launch->body(e.launch->arguments);
+    here.in_kernel = false;
     release(&e.end);
     leave_block(e, t);
     run_others(e, e.threads[t]);
@@ -141,6 +143,7 @@ void note_atomic(const void* address, size_t bytes) {
 
 TESSERA_UNINSTRUMENTED void block_barrier(Site site) {
   Executor& e = *executor;
+  here.in_kernel = false;
   Thread& self = e.threads[e.current];
   self.state = State::at_barrier;
   self.site = site;
@@ -151,11 +154,13 @@ TESSERA_UNINSTRUMENTED void block_barrier(Site site) {
   release_block_if_complete(e);
   run_others(e, self);
   acquire(sync);
+  here.in_kernel = e.checked;
 }
 
 TESSERA_UNINSTRUMENTED uint64_t warp_collective(Collective collective, Site site, unsigned mask, uint64_t value,
                                                 int source) {
   Executor& e = *executor;
+  here.in_kernel = false;
   const unsigned t = e.current;
   Thread& self = e.threads[t];
   Warp& warp = e.warps[t / 32];
@@ -173,6 +178,7 @@ TESSERA_UNINSTRUMENTED uint64_t warp_collective(Collective collective, Site site
   release_warp_if_complete(e, t / 32, mask);
   run_others(e, self);
   if (collective == Collective::sync) acquire(sync);
+  here.in_kernel = e.checked;
   return self.value;
 }
 
