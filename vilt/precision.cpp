@@ -28,7 +28,7 @@ std::string describe_on_cuda(const Vilt& model) {
     case MatmulPrecision::high:
       return "f32 activations, products of operands split in two bf16 (cuda)";
     case MatmulPrecision::tf32:
-      return "f32 activations, products of operands rounded to TF32 with f32 sums (cuda)";
+      return "f32 activations, products of operands reduced to TF32 with f32 sums (cuda)";
     default:
       return "f32";
   }

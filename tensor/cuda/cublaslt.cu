@@ -3,8 +3,9 @@
 // over our columns is its bias over rows.
 //
 // Everything that depends on sizes, layout and alignment is a plan, which is made once and kept: descriptors and the
-// algorithm that cuBLASLt's heuristic ranks first. Results are reproducible: one algorithm for each plan, and of the ways
-// to add up what several blocks computed for one result, only the one that keeps f32 sums apart and adds them in order.
+// algorithm that cuBLASLt's heuristic ranks first. Results are reproducible: one algorithm for each plan, and of the
+// ways to add up what several blocks computed for one result, only the one that keeps f32 sums apart and adds them in
+// order.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -152,9 +153,8 @@ Plan make_plan(cublasLtHandle_t handle, const Problem& p) {
   const OwnedPreference preference = make_preference(p);
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  const cublasStatus_t status =
-      lt.MatmulAlgoGetHeuristic(handle, made, plan.a.get(), plan.b.get(), plan.c.get(), plan.c.get(), preference.get(), 1,
-                                &result, &found);
+  const cublasStatus_t status = lt.MatmulAlgoGetHeuristic(handle, made, plan.a.get(), plan.b.get(), plan.c.get(),
+                                                          plan.c.get(), preference.get(), 1, &result, &found);
   if (status != CUBLAS_STATUS_NOT_SUPPORTED && status != CUBLAS_STATUS_INVALID_VALUE)
     check_status("choice of an algorithm", status);
   plan.found = status == CUBLAS_STATUS_SUCCESS && found > 0 && result.state == CUBLAS_STATUS_SUCCESS;

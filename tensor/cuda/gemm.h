@@ -18,8 +18,8 @@ struct GemmOperand {
 };
 
 // C [m, n] = A [m, k] · B [k, n] + bias [n], added to what is there if `accumulate`. Sums are f32; a bf16 C is rounded
-// once. Sizes of 0 are allowed; k = 0 is a product of zeros. C overlaps no operand. The three products of a linear layer
-// y = x Wᵀ (x [tokens, in], W [out, in], both contiguous):
+// once. Sizes of 0 are allowed; k = 0 is a product of zeros. C overlaps no operand. The three products of a linear
+// layer y = x Wᵀ (x [tokens, in], W [out, in], both contiguous):
 //
 //   y  = x · Wᵀ    a {x, in, 1}     b {W, 1, in}
 //   dx = dy · W    a {dy, out, 1}   b {W, in, 1}
@@ -27,7 +27,7 @@ struct GemmOperand {
 //
 // f32 operands: as matmul_precision() says (tensor/products/precision.h). `highest`: f32 arithmetic. `high`: each is
 // split in two bf16, and one product of three times the depth, [h h l] · [h l h]ᵀ, gives h·h + h·l + l·h. `tf32`:
-// operands rounded to 11 bits, by the tensor cores (by cuBLASLt alone; our kernel keeps all bits). bf16 operands have
+// operands reduced to 11 bits by the tensor cores (by cuBLASLt alone; our kernel keeps all bits). bf16 operands have
 // exact products at any setting.
 struct Gemm {
   int64_t m = 0, n = 0, k = 0;

@@ -19,8 +19,8 @@ int64_t range_length(int64_t rows) {
 }
 int64_t range_count(int64_t rows) { return (rows + range_length(rows) - 1) / range_length(rows); }
 
-// Each thread owns n neighbouring columns and goes through the rows of its range. term(row, column, v) puts what is to be
-// summed in v.
+// Each thread owns n neighbouring columns and goes through the rows of its range. term(row, column, v) puts what is to
+// be summed in v.
 template <int n, class Term>
 __device__ __forceinline__ void sum_range(int64_t rows, int64_t columns, int64_t length, float* partial, Term term) {
   const int64_t column = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * n;
@@ -125,7 +125,8 @@ void gelu_dropout_gradient(const T* dy, const T* before, T* da, T* hidden, float
   with_pack_size<T>(packs_fit<T>(columns, dy, before, da, hidden), [&](auto size) {
     constexpr int n = decltype(size)::value;
     simt::launch<gelu_dropout_gradient_kernel<T, n>>(grid_of(rows, columns, n), kThreads, 0, dy, before, da, hidden,
-                                                     partial, rows, columns, range_length(rows), Mask("mlp", p, ticket));
+                                                     partial, rows, columns, range_length(rows),
+                                                     Mask("mlp", p, ticket));
   });
   if (sums) add_ranges(workspace, sums, accumulate, range_count(rows), columns);
 }

@@ -15,7 +15,7 @@ namespace tessera {
 // Where an instruction set is forced (instruction_set.h), `high` always splits, so that it can be tried anywhere. A GPU splits
 // every product (tensor/cuda/gemm.h).
 //
-// `tf32`: on a GPU, operands rounded to TF32 (11 significant bits, error about 2⁻¹² of each) by its tensor cores, f32 sums.
+// `tf32`: on a GPU, operands reduced to TF32 (11 significant bits, error below 2⁻¹⁰ of each) by its tensor cores, f32 sums.
 // The CPU has no such arithmetic: its products are those of `highest`.
 enum class MatmulPrecision : uint8_t { highest, high, tf32 };
 

@@ -1,6 +1,8 @@
-// The ops of linear.h, mlp.h and matmul.h on tensors on the GPU against the same on the CPU, in f64 on the values that the GPU
-// multiplies: in bf16, weights and biases are rounded first.
+// The ops of linear.h, mlp.h and matmul.h on tensors on the GPU against the same on the CPU, in f64 on the values that
+// the GPU multiplies: in bf16, weights and biases are rounded first.
+#include "autograd/functions.h"
 #include "tensor/cuda/bf16_copies.h"
+#include "tensor/cuda/memory.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/linear.h"
 #include "tensor/ops/matmul.h"
@@ -93,9 +95,9 @@ TEST_CASE("cuda linear_gelu, forward and the gradient before it, equals the CPU'
   });
 }
 
-// Against f64. Of bf16 the hidden layer (a, then h), its gradient (dy W₂, then da) and what is stored are rounded: up to five
-// roundings of 2^-9 of either sign on the way to any result, which sums of 20 terms and the derivative of GELU (at most 1.13)
-// do not make larger than 2^-6 of the largest result.
+// Against f64. Of bf16 the hidden layer (a, then h), its gradient (dy W₂, then da) and what is stored are rounded: up
+// to five roundings of 2^-9 of either sign on the way to any result, which sums of 20 terms and the derivative of GELU
+// (at most 1.13) do not make larger than 2^-6 of the largest result.
 TEST_CASE("cuda mlp, forward and all gradients, equals the CPU's") {
   for_float_and_bf16([](auto tag) {
     using T = decltype(tag);
@@ -132,8 +134,8 @@ TEST_CASE("cuda mlp, forward and all gradients, equals the CPU's") {
                                             seen<T>(second.weight), p, kTicket, expected[0], expected[1]);
         auto gradients = places(DType::f32, kGpu, true);
         for (int pass = 1; pass <= 2; ++pass) {
-          const Tensor got_dx = ops::mlp_backward(on_gpu(dy), on_gpu(x), got.before, first_gpu.weight, second_gpu.weight,
-                                                  p, kTicket, gradients[0], gradients[1], pass == 1);
+          const Tensor got_dx = ops::mlp_backward(on_gpu(dy), on_gpu(x), got.before, first_gpu.weight,
+                                                  second_gpu.weight, p, kTicket, gradients[0], gradients[1], pass == 1);
           CHECK(got_dx.defined() == (pass == 1));
           if (pass == 1) CHECK_CLOSE(on_cpu(got_dx), dx, bound);
           for (size_t layer = 0; layer < 2; ++layer) {
@@ -164,6 +166,28 @@ TEST_CASE("cuda matmul broadcasts, reads transposed views and equals the CPU's")
       CHECK_CLOSE(on_cpu(ops::matmul(a_turned, b_turned)), exact, kArithmetic);
     }
   });
+}
+
+// In precision `highest`; a chain of three products, of sums of up to 24 terms, errs by less than four of them alone.
+TEST_CASE("cuda layers on the tape equal the CPU's, and their steps never wait for the GPU") {
+  const std::vector<Tensor> host{parameter({2, 5, 6}, 1), parameter({8, 6}, 2),  parameter({8}, 3),  parameter({24, 8}, 4),
+                                 parameter({24}, 5),      parameter({4, 24}, 6), parameter({4}, 7), parameter({4, 3}, 8)};
+  const auto results = [&](DType dtype, Device device) {
+    std::vector<Variable> leaves;
+    for (const Tensor& tensor : host) leaves.emplace_back(tensor.to(dtype).to(device), true);
+    const Tensor cotangent = wide(parameter({2, 5, 3}, 9)).to(dtype).to(device);
+    const int64_t before = cuda::counters().synchronisations;
+    const Variable hidden = linear_gelu(leaves[0], leaves[1], leaves[2]);
+    const Variable y = matmul(mlp(hidden, leaves[3], leaves[4], leaves[5], leaves[6], 0.2, kTicket), leaves[7]);
+    y.backward(cotangent);
+    CHECK(cuda::counters().synchronisations == before);
+    std::vector<Tensor> tensors{on_cpu(y.value())};
+    for (const Variable& leaf : leaves) tensors.push_back(on_cpu(leaf.grad()));
+    return tensors;
+  };
+  const std::vector<Tensor> exact = results(DType::f64, {});
+  const std::vector<Tensor> got = in_three_orders([&] { return results(DType::f32, kGpu); });
+  for (size_t i = 0; i < exact.size(); ++i) CHECK_CLOSE(got[i], exact[i], 4 * kArithmetic);
 }
 
 TEST_CASE("cuda products refuse f64 by name") {
