@@ -170,8 +170,10 @@ TEST_CASE("cuda matmul broadcasts, reads transposed views and equals the CPU's")
 
 // In precision `highest`; a chain of three products, of sums of up to 24 terms, errs by less than four of them alone.
 TEST_CASE("cuda layers on the tape equal the CPU's, and their steps never wait for the GPU") {
-  const std::vector<Tensor> host{parameter({2, 5, 6}, 1), parameter({8, 6}, 2),  parameter({8}, 3),  parameter({24, 8}, 4),
-                                 parameter({24}, 5),      parameter({4, 24}, 6), parameter({4}, 7), parameter({4, 3}, 8)};
+  std::vector<Tensor> host;
+  for (const Shape& shape : {Shape{2, 5, 6}, Shape{8, 6}, Shape{8}, Shape{24, 8}, Shape{24}, Shape{4, 24}, Shape{4},
+                             Shape{4, 3}})
+    host.push_back(parameter(shape, host.size() + 1));
   const auto results = [&](DType dtype, Device device) {
     std::vector<Variable> leaves;
     for (const Tensor& tensor : host) leaves.emplace_back(tensor.to(dtype).to(device), true);
