@@ -11,7 +11,7 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction r
   const double divisor = mean && forward.counted > 0 ? static_cast<double>(forward.counted) : 1.0;
   return record("cross_entropy", forward.loss, {logits},
                 [=, x = logits.value(), log_sum_exp = forward.log_sum_exp](const Tensor& dy, GradSlots) -> Grads {
-                  return {ops::cross_entropy_backward(dy.item() / divisor, x, labels, log_sum_exp, ignore_index)};
+                  return {ops::cross_entropy_backward(dy, divisor, x, labels, log_sum_exp, ignore_index)};
                 });
 }
 
@@ -21,7 +21,7 @@ Variable bce_with_logits(const Variable& logits, const Tensor& targets, Reductio
   const double factor = divide ? 1 / static_cast<double>(x.numel()) : 1.0;
   return record("bce_with_logits", ops::bce_with_logits(x, targets, factor), {logits},
                 [=](const Tensor& dy, GradSlots) -> Grads {
-                  return {ops::bce_with_logits_backward(dy.item() * factor, x, targets)};
+                  return {ops::bce_with_logits_backward(dy, factor, x, targets)};
                 });
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "tensor/cuda/has_cuda.h"
+#include "tensor/cuda/kernels.h"
+#include "tensor/ops/parameter_gradients.h"
 #include "tensor/tensor.h"
 
 namespace tessera::cuda {
@@ -22,6 +24,26 @@ const T* data_or_null(const Tensor& x) {
 template <class T>
 T* mutable_data_or_null(Tensor& x) {
   return x.defined() ? x.mutable_device_data<T>() : nullptr;
+}
+
+// The tables of a gather. They have to be contiguous.
+template <class T>
+RowTables<T> row_tables(const char* op, std::span<const Tensor> sources) {
+  check(sources.size() <= RowTables<T>::kMost, op, ": ", sources.size(), " sources, expected at most ",
+        RowTables<T>::kMost, " on a GPU");
+  RowTables<T> tables;
+  for (size_t k = 0; k < sources.size(); ++k) {
+    tables.data[k] = sources[k].device_data<T>();
+    tables.rows[k] = sources[k].size(0);
+  }
+  return tables;
+}
+
+// Where the gradients of a weight and a bias go.
+inline ParameterTargets parameter_targets(const ops::ParameterGradients& gradients) {
+  Tensor dweight = gradients.dweight, dbias = gradients.dbias;
+  return {mutable_data_or_null<float>(dweight), mutable_data_or_null<float>(dbias), gradients.accumulate_weight,
+          gradients.accumulate_bias};
 }
 
 }  // namespace tessera::cuda

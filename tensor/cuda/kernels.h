@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "tensor/cuda/row_segments.h"
 #include "tensor/dtype.h"
 #include "tensor/philox.h"
 
@@ -65,18 +66,17 @@ void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double
 // x, y [rows, n].
 template <class T>
 void softmax(const T* x, T* y, int64_t rows, int64_t n);
+// Where the mask of each row of x lies: the dimensions of x outside the row, and the distances of elements of the mask
+// along them; `step` between neighbours in a row. 0 where it is broadcast.
+struct MaskLayout {
+  static constexpr int kMost = 8;
+  int dims = 0;
+  int64_t sizes[kMost] = {}, strides[kMost] = {}, step = 0;
+};
+template <class T>
+void masked_softmax(const T* x, const int64_t* mask, const MaskLayout& layout, T* y, int64_t rows, int64_t n);
 template <class T>
 void softmax_backward(const T* dy, const T* y, T* dx, int64_t rows, int64_t n);
-
-// logits [rows, classes], labels [rows], each below `classes` or ignore_index; log_sum_exp [rows] (not written in rows
-// that do not count), losses [rows] (workspace), loss and counted [1].
-template <class T>
-void cross_entropy(const T* logits, const int64_t* labels, double* log_sum_exp, double* losses, float* loss,
-                   int64_t* counted, int64_t rows, int64_t classes, bool mean, int64_t ignore_index);
-// dx may be logits.
-template <class T>
-void cross_entropy_backward(double factor, const T* logits, const int64_t* labels, const double* log_sum_exp, T* dx,
-                            int64_t rows, int64_t classes, int64_t ignore_index);
 
 // Rows `stride` elements apart, so that q, k and v may be parts of one fused projection.
 template <class T>
@@ -130,40 +130,16 @@ void gather_rows(const RowTables<T>& tables, const int64_t* index, T* out, int64
 void interpolate_rows(const float* table, const int64_t* index, const float* weight, float* out, int64_t entries,
                       int64_t taps, int64_t width);
 
-// The entries of `index` by the row that they point to: those of row r are order[starts[r]] .. order[starts[r + 1] -
-// 1], in their own order. Sorted on the host, where index tables are made.
-struct SortedEntries {
-  std::vector<int64_t> starts, order;
-};
-SortedEntries sort_entries(std::span<const int64_t> index, int64_t rows);
-// The same on the device, and the first row of the table whose gradient is wanted.
-struct RowSegments {
-  const int64_t *starts, *order;
-  int64_t first_row = 0;
-};
 // gradient [rows, width] of G = T or f32: Σ weight[e] · dropout(dout)[e / taps] over the entries e of each row; weight
-// may be null. dout [entries / taps, width].
+// may be null. dout [entries / taps, width]. workspace: f32 [segments.piece_count, width].
 template <class T, class G>
 void scatter_rows(const T* dout, const RowSegments& segments, const float* weight, int64_t taps, G* gradient,
-                  int64_t rows, int64_t width, bool accumulate, double p, const Ticket& ticket);
+                  float* workspace, int64_t rows, int64_t width, bool accumulate, double p, const Ticket& ticket);
 
 // y [tokens, width] of f32 or bf16; index, types [tokens]; type_table [types, width].
 template <class Y>
 void embed_tokens(const RowTables<float>& sources, const int64_t* index, const float* type_table, const int64_t* types,
                   Y* y, int64_t tokens, int64_t width, double p, const Ticket& ticket);
 
-// cu_rows, cu_columns, offsets [count + 1] (where each matrix begins), cost and marginals (null: uniform) lie on the
-// device; the largest sizes of one sample are the host's.
-struct IpotSamples {
-  const float *cost, *row_marginals, *column_marginals;
-  const int64_t *cu_rows, *cu_columns, *offsets;
-  int64_t count, most_rows, most_columns, most_cells;
-};
-bool ipot_fits_shared_memory(const IpotSamples& samples);
-// plan as cost. workspace32: null if it fits shared memory; it and workspace64 are of twice the cost's size. Where beta
-// is too small even for f64, failed [1] becomes the largest number of such a sample, counted from 1, and its plan is
-// not written.
-void ipot(const IpotSamples& samples, float* plan, double beta, int64_t iterations, float* workspace32,
-          double* workspace64, int* failed);
 
 }  // namespace tessera::cuda

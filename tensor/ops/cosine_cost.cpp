@@ -4,6 +4,9 @@
 #include <cmath>
 #include <vector>
 
+#include "tensor/cuda/device_copy.h"
+#include "tensor/cuda/has_cuda.h"
+#include "tensor/cuda/loss_kernels.h"
 #include "tensor/ops/pack.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/scratch.h"
@@ -92,14 +95,45 @@ Problem check_problem(const Tensor& x, const Tensor& y, const Tensor& cu_x, cons
   return {rows, columns, matrix_offsets(rows, columns), x.size(1)};
 }
 
+// The marks on a GPU.
+class PairsOnDevice {
+ public:
+  PairsOnDevice(const Problem& problem, const Tensor& cu_x, const Tensor& cu_y)
+      : cu_x_(cuda::on_device(cu_x)), cu_y_(cuda::on_device(cu_y)),
+        offsets_(cuda::offsets_on_device(cu_x, cu_y, problem.offsets)), samples_(problem.samples()),
+        most_x_(longest(problem.cu_x)), most_y_(longest(problem.cu_y)) {}
+
+  cuda::RaggedPairs pairs() const {
+    return {cu_x_.device_data<int64_t>(), cu_y_.device_data<int64_t>(), offsets_.device_data<int64_t>(), samples_,
+            most_x_, most_y_};
+  }
+
+ private:
+  Tensor cu_x_, cu_y_, offsets_;
+  int64_t samples_, most_x_, most_y_;
+};
+
+void cost_on_device(const Tensor& x, const Tensor& y, const PairsOnDevice& marks, double eps, CosineCostResult& result) {
+  Tensor workspace = Tensor::empty({x.size(0) + y.size(0)}, DType::f64, x.device());
+  cuda::cosine_cost(x.device_data<float>(), y.device_data<float>(), marks.pairs(), x.size(0), y.size(0), x.size(1),
+                    eps, result.x_scale.mutable_device_data<float>(), result.y_scale.mutable_device_data<float>(),
+                    result.cost.mutable_device_data<float>(), workspace.mutable_device_data<double>());
+}
+
 }  // namespace
 
 CosineCostResult cosine_cost(const Tensor& x_any, const Tensor& y_any, const Tensor& cu_x, const Tensor& cu_y,
                              double eps) {
   const Problem p = check_problem(x_any, y_any, cu_x, cu_y, eps);
+  CosineCostResult result{Tensor::empty({p.offsets.back()}, x_any.dtype(), x_any.device()),
+                          Tensor::empty({x_any.size(0)}, x_any.dtype(), x_any.device()),
+                          Tensor::empty({y_any.size(0)}, x_any.dtype(), x_any.device())};
+  if constexpr (kHasCuda)
+    if (x_any.on_cuda()) {
+      cost_on_device(x_any.contiguous(), y_any.contiguous(), PairsOnDevice(p, cu_x, cu_y), eps, result);
+      return result;
+    }
   const Tensor x = with_plain_rows(x_any), y = with_plain_rows(y_any);
-  CosineCostResult result{Tensor::empty({p.offsets.back()}, x.dtype()), Tensor::empty({x.size(0)}, x.dtype()),
-                          Tensor::empty({y.size(0)}, x.dtype())};
   dispatch_floating(kOp, x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *xs = x.data<T>(), *ys = y.data<T>();
@@ -125,10 +159,20 @@ CosineCostGradients cosine_cost_backward(const Tensor& dcost_any, const Tensor& 
                                          const CosineCostResult& forward, const Tensor& cu_x, const Tensor& cu_y,
                                          double eps) {
   const Problem p = check_problem(x_any, y_any, cu_x, cu_y, eps);
-  const Tensor x = with_plain_rows(x_any), y = with_plain_rows(y_any), dcost = dcost_any.contiguous();
-  check(dcost.numel() == p.offsets.back() && dcost.dtype() == x.dtype(), kOp, ": dcost is ", describe(dcost),
-        ", expected ", x.dtype(), " with ", p.offsets.back(), " elements");
-  CosineCostGradients result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty(y.shape(), x.dtype())};
+  const Tensor dcost = dcost_any.contiguous();
+  check(dcost.numel() == p.offsets.back() && dcost.dtype() == x_any.dtype(), kOp, ": dcost is ", describe(dcost),
+        ", expected ", x_any.dtype(), " with ", p.offsets.back(), " elements");
+  CosineCostGradients result{Tensor::empty_like(x_any), Tensor::empty_like(y_any)};
+  if constexpr (kHasCuda)
+    if (x_any.on_cuda()) {
+      const Tensor x = x_any.contiguous(), y = y_any.contiguous();
+      cuda::cosine_cost_backward(dcost.device_data<float>(), x.device_data<float>(), y.device_data<float>(),
+                                 forward.x_scale.device_data<float>(), forward.y_scale.device_data<float>(),
+                                 PairsOnDevice(p, cu_x, cu_y).pairs(), p.width, eps,
+                                 result.dx.mutable_device_data<float>(), result.dy.mutable_device_data<float>());
+      return result;
+    }
+  const Tensor x = with_plain_rows(x_any), y = with_plain_rows(y_any);
   dispatch_floating(kOp, x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *xs = x.data<T>(), *ys = y.data<T>(), *gradient = dcost.data<T>();
@@ -176,7 +220,17 @@ Tensor transport_distance(const Tensor& cost_any, const Tensor& plan_any, const 
   const std::vector<int64_t> offsets = check_plan(cost_any, plan_any, cu_x, cu_y);
   const Tensor cost = cost_any.contiguous(), plan = plan_any.contiguous();
   const int64_t samples = static_cast<int64_t>(offsets.size()) - 1;
-  Tensor distance = Tensor::empty({samples}, cost.dtype());
+  Tensor distance = Tensor::empty({samples}, cost.dtype(), cost.device());
+  if constexpr (kHasCuda)
+    if (cost.on_cuda()) {
+      const Tensor starts = cuda::offsets_on_device(cu_x, cu_y, offsets);
+      dispatch_floating("transport_distance", cost.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::transport_distance(cost.device_data<T>(), plan.device_data<T>(), starts.device_data<int64_t>(),
+                                 distance.mutable_device_data<T>(), samples);
+      });
+      return distance;
+    }
   dispatch_floating("transport_distance", cost.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *c = cost.data<T>(), *t = plan.data<T>();
@@ -198,7 +252,18 @@ Tensor transport_distance_backward(const Tensor& ddistance, const Tensor& plan_a
                                    const Tensor& cu_y) {
   const Tensor plan = plan_any.contiguous();
   const std::vector<int64_t> offsets = check_plan(plan, plan, cu_x, cu_y);
-  Tensor dcost = Tensor::empty(plan.shape(), plan.dtype());
+  Tensor dcost = Tensor::empty_like(plan);
+  if constexpr (kHasCuda)
+    if (plan.on_cuda()) {
+      const Tensor starts = cuda::offsets_on_device(cu_x, cu_y, offsets), gradient = ddistance.contiguous();
+      dispatch_floating("transport_distance", plan.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::transport_distance_backward(gradient.device_data<T>(), plan.device_data<T>(),
+                                          starts.device_data<int64_t>(), dcost.mutable_device_data<T>(),
+                                          static_cast<int64_t>(offsets.size()) - 1, longest(offsets));
+      });
+      return dcost;
+    }
   dispatch_floating("transport_distance", plan.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *t = plan.data<T>(), *d = ddistance.data<T>();

@@ -5,7 +5,7 @@
 //
 //   dx̂_i = -Σ_j G_ij ŷ_j,   dx_i = r_i (dx̂_i - (x̂_i · dx̂_i) x̂_i) if |x_i| > eps, else r_i dx̂_i  (r is constant there),
 //
-// and dy likewise with Gᵀ.
+// and dy likewise with Gᵀ. On a GPU f32 alone (distances f64 as well), with the marks on the host.
 #pragma once
 
 #include "tensor/tensor.h"

@@ -5,6 +5,9 @@
 #include <vector>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/device_copy.h"
+#include "tensor/cuda/dispatch.h"
+#include "tensor/cuda/loss_kernels.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/simd.h"
 #include "tensor/ops/vector_math.h"
@@ -49,11 +52,30 @@ double log_sum_exp_of(const T* x, int64_t n) {
   return static_cast<double>(most) + std::log(total);
 }
 
+CrossEntropyResult cross_entropy_on_device(const Tensor& logits, const Tensor& labels, bool mean, int64_t counted,
+                                           int64_t ignore_index) {
+  const Device device = logits.device();
+  const int64_t n = logits.size(0), classes = logits.size(1);
+  CrossEntropyResult result{Tensor::empty({}, DType::f32, device), Tensor::empty({n}, DType::f64, device), counted};
+  Tensor losses = Tensor::empty({n}, DType::f64, device);
+  const Tensor label = cuda::on_device(labels);
+  const double divisor = mean && counted > 0 ? static_cast<double>(counted) : 1.0;
+  cuda::dispatch_device(kOp, logits.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    cuda::cross_entropy(logits.device_data<T>(), label.device_data<int64_t>(),
+                        result.log_sum_exp.mutable_device_data<double>(), losses.mutable_device_data<double>(),
+                        result.loss.mutable_device_data<float>(), n, classes, divisor, ignore_index);
+  });
+  return result;
+}
+
 }  // namespace
 
 CrossEntropyResult cross_entropy(const Tensor& logits_any, const Tensor& labels_any, bool mean, int64_t ignore_index) {
   const Tensor labels = labels_any.defined() ? labels_any.contiguous() : labels_any;
   const int64_t counted = check_labels(logits_any, labels, ignore_index);
+  if constexpr (kHasCuda)
+    if (logits_any.on_cuda()) return cross_entropy_on_device(logits_any.contiguous(), labels, mean, counted, ignore_index);
   const Tensor logits = with_plain_rows(logits_any);
   const int64_t n = logits.size(0), classes = logits.size(1);
   CrossEntropyResult result{{}, Tensor::empty({n}, DType::f64), counted};
@@ -132,6 +154,23 @@ Tensor cross_entropy_backward(double factor, const Tensor& logits_any, const Ten
   return gradient;
 }
 
+Tensor cross_entropy_backward(const Tensor& dloss, double divisor, const Tensor& logits_any, const Tensor& labels,
+                              const Tensor& log_sum_exp, int64_t ignore_index) {
+  if constexpr (kHasCuda)
+    if (logits_any.on_cuda()) {
+      const Tensor logits = logits_any.contiguous(), label = cuda::on_device(labels.contiguous());
+      Tensor gradient = Tensor::empty_like(logits);
+      cuda::dispatch_device(kOp, logits.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::cross_entropy_backward(dloss.device_data<float>(), divisor, logits.device_data<T>(),
+                                     label.device_data<int64_t>(), log_sum_exp.device_data<double>(),
+                                     gradient.mutable_device_data<T>(), logits.size(0), logits.size(1), ignore_index);
+      });
+      return gradient;
+    }
+  return cross_entropy_backward(dloss.item() / divisor, logits_any, labels, log_sum_exp, ignore_index);
+}
+
 namespace {
 
 void check_targets(const Tensor& logits, const Tensor& targets) {
@@ -141,11 +180,34 @@ void check_targets(const Tensor& logits, const Tensor& targets) {
         "bce_with_logits: targets are ", describe(targets), ", expected ", dtype, ' ', logits.shape());
 }
 
+template <class A>
+void check_target(A target, int64_t i) {
+  check(target >= 0 && target <= 1, "bce_with_logits: target ", i, " is ", target, ", expected 0 to 1");
+}
+
+Tensor bce_with_logits_on_device(const Tensor& logits, const Tensor& targets, double factor) {
+  const float* target = targets.data<float>();
+  parallel_for(targets.numel(), 65536, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) check_target(target[i], i);
+  });
+  const Tensor expected = cuda::on_device(targets);
+  Tensor loss = Tensor::empty({}, DType::f32, logits.device());
+  Tensor workspace = Tensor::empty({cuda::sum_workspace(logits.numel())}, DType::f64, logits.device());
+  cuda::dispatch_device("bce_with_logits", logits.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    cuda::bce_with_logits(logits.device_data<T>(), expected.device_data<float>(), loss.mutable_device_data<float>(),
+                          workspace.mutable_device_data<double>(), logits.numel(), factor);
+  });
+  return loss;
+}
+
 }  // namespace
 
 Tensor bce_with_logits(const Tensor& logits_any, const Tensor& targets_any, double factor) {
   check_targets(logits_any, targets_any);
   const Tensor logits = logits_any.contiguous(), targets = targets_any.contiguous();
+  if constexpr (kHasCuda)
+    if (logits.on_cuda()) return bce_with_logits_on_device(logits, targets, factor);
   constexpr int64_t kGrain = 4096;
   std::vector<double> partial(static_cast<size_t>((logits.numel() + kGrain - 1) / kGrain), 0.0);
   dispatch_activation("bce_with_logits", logits.dtype(), [&](auto tag) {
@@ -156,7 +218,7 @@ Tensor bce_with_logits(const Tensor& logits_any, const Tensor& targets_any, doub
     parallel_for(logits.numel(), kGrain, [&](int64_t begin, int64_t end) {
       double total = 0;
       for (int64_t i = begin; i < end; ++i) {
-        check(t[i] >= 0 && t[i] <= 1, "bce_with_logits: target ", i, " is ", t[i], ", expected 0 to 1");
+        check_target(t[i], i);
         const A logit = static_cast<A>(x[i]);
         total += static_cast<double>((logit > 0 ? logit : A{0}) - logit * t[i] + std::log1p(std::exp(-std::abs(logit))));
       }
@@ -185,6 +247,22 @@ Tensor bce_with_logits_backward(double factor, const Tensor& logits_any, const T
     });
   });
   return gradient;
+}
+
+Tensor bce_with_logits_backward(const Tensor& dloss, double factor, const Tensor& logits_any, const Tensor& targets) {
+  if constexpr (kHasCuda)
+    if (logits_any.on_cuda()) {
+      const Tensor logits = logits_any.contiguous(), expected = cuda::on_device(targets.contiguous());
+      Tensor gradient = Tensor::empty_like(logits);
+      cuda::dispatch_device("bce_with_logits", logits.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::bce_with_logits_backward(dloss.device_data<float>(), factor, logits.device_data<T>(),
+                                       expected.device_data<float>(), gradient.mutable_device_data<T>(),
+                                       logits.numel());
+      });
+      return gradient;
+    }
+  return bce_with_logits_backward(dloss.item() * factor, logits_any, targets);
 }
 
 }  // namespace tessera::ops

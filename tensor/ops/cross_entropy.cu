@@ -1,7 +1,7 @@
 // ops::cross_entropy on the GPU: one block for each row of logits. Logits are read, never copied; backward may
 // overwrite them.
-#include "tensor/cuda/kernels.h"
-#include "tensor/cuda/warp.h"
+#include "tensor/cuda/block_sums.h"
+#include "tensor/cuda/loss_kernels.h"
 
 namespace tessera::cuda {
 namespace {
@@ -39,27 +39,6 @@ __global__ void __launch_bounds__(kThreads)
   losses[row] = norm - static_cast<double>(simt::to_float(x[label]));
 }
 
-struct LossShared {
-  BlockReduction<double, kWarps> total, counted;
-};
-
-// One block: the sum of all losses, in an order that the number of rows alone decides.
-__global__ void __launch_bounds__(kThreads)
-    sum_losses_kernel(const double* losses, const int64_t* labels, float* loss, int64_t* counted, int64_t rows,
-                      int64_t ignore_index, bool mean) {
-  LossShared& shared = simt::block_shared<LossShared>();
-  double sum = 0, count = 0;
-  for (int64_t i = threadIdx.x; i < rows; i += kThreads) {
-    sum += losses[i];
-    count += labels[i] != ignore_index;
-  }
-  sum = shared.total.sum(sum);
-  count = shared.counted.sum(count);
-  if (threadIdx.x != 0) return;
-  *loss = static_cast<float>(mean && count > 0 ? sum / count : sum);
-  *counted = static_cast<int64_t>(count);
-}
-
 // factor · (p - [is_label]) in f64.
 template <class T>
 __device__ T precise_gradient(double factor, T x, bool is_label, double norm) {
@@ -69,8 +48,8 @@ __device__ T precise_gradient(double factor, T x, bool is_label, double norm) {
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    cross_entropy_backward_kernel(double factor, const T* logits, const int64_t* labels, const double* log_sum_exp,
-                                  T* dx, int classes, int64_t ignore_index) {
+    cross_entropy_backward_kernel(const float* dloss, double divisor, const T* logits, const int64_t* labels,
+                                  const double* log_sum_exp, T* dx, int classes, int64_t ignore_index) {
   const int64_t row = blockIdx.x, label = labels[row];
   const T* x = logits + row * classes;
   T* to = dx + row * classes;
@@ -78,7 +57,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int c = static_cast<int>(threadIdx.x); c < classes; c += kThreads) to[c] = simt::from_float<T>(0.0f);
     return;
   }
-  const double norm = log_sum_exp[row];
+  const double norm = log_sum_exp[row], factor = static_cast<double>(*dloss) / divisor;
   const float scale = static_cast<float>(factor), high = static_cast<float>(norm);
   const float low = static_cast<float>(norm - static_cast<double>(high));
   for (int c = static_cast<int>(threadIdx.x); c < classes; c += kThreads) {
@@ -93,26 +72,24 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T>
 void cross_entropy(const T* logits, const int64_t* labels, double* log_sum_exp, double* losses, float* loss,
-                   int64_t* counted, int64_t rows, int64_t classes, bool mean, int64_t ignore_index) {
-  simt::launch<cross_entropy_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, logits, labels, log_sum_exp,
-                                        losses, static_cast<int>(classes), ignore_index);
-  simt::launch<sum_losses_kernel>(1, kThreads, 0, losses, labels, loss, counted, rows, ignore_index, mean);
+                   int64_t rows, int64_t classes, double divisor, int64_t ignore_index) {
+  simt::launch<cross_entropy_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, logits, labels, log_sum_exp, losses,
+                                        static_cast<int>(classes), ignore_index);
+  add_partial_sums(losses, rows, 1 / divisor, loss);
 }
 
 template <class T>
-void cross_entropy_backward(double factor, const T* logits, const int64_t* labels, const double* log_sum_exp, T* dx,
-                            int64_t rows, int64_t classes, int64_t ignore_index) {
-  simt::launch<cross_entropy_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, factor, logits,
+void cross_entropy_backward(const float* dloss, double divisor, const T* logits, const int64_t* labels,
+                            const double* log_sum_exp, T* dx, int64_t rows, int64_t classes, int64_t ignore_index) {
+  simt::launch<cross_entropy_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, dloss, divisor, logits,
                                                  labels, log_sum_exp, dx, static_cast<int>(classes), ignore_index);
 }
 
-template void cross_entropy(const float*, const int64_t*, double*, double*, float*, int64_t*, int64_t, int64_t, bool,
-                            int64_t);
-template void cross_entropy(const bf16*, const int64_t*, double*, double*, float*, int64_t*, int64_t, int64_t, bool,
-                            int64_t);
-template void cross_entropy_backward(double, const float*, const int64_t*, const double*, float*, int64_t, int64_t,
-                                     int64_t);
-template void cross_entropy_backward(double, const bf16*, const int64_t*, const double*, bf16*, int64_t, int64_t,
-                                     int64_t);
+template void cross_entropy(const float*, const int64_t*, double*, double*, float*, int64_t, int64_t, double, int64_t);
+template void cross_entropy(const bf16*, const int64_t*, double*, double*, float*, int64_t, int64_t, double, int64_t);
+template void cross_entropy_backward(const float*, double, const float*, const int64_t*, const double*, float*, int64_t,
+                                     int64_t, int64_t);
+template void cross_entropy_backward(const float*, double, const bf16*, const int64_t*, const double*, bf16*, int64_t,
+                                     int64_t, int64_t);
 
 }  // namespace tessera::cuda

@@ -9,7 +9,7 @@
 //
 //   dx_ic = dloss / divisor · (exp(x_ic - log_sum_exp_i) - [c = l_i]),   0 in rows that do not count.
 //
-// Logits and their gradients may be bf16; the loss is f32 then, and the arithmetic as of f32 logits.
+// Labels and targets lie on the host. Logits and their gradients may be bf16; the loss is f32 then, and the arithmetic as of f32 logits.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -29,6 +29,10 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& labels, boo
 Tensor cross_entropy_backward(double factor, const Tensor& logits, const Tensor& labels, const Tensor& log_sum_exp,
                               int64_t ignore_index);
 
+// The same for a gradient `dloss` [1], on the device of the logits.
+Tensor cross_entropy_backward(const Tensor& dloss, double divisor, const Tensor& logits, const Tensor& labels,
+                              const Tensor& log_sum_exp, int64_t ignore_index);
+
 // Binary cross-entropy with logits, elementwise, in a form that neither overflows nor cancels:
 //   -t log σ(x) - (1 - t) log(1 - σ(x)) = max(x, 0) - x t + log(1 + exp(-|x|)).
 // The sum of all elements, times `factor`. targets in [0, 1], of the shape and dtype of logits, f32 for bf16 logits.
@@ -36,5 +40,7 @@ Tensor bce_with_logits(const Tensor& logits, const Tensor& targets, double facto
 
 // factor · (σ(x) - t).
 Tensor bce_with_logits_backward(double factor, const Tensor& logits, const Tensor& targets);
+// The same times dloss [1], which lies on the device of the logits.
+Tensor bce_with_logits_backward(const Tensor& dloss, double factor, const Tensor& logits, const Tensor& targets);
 
 }  // namespace tessera::ops

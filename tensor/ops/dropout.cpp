@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/dispatch.h"
+#include "tensor/cuda/kernels.h"
 #include "tensor/ops/dropout_mask.h"
 #include "tensor/parallel.h"
 
@@ -14,7 +16,15 @@ Tensor dropout(const Tensor& x, double p, const Ticket& ticket) {
   check(is_floating(x.dtype()), "dropout: dtype is ", x.dtype(), ", expected f32, f64 or bf16");
   if (!mask.drops()) return x;
   const Tensor from = x.contiguous();
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  Tensor y = Tensor::empty_like(x);
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::dispatch_device("dropout", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::dropout(from.device_data<T>(), y.mutable_device_data<T>(), x.numel(), p, ticket);
+      });
+      return y;
+    }
   dispatch_activation("dropout", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* in = from.data<T>();

@@ -1,5 +1,8 @@
 #include "tensor/ops/dropout_add_layer_norm.h"
 
+#include "tensor/cuda/dispatch.h"
+#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/memory.h"
 #include "tensor/ops/dropout_mask.h"
 #include "tensor/ops/layer_norm_rows.h"
 
@@ -24,6 +27,32 @@ void add_dropout_row(const T* base, const T* x, T* out, int64_t d, int64_t first
   }
 }
 
+void clear(Tensor gradient) {
+  if (gradient.defined()) cuda::clear(gradient.mutable_device_data<float>(), gradient.bytes());
+}
+
+// The backward on a GPU, into dx and d_residual, which are one tensor if nothing is dropped.
+void backward_on_device(const Tensor& d_sum, const Tensor& d_normalised, const Tensor& sum, const Tensor& weight,
+                        const Tensor& mean, const Tensor& rstd, double p, const Ticket& ticket,
+                        const ParameterGradients& gradients, Tensor& dx, Tensor& d_residual) {
+  const int64_t rows = row_count(sum), d = sum.size(-1);
+  Tensor workspace = Tensor::empty({cuda::parameter_workspace(rows, d)}, DType::f32, sum.device());
+  cuda::dispatch_device("dropout_add_layer_norm", sum.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    if (d_normalised.defined()) {
+      cuda::dropout_add_layer_norm_backward(
+          cuda::data_or_null<T>(d_sum), d_normalised.device_data<T>(), sum.device_data<T>(),
+          weight.device_data<float>(), mean.device_data<float>(), rstd.device_data<float>(),
+          dx.mutable_device_data<T>(), d_residual.mutable_device_data<T>(), cuda::parameter_targets(gradients),
+          workspace.mutable_device_data<float>(), rows, d, p, ticket);
+      return;
+    }
+    if (!gradients.accumulate_weight) clear(gradients.dweight);
+    if (!gradients.accumulate_bias) clear(gradients.dbias);
+    if (p > 0) cuda::dropout(d_sum.device_data<T>(), dx.mutable_device_data<T>(), sum.numel(), p, ticket);
+  });
+}
+
 }  // namespace
 
 DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residual, const Tensor& weight,
@@ -33,9 +62,22 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
         "dropout_add_layer_norm: residual is ", describe(residual), ", expected ", describe(x));
   const DropoutMask mask("dropout_add_layer_norm", p, ticket);
   const int64_t rows = row_count(x), d = x.size(-1);
-  DropoutAddLayerNorm result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty(x.shape(), x.dtype()),
-                             Tensor::empty({rows, 2}, weight.dtype()), Tensor::empty({rows}, weight.dtype())};
+  DropoutAddLayerNorm result{Tensor::empty_like(x), Tensor::empty_like(x),
+                             Tensor::empty({rows, 2}, weight.dtype(), x.device()),
+                             Tensor::empty({rows}, weight.dtype(), x.device())};
   const Tensor from = x.contiguous(), base = residual.contiguous(), w = weight.contiguous(), b = bias.contiguous();
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::dispatch_device("dropout_add_layer_norm", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::dropout_add_layer_norm(from.device_data<T>(), base.device_data<T>(), w.device_data<float>(),
+                                     b.device_data<float>(), result.sum.mutable_device_data<T>(),
+                                     result.normalised.mutable_device_data<T>(),
+                                     result.mean.mutable_device_data<float>(), result.rstd.mutable_device_data<float>(),
+                                     rows, d, static_cast<float>(eps), p, ticket);
+      });
+      return result;
+    }
   dispatch_activation("dropout_add_layer_norm", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using A = Arithmetic<T>;
@@ -67,8 +109,13 @@ DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const T
   const Tensor direct = d_sum.defined() ? d_sum.contiguous() : d_sum;
   const Tensor through = d_normalised.defined() ? d_normalised.contiguous() : d_normalised;
   const Tensor w = weight.contiguous();
-  Tensor total = through.defined() ? Tensor::empty(sum.shape(), sum.dtype()) : direct;
-  Tensor dx = mask.drops() ? Tensor::empty(sum.shape(), sum.dtype()) : total;
+  Tensor total = through.defined() ? Tensor::empty_like(sum) : direct;
+  Tensor dx = mask.drops() ? Tensor::empty_like(sum) : total;
+  if constexpr (kHasCuda)
+    if (sum.on_cuda()) {
+      backward_on_device(direct, through, sum, w, mean, rstd, p, ticket, gradients, dx, total);
+      return {dx, total};
+    }
   dispatch_activation("dropout_add_layer_norm", sum.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using A = Arithmetic<T>;

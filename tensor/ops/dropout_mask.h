@@ -23,12 +23,14 @@ class DropoutMask {
   static constexpr int64_t kSegment = 1024;
 
   // 0 <= p < 1.
-  DropoutMask(const char* op, double p, const Ticket& ticket) : ticket_(ticket), scale_(1 / (1 - p)) {
+  DropoutMask(const char* op, double p, const Ticket& ticket) : ticket_(ticket), p_(p), scale_(1 / (1 - p)) {
     check(p >= 0 && p < 1, op, ": p is ", p, ", expected 0 <= p < 1");
     if (p > 0) last_dropped_ = static_cast<uint32_t>(std::ceil(p * 0x1p32) - 1);
     drops_ = p > 0;
   }
 
+  const Ticket& ticket() const { return ticket_; }
+  double p() const { return p_; }
   bool drops() const { return drops_; }    // p > 0
   double scale() const { return scale_; }  // 1 / (1 - p)
   // With p > 0, an element is kept iff its word is larger than this: word >= p · 2^32 in integers.
@@ -46,7 +48,7 @@ class DropoutMask {
 
  private:
   Ticket ticket_;
-  double scale_;
+  double p_, scale_;
   uint32_t last_dropped_ = 0;
   bool drops_ = false;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/device_copy.h"
+#include "tensor/cuda/dispatch.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/row_sources.h"
 #include "tensor/parallel.h"
@@ -49,6 +51,18 @@ void embed(const RowSources& sources, const int64_t* index, const Tensor& type_t
   });
 }
 
+void embed_on_device(const RowSources& sources, const Tensor& index, const Tensor& type_table, const Tensor& types,
+                     const DropoutMask& mask, Tensor& out) {
+  const std::vector<Tensor> tables = sources.contiguous_tables();
+  const cuda::RowTables<float> rows = cuda::row_tables<float>(kOp, tables);
+  const Tensor where = cuda::on_device(index), type = cuda::on_device(types);
+  cuda::dispatch_device(kOp, out.dtype(), [&](auto tag) {
+    using Y = decltype(tag);
+    cuda::embed_tokens(rows, where.device_data<int64_t>(), type_table.device_data<float>(), type.device_data<int64_t>(),
+                       out.mutable_device_data<Y>(), index.numel(), sources.width(), mask.p(), mask.ticket());
+  });
+}
+
 }  // namespace
 
 Tensor embed_tokens(std::span<const Tensor> tables, const Tensor& index_any, const Tensor& type_table_any,
@@ -67,8 +81,13 @@ Tensor embed_tokens(std::span<const Tensor> tables, const Tensor& index_any, con
   check(dtype == sources.dtype() || (dtype == DType::bf16 && sources.dtype() == DType::f32), kOp, ": dtype is ", dtype,
         ", expected ", sources.dtype(), sources.dtype() == DType::f32 ? " or bf16" : "");
   const DropoutMask mask(kOp, p, ticket);
-  Tensor out = Tensor::empty({index.numel(), sources.width()}, dtype);
+  Tensor out = Tensor::empty({index.numel(), sources.width()}, dtype, sources.device());
   if (out.numel() == 0) return out;
+  if constexpr (kHasCuda)
+    if (out.on_cuda()) {
+      embed_on_device(sources, index, type_table.contiguous(), types, mask, out);
+      return out;
+    }
   dispatch_floating(kOp, sources.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const auto run = [&](auto to) {

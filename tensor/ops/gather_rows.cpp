@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/device_copy.h"
+#include "tensor/cuda/dispatch.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/row_sources.h"
 #include "tensor/parallel.h"
@@ -80,14 +82,11 @@ auto dropped_entries(const T* dout, int64_t width, const DropoutMask& mask) {
   };
 }
 
-// Checks, and sorts the entries; then calls body(tag of dout, tag of the gradients, buckets, first row, target) for
-// every gradient that is wanted.
-template <class Body>
-void for_each_target(const char* op, const Tensor& dout, const Tensor& index_any, int64_t taps,
-                     std::span<RowTarget> targets, Body body) {
+// Checks, and returns the number of rows of all targets.
+int64_t check_targets(const char* op, const Tensor& dout, const Tensor& index, int64_t taps,
+                      std::span<const RowTarget> targets) {
   const int64_t width = dout.dim() > 0 ? dout.shape().back() : 0;
-  check(dout.numel() * taps == index_any.numel() * width, op, ": dout is ", describe(dout), " for index ",
-        index_any.shape());
+  check(dout.numel() * taps == index.numel() * width, op, ": dout is ", describe(dout), " for index ", index.shape());
   int64_t rows = 0;
   for (const RowTarget& target : targets) {
     const Tensor& grad = target.grad;
@@ -96,25 +95,67 @@ void for_each_target(const char* op, const Tensor& dout, const Tensor& index_any
           op, ": gradient is ", describe(grad), ", expected ", dout.dtype(), " [", target.rows, ", ", width, "]");
     rows += target.rows;
   }
+  return rows;
+}
+
+// Calls body(tag of dout, tag of the gradient) for f32 or f64, or bf16 with a gradient of bf16 or f32.
+template <class Body>
+void dispatch_gradient(const char* op, DType dout, DType gradient, Body body) {
+  dispatch_activation(op, dout, [&](auto from) {
+    using T = decltype(from);
+    if (gradient == dout)
+      body(from, T{});
+    else
+      body(from, Arithmetic<T>{});
+  });
+}
+
+// Checks, and sorts the entries; then calls body(tag of dout, tag of the gradients, buckets, first row, target) for
+// every gradient that is wanted.
+template <class Body>
+void for_each_target(const char* op, const Tensor& dout, const Tensor& index_any, int64_t taps,
+                     std::span<RowTarget> targets, Body body) {
+  const int64_t rows = check_targets(op, dout, index_any, taps, targets);
   const Tensor index = checked_row_index(op, index_any, rows);
   const Buckets buckets({index.data<int64_t>(), static_cast<size_t>(index.numel())}, rows);
   int64_t first = 0;
   for (RowTarget& target : targets) {
     if (target.grad.defined())
-      dispatch_activation(op, dout.dtype(), [&](auto from) {
-        using T = decltype(from);
-        if (target.grad.dtype() == dout.dtype())
-          body(from, T{}, buckets, first, target);
-        else
-          body(from, Arithmetic<T>{}, buckets, first, target);
-      });
+      dispatch_gradient(op, dout.dtype(), target.grad.dtype(),
+                        [&](auto from, auto to) { body(from, to, buckets, first, target); });
     first += target.rows;
+  }
+}
+
+// The same on a GPU. weight may be undefined.
+void scatter_on_device(const char* op, const Tensor& dout, const Tensor& index_any, const Tensor& weight, int64_t taps,
+                       const DropoutMask& mask, std::span<RowTarget> targets) {
+  const int64_t rows = check_targets(op, dout, index_any, taps, targets), width = dout.shape().back();
+  const Tensor index = checked_row_index(op, index_any, rows);
+  cuda::SegmentsOnDevice sorted = cuda::segments_on_device(index, rows);
+  const Tensor weights = weight.defined() ? cuda::on_device(weight) : weight;
+  Tensor workspace = Tensor::empty({sorted.segments.piece_count, width}, DType::f32, dout.device());
+  for (RowTarget& target : targets) {
+    if (target.grad.defined())
+      dispatch_gradient(op, dout.dtype(), target.grad.dtype(), [&](auto from, auto to) {
+        using T = decltype(from);
+        using G = decltype(to);
+        if constexpr (std::is_same_v<T, double>)
+          fail(op, ": dout is ", describe(dout), ", expected f32 or bf16 on a GPU");
+        else
+          cuda::scatter_rows<T, G>(dout.device_data<T>(), sorted.segments, cuda::data_or_null<float>(weights), taps,
+                                   target.grad.mutable_device_data<G>(), workspace.mutable_device_data<float>(),
+                                   target.rows, width, target.accumulate, mask.p(), mask.ticket());
+      });
+    sorted.segments.first_row += target.rows;
   }
 }
 
 void scatter(const char* op, const Tensor& dout_any, const Tensor& index, const Tensor& weight, int64_t taps,
              std::span<RowTarget> targets) {
   const Tensor dout = dout_any.contiguous();
+  if constexpr (kHasCuda)
+    if (dout.on_cuda()) return scatter_on_device(op, dout, index, weight, taps, DropoutMask(op, 0, {}), targets);
   for_each_target(op, dout, index, taps, targets,
                   [&](auto from, auto to, const Buckets& buckets, int64_t first, RowTarget& target) {
                     using T = decltype(from);
@@ -128,14 +169,25 @@ void scatter(const char* op, const Tensor& dout_any, const Tensor& index, const 
 
 }  // namespace
 
-Tensor gather_rows(const char* op, std::span<const Tensor> tables, const Tensor& index_any) {
-  const RowSources sources(op, tables);
+Tensor gather_rows(const char* op, std::span<const Tensor> tables_any, const Tensor& index_any) {
+  const RowSources sources(op, tables_any);
   const Tensor index = checked_row_index(op, index_any, sources.rows());
   const int64_t width = sources.width();
   Shape shape = index.shape();
   shape.push_back(width);
-  Tensor out = Tensor::empty(shape, sources.dtype());
+  Tensor out = Tensor::empty(shape, sources.dtype(), sources.device());
   if (out.numel() == 0) return out;
+  if constexpr (kHasCuda)
+    if (out.on_cuda()) {
+      const Tensor rows = cuda::on_device(index);
+      const std::vector<Tensor> tables = sources.contiguous_tables();
+      cuda::dispatch_device(op, out.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::gather_rows(cuda::row_tables<T>(op, tables), rows.device_data<int64_t>(), out.mutable_device_data<T>(),
+                          index.numel(), width);
+      });
+      return out;
+    }
   dispatch_any(out.dtype(), [&](auto tag) {
     using T = decltype(tag);
     T* to = out.mutable_data<T>();
@@ -158,6 +210,14 @@ Tensor interpolate_rows(const Tensor& table_any, const Tensor& index_any, const 
   check(weight.shape() == index.shape() && weight.dtype() == table.dtype(), kOp, ": weight is ", describe(weight),
         ", expected ", table.dtype(), ' ', index.shape());
   const int64_t n = index.size(0), taps = index.size(1), width = table.size(1);
+  if constexpr (kHasCuda)
+    if (table.on_cuda()) {
+      const Tensor from = table.contiguous(), rows = cuda::on_device(index), weights = cuda::on_device(weight);
+      Tensor out = Tensor::empty({n, width}, table.dtype(), table.device());
+      cuda::interpolate_rows(from.device_data<float>(), rows.device_data<int64_t>(), weights.device_data<float>(),
+                             out.mutable_device_data<float>(), n, taps, width);
+      return out;
+    }
   Tensor out = Tensor::zeros({n, width}, table.dtype());
   dispatch_floating(kOp, table.dtype(), [&](auto tag) {
     using T = decltype(tag);
@@ -184,6 +244,8 @@ void scatter_dropped_rows(const Tensor& dout_any, const Tensor& index, const Dro
                           std::span<RowTarget> targets) {
   if (!mask.drops()) return scatter_rows(dout_any, index, targets);
   const Tensor dout = dout_any.contiguous();
+  if constexpr (kHasCuda)
+    if (dout.on_cuda()) return scatter_on_device("scatter_rows", dout, index, {}, 1, mask, targets);
   for_each_target("scatter_rows", dout, index, 1, targets,
                   [&](auto from, auto to, const Buckets& buckets, int64_t first, RowTarget& target) {
                     const int64_t width = dout.shape().back();

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/has_cuda.h"
+#include "tensor/cuda/loss_kernels.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {
@@ -30,6 +32,14 @@ double sum_of_squares(const T* x, int64_t count) {
 
 double global_norm(const Tensor& x) {
   check(x.is_contiguous(), "global_norm: x is not contiguous");
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      Tensor squared = Tensor::empty({}, DType::f64, x.device());
+      Tensor workspace = Tensor::empty({cuda::sum_workspace(x.numel())}, DType::f64, x.device());
+      cuda::global_norm_squared(x.device_data<float>(), x.numel(), squared.mutable_device_data<double>(),
+                                workspace.mutable_device_data<double>());
+      return std::sqrt(squared.item());
+    }
   return dispatch_activation("global_norm", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     constexpr int64_t kChunk = 32768;

@@ -1,7 +1,9 @@
 #include "tensor/ops/ipot.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -10,6 +12,9 @@
 #include <immintrin.h>
 #endif
 
+#include "tensor/cuda/device_copy.h"
+#include "tensor/cuda/has_cuda.h"
+#include "tensor/cuda/loss_kernels.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/ops/simd.h"
@@ -137,14 +142,18 @@ class Solver {
   Work *a_, *q_, *delta_, *next_, *row_, *columns_;
 };
 
+std::string too_small(double beta, double least, double most) {
+  return text(kOp, ": beta ", beta, " is too small for costs from ", least, " to ", most, "; expected at least ",
+              (most - least) / kSpanOfF64);
+}
+
 template <class T>
 void solve(const Sample<T>& sample, double beta, int64_t iterations) {
   if (sample.m == 0 || sample.n == 0) return;
   const FlushDenormals guard;
   const auto [least, most] = std::minmax_element(sample.cost, sample.cost + sample.m * sample.n);
   const double span = (static_cast<double>(*most) - static_cast<double>(*least)) / beta;
-  check(!(span > kSpanOfF64), kOp, ": beta ", beta, " is too small for costs from ", *least, " to ", *most,
-        "; expected at least ", span * beta / kSpanOfF64);
+  if (span > kSpanOfF64) fail(too_small(beta, static_cast<double>(*least), static_cast<double>(*most)));
   if (std::is_same_v<T, double> || span > kSpanOfF32)
     Solver<T, double>(sample, beta).run(iterations);
   else
@@ -168,6 +177,36 @@ void check_marginals(const char* name, const Tensor& marginals, const Tensor& co
   }
 }
 
+// With marks and marginals on the host.
+void solve_on_device(const Tensor& cost, const Tensor& cu_rows, const Tensor& cu_columns,
+                     const std::vector<int64_t>& offsets, double beta, int64_t iterations, const Tensor& row_marginals,
+                     const Tensor& column_marginals, Tensor& plan) {
+  const auto on_device = [](const Tensor& host) { return host.defined() ? cuda::on_device(host) : Tensor{}; };
+  const Tensor p = on_device(row_marginals), q = on_device(column_marginals);
+  const Tensor rows = cuda::on_device(cu_rows), columns = cuda::on_device(cu_columns);
+  const Tensor starts = cuda::offsets_on_device(cu_rows, cu_columns, offsets);
+  const cuda::IpotSamples samples{cost.device_data<float>(),
+                                  p.defined() ? p.device_data<float>() : nullptr,
+                                  q.defined() ? q.device_data<float>() : nullptr,
+                                  rows.device_data<int64_t>(),
+                                  columns.device_data<int64_t>(),
+                                  starts.device_data<int64_t>(),
+                                  static_cast<int64_t>(offsets.size()) - 1,
+                                  longest({cu_rows.data<int64_t>(), offsets.size()}),
+                                  longest({cu_columns.data<int64_t>(), offsets.size()}),
+                                  longest(offsets)};
+  Tensor workspace64 = Tensor::empty({2 * offsets.back()}, DType::f64, cost.device()), workspace32;
+  if (!cuda::ipot_fits_shared_memory(samples))
+    workspace32 = Tensor::empty({2 * offsets.back()}, DType::f32, cost.device());
+  cuda::ErrorWord* failed = cuda::deferred_error(text("ipot, beta ", std::bit_cast<uint64_t>(beta)), [beta](auto word) {
+    const cuda::CostRange costs = cuda::ipot_failure(word);
+    return too_small(beta, static_cast<double>(costs.least), static_cast<double>(costs.most));
+  });
+  cuda::ipot(samples, plan.mutable_device_data<float>(), beta, iterations,
+             workspace32.defined() ? workspace32.mutable_device_data<float>() : nullptr,
+             workspace64.mutable_device_data<double>(), failed);
+}
+
 }  // namespace
 
 Tensor ipot(const Tensor& cost_any, const Tensor& cu_rows, const Tensor& cu_columns, double beta, int64_t iterations,
@@ -185,7 +224,12 @@ Tensor ipot(const Tensor& cost_any, const Tensor& cu_rows, const Tensor& cu_colu
   check_marginals("column_marginals", column_marginals_any, cost, columns);
   const Tensor row_marginals = row_marginals_any.defined() ? row_marginals_any.contiguous() : Tensor{};
   const Tensor column_marginals = column_marginals_any.defined() ? column_marginals_any.contiguous() : Tensor{};
-  Tensor plan = Tensor::empty(cost.shape(), cost.dtype());
+  Tensor plan = Tensor::empty_like(cost);
+  if constexpr (kHasCuda)
+    if (cost.on_cuda()) {
+      solve_on_device(cost, cu_rows, cu_columns, offsets, beta, iterations, row_marginals, column_marginals, plan);
+      return plan;
+    }
   dispatch_floating(kOp, cost.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *c = cost.data<T>(), *p = row_marginals.defined() ? row_marginals.data<T>() : nullptr;

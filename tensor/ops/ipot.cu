@@ -1,7 +1,9 @@
 // ops::ipot on the GPU: one block for each sample, all iterations in one launch. A and Q lie in shared memory where
 // they fit. As on the CPU, samples whose costs span too much of beta for f32 are computed in f64: by a second launch,
 // in which blocks of other samples return at once.
-#include "tensor/cuda/kernels.h"
+#include <bit>
+
+#include "tensor/cuda/loss_kernels.h"
 #include "tensor/cuda/warp.h"
 
 namespace tessera::cuda {
@@ -17,9 +19,16 @@ struct IpotShared {
 __device__ __forceinline__ float exponential(float x) { return expf(x); }
 __device__ __forceinline__ double exponential(double x) { return exp(x); }
 
+// The largest cost in the upper half, in an order of bits that is that of the numbers, and the least one.
+__device__ ErrorWord failure(float least, float most) {
+  const unsigned bits = __float_as_uint(most), ordered = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+  return (ErrorWord{ordered} << 32) | __float_as_uint(least);
+}
+
 template <class Work>
 __global__ void __launch_bounds__(kThreads)
-    ipot_kernel(IpotSamples samples, float* plan, double beta, int64_t iterations, Work* workspace, int* failed) {
+    ipot_kernel(IpotSamples samples, float* plan, double beta, int64_t iterations, Work* workspace,
+                ErrorWord* failed) {
   const int64_t s = blockIdx.x, first = samples.offsets[s];
   const int m = static_cast<int>(samples.cu_rows[s + 1] - samples.cu_rows[s]);
   const int n = static_cast<int>(samples.cu_columns[s + 1] - samples.cu_columns[s]);
@@ -41,7 +50,8 @@ __global__ void __launch_bounds__(kThreads)
   const bool needs_f64 = span > kSpanOfF32;
   if (needs_f64 != (sizeof(Work) == sizeof(double))) return;
   if (span > kSpanOfF64) {
-    if (t == 0) atomicMax(failed, static_cast<int>(s) + 1);
+    if (t == 0) atomicMax(failed, failure(least, most));
+    for (int i = t; i < cells; i += kThreads) plan[first + i] = NAN;
     return;
   }
 
@@ -95,13 +105,19 @@ size_t shared_bytes(const IpotSamples& samples, bool with_matrices) {
 
 }  // namespace
 
+CostRange ipot_failure(ErrorWord word) {
+  const auto ordered = static_cast<uint32_t>(word >> 32);
+  const uint32_t most = ordered & 0x80000000u ? ordered & 0x7fffffffu : ~ordered;
+  return {std::bit_cast<float>(static_cast<uint32_t>(word)), std::bit_cast<float>(most)};
+}
+
 bool ipot_fits_shared_memory(const IpotSamples& samples) {
-  constexpr size_t kBytes = 200 * 1024;
+  constexpr size_t kBytes = 96 * 1024;  // what every GPU since sm_80 has for a block
   return shared_bytes<float>(samples, true) <= kBytes;
 }
 
 void ipot(const IpotSamples& samples, float* plan, double beta, int64_t iterations, float* workspace32,
-          double* workspace64, int* failed) {
+          double* workspace64, ErrorWord* failed) {
   const auto blocks = static_cast<unsigned>(samples.count);
   simt::launch<ipot_kernel<float>>(blocks, kThreads, shared_bytes<float>(samples, workspace32 == nullptr),
                                    samples, plan, beta, iterations, workspace32, failed);

@@ -15,7 +15,8 @@
 //
 // f32 plans are computed in f32, like the reference, with results below the smallest normal number taken as 0; where
 // beta is so small that f32 has no room for A (costs that span more than 40 beta), in f64. Where f64 has none (more
-// than 650 beta), that is an error.
+// than 650 beta), that is an error; on a GPU (f32 alone, marks and marginals on the host) such a plan is NaN, and the
+// error is thrown by cuda::check_deferred_errors().
 #pragma once
 
 #include "tensor/tensor.h"

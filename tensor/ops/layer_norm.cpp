@@ -1,5 +1,7 @@
 #include "tensor/ops/layer_norm.h"
 
+#include "tensor/cuda/dispatch.h"
+#include "tensor/cuda/kernels.h"
 #include "tensor/ops/layer_norm_rows.h"
 
 namespace tessera::ops {
@@ -7,8 +9,19 @@ namespace tessera::ops {
 LayerNorm layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   check_layer_norm("layer_norm", x, weight, bias, eps);
   const int64_t rows = row_count(x), d = x.size(-1);
-  LayerNorm result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty({rows, 2}, weight.dtype()),
-                   Tensor::empty({rows}, weight.dtype())};
+  LayerNorm result{Tensor::empty_like(x), Tensor::empty({rows, 2}, weight.dtype(), x.device()),
+                   Tensor::empty({rows}, weight.dtype(), x.device())};
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      const Tensor in = x.contiguous(), w = weight.contiguous(), b = bias.contiguous();
+      cuda::dispatch_device("layer_norm", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::layer_norm(in.device_data<T>(), w.device_data<float>(), b.device_data<float>(),
+                         result.y.mutable_device_data<T>(), result.mean.mutable_device_data<float>(),
+                         result.rstd.mutable_device_data<float>(), rows, d, static_cast<float>(eps));
+      });
+      return result;
+    }
   const MatrixOperand from = rows_operand(x);
   const Tensor w = weight.contiguous(), b = bias.contiguous();
   dispatch_activation("layer_norm", x.dtype(), [&](auto tag) {
@@ -29,7 +42,19 @@ LayerNorm layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, 
 Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
                            const Tensor& rstd, const ParameterGradients& gradients) {
   const int64_t rows = row_count(x), d = x.size(-1);
-  Tensor dx = Tensor::empty(x.shape(), x.dtype());
+  Tensor dx = Tensor::empty_like(x);
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      const Tensor g = dy.contiguous(), in = x.contiguous(), w = weight.contiguous();
+      Tensor workspace = Tensor::empty({cuda::parameter_workspace(rows, d)}, DType::f32, x.device());
+      cuda::dispatch_device("layer_norm", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::layer_norm_backward(g.device_data<T>(), in.device_data<T>(), w.device_data<float>(),
+                                  mean.device_data<float>(), rstd.device_data<float>(), dx.mutable_device_data<T>(),
+                                  cuda::parameter_targets(gradients), workspace.mutable_device_data<float>(), rows, d);
+      });
+      return dx;
+    }
   const MatrixOperand from = rows_operand(x);
   const Tensor dy_rows = dy.contiguous(), w = weight.contiguous();
   dispatch_activation("layer_norm", x.dtype(), [&](auto tag) {

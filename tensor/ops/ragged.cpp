@@ -1,5 +1,7 @@
 #include "tensor/ops/ragged.h"
 
+#include <algorithm>
+
 namespace tessera::ops {
 
 std::span<const int64_t> check_marks(const char* op, const char* what, const Tensor& marks) {
@@ -29,6 +31,12 @@ std::vector<int64_t> matrix_offsets(std::span<const int64_t> rows, std::span<con
     check(fits, "ragged: the matrices of ", rows.size() - 1, " samples have too many elements");
   }
   return offsets;
+}
+
+int64_t longest(std::span<const int64_t> marks) {
+  int64_t most = 0;
+  for (size_t i = 1; i < marks.size(); ++i) most = std::max(most, marks[i] - marks[i - 1]);
+  return most;
 }
 
 }  // namespace tessera::ops

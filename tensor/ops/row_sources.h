@@ -20,6 +20,8 @@ class RowSources {
   int64_t rows() const { return ends_.back(); }
   int64_t width() const { return tables_[0].size(1); }
   DType dtype() const { return tables_[0].dtype(); }
+  Device device() const { return tables_[0].device(); }
+  std::vector<Tensor> contiguous_tables() const;  // for a GPU
 
   // Finds rows; valid as long as the sources are. T is the dtype's type.
   template <class T>

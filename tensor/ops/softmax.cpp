@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/device_copy.h"
+#include "tensor/cuda/dispatch.h"
+#include "tensor/cuda/kernels.h"
 #include "tensor/ops/broadcast.h"
 #include "tensor/ops/lanes.h"
 #include "tensor/ops/scratch.h"
@@ -55,14 +58,35 @@ void softmax_backward_row(const bf16* dy, const bf16* y, bf16* dx, int64_t n) {
   convert_row(d, dx, n);
 }
 
+// Where the mask of each row lies: dimensions of `shape` but the last, with the strides of the mask.
+cuda::MaskLayout mask_layout(const Shape& shape, const Tensor& mask) {
+  const Shape strides = mask.expand(shape).strides();
+  cuda::MaskLayout layout;
+  layout.dims = shape.dim() - 1;
+  for (int d = 0; d < layout.dims; ++d) {
+    layout.sizes[d] = shape[d];
+    layout.strides[d] = strides[d];
+  }
+  layout.step = strides[layout.dims];
+  return layout;
+}
+
 }  // namespace
 
 Tensor softmax(const Tensor& x) {
   check(x.dim() >= 1, "softmax: shape is [], expected at least one dimension");
   const Tensor source = x.contiguous();
-  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  Tensor out = Tensor::empty_like(x);
   if (x.numel() == 0) return out;
   const int64_t n = x.size(-1);
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::dispatch_device("softmax", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::softmax(source.device_data<T>(), out.mutable_device_data<T>(), x.numel() / n, n);
+      });
+      return out;
+    }
   dispatch_activation("softmax", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* from = source.data<T>();
@@ -80,9 +104,20 @@ Tensor masked_softmax(const Tensor& x, const Tensor& mask) {
   check(broadcast_shapes("masked_softmax", x.shape(), mask.shape()) == x.shape(), "masked_softmax: mask ", mask.shape(),
         " does not broadcast to ", x.shape());
   const Tensor source = x.contiguous();
-  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  Tensor out = Tensor::empty_like(x);
   if (x.numel() == 0) return out;
   const int64_t n = x.size(-1);
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      const Tensor include = cuda::on_device(mask);
+      const cuda::MaskLayout layout = mask_layout(x.shape(), include);
+      cuda::dispatch_device("masked_softmax", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::masked_softmax(source.device_data<T>(), include.device_data<int64_t>(), layout,
+                             out.mutable_device_data<T>(), x.numel() / n, n);
+      });
+      return out;
+    }
   const BroadcastRows rows(x.shape(), source, mask, true);
   const int64_t* include = mask.data<int64_t>();
   dispatch_activation("masked_softmax", x.dtype(), [&](auto tag) {
@@ -102,9 +137,18 @@ Tensor softmax_backward(const Tensor& dy, const Tensor& y) {
   check(dy.shape() == y.shape() && dy.dtype() == y.dtype(), "softmax_backward: dy is ", describe(dy), ", expected ",
         describe(y));
   const Tensor gradient = dy.contiguous(), value = y.contiguous();
-  Tensor out = Tensor::empty(y.shape(), y.dtype());
+  Tensor out = Tensor::empty_like(y);
   if (y.numel() == 0) return out;
   const int64_t n = y.size(-1);
+  if constexpr (kHasCuda)
+    if (y.on_cuda()) {
+      cuda::dispatch_device("softmax_backward", y.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::softmax_backward(gradient.device_data<T>(), value.device_data<T>(), out.mutable_device_data<T>(),
+                               y.numel() / n, n);
+      });
+      return out;
+    }
   dispatch_activation("softmax_backward", y.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* d = gradient.data<T>();

@@ -19,11 +19,18 @@ std::vector<int64_t> random_index(int64_t count, int64_t rows, uint64_t seed) {
 // Sorted entries on the device.
 struct Segments {
   cuda::SortedEntries sorted;
-  DeviceArray<int64_t> starts, order;
+  cuda::SegmentsOnDevice memory;
 
   Segments(const std::vector<int64_t>& index, int64_t rows)
-      : sorted(cuda::sort_entries(index, rows)), starts(sorted.starts, "starts"), order(sorted.order, "order") {}
-  cuda::RowSegments from(int64_t first_row) const { return {starts.data(), order.data(), first_row}; }
+      : sorted(cuda::sort_entries(index, rows)), memory(cuda::to_device(sorted)) {}
+  cuda::RowSegments from(int64_t first_row) const {
+    cuda::RowSegments segments = memory.segments;
+    segments.first_row = first_row;
+    return segments;
+  }
+  DeviceArray<float> workspace(int64_t width) const {
+    return DeviceArray<float>(memory.segments.piece_count * width, "workspace");
+  }
 };
 
 }  // namespace
@@ -49,29 +56,32 @@ TEST_CASE("cuda gather_rows gives the CPU's bits, from several tables") {
   });
 }
 
-// Sums of at most a dozen numbers of size 1 in the same order: the CPU may contract a product and a sum.
+// Sums of about a dozen numbers of size 1, or of up to 150 in two pieces, whose rounding adds up to some 1e-6.
 TEST_CASE("cuda scatter_rows equals the CPU's, with and without dropout, added or not") {
   for_float_and_bf16([](auto tag) {
     using T = decltype(tag);
-    for (const int64_t entries : {0, 1, 37})
+    for (const int64_t entries : {0, 1, 37, 400})
       for (const double p : {0.0, 0.2}) {
-        const int64_t width = 67;
-        const std::vector<int64_t> index = random_index(entries, 7, 4);
+        const int64_t width = entries < 400 ? 67 : 5;
+        std::vector<int64_t> index = random_index(entries, 7, 4);
+        for (size_t e = 0; entries == 400 && e < 260; ++e) index[e] = e % 2 == 0 ? 1 : 6;  // of several pieces
         const Tensor where = entries > 0 ? Tensor::from(index) : Tensor::empty({0}, DType::i64);
         const Tensor dout = random_values<T>({entries, width}, 5), before = random_normal({2, width}, 6, DType::f32);
         const auto from = on_device<T>(dout, "dout");
         const Segments segments(index, 7);
         const std::vector<Tensor> got = in_three_orders([&]() -> std::vector<Tensor> {
           DeviceArray<T> first(5 * width, "first");
+          auto pieces = segments.workspace(width);
           auto second = on_device<float>(before, "second");
-          cuda::scatter_rows<T, T>(from.data(), segments.from(0), nullptr, 1, first.data(), 5, width, false, p,
-                                   kTicket);
-          cuda::scatter_rows<T, float>(from.data(), segments.from(5), nullptr, 1, second.data(), 2, width, true, p,
-                                       kTicket);
+          cuda::scatter_rows<T, T>(from.data(), segments.from(0), nullptr, 1, first.data(), pieces.data(), 5, width,
+                                   false, p, kTicket);
+          cuda::scatter_rows<T, float>(from.data(), segments.from(5), nullptr, 1, second.data(), pieces.data(), 2, width,
+                                       true, p, kTicket);
           return {from_device(first, {5, width}), from_device(second, {2, width})};
         });
         ops::RowTarget targets[] = {{5, Tensor::empty({5, width}, DType::f64), false}, {2, wide(before).clone(), true}};
         ops::scatter_dropped_rows(wide(dout), where, ops::DropoutMask("test", p, kTicket), targets);
+        CHECK(segments.sorted.long_rows.size() == (entries == 400 ? 2 : 0));
         CHECK_CLOSE(got[0], targets[0].grad, 1e-6);
         CHECK_CLOSE(got[1], targets[1].grad, 1e-6);
       }
@@ -91,8 +101,8 @@ TEST_CASE("cuda interpolate_rows and its gradient equal the CPU's") {
   const std::vector<Tensor> got = in_three_orders([&]() -> std::vector<Tensor> {
     DeviceArray<float> out(entries * width, "out"), dtable(rows * width, "dtable");
     cuda::interpolate_rows(from.data(), where.data(), weights.data(), out.data(), entries, taps, width);
-    cuda::scatter_rows<float, float>(gradient.data(), segments.from(0), weights.data(), taps, dtable.data(), rows,
-                                     width, false, 0, {});
+    cuda::scatter_rows<float, float>(gradient.data(), segments.from(0), weights.data(), taps, dtable.data(),
+                                     nullptr, rows, width, false, 0, {});
     return {from_device(out, {entries, width}), from_device(dtable, {rows, width})};
   });
   const Tensor places = Tensor::from(index, {entries, taps});
