@@ -157,6 +157,11 @@ TEST_CASE("cuda finds a value that is not finite wherever it is") {
         }
     }
   });
+  // More elements than one launch has threads: each looks at several.
+  Tensor many = Tensor::zeros({1024 * 256 + 7}, DType::f32, kGpu);
+  CHECK(ops::all_finite(many));
+  many.narrow(0, many.numel() - 1, 1).fill_(NAN);
+  CHECK_FALSE(ops::all_finite(many));
   CHECK(ops::all_finite(Tensor::full({3}, 3e38, DType::f32, kGpu)));
   CHECK(ops::all_finite(Tensor::zeros({0}, DType::f32, kGpu)));
   CHECK(ops::all_finite(Tensor::zeros({2}, DType::i64, kGpu)));
