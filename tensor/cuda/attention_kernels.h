@@ -1,6 +1,7 @@
-// Entry points of attention's kernels beside the two of tensor/cuda/kernels.h, which choose among these: on a GPU bf16
-// is computed on tensor cores wherever they apply. The plain kernels are the reference, and what runs elsewhere and in
-// emulation.
+// Entry points of attention's kernels beside the two of tensor/cuda/kernels.h, which choose among these: bf16 is computed
+// on tensor cores wherever they apply; the plain kernels are the reference, and what runs elsewhere. The environment
+// variable TESSERA_ATTENTION says otherwise: `auto` (as if it were not set), `plain` or `tensor-cores`. Emulation runs
+// the plain kernels faster, so that there `auto` is `plain`.
 #pragma once
 
 #include <initializer_list>
@@ -14,6 +15,8 @@ namespace tessera::cuda {
 // are f32. log_sum_exp is the same as the plain kernels', so that a forward of one kind and a backward of the other go
 // together.
 //
+// Whether TESSERA_ATTENTION lets them be used.
+bool tensor_cores_wanted();
 // Whether they take these rows: a head size of 32, 64, 96 or 128, and rows that begin at multiples of 16
 // bytes.
 bool tensor_cores_take(int64_t head_size, std::initializer_list<AttentionRows<const bf16>> rows);

@@ -11,15 +11,6 @@ namespace tessera::cuda {
 constexpr int kAttentionWarps = 4, kAttentionThreads = kAttentionWarps * 32;
 constexpr int kOwned = 16, kPassed = 32, kPerWarp = kOwned / kAttentionWarps;
 
-// Whether tensor cores may take activations of T. Emulation keeps to the plain kernels, which it runs faster.
-#ifdef __CUDACC__
-template <class T>
-constexpr bool kTensorCores = std::is_same_v<T, bf16>;
-#else
-template <class T>
-constexpr bool kTensorCores = false;
-#endif
-
 // One sequence of the batch.
 struct Sequence {
   int64_t first_query, first_key;

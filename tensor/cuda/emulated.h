@@ -12,9 +12,9 @@
 // build, fresh memory is filled with NaN, and the order of threads and blocks is drawn from a number
 // (tensor/cuda/order.h).
 //
-// Not emulated: tensor cores, asynchronous copies, clusters, inline PTX, graphs, and several blocks at once (each runs
-// to its end; what blocks do to each other's memory is seen all the same). Speed, occupancy and bank conflicts mean
-// nothing here.
+// Not emulated: clusters, graphs, inline PTX (but tensor/cuda/mma.h does what its own would: tensor cores, asynchronous
+// copies), and several blocks at once (each runs to its end; what blocks do to each other's memory is seen all the
+// same). Speed, occupancy and bank conflicts mean nothing here.
 #pragma once
 
 #include <atomic>

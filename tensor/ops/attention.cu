@@ -1,4 +1,7 @@
 // ops::attention on the GPU, flash style, in f32 arithmetic: the readable twin of attention_tensor_cores.cu.
+#include <cstdlib>
+#include <string_view>
+
 #include "tensor/cuda/attention_kernels.h"
 #include "tensor/cuda/attention_tiles.h"
 
@@ -86,11 +89,25 @@ void attention_plain(AttentionRows<const T> q, AttentionRows<const T> k, Attenti
   });
 }
 
+bool tensor_cores_wanted() {
+#ifdef __CUDACC__
+  constexpr bool kBest = true;
+#else
+  constexpr bool kBest = false;
+#endif
+  const char* setting = std::getenv("TESSERA_ATTENTION");
+  const std::string_view name = setting ? setting : "";
+  if (name.empty() || name == "auto") return kBest;
+  check(name == "plain" || name == "tensor-cores", "TESSERA_ATTENTION is '", name,
+        "', expected auto, plain or tensor-cores");
+  return name == "tensor-cores";
+}
+
 template <class T>
 void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
                float* log_sum_exp, const AttentionSizes& sizes) {
-  if constexpr (kTensorCores<T>)
-    if (tensor_cores_take(sizes.head_size, {q, k, v, {out.data, out.stride}}))
+  if constexpr (std::is_same_v<T, bf16>)
+    if (tensor_cores_wanted() && tensor_cores_take(sizes.head_size, {q, k, v, {out.data, out.stride}}))
       return attention_tensor_cores(q, k, v, out, log_sum_exp, sizes);
   attention_plain<T>(q, k, v, out, log_sum_exp, sizes);
 }

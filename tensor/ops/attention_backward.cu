@@ -162,9 +162,10 @@ void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, A
                         AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,
                         AttentionRows<T> dq, AttentionRows<T> dk, AttentionRows<T> dv, float* row_dots,
                         const AttentionSizes& sizes) {
-  if constexpr (kTensorCores<T>) {
+  if constexpr (std::is_same_v<T, bf16>) {
     const auto read = [](const AttentionRows<T>& x) { return AttentionRows<const T>{x.data, x.stride}; };
-    if (tensor_cores_take(sizes.head_size, {dout, q, k, v, read(dq), read(dk), read(dv)}))
+    if (tensor_cores_wanted() &&
+        tensor_cores_take(sizes.head_size, {dout, q, k, v, read(dq), read(dk), read(dv)}))
       return attention_tensor_cores_backward(dout, q, k, v, out, log_sum_exp, dq, dk, dv, row_dots, sizes);
   }
   attention_plain_backward<T>(dout, q, k, v, out, log_sum_exp, dq, dk, dv, row_dots, sizes);

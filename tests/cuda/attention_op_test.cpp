@@ -1,6 +1,8 @@
 // ops::attention and the autograd ops over it, on tensors on the GPU.
 #include "tensor/ops/attention.h"
 
+#include <cstdlib>
+
 #include "autograd/functions.h"
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"
@@ -11,6 +13,22 @@ using namespace tessera::test;
 namespace {
 
 constexpr Device kGpu{Device::cuda, 0};
+
+// TESSERA_ATTENTION, for a while.
+class Setting {
+ public:
+  explicit Setting(const char* value) {
+    if (const char* before = std::getenv(kName)) before_ = before;
+    setenv(kName, value, 1);
+  }
+  ~Setting() { setenv(kName, before_.c_str(), 1); }
+  Setting(const Setting&) = delete;
+  Setting& operator=(const Setting&) = delete;
+
+ private:
+  static constexpr const char* kName = "TESSERA_ATTENTION";
+  std::string before_;
+};
 
 // Output and gradient of self_attention on qkv where it lies.
 std::pair<Tensor, Tensor> fused(const Tensor& qkv, const Tensor& dy, const Tensor& cu, bool causal) {
@@ -63,6 +81,25 @@ TEST_CASE("cuda attention op: separate inputs, with their elements side by side 
                     "attention: q, k and v are on cuda:0, cpu and cuda:0, expected one device");
   CHECK_THROWS_WITH(ops::attention(there(wide(q)), there(wide(k)), there(wide(v)), cu_q, cu_k, 2, false),
                     "attention: dtype is f64, expected f32 or bf16 on a GPU");
+}
+
+// The kernels that a GPU would use, behind the same op. They round P and dS, so their bits are not the plain kernels'; both
+// are within the bounds of attention_bf16_reference.h, twice which is more than 2^-6 of the largest element.
+TEST_CASE("cuda attention op: TESSERA_ATTENTION chooses the kernels") {
+  const Tensor cu = marks({5, 30});
+  const Tensor qkv = random_values<bf16>({35, 3 * 64}, 1).to(kGpu), dy = random_values<bf16>({35, 64}, 2).to(kGpu);
+  const auto with = [&](const char* name) {
+    const Setting setting(name);
+    const auto [y, dx] = fused(qkv, dy, cu, true);
+    return std::vector<Tensor>{y.to(Device{}), dx.to(Device{})};
+  };
+  const auto plain = with("plain"), tensor_cores = with("tensor-cores");
+  for (size_t i = 0; i < 2; ++i) {
+    CHECK_FALSE(same_bits(plain[i], tensor_cores[i]));
+    CHECK_CLOSE(tensor_cores[i], wide(plain[i]), 0x1p-6);
+  }
+  CHECK(same_bits(with("")[0], with("auto")[0]));
+  CHECK_THROWS_WITH(with("fast"), "TESSERA_ATTENTION is 'fast', expected auto, plain or tensor-cores");
 }
 
 // Probabilities are at most 1; scores of size 10 have an error of a few ulp, 2^-24 of that, which is P's relative one.

@@ -1,5 +1,7 @@
+// The plain kernels; attention_tensor_cores_test.cpp has the others.
 #include "tensor/ops/attention.h"
 
+#include "tensor/cuda/attention_kernels.h"
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"
 
@@ -50,9 +52,10 @@ std::vector<Tensor> on_gpu(const Case& c, const Inputs& in) {
                              queries,           most(c.queries), most(c.keys),
                              c.heads,           c.head_size,     c.causal};
   const AttentionRows<const T> qs{q.data(), width}, ks{kv.data(), 2 * width}, vs{kv.data() + width, 2 * width};
-  attention<T>(qs, ks, vs, {out.data(), width}, log_sum_exp.data(), sizes);
-  attention_backward<T>({dout.data(), width}, qs, ks, vs, {out.data(), width}, log_sum_exp.data(), {dq.data(), width},
-                        {dkv.data(), 2 * width}, {dkv.data() + width, 2 * width}, row_dots.data(), sizes);
+  attention_plain<T>(qs, ks, vs, {out.data(), width}, log_sum_exp.data(), sizes);
+  attention_plain_backward<T>({dout.data(), width}, qs, ks, vs, {out.data(), width}, log_sum_exp.data(),
+                              {dq.data(), width}, {dkv.data(), 2 * width}, {dkv.data() + width, 2 * width},
+                              row_dots.data(), sizes);
   const Tensor gradients = from_device(dkv, {keys, 2 * width});
   return {from_device(out, {queries, width}), from_device(log_sum_exp, {queries, c.heads}),
           from_device(dq, {queries, width}), gradients.narrow(1, 0, width).clone(),
