@@ -14,8 +14,8 @@ using ErrorWord = unsigned long long;  // what atomicMax takes
 // to it.
 ErrorWord* deferred_error(const std::string& name, std::function<std::string(ErrorWord)> message);
 
-// Throws Error with the message of an error that kernels have reported since the last call, if there is one, and forgets
-// it. Waits for all work on the device, unless no op that reports errors has run.
+// Throws Error with the message of an error that kernels have reported since the last call, if there is one, and
+// forgets it. Waits for all work on the device, unless no op that reports errors has run.
 void check_deferred_errors();
 
 }  // namespace tessera::cuda

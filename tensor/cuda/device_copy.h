@@ -14,7 +14,8 @@ Tensor on_device(const Tensor& host);
 // The entries of a host tensor of indices, each below `rows`, sorted by row, on the GPU. Kept in the same way.
 SegmentsOnDevice segments_on_device(const Tensor& index, int64_t rows);
 
-// ops::matrix_offsets(rows, columns) of host tensors of marks, on the GPU. Kept with `rows`, while `columns` is as it was.
+// ops::matrix_offsets(rows, columns) of host tensors of marks, on the GPU. Kept with `rows`, while `columns` is as it
+// was.
 Tensor offsets_on_device(const Tensor& rows, const Tensor& columns, const std::vector<int64_t>& offsets);
 
 }  // namespace tessera::cuda

@@ -19,7 +19,9 @@ void cut_long_rows(SortedEntries& sorted) {
 }  // namespace
 
 SortedEntries sort_entries(std::span<const int64_t> index, int64_t rows) {
-  SortedEntries sorted{std::vector<int64_t>(static_cast<size_t>(rows) + 1, 0), std::vector<int64_t>(index.size()), {}, {}};
+  SortedEntries sorted;
+  sorted.starts = std::vector<int64_t>(static_cast<size_t>(rows) + 1, 0);
+  sorted.order = std::vector<int64_t>(index.size());
   for (const int64_t row : index) ++sorted.starts[static_cast<size_t>(row) + 1];
   for (size_t r = 1; r < sorted.starts.size(); ++r) sorted.starts[r] += sorted.starts[r - 1];
   std::vector<int64_t> next(sorted.starts.begin(), sorted.starts.end() - 1);

@@ -113,7 +113,8 @@ class PairsOnDevice {
   int64_t samples_, most_x_, most_y_;
 };
 
-void cost_on_device(const Tensor& x, const Tensor& y, const PairsOnDevice& marks, double eps, CosineCostResult& result) {
+void cost_on_device(const Tensor& x, const Tensor& y, const PairsOnDevice& marks, double eps,
+                    CosineCostResult& result) {
   Tensor workspace = Tensor::empty({x.size(0) + y.size(0)}, DType::f64, x.device());
   cuda::cosine_cost(x.device_data<float>(), y.device_data<float>(), marks.pairs(), x.size(0), y.size(0), x.size(1),
                     eps, result.x_scale.mutable_device_data<float>(), result.y_scale.mutable_device_data<float>(),

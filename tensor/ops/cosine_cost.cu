@@ -83,9 +83,8 @@ struct BackwardShared {
   BlockReduction<float, kWarps> along;
 };
 
-// dx of kRows rows of one side: Σ_j -G_ij ŷ_j, from which its part along x̂_i is taken where the norm exceeds eps. Grid:
-// samples, groups of rows. A thread has columns of its own, which it writes, and reads again. Element (i, j) of G is
-// row i of this side's, `transposed` if that is y.
+// dx of kRows rows of one side: Σ_j -G_ij ŷ_j, less its part along x̂_i where the norm exceeds eps. Grid: samples, groups
+// of rows. A thread has columns of its own, which it writes, and reads again. `transposed`: this side is y.
 __global__ void __launch_bounds__(kThreads)
     cosine_cost_backward_kernel(const float* dcost, Side own, Side other, const int64_t* offsets, int width,
                                 bool transposed, float largest_scale, float* dx) {

@@ -75,7 +75,8 @@ CrossEntropyResult cross_entropy(const Tensor& logits_any, const Tensor& labels_
   const Tensor labels = labels_any.defined() ? labels_any.contiguous() : labels_any;
   const int64_t counted = check_labels(logits_any, labels, ignore_index);
   if constexpr (kHasCuda)
-    if (logits_any.on_cuda()) return cross_entropy_on_device(logits_any.contiguous(), labels, mean, counted, ignore_index);
+    if (logits_any.on_cuda())
+      return cross_entropy_on_device(logits_any.contiguous(), labels, mean, counted, ignore_index);
   const Tensor logits = with_plain_rows(logits_any);
   const int64_t n = logits.size(0), classes = logits.size(1);
   CrossEntropyResult result{{}, Tensor::empty({n}, DType::f64), counted};

@@ -9,7 +9,8 @@
 //
 //   dx_ic = dloss / divisor · (exp(x_ic - log_sum_exp_i) - [c = l_i]),   0 in rows that do not count.
 //
-// Labels and targets lie on the host. Logits and their gradients may be bf16; the loss is f32 then, and the arithmetic as of f32 logits.
+// Logits and their gradients may be bf16; the loss is f32 then, and the arithmetic as of f32 logits. Labels and targets
+// lie on the host; on a GPU logits are f32 or bf16.
 #pragma once
 
 #include "tensor/tensor.h"

@@ -21,7 +21,7 @@ struct Entries {
   // sum + Σ order[begin .. end), column c.
   __device__ float add(float sum, int64_t begin, int64_t end, int c) const {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t entry = order[i], at = entry / taps * width + c;
+      const int64_t entry = order[i], at = (taps == 1 ? entry : entry / taps) * width + c;
       float value[1] = {simt::to_float(dout[at])};
       mask.apply(at, value);
       sum += weight != nullptr ? weight[entry] * value[0] : value[0];

@@ -68,8 +68,8 @@ TEST_CASE("cuda cross_entropy equals the CPU's in f64") {
   });
 }
 
-// The loss is a sum of `count` terms of size 1, good to a few ulp of f32 each, added in f64; gradients are f64 until they
-// are stored.
+// The loss is a sum of `count` terms of size 1, good to a few ulp of f32 each, added in f64; gradients are f64 until
+// they are stored.
 TEST_CASE("cuda bce_with_logits equals the CPU's in f64") {
   for_float_and_bf16([](auto tag) {
     using T = decltype(tag);

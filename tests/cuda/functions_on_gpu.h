@@ -37,9 +37,9 @@ inline std::vector<Tensor> results_and_gradients(const Function& f, const std::v
   return results;
 }
 
-// Neither f nor its backward waits for the GPU. f32 inputs: against the CPU in f64, within `arithmetic` of the largest element. With bf16 among them: against the CPU
-// on the same inputs, whose results are rounded where the GPU's are; two that differ by rounding of f32 may then be one
-// unit of the last place of bf16, 2^-7, apart.
+// Neither f nor its backward waits for the GPU. f32 inputs: against the CPU in f64, within `arithmetic` of the largest
+// element. With bf16 among them: against the CPU on the same inputs, whose results are rounded where the GPU's are; two
+// that differ by rounding of f32 may then be one unit of the last place of bf16, 2^-7, apart.
 inline void check_on_gpu(const Function& f, const std::vector<Tensor>& inputs, double arithmetic) {
   const bool with_bf16 =
       std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.dtype() == DType::bf16; });

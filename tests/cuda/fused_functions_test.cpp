@@ -53,12 +53,14 @@ TEST_CASE("dropout_add_layer_norm on a GPU whose normalised result has no gradie
 
 TEST_CASE("rows on a GPU: embedding, gather_rows, interpolate_rows, embed_tokens") {
   const Tensor ids = Tensor::from(std::vector<int64_t>{4, 0, 4, 2, 1, 4}, {2, 3});
-  const Tensor index = Tensor::from(std::vector<int64_t>{6, 0, 5, 6, 3}), types = Tensor::from(std::vector<int64_t>{0, 1, 1, 0, 1});
+  const Tensor index = Tensor::from(std::vector<int64_t>{6, 0, 5, 6, 3});
+  const Tensor types = Tensor::from(std::vector<int64_t>{0, 1, 1, 0, 1});
   for_float_and_bf16([&](auto tag) {
     using T = decltype(tag);
     const Tensor a = random_values<T>({5, 9}, 1), b = random_values<T>({2, 9}, 2);
     check_on_gpu([&](const auto& v) -> std::vector<Variable> { return {embedding(v[0], ids)}; }, {a}, 1e-6);
-    check_on_gpu([&](const auto& v) -> std::vector<Variable> { return {gather_rows({v[0], v[1]}, index)}; }, {a, b}, 1e-6);
+    check_on_gpu([&](const auto& v) -> std::vector<Variable> { return {gather_rows({v[0], v[1]}, index)}; }, {a, b},
+                 1e-6);
   });
   const Tensor weight = f32({2, 3}, 3);
   check_on_gpu(

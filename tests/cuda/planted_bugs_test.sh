@@ -69,7 +69,12 @@ plant 'one class too many' cross_entropy 'cuda cross_entropy*' 'c < classes; c +
   'c <= classes; c += kThreads) most'
 plant 'the mask of another row' dropout_add_layer_norm 'cuda dropout_add*' 'mask.apply(row * d + i, v);' \
   'mask.apply(row * d + i + d, v);'
-plant 'a tail that is written twice' gather_rows 'cuda scatter*' 'if (c >= width) return;' ''
+plant 'a column too many' scatter_rows 'cuda scatter*' 'if (c >= entries.width || end' 'if (end'
+plant 'long rows are summed twice' scatter_rows 'cuda scatter*' '|| end - begin > SortedEntries::kPiece ' ''
+plant 'no barrier before the next tile' cosine_cost 'cuda cosine_cost*' \
+  '__syncthreads();  // the tiles before have been read' ''
+plant 'the last sample ends elsewhere' transport_distance 'cuda transport*' 'end = offsets[s + 1];' \
+  'end = offsets[s + 1] + 1;'
 plant 'no barrier in the iteration' ipot 'cuda ipot equals*' '__syncthreads();  // q and sigma are written' ''
 plant 'a row too many' layer_norm 'cuda layer_norm*' 'if (row >= rows) return;' ''
 plant 'the last columns are not padded' matmul 'cuda gemm equals*' 'if (i >= rows || j >= columns) return 0;' \

@@ -75,8 +75,8 @@ TEST_CASE("cuda scatter_rows equals the CPU's, with and without dropout, added o
           auto second = on_device<float>(before, "second");
           cuda::scatter_rows<T, T>(from.data(), segments.from(0), nullptr, 1, first.data(), pieces.data(), 5, width,
                                    false, p, kTicket);
-          cuda::scatter_rows<T, float>(from.data(), segments.from(5), nullptr, 1, second.data(), pieces.data(), 2, width,
-                                       true, p, kTicket);
+          cuda::scatter_rows<T, float>(from.data(), segments.from(5), nullptr, 1, second.data(), pieces.data(), 2,
+                                       width, true, p, kTicket);
           return {from_device(first, {5, width}), from_device(second, {2, width})};
         });
         ops::RowTarget targets[] = {{5, Tensor::empty({5, width}, DType::f64), false}, {2, wide(before).clone(), true}};
