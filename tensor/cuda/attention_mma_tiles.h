@@ -32,7 +32,7 @@ __device__ __forceinline__ void copy_tile(AsyncCopies& copies, AttentionRows<con
   for (int n = 0; n < kRows * kPieces / kMmaThreads; ++n) {
     const int i = n * kMmaThreads + static_cast<int>(threadIdx.x), row = i / kPieces, c = i % kPieces * 8;
     const bool present = row < count;
-    copies.copy(tile + row * kTileStride<d> + c, from + (present ? row : 0) * x.stride + c, present);
+    copies.copy(tile + row * kTileStride<d> + c, present ? from + row * x.stride + c : x.data, present);
   }
 }
 
