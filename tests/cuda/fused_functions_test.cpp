@@ -122,6 +122,20 @@ TEST_CASE("transport on a GPU: cosine_cost, ipot, transport_distance") {
   CHECK_CLOSE(on_gpu.to(Device{}), ops::ipot(wide(cost), cu_x, cu_y, 0.5, 20), 1e-5);
 }
 
+// The plans, and with them the gradients, differ by the f32 iterations' rounding, as in ipot's own test.
+TEST_CASE("the alignment loss on a GPU, from hidden states to their gradients") {
+  const Tensor cu_x = marks({5, 3}), cu_y = marks({4, 7});
+  check_on_gpu(
+      [&](const auto& v) -> std::vector<Variable> {
+        const Variable cost = cosine_cost(v[0], v[1], cu_x, cu_y);
+        const Tensor plan = ops::ipot(cost.value(), cu_x, cu_y, 0.5, 50);
+        const Variable distance = transport_distance(cast(cost, DType::f64), plan.to(DType::f64), cu_x, cu_y);
+        const Variable sign(Tensor::from(std::vector<double>{1, -1}).to(cost.value().device()));
+        return {cast(sum(distance * sign) * 0.5, cost.dtype())};
+      },
+      {f32({8, 13}, 1), f32({11, 13}, 2)}, 1e-5);
+}
+
 TEST_CASE("ipot on a GPU tells a beta that is too small where errors are asked for, once, in the CPU's words") {
   const Tensor cost = Tensor::from(std::vector<float>{0, 1, 2, 0.5f, 1, 0}), cu_x = marks({2}), cu_y = marks({3});
   cuda::check_deferred_errors();
