@@ -1,6 +1,9 @@
 // Matrix products on the GPU: cuBLASLt (tensor/cuda/cublaslt.cu), and behind the same call a kernel of our own
 // (tensor/ops/matmul.cu), which the emulation runs, which the other is compared with, and which takes what cuBLASLt has
 // no algorithm for.
+//
+// Of cuBLASLt's epilogues the bias alone is used. Its GELU is the tanh form, not the exact one; its bias gradient can
+// only overwrite, and nothing is said of how its sums are formed (tensor/cuda/linear.h has both).
 #pragma once
 
 #include <cstdint>
