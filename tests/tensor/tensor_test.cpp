@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "tensor/device.h"
+
 using namespace tessera;
 
 namespace {
@@ -140,6 +142,7 @@ TEST_CASE("tensor: errors") {
   CHECK_THROWS_WITH_AS(Tensor::empty({2, -1}), "shape: [2, -1] has a negative size", Error);
   CHECK_THROWS_WITH_AS((Shape{1, 1, 1, 1, 1, 1, 1, 1, 1}), "shape: more than 8 dimensions", Error);
   CHECK_THROWS_WITH_AS(broadcast_shapes("add", {2, 3}, {2}), "add: shapes [2, 3] and [2] do not broadcast", Error);
-  CHECK_THROWS_WITH_AS(Tensor::empty({1}, DType::f32, {Device::cuda, 0}),
-                       "device cuda:0: this build has no CUDA backend", Error);
+  const Device gpu{Device::cuda, 0};
+  if (const std::string reason = why_unavailable(gpu); !reason.empty())
+    CHECK_THROWS_WITH_AS(Tensor::empty({1}, DType::f32, gpu), ("device cuda:0: " + reason).c_str(), Error);
 }
