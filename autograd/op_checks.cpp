@@ -156,13 +156,13 @@ namespace {
 // The identity, with a wrong backward.
 Variable with_wrong_gradient(const Variable& x, PlantedError error) {
   return record("planted_error", x.value(), {x}, [error](const Tensor& dy, GradSlots) -> Grads {
-    std::vector<double> dx = dy.to_vector<double>();
+    std::vector<double> dx = dy.to(DType::f64).to_vector<double>();
     if (error == PlantedError::scaled) {
       for (double& value : dx) value *= 1.01;
     } else if (!dx.empty()) {
       *std::max_element(dx.begin(), dx.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }) = 0;
     }
-    return {Tensor::from(dx, dy.shape())};
+    return {Tensor::from(dx, dy.shape()).to(dy.dtype()).to(dy.device())};
   });
 }
 

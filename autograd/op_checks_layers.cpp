@@ -111,7 +111,7 @@ void add_row_checks(OpCheckList& list) {
   const Ticket ticket = list.ticket();
   const auto embedded = [ticket](double p, const Tensor& index, const Tensor& types) {
     return [=](Inputs x) {
-      return embed_tokens({x.begin(), x.end() - 1}, index, x.back(), types, p, ticket, DType::f64);
+      return embed_tokens({x.begin(), x.end() - 1}, index, x.back(), types, p, ticket, x.back().dtype());
     };
   };
   const Tensor tokens = indices({5, 2, 0, 2, 1, 6, 2}), types = indices({0, 2, 2, 0, 0, 2, 2});
@@ -119,14 +119,15 @@ void add_row_checks(OpCheckList& list) {
            {list.normal({2, 5}), list.normal({1, 5}), list.normal({4, 5}), list.normal({3, 5})});
   list.add("embed_tokens", "strided, p 0", embedded(0, tokens, types), {list.strided({7, 2}), list.strided({3, 2})});
   list.add("embed_tokens", "the types' table is a source", [=](Inputs x) {
-    return embed_tokens({x[0]}, types, x[0], types, 0.3, ticket, DType::f64);
+    return embed_tokens({x[0]}, types, x[0], types, 0.3, ticket, x[0].dtype());
   }, {list.normal({3, 5})});
 
   const Tensor taps = Tensor::from(std::vector<int64_t>{0, 1, 2, 3, 1, 1, 3, 3, 4, 0, 4, 0}, {3, 4});
   const Tensor weights = list.uniform({3, 4}, 0, 1);
-  list.add("interpolate_rows", "repeated rows", [=](Inputs x) { return interpolate_rows(x[0], taps, weights); },
+  const auto interpolated = [=](Inputs x) { return interpolate_rows(x[0], taps, weights.to(x[0].dtype())); };
+  list.add("interpolate_rows", "repeated rows", interpolated,
            {list.normal({5, 3})});
-  list.add("interpolate_rows", "strided table", [=](Inputs x) { return interpolate_rows(x[0], taps, weights); },
+  list.add("interpolate_rows", "strided table", interpolated,
            {list.strided({5, 3})});
 }
 

@@ -52,10 +52,10 @@ void add_loss_checks(OpCheckList& list) {
   const Tensor soft = list.uniform({3, 5}, 0, 1);
   for (const Reduction reduction : {Reduction::mean, Reduction::sum})
     list.add("bce_with_logits", reduction == Reduction::mean ? "mean" : "sum",
-             [=](Inputs x) { return bce_with_logits(x[0], soft, reduction); }, {list.normal({3, 5})});
+             [=](Inputs x) { return bce_with_logits(x[0], soft.to(x[0].dtype()), reduction); }, {list.normal({3, 5})});
   const Tensor hard = Tensor::from(std::vector<double>{0, 1, 1, 0, 0.25, 1}, {2, 3});
   list.add("bce_with_logits", "strided, targets 0 and 1",
-           [=](Inputs x) { return bce_with_logits(x[0], hard, Reduction::mean); }, {list.strided({2, 3})});
+           [=](Inputs x) { return bce_with_logits(x[0], hard.to(x[0].dtype()), Reduction::mean); }, {list.strided({2, 3})});
 }
 
 void add_transport_checks(OpCheckList& list) {
@@ -71,10 +71,10 @@ void add_transport_checks(OpCheckList& list) {
   list.add("cosine_cost", "ragged, strided", ragged, {list.strided({7, 3}), list.strided({11, 3})});
 
   const Tensor plan = list.uniform({kCells}, 0, 0.2);
-  const auto distance = [=](Inputs x) { return transport_distance(x[0], plan, cu_x, cu_y); };
+  const auto distance = [=](Inputs x) { return transport_distance(x[0], plan.to(x[0].dtype()), cu_x, cu_y); };
   list.add("transport_distance", "ragged: 2, 1, 0, 4", distance, {list.normal({kCells})});
   list.add("transport_distance", "of a cosine cost",
-           [=](Inputs x) { return transport_distance(cosine_cost(x[0], x[1], cu_x, cu_y), plan, cu_x, cu_y); },
+           [=](Inputs x) { return distance(std::vector{cosine_cost(x[0], x[1], cu_x, cu_y)}); },
            {list.normal({7, 3}), list.normal({11, 3})});
 }
 

@@ -58,7 +58,11 @@ AdamW::AdamW(ParameterSet& parameters, const AdamWOptions& options, const GroupF
   exp_avg_sq_ = Tensor::zeros_like(parameters.values());
 }
 
-void AdamW::step(double learning_rate, double gradient_scale) {
+void AdamW::step(double learning_rate, double gradient_scale) { update(learning_rate, gradient_scale, {}); }
+
+void AdamW::step(double learning_rate, const Tensor& device_scale) { update(learning_rate, 1, device_scale); }
+
+void AdamW::update(double learning_rate, double gradient_scale, const Tensor& device_scale) {
   parameters_.finish_gradients();
   std::vector<ops::AdamWSlice> slices;
   for (const Run& run : runs_)
@@ -67,7 +71,8 @@ void AdamW::step(double learning_rate, double gradient_scale) {
   std::vector<Tensor> trained;
   for (const size_t slot : trained_slots_) trained.push_back(parameters_.slots()[slot].parameter.value());
   ops::adamw_(parameters_.values(), parameters_.gradients(), exp_avg_, exp_avg_sq_, slices,
-              {options_.variant, options_.beta1, options_.beta2, options_.eps, ++updates_, gradient_scale}, trained);
+              {options_.variant, options_.beta1, options_.beta2, options_.eps, ++updates_, gradient_scale, device_scale},
+              trained);
 }
 
 Tensor AdamW::place_in(const Tensor& arena, size_t slot) const {

@@ -44,6 +44,8 @@ class AdamW {
 
   // One update from the gradients in the arena (those that none has reached count as zero) times `gradient_scale`.
   void step(double learning_rate, double gradient_scale = 1);
+  // The same on a GPU, times a factor that lies there (f32 [1]); if it is not finite, nothing is updated, but counted.
+  void step(double learning_rate, const Tensor& device_scale);
 
   int64_t updates() const { return updates_; }  // made so far
   const AdamWOptions& options() const { return options_; }
@@ -61,6 +63,7 @@ class AdamW {
     ParameterGroup group;
   };
   Tensor place_in(const Tensor& arena, size_t slot) const;
+  void update(double learning_rate, double gradient_scale, const Tensor& device_scale);
 
   ParameterSet& parameters_;
   AdamWOptions options_;

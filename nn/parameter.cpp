@@ -5,7 +5,7 @@
 
 namespace tessera {
 
-void ParameterSet::build(const std::vector<Named>& found, DType dtype) {
+void ParameterSet::build(const std::vector<Named>& found, DType dtype, Device device) {
   check(dtype == DType::f32 || dtype == DType::f64, "parameters: dtype is ", dtype, ", expected f32 or f64");
   const int64_t alignment = 64 / size_of(dtype);
   int64_t end = 0;
@@ -22,8 +22,8 @@ void ParameterSet::build(const std::vector<Named>& found, DType dtype) {
     total_ += parameter->value().numel();
     end += (parameter->value().numel() + alignment - 1) / alignment * alignment;
   }
-  values_ = Tensor::zeros({end}, dtype);
-  gradients_ = Tensor::zeros({end}, dtype);
+  values_ = Tensor::zeros({end}, dtype, device);
+  gradients_ = Tensor::zeros({end}, dtype, device);
   for (size_t i = 0; i < found.size(); ++i) {
     const Tensor old = found[i].parameter->value();
     const auto place_in = [&](const Tensor& arena) {

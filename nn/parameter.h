@@ -32,21 +32,22 @@ class ParameterSet {
   };
 
   // Collects everything that `model.visit` names, in visiting order, moves the values into the arena (converted to
-  // `dtype`, f32 or f64) and replaces the model's variables by ones that lie there. Handles on the old variables that
+  // `dtype`, f32 or f64, on `device`) and replaces the model's variables by ones that lie there. Handles on the old variables that
   // were copied before no longer belong to the model. A name or a variable that occurs twice, or a variable without a
   // value, is an error.
   template <class Model>
-  explicit ParameterSet(Model& model, DType dtype = DType::f32, const std::string& prefix = "") {
+  explicit ParameterSet(Model& model, DType dtype = DType::f32, const std::string& prefix = "", Device device = {}) {
     std::vector<Named> found;
     model.visit(prefix, [&found](const std::string& name, Variable& parameter) {
       found.push_back({name, &parameter});
     });
-    build(found, dtype);
+    build(found, dtype, device);
   }
   ParameterSet(const ParameterSet&) = delete;
   ParameterSet& operator=(const ParameterSet&) = delete;
 
   DType dtype() const { return values_.dtype(); }
+  Device device() const { return values_.device(); }
   int64_t total() const { return total_; }  // elements of all parameters, without the gaps
   const std::vector<Slot>& slots() const { return slots_; }
   std::vector<std::string> names() const;
@@ -77,7 +78,7 @@ class ParameterSet {
     std::string name;
     Variable* parameter;
   };
-  void build(const std::vector<Named>& found, DType dtype);
+  void build(const std::vector<Named>& found, DType dtype, Device device);
 
   std::vector<Slot> slots_;
   std::unordered_map<std::string, size_t> index_;

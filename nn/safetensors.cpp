@@ -206,7 +206,7 @@ void write_contents(const Write& write, const std::string& path, const NamedTens
   write(&length, sizeof length);
   write(header.data(), length);
   for (const auto& entry : entries) {
-    const Tensor tensor = tensors.at(entry.first).contiguous();
+    const Tensor tensor = tensors.at(entry.first).to(Device{}).contiguous();
     dispatch_any(tensor.dtype(),
                  [&](auto tag) { write(tensor.data<decltype(tag)>(), static_cast<uint64_t>(tensor.bytes())); });
   }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <iomanip>
 #include <vector>
 
+#include "autograd/device_checks.h"
 #include "autograd/op_checks.h"
 
 namespace tessera {
@@ -65,34 +67,63 @@ std::string indented(const std::string& lines) {
   return out;
 }
 
-}  // namespace
+struct Row {
+  int64_t compared = 0;
+  double of_bound = 0;
+  bool ok = false;
+  std::string problem;
+};
 
-int run_gradcheck_table(std::ostream& out, const std::string& filter, uint64_t seed, bool plant) {
+// A line for each check, which `run` makes; 1 if one failed.
+template <class Run>
+int print_table(std::ostream& out, const std::vector<OpCheck>& checks, const char* what, const Run& run) {
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<OpCheck> checks = matching_checks(filter, seed, plant);
   const Widths widths(checks);
-  out << "backward against central differences in f64, seed " << seed << "; bound: "
-      << GradcheckOptions{}.relative << " of the input's largest gradient\n";
-  if (plant) out << "with an error of 1 % planted into one gradient of each: every check should fail\n";
   out << '\n';
   widths.print(out, "op", "case", "inputs");
   out << "compared   of bound\n";
-
   int64_t compared = 0, failed = 0;
   for (const OpCheck& check : checks) {
-    const GradcheckReport report = check.run();
-    compared += report.checked;
-    failed += !report.ok;
+    const Row row = run(check);
+    compared += row.compared;
+    failed += !row.ok;
     widths.print(out, check.name, check.variant, shapes(check));
-    out << std::setw(8) << report.checked << "   " << std::setw(8) << std::setprecision(2) << report.worst_fraction
-        << (report.ok ? "   ok\n" : "   FAILED\n");
-    if (!report.ok && !plant) out << indented(report.message());
+    out << std::setw(8) << row.compared << "   " << std::setw(8) << std::setprecision(2) << row.of_bound
+        << (row.ok ? "   ok\n" : "   FAILED\n");
+    if (!row.problem.empty()) out << indented(row.problem) << (row.problem.ends_with('\n') ? "" : "\n");
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   out << '\n'
-      << checks.size() << " checks, " << compared << " derivatives compared, " << failed << " failed ("
+      << checks.size() << " checks, " << compared << ' ' << what << " compared, " << failed << " failed ("
       << std::setprecision(2) << seconds << " s)\n";
   return failed > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+int run_gradcheck_table(std::ostream& out, const std::string& filter, uint64_t seed, bool plant) {
+  const std::vector<OpCheck> checks = matching_checks(filter, seed, plant);
+  out << "backward against central differences in f64, seed " << seed << "; bound: "
+      << GradcheckOptions{}.relative << " of the input's largest gradient\n";
+  if (plant) out << "with an error of 1 % planted into one gradient of each: every check should fail\n";
+  return print_table(out, checks, "derivatives", [&](const OpCheck& check) {
+    const GradcheckReport report = check.run();
+    return Row{report.checked, report.worst_fraction, report.ok, plant || report.ok ? "" : report.message()};
+  });
+}
+
+int run_device_table(std::ostream& out, const std::string& filter, uint64_t seed, Device device) {
+  const std::vector<OpCheck> checks = matching_checks(filter, seed, false);
+  out << "outputs and gradients on " << device << " in f32 against the CPU's in f64, seed " << seed
+      << "; bound: 1e-05 of the tensor's largest value\n";
+  return print_table(out, checks, "numbers", [&](const OpCheck& check) {
+    try {
+      const DeviceCheckReport report = compare_with_cpu(check, device);
+      return Row{report.compared, report.worst_fraction, report.ok(), report.ok() ? "" : report.worst};
+    } catch (const Error& error) {
+      return Row{0, INFINITY, false, error.what()};
+    }
+  });
 }
 
 }  // namespace tessera

@@ -51,20 +51,23 @@ void append_maps(const Vilt& model, const PackedBatch& batch, const Variable& hi
   fill_alignment_rows(batch, 0, static_cast<int>(batch.sequences.size()), tables);
   const Tensor cost = alignment_cost(model, hidden, tables).value();
   const auto transport = [&](double beta, int64_t iterations) {
-    return ops::ipot(cost, tables.cu_words, tables.cu_patches, beta, iterations);
+    return ops::ipot(cost, tables.cu_words, tables.cu_patches, beta, iterations).to(Device{});
   };
   const Tensor plan = transport(settings.beta, settings.iterations);
   const Tensor plan_training = transport(settings.training_beta, settings.training_iterations);
+  const Tensor cost_here = cost.to(Device{});
+  std::vector<Tensor> attention;
+  for (const Tensor& layer : seen.attention) attention.push_back(layer.to(Device{}));
   int64_t cell = 0, square = 0;
   for (const SequenceLayout& sequence : batch.sequences) {
     WordMaps maps;
     maps.words = sequence.text_length - 2;
     maps.patches = sequence.patches;
     const int64_t cells = maps.words * maps.patches;
-    maps.cost = slice(cost, cell, cells);
+    maps.cost = slice(cost_here, cell, cells);
     maps.plan = slice(plan, cell, cells);
     maps.plan_training = slice(plan_training, cell, cells);
-    for (const Tensor& layer : seen.attention)
+    for (const Tensor& layer : attention)
       maps.attention.push_back(word_to_patch(layer.data<float>() + square, sequence));
     cell += cells;
     square += sequence.length() * sequence.length();

@@ -4,6 +4,7 @@
 
 #include "autograd/finite.h"
 #include "nn/clip.h"
+#include "tensor/device.h"
 #include "tensor/ops/reduce.h"
 #include "vilt/initialise.h"
 #include "vilt/precision.h"
@@ -23,13 +24,8 @@ bool is_head(const std::string& name) {
   return name.starts_with("mlm_score.") || name.starts_with("itm_score.") || name.starts_with("mpp_score.");
 }
 
-int64_t count_correct(const Tensor& logits, const Tensor& labels) {
-  const std::vector<int64_t> predicted = ops::argmax(logits, 1, false).to_vector<int64_t>();
-  const std::vector<int64_t> wanted = labels.to_vector<int64_t>();
-  int64_t correct = 0;
-  for (size_t i = 0; i < wanted.size(); ++i) correct += predicted[i] == wanted[i];
-  return correct;
-}
+// Of the figures that lie on a GPU until they are read.
+enum Deferred : int { kLoss, kMlm, kItm, kWpa, kMpp, kNorm, kMaskedCorrect, kPairsCorrect, kColoursCorrect };
 
 std::string sentence_list(const std::vector<PretrainBatch>& step) {
   std::string out;
@@ -115,7 +111,9 @@ Learner::Learner(const Settings& settings) : settings_(settings), objectives_(ob
   model_ = std::make_unique<ViltWithHeads>(settings_.model);
   use_precision(model_->vilt, precision_named("train.precision", settings.train.precision));
   initialise(*model_, settings.init, static_cast<uint64_t>(settings.train.seed));
-  parameters_ = std::make_unique<ParameterSet>(*model_);
+  const Device device = device_named("train.device", settings.train.device);
+  parameters_ = std::make_unique<ParameterSet>(*model_, DType::f32, "", device);
+  if (device.kind == Device::cuda) figures_.emplace(device);
   const auto& from = settings.optimizer;
   const AdamWOptions options{from.beta1, from.beta2, from.eps, from.weight_decay,
                              from.variant == "torch" ? AdamWVariant::torch : AdamWVariant::transformers};
@@ -146,26 +144,44 @@ void Learner::add_micro_batch(const PretrainBatch& batch, const LossDivisors& di
   context.checkpoint_blocks = settings_.train.checkpoint_blocks;
   const Objectives out = pretrain_objectives(*model_, batch, objectives_, divisors, context);
   if (!out.total.defined()) return;  // nothing was masked in this micro-batch and there are no pairs
-  report.loss += out.total.value().item<double>();
+  add_losses(batch, out, report);
+  out.total.backward();
+}
+
+void Learner::add_losses(const PretrainBatch& batch, const Objectives& out, StepReport& report) {
+  const auto add_value = [&](const Variable& loss, double& sum, Deferred figure) {
+    if (!loss.defined()) return;
+    if (figures_)
+      figures_->add(figure, loss.value());
+    else
+      sum += loss.value().item<double>();
+  };
+  const auto add_correct = [&](const Tensor& logits, const Tensor& labels, int64_t& sum, Deferred figure) {
+    const Tensor predicted = ops::argmax(logits, 1, false);
+    if (figures_) return figures_->add_matches(figure, predicted, labels);
+    const std::vector<int64_t> got = predicted.to_vector<int64_t>(), wanted = labels.to_vector<int64_t>();
+    for (size_t i = 0; i < wanted.size(); ++i) sum += got[i] == wanted[i];
+  };
+  const ObjectiveTables& tables = batch.objectives;
+  add_value(out.total, report.loss, kLoss);
+  add_value(out.mlm, report.mlm_loss, kMlm);
+  add_value(out.itm, report.itm_loss, kItm);
+  add_value(out.wpa, report.wpa_loss, kWpa);
+  add_value(out.mpp, report.mpp_loss, kMpp);
   if (out.mlm.defined()) {
-    report.mlm_loss += out.mlm.value().item<double>();
     report.masked += batch.masked();
-    report.masked_correct += count_correct(out.mlm_logits.value(), batch.objectives.masked_labels);
+    add_correct(out.mlm_logits.value(), tables.masked_labels, report.masked_correct, kMaskedCorrect);
   }
   if (out.itm.defined()) {
-    report.itm_loss += out.itm.value().item<double>();
     report.pairs += batch.pairs();
-    report.pairs_correct += count_correct(out.itm_logits.value(), batch.objectives.pair_labels);
+    add_correct(out.itm_logits.value(), tables.pair_labels, report.pairs_correct, kPairsCorrect);
   }
-  if (out.wpa.defined()) report.wpa_loss += out.wpa.value().item<double>();
   if (out.mpp.defined()) {
-    const Tensor colours = batch.objectives.target_colours;
-    report.mpp_loss += out.mpp.value().item<double>();
-    report.colours += colours.numel();
-    const Tensor logits = out.mpp_logits.value().view({colours.numel(), 256});
-    report.colours_correct += count_correct(logits, colours.view({colours.numel()}));
+    const int64_t colours = tables.target_colours.numel();
+    report.colours += colours;
+    add_correct(out.mpp_logits.value().view({colours, 256}), tables.target_colours.view({colours}),
+                report.colours_correct, kColoursCorrect);
   }
-  out.total.backward();
 }
 
 StepReport Learner::update(const std::vector<PretrainBatch>& step) {
@@ -178,15 +194,41 @@ StepReport Learner::update(const std::vector<PretrainBatch>& step) {
   parameters_->clear_gradients();
   TicketSource tickets(static_cast<uint64_t>(settings_.train.seed), static_cast<uint32_t>(finished));
   for (const PretrainBatch& batch : step) add_micro_batch(batch, divisors, tickets, report);
+  const double clip = settings_.optimizer.clip;
+  if (figures_) {
+    parameters_->finish_gradients();
+    optimizer_->step(report.learning_rate,
+                     figures_->finish_step(report.step, kLoss, kNorm, parameters_->gradients(), clip));
+    return report;
+  }
   report.gradient_norm = parameters_->global_norm();
-  if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) explain_non_finite(step, divisors, report);
-  optimizer_->step(report.learning_rate, clip_factor(report.gradient_norm, settings_.optimizer.clip));
+  if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
+    explain_non_finite(step, {report.step, report.loss, report.gradient_norm});
+  optimizer_->step(report.learning_rate, clip_factor(report.gradient_norm, clip));
   return report;
 }
 
-// Runs the step again with every value looked at. The same tickets give the same values.
-void Learner::explain_non_finite(const std::vector<PretrainBatch>& step, const LossDivisors& divisors,
-                                 const StepReport& report) {
+std::optional<FailedStep> Learner::read_figures(StepReport& sum) {
+  if (!figures_) return std::nullopt;
+  const ops::StepFigures::Read read = figures_->read();
+  if (read.failed_step > 0) return FailedStep{read.failed_step, read.failed_loss, read.failed_norm};
+  const auto add = [&](double& to, Deferred figure) { to += read.sums[figure]; };
+  const auto count = [&](int64_t& to, Deferred figure) { to += static_cast<int64_t>(read.sums[figure]); };
+  add(sum.loss, kLoss);
+  add(sum.mlm_loss, kMlm);
+  add(sum.itm_loss, kItm);
+  add(sum.wpa_loss, kWpa);
+  add(sum.mpp_loss, kMpp);
+  add(sum.gradient_norm, kNorm);
+  count(sum.masked_correct, kMaskedCorrect);
+  count(sum.pairs_correct, kPairsCorrect);
+  count(sum.colours_correct, kColoursCorrect);
+  return std::nullopt;
+}
+
+// The same tickets give the same values.
+void Learner::explain_non_finite(const std::vector<PretrainBatch>& step, const FailedStep& report) {
+  const LossDivisors divisors = count_divisors(step);
   std::string reason = "no single tensor, only their sum, is not finite";
   for (const ParameterSet::Slot& slot : parameters_->slots()) {
     if (all_finite(slot.parameter.value())) continue;

@@ -2,16 +2,18 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "data/collator.h"
 #include "nn/adamw.h"
 #include "nn/schedule.h"
+#include "tensor/ops/step_figures.h"
 #include "vilt/objectives.h"
 #include "vilt/settings.h"
 
 namespace tessera {
 
-// One update's figures.
+// One update's figures. On a GPU the losses, the norm and the correct ones are missing: see Learner::read_figures.
 struct StepReport {
   int64_t step = 0;  // counted from 1
   double loss = 0, mlm_loss = 0, itm_loss = 0, wpa_loss = 0, mpp_loss = 0, gradient_norm = 0, learning_rate = 0;
@@ -28,13 +30,27 @@ struct Interval {
   void add(const StepReport& report, double step_seconds, double step_wait);
 };
 
+// A step whose loss or gradient was not finite.
+struct FailedStep {
+  int64_t step = 0;
+  double loss = 0, gradient_norm = 0;
+};
+
 // Model, optimiser and schedule: what one update needs, without files. One thread at a time.
+//
+// On a GPU no update waits for the device. Figures are summed up there until they are read; if a step's loss or gradient
+// is not finite, neither that step nor any later one changes the parameters, and the next reading tells.
 class Learner {
  public:
   explicit Learner(const Settings& settings);
   // The micro-batches of one step → one update. A value that is not finite leaves the parameters as they were and throws
-  // NonFinite, naming step, sentences and the first bad tensor.
+  // NonFinite, naming step, sentences and the first bad tensor; on a GPU it comes to light in read_figures.
   StepReport update(const std::vector<PretrainBatch>& step);
+  // On a GPU: waits for it, adds the figures of the updates since the last reading to `sum`, and returns the step that
+  // failed, if one did. On the CPU there is nothing to add.
+  std::optional<FailedStep> read_figures(StepReport& sum);
+  // Runs a failed step, whose micro-batches are given once more, with every value looked at, and throws NonFinite.
+  [[noreturn]] void explain_non_finite(const std::vector<PretrainBatch>& step, const FailedStep& failed);
 
   int64_t updates() const { return optimizer_->updates(); }
   ViltWithHeads& model() { return *model_; }
@@ -45,14 +61,14 @@ class Learner {
  private:
   void add_micro_batch(const PretrainBatch& batch, const LossDivisors& divisors, TicketSource& tickets,
                        StepReport& report);
-  [[noreturn]] void explain_non_finite(const std::vector<PretrainBatch>& step, const LossDivisors& divisors,
-                                       const StepReport& report);
+  void add_losses(const PretrainBatch& batch, const Objectives& out, StepReport& report);
 
   Settings settings_;
   ObjectiveOptions objectives_;
   std::unique_ptr<ViltWithHeads> model_;
   std::unique_ptr<ParameterSet> parameters_;
   std::unique_ptr<AdamW> optimizer_;
+  std::optional<ops::StepFigures> figures_;  // on a GPU
   PolynomialSchedule schedule_;
 };
 

@@ -128,7 +128,7 @@ LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions
   if (!options.partial) check_size(out.config, weights);
   out.model = std::make_unique<ViltWithHeads>(out.config);
   if (options.partial) initialise(*out.model, Settings::Init{}, 0);
-  out.parameters = std::make_unique<ParameterSet>(*out.model);
+  out.parameters = std::make_unique<ParameterSet>(*out.model, DType::f32, "", options.device);
   if (options.partial) {
     std::istringstream lines(load_fitting_state(*out.parameters, out.config, weights.state.tensors));
     for (std::string line; std::getline(lines >> std::ws, line);) weights.notes.push_back("not loaded: " + line);

@@ -20,6 +20,7 @@ struct LoadOptions {
   // weights.
   std::filesystem::path config, vocabulary, labels;
   int64_t attention_heads = 0;   // where neither config.json nor the weights say it; 0: not given
+  Device device = {};            // where the parameters will lie
   bool needs_vocabulary = true;  // without: a model whose vocab.txt is not there is loaded, too
   // Is given one line for each thing that was accepted, ignored or assumed. Empty: nobody is told.
   std::function<void(const std::string&)> report;

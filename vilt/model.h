@@ -53,6 +53,8 @@ struct Vilt {
   Variable operator()(const PackedBatch& batch, const BlockContext& context, Observations* observations = nullptr) const;
   // tanh(pooler(hidden[rows])): rows i64 [n] → [n, hidden], in the parameters' type.
   Variable pooled(const Variable& hidden, const Tensor& rows) const;
+  // Where the parameters lie, and everything is computed. The tables of a batch stay on the host.
+  Device device() const { return cls_token.value().device(); }
   // x in the type of the parameters, for what must not be rounded to bf16.
   Variable in_parameter_type(const Variable& x) const;
   void visit(const std::string& prefix, const ParameterVisitor& visitor);

@@ -31,7 +31,7 @@ void align(Objectives& out, const Vilt& model, const PretrainBatch& batch, const
                                                options.ipot_iterations);
   // The loss is a small difference of distances near one, which would leave f32 few digits.
   out.distance = transport_distance(cast(cost, DType::f64), out.plan.to(DType::f64), tables.cu_words, tables.cu_patches);
-  const Variable sign(signs(tables.pair_labels));
+  const Variable sign(signs(tables.pair_labels).to(model.device()));
   out.wpa = cast(sum(out.distance * sign) * (1.0 / static_cast<double>(divisors.pairs)), cost.dtype());
 }
 

@@ -62,7 +62,7 @@ std::vector<float> head_values(const ViltWithHeads& model, std::span<const Quest
   for_each_batch(model, questions, [&](const PackedBatch& batch, const Variable& hidden, size_t) {
     std::vector<int64_t> rows;
     for (const SequenceLayout& sequence : batch.sequences) rows.push_back(sequence.begin);
-    const Tensor values = head(hidden, Tensor::from(rows)).value().to(DType::f32);
+    const Tensor values = head(hidden, Tensor::from(rows)).value().to(DType::f32).to(Device{});
     check(all_finite(values), what, ": the model's output is not finite; are the weights damaged?");
     const auto part = values.template to_vector<float>();
     out.insert(out.end(), part.begin(), part.end());
@@ -169,7 +169,7 @@ std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWi
         rows.push_back(batch.sequences[i].begin + position);
       }
     if (rows.empty()) return;
-    const Tensor logits = model.masked_word_logits(hidden, Tensor::from(rows)).value().to(DType::f32).contiguous();
+    const Tensor logits = model.masked_word_logits(hidden, Tensor::from(rows)).value().to(DType::f32).to(Device{}).contiguous();
     check(all_finite(logits), "mlm_score: the model's output is not finite; are the weights damaged?");
     const float* row = logits.data<float>();
     const auto width = static_cast<size_t>(logits.size(1));

@@ -10,6 +10,7 @@
 #include <toml++/toml.h>
 
 #include "data/files.h"
+#include "tensor/device.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -91,6 +92,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"train.evaluate_every", &train.evaluate_every},
       {"train.checkpoint_every", &train.checkpoint_every},
       {"train.evaluate_samples", &train.evaluate_samples},
+      {"train.device", &train.device},
       {"train.threads", &train.threads},
       {"train.out", &train.out},
       {"train.title", &train.title},
@@ -293,6 +295,7 @@ void Settings::validate() const {
   one_of("init.positions", init.positions, {"normal", "cosine"});
   at_least("init.std", init.std, 0.0);
   one_of("train.precision", train.precision, {"highest", "high", "tf32", "bf16"});
+  device_named("train.device", train.device);
   one_of("objectives.masking", objectives.masking, {"official", "strict"});
   one_of("objectives.false_images", objectives.false_images, {"dataset", "batch"});
   share("objectives.mask_rate", objectives.mask_rate);

@@ -38,7 +38,7 @@ std::string clock_text(double seconds) {
 
 // The settings that may change between the parts of a run, since no result depends on them.
 bool may_change(const std::string& line) {
-  for (const char* key : {"threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks", "checkpoint_every",
+  for (const char* key : {"device", "threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks", "checkpoint_every",
                           "title"})
     if (line.starts_with(std::string(key) + " = ")) return true;
   return false;
@@ -133,6 +133,7 @@ class Run {
   void remove_earlier_run() const;
   bool resume();
   void train_until_done(const Collator& collator, const Quarantine& quarantine);
+  void read_figures(const Collator& collator);
   void log_interval(MetricsFile& metrics);
   void evaluate_now(MetricsFile& metrics, double wait_share);
   void checkpoint();
@@ -207,6 +208,12 @@ void Run::checkpoint() {
                   learner_->optimizer());
 }
 
+// What a GPU keeps of the figures since the last reading. A step that failed there is made once more to be explained.
+void Run::read_figures(const Collator& collator) {
+  const auto failed = learner_->read_figures(interval_.sum);
+  if (failed) learner_->explain_non_finite(collator.step(failed->step - 1), *failed);
+}
+
 void Run::log_interval(MetricsFile& metrics) {
   const Interval interval = std::exchange(interval_, {});
   const Json row = interval_row(interval, train_seconds_, settings_);
@@ -244,22 +251,34 @@ void Run::train_until_done(const Collator& collator, const Quarantine& quarantin
   MetricsFile metrics(out_ / "metrics.jsonl", learner_->updates());
   Loader loader([&](int64_t step) { return collator.step(step); }, learner_->updates(), settings_.train.steps,
                 static_cast<int>(settings_.data.workers), settings_.data.prefetch);
-  double waited = 0;
+  double waited = 0, host_seconds = 0;
   const double trained_before = train_seconds_;
+  const int64_t steps = settings_.train.steps - learner_->updates();
   const auto due = [&](int64_t every) {
     return learner_->updates() == settings_.train.steps || (every > 0 && learner_->updates() % every == 0);
   };
   while (learner_->updates() < settings_.train.steps) {
     const auto start = Clock::now();
     const StepReport report = learner_->update(loader.next());
+    const double wait = loader.wait_seconds() - waited, host = seconds_since(start) - wait;
+    interval_.add(report, 0, wait);
+    for (const int64_t every : {settings_.train.log_every, settings_.train.evaluate_every, settings_.train.checkpoint_every})
+      if (due(every)) {
+        read_figures(collator);
+        break;
+      }
     const double seconds = seconds_since(start);
     train_seconds_ += seconds;
-    interval_.add(report, seconds, loader.wait_seconds() - waited);
+    interval_.seconds += seconds;
+    host_seconds += host;
     waited = loader.wait_seconds();
     if (due(settings_.train.log_every)) log_interval(metrics);
     if (due(settings_.train.evaluate_every)) evaluate_now(metrics, waited / std::max(train_seconds_ - trained_before, 1e-9));
     if (due(settings_.train.checkpoint_every)) checkpoint();
   }
+  if (learner_->parameters().device().kind == Device::cuda)
+    log_ << "host overhead: " << number(1e3 * host_seconds / static_cast<double>(std::max<int64_t>(1, steps)), 2)
+         << " ms a step, in which the GPU is given its work" << std::endl;
   log_ << "trained " << settings_.train.steps << " steps in " << clock_text(train_seconds_) << "; "
        << number(100 * waited / std::max(train_seconds_ - trained_before, 1e-9), 1) << " % of it waiting for data; "
        << (train_->source->cached_bytes() >> 20) << " MiB of decoded images in memory; " << quarantine.count()
@@ -272,6 +291,7 @@ Summary Run::finish() {
   test.source = std::make_unique<SampleSource>(test.dataset, *vocabulary_, sample_options(settings_));
   ViltWithHeads untrained(settings_.model);
   initialise(untrained, settings_.init, static_cast<uint64_t>(settings_.train.seed));
+  const ParameterSet untrained_parameters(untrained, DType::f32, "", learner_->parameters().device());
   Summary summary;
   summary.steps = settings_.train.steps;
   summary.train_seconds = train_seconds_;

@@ -16,7 +16,6 @@
 #include "tensor/philox.h"
 
 namespace tessera::ops {
-struct AdamWSlice;
 template <class T>
 struct AdamWConstants;
 }  // namespace tessera::ops
@@ -105,16 +104,17 @@ void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, A
                         AttentionRows<T> dq, AttentionRows<T> dk, AttentionRows<T> dv, float* row_dots,
                         const AttentionSizes& sizes);
 
-// Elements begin .. begin + count - 1 of the arenas, with the constants of a slice.
+// Elements begin .. begin + count - 1 of the arenas, with the constants of a slice. copy: where those values go rounded
+// to bf16, or null.
 struct AdamWPiece {
   int64_t begin;
+  bf16* copy;
   int32_t count, slice;
 };
-std::vector<AdamWPiece> adamw_pieces(std::span<const ops::AdamWSlice> slices);  // on the host
-// values, gradients, exp_avg, exp_avg_sq and `copy` (may be null; values rounded to bf16) are arenas; pieces and
-// constants (one for each slice) lie on the device.
-void adamw(float* values, const float* gradients, float* exp_avg, float* exp_avg_sq, bf16* copy,
-           const AdamWPiece* pieces, int64_t piece_count, const ops::AdamWConstants<float>* constants);
+// values, gradients, exp_avg, exp_avg_sq are arenas; pieces and constants (one for each slice) lie on the device.
+// gradient_scale (may be null) multiplies the gradient; if it is not finite, nothing is written.
+void adamw(float* values, const float* gradients, float* exp_avg, float* exp_avg_sq, const AdamWPiece* pieces,
+           int64_t piece_count, const ops::AdamWConstants<float>* constants, const float* gradient_scale);
 
 // Tables [rows[k], width] laid one after another; the first without data ends the list.
 template <class T>

@@ -5,7 +5,9 @@
 #include <type_traits>
 #include <vector>
 
+#include "tensor/cuda/has_cuda.h"
 #include "tensor/ops/adamw_constants.h"
+#include "tensor/ops/adamw_device.h"
 #include "tensor/parallel.h"
 #include "tensor/products/band_packer.h"
 #include "tensor/products/weight_copies.h"
@@ -148,6 +150,9 @@ void adamw_(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& ex
           ", ", slice.end, ") overlaps another or lies outside ", values.shape());
     last = slice.end;
   }
+  if constexpr (kHasCuda)
+    if (values.on_cuda()) return cuda::adamw_(values, gradients, exp_avg, exp_avg_sq, slices, step, parameters);
+  check(!step.device_scale.defined(), "adamw: device_scale is for parameters on a GPU");
   const std::vector<Weight> weights = weights_to_pack(values, parameters);
   const std::vector<Piece> pieces = cut(last, weights);
   dispatch_floating("adamw", values.dtype(), [&](auto tag) {

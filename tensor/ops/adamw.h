@@ -23,6 +23,8 @@ struct AdamWStep {
   double beta1 = 0.9, beta2 = 0.98, eps = 1e-8;
   int64_t number = 1;         // t
   double gradient_scale = 1;  // the gradient is multiplied by it: clip factor / loss divisor
+  // On a GPU: a further factor that lies there, f32 [1]; if it is not finite, nothing is updated. May be undefined.
+  Tensor device_scale = {};
 };
 
 // Elements [begin, end) of the arenas with their rate and decay.
@@ -38,6 +40,8 @@ struct AdamWSlice {
 // `parameters`: the tensors that lie in `values` and are updated, ascending, each a root of its own. The packed copies of them
 // that have been used since the last update (tensor/products/weight_copies.h) are written in the same pass and are as of the
 // new version; the others are dropped. All versions grow.
+//
+// On a GPU (f32 alone) nothing is waited for.
 void adamw_(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& exp_avg_sq,
             std::span<const AdamWSlice> slices, const AdamWStep& step, std::span<Tensor> parameters = {});
 

@@ -1,6 +1,5 @@
 #include "tensor/ops/adamw.h"
 
-#include "tensor/ops/adamw_constants.h"
 #include "tests/cuda/on_device.h"
 
 using namespace tessera;
@@ -9,6 +8,7 @@ using namespace tessera::test;
 namespace {
 
 constexpr int64_t kSize = 9001;
+constexpr Device kGpu{Device::cuda, 0};
 
 struct Arenas {
   Tensor values = random_normal({kSize}, 1, DType::f32), gradients = random_normal({kSize}, 2, DType::f32);
@@ -19,48 +19,49 @@ struct Arenas {
     for (float& square : squares) square *= square;
     exp_avg_sq = Tensor::from(squares);
   }
-};
 
-// values, exp_avg, exp_avg_sq, the bf16 copy.
-std::vector<Tensor> on_gpu(const Arenas& in, std::span<const ops::AdamWSlice> slices, const ops::AdamWStep& step) {
-  auto values = on_device<float>(in.values, "values"), exp_avg = on_device<float>(in.exp_avg, "exp_avg");
-  auto exp_avg_sq = on_device<float>(in.exp_avg_sq, "exp_avg_sq");
-  const auto gradients = on_device<float>(in.gradients, "gradients");
-  auto copy = on_device<bf16>(Tensor::full({kSize}, 77, DType::bf16), "copy");
-  std::vector<ops::AdamWConstants<float>> constants;
-  for (const ops::AdamWSlice& slice : slices) constants.emplace_back(step, slice);
-  const DeviceArray<ops::AdamWConstants<float>> on_device_constants(constants, "constants");
-  const std::vector<cuda::AdamWPiece> pieces = cuda::adamw_pieces(slices);
-  const DeviceArray<cuda::AdamWPiece> on_device_pieces(pieces, "pieces");
-  cuda::adamw(values.data(), gradients.data(), exp_avg.data(), exp_avg_sq.data(), copy.data(), on_device_pieces.data(),
-              on_device_pieces.size(), on_device_constants.data());
-  return {from_device(values, {kSize}), from_device(exp_avg, {kSize}), from_device(exp_avg_sq, {kSize}),
-          from_device(copy, {kSize})};
-}
+  // values, exp_avg, exp_avg_sq after one update there.
+  std::vector<Tensor> updated(Device device, std::span<const ops::AdamWSlice> slices, const ops::AdamWStep& step) const {
+    const auto copy = [&](const Tensor& x) { return device == Device{} ? x.clone() : x.to(device); };
+    Tensor p = copy(values), m = copy(exp_avg), v = copy(exp_avg_sq);
+    ops::adamw_(p, copy(gradients), m, v, slices, step);
+    return {p.to(Device{}), m.to(Device{}), v.to(Device{})};
+  }
+};
 
 }  // namespace
 
-// One update is a dozen roundings of numbers of the values' size; the copy is the new value, rounded, and what is in no
-// slice stays.
-TEST_CASE("cuda adamw equals the CPU's, and writes the bf16 copy") {
+// One update is a dozen roundings of numbers of the values' size; what is in no slice stays.
+TEST_CASE("cuda adamw equals the CPU's") {
   const std::vector<ops::AdamWSlice> slices{
       {0, 1, 0.01, 0.1}, {5, 5, 1, 1}, {7, 8100, 0.02, 0}, {8100, 8999, 0.03, 0.01}};
   const Arenas in;
   for (const ops::AdamWVariant variant : {ops::AdamWVariant::torch, ops::AdamWVariant::transformers})
     for (const int64_t number : {1, 1000}) {
       const ops::AdamWStep step{variant, 0.9, 0.98, 1e-8, number, 0.5};
-      const std::vector<Tensor> got = in_three_orders([&] { return on_gpu(in, slices, step); });
-      Tensor values = in.values.clone(), exp_avg = in.exp_avg.clone(), exp_avg_sq = in.exp_avg_sq.clone();
-      ops::adamw_(values, in.gradients, exp_avg, exp_avg_sq, slices, step);
-      CHECK_CLOSE(got[0], values, 1e-6);
-      CHECK_CLOSE(got[1], exp_avg, 3e-7);
-      CHECK_CLOSE(got[2], exp_avg_sq, 3e-7);
-      Tensor copy = Tensor::full({kSize}, 77, DType::bf16);
-      for (const ops::AdamWSlice& slice : slices)
-        copy.narrow(0, slice.begin, slice.end - slice.begin)
-            .copy_(got[0].narrow(0, slice.begin, slice.end - slice.begin));
-      CHECK(same_bits(got[3], copy));
+      const std::vector<Tensor> got = in_three_orders([&] { return in.updated(kGpu, slices, step); });
+      const std::vector<Tensor> expected = in.updated({}, slices, step);
+      CHECK_CLOSE(got[0], expected[0], 1e-6);
+      CHECK_CLOSE(got[1], expected[1], 3e-7);
+      CHECK_CLOSE(got[2], expected[2], 3e-7);
       CHECK(same_bits(got[0].narrow(0, 1, 6), in.values.narrow(0, 1, 6)));
+      CHECK(same_bits(in.updated(kGpu, {}, step)[0], in.values));
     }
-  CHECK(cuda::adamw_pieces({}).empty());
+}
+
+TEST_CASE("cuda adamw: the factor on the device multiplies the other; one that is not finite leaves everything as it was") {
+  const std::vector<ops::AdamWSlice> slices{{0, kSize, 0.01, 0.1}};
+  const Arenas in;
+  ops::AdamWStep step{.number = 3, .gradient_scale = 0.5};
+  step.device_scale = Tensor::from(std::vector<float>{0.25f}).to(kGpu);
+  const std::vector<Tensor> got = in.updated(kGpu, slices, step);
+  const std::vector<Tensor> expected = in.updated({}, slices, {.number = 3, .gradient_scale = 0.125});
+  for (size_t i = 0; i < 3; ++i) CHECK_CLOSE(got[i], expected[i], 1e-6);
+  for (const float bad : {NAN, INFINITY}) {
+    step.device_scale = Tensor::from(std::vector<float>{bad}).to(kGpu);
+    const std::vector<Tensor> kept = in.updated(kGpu, slices, step);
+    CHECK(same_bits(kept[0], in.values));
+    CHECK(same_bits(kept[1], in.exp_avg));
+    CHECK(same_bits(kept[2], in.exp_avg_sq));
+  }
 }

@@ -28,7 +28,7 @@ struct TrainArguments {
   std::vector<std::string> overrides;  // section.key=value
   bool fresh = false;
   bool checkpoint_blocks = false;
-  std::string precision;  // empty: as the settings say
+  std::string precision, device;  // empty: as the settings say
 };
 int run_train(const TrainArguments& arguments);
 
@@ -47,6 +47,7 @@ struct WeightsArguments {
 struct ModelArguments {
   std::string path;
   std::string precision;  // empty: f32, products as the environment says
+  std::string device = "cpu";
   WeightsArguments weights;
 };
 

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "data/patches.h"
+#include "tensor/device.h"
 #include "tensor/error.h"
 #include "vilt/command/weights_options.h"
 #include "vilt/precision.h"
@@ -13,6 +14,8 @@ namespace tessera::command {
 LoadedModel open_model(const ModelArguments& arguments) {
   LoadOptions options = load_options(arguments.weights);
   options.report = [](const std::string& line) { std::cerr << "note: " << line << '\n'; };
+  options.device = device_named("--device", arguments.device);
+  check_available(options.device);
   LoadedModel loaded = load_model(arguments.path, options);
   if (!arguments.precision.empty()) {
     use_precision(loaded.model->vilt, precision_named("--precision", arguments.precision));

@@ -66,12 +66,17 @@ inline void add_precision(CLI::App* command, std::string& precision, const char*
   command->add_option("--precision", precision, description)->check(CLI::IsMember({"highest", "high", "tf32", "bf16"}));
 }
 
+inline void add_device(CLI::App* command, std::string& device, const char* description) {
+  command->add_option("--device", device, description)->check(CLI::IsMember({"cpu", "cuda"}));
+}
+
 // --model and what belongs to it, as every command that uses a model has them.
 inline void add_model(CLI::App* command, ModelArguments& arguments) {
   command->add_option("--model", arguments.path,
                       "A run (its newest checkpoint is taken), a checkpoint, a Hugging Face directory, or a file of weights")
       ->required();
   add_precision(command, arguments.precision, "highest (f32, default), high, tf32 (on a GPU) or bf16: faster, less exact");
+  add_device(command, arguments.device, "cpu (default) or cuda: the first GPU");
   add_weights(command, arguments.weights);
 }
 

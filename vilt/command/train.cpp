@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "data/dataset.h"
+#include "tensor/device.h"
 #include "tensor/error.h"
 #include "vilt/checkpoint.h"
 #include "vilt/load_model.h"
@@ -39,6 +40,7 @@ std::string command_line(const TrainArguments& arguments) {
   std::string overrides;
   for (const std::string& setting : arguments.overrides) overrides.append(1, ' ').append(quoted(setting));
   if (!arguments.precision.empty()) overrides.append(" --precision ").append(arguments.precision);
+  if (!arguments.device.empty()) overrides.append(" --device ").append(arguments.device);
   return text("vilt train ", quoted(arguments.config), overrides);
 }
 
@@ -85,6 +87,8 @@ int run_train(const TrainArguments& arguments) {
   Settings settings = Settings::from_toml(arguments.config, arguments.overrides);
   settings.train.checkpoint_blocks |= arguments.checkpoint_blocks;
   if (!arguments.precision.empty()) settings.train.precision = arguments.precision;
+  if (!arguments.device.empty()) settings.train.device = arguments.device;
+  check_available(device_named("train.device", settings.train.device));
   const fs::path run = settings.train.out;
   const std::string command = command_line(arguments);
   TrainOptions options;
