@@ -114,6 +114,7 @@ Learner::Learner(const Settings& settings) : settings_(settings), objectives_(ob
   const Device device = device_named("train.device", settings.train.device);
   parameters_ = std::make_unique<ParameterSet>(*model_, DType::f32, "", device);
   if (device.kind == Device::cuda) figures_.emplace(device);
+  if (settings.train.cuda_graph) graph_.emplace(device);
   const auto& from = settings.optimizer;
   const AdamWOptions options{from.beta1, from.beta2, from.eps, from.weight_decay,
                              from.variant == "torch" ? AdamWVariant::torch : AdamWVariant::transformers};
@@ -184,6 +185,13 @@ void Learner::add_losses(const PretrainBatch& batch, const Objectives& out, Step
   }
 }
 
+void Learner::add_micro_batches(const std::vector<PretrainBatch>& step, const LossDivisors& divisors,
+                                StepReport& report) {
+  parameters_->clear_gradients();
+  TicketSource tickets(static_cast<uint64_t>(settings_.train.seed), static_cast<uint32_t>(report.step - 1));
+  for (const PretrainBatch& batch : step) add_micro_batch(batch, divisors, tickets, report);
+}
+
 StepReport Learner::update(const std::vector<PretrainBatch>& step) {
   const int64_t finished = optimizer_->updates();
   const LossDivisors divisors = count_divisors(step);
@@ -191,21 +199,25 @@ StepReport Learner::update(const std::vector<PretrainBatch>& step) {
   report.step = finished + 1;
   // transformers' scheduler is asked before the update, so under warm-up its first rate is 0.
   report.learning_rate = schedule_.rate(settings_.optimizer.variant == "torch" ? finished + 1 : finished);
-  parameters_->clear_gradients();
-  TicketSource tickets(static_cast<uint64_t>(settings_.train.seed), static_cast<uint32_t>(finished));
-  for (const PretrainBatch& batch : step) add_micro_batch(batch, divisors, tickets, report);
-  const double clip = settings_.optimizer.clip;
   if (figures_) {
-    parameters_->finish_gradients();
-    optimizer_->step(report.learning_rate,
-                     figures_->finish_step(report.step, kLoss, kNorm, parameters_->gradients(), clip));
+    const auto work = [&] { update_on_device(step, divisors, report); };
+    graph_ ? graph_->run(work) : work();
     return report;
   }
+  add_micro_batches(step, divisors, report);
   report.gradient_norm = parameters_->global_norm();
   if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
     explain_non_finite(step, {report.step, report.loss, report.gradient_norm});
-  optimizer_->step(report.learning_rate, clip_factor(report.gradient_norm, clip));
+  optimizer_->step(report.learning_rate, clip_factor(report.gradient_norm, settings_.optimizer.clip));
   return report;
+}
+
+void Learner::update_on_device(const std::vector<PretrainBatch>& step, const LossDivisors& divisors,
+                               StepReport& report) {
+  add_micro_batches(step, divisors, report);
+  parameters_->finish_gradients();
+  optimizer_->step(report.learning_rate, figures_->finish_step(report.step, kLoss, kNorm, parameters_->gradients(),
+                                                               settings_.optimizer.clip));
 }
 
 std::optional<FailedStep> Learner::read_figures(StepReport& sum) {
@@ -227,24 +239,23 @@ std::optional<FailedStep> Learner::read_figures(StepReport& sum) {
 }
 
 // The same tickets give the same values.
-void Learner::explain_non_finite(const std::vector<PretrainBatch>& step, const FailedStep& report) {
+void Learner::explain_non_finite(const std::vector<PretrainBatch>& step, const FailedStep& failed) {
   const LossDivisors divisors = count_divisors(step);
   std::string reason = "no single tensor, only their sum, is not finite";
   for (const ParameterSet::Slot& slot : parameters_->slots()) {
     if (all_finite(slot.parameter.value())) continue;
     reason = "parameter " + slot.name + " is not finite";
-    throw NonFinite(text("step ", report.step, ": ", reason, " (sentences ", sentence_list(step), ")"));
+    throw NonFinite(text("step ", failed.step, ": ", reason, " (sentences ", sentence_list(step), ")"));
   }
   try {
     const CheckFinite guard;
-    StepReport ignored;
-    parameters_->clear_gradients();
-    TicketSource tickets(static_cast<uint64_t>(settings_.train.seed), static_cast<uint32_t>(report.step - 1));
-    for (const PretrainBatch& batch : step) add_micro_batch(batch, divisors, tickets, ignored);
+    StepReport again;
+    again.step = failed.step;
+    add_micro_batches(step, divisors, again);
   } catch (const NonFinite& error) {
     reason = error.what();
   }
-  throw NonFinite(text("step ", report.step, ": loss ", report.loss, ", gradient norm ", report.gradient_norm, ": ",
+  throw NonFinite(text("step ", failed.step, ": loss ", failed.loss, ", gradient norm ", failed.gradient_norm, ": ",
                        reason, " (sentences ", sentence_list(step), "); nothing was updated"));
 }
 

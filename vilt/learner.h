@@ -8,6 +8,7 @@
 #include "nn/adamw.h"
 #include "nn/schedule.h"
 #include "tensor/ops/step_figures.h"
+#include "tensor/step_graph.h"
 #include "vilt/objectives.h"
 #include "vilt/settings.h"
 
@@ -61,6 +62,8 @@ class Learner {
  private:
   void add_micro_batch(const PretrainBatch& batch, const LossDivisors& divisors, TicketSource& tickets,
                        StepReport& report);
+  void update_on_device(const std::vector<PretrainBatch>& step, const LossDivisors& divisors, StepReport& report);
+  void add_micro_batches(const std::vector<PretrainBatch>& step, const LossDivisors& divisors, StepReport& report);
   void add_losses(const PretrainBatch& batch, const Objectives& out, StepReport& report);
 
   Settings settings_;
@@ -69,6 +72,7 @@ class Learner {
   std::unique_ptr<ParameterSet> parameters_;
   std::unique_ptr<AdamW> optimizer_;
   std::optional<ops::StepFigures> figures_;  // on a GPU
+  std::optional<StepGraph> graph_;           // on a GPU, if wanted
   PolynomialSchedule schedule_;
 };
 

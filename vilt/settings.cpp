@@ -93,6 +93,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"train.checkpoint_every", &train.checkpoint_every},
       {"train.evaluate_samples", &train.evaluate_samples},
       {"train.device", &train.device},
+      {"train.cuda_graph", &train.cuda_graph},
       {"train.threads", &train.threads},
       {"train.out", &train.out},
       {"train.title", &train.title},
@@ -295,7 +296,8 @@ void Settings::validate() const {
   one_of("init.positions", init.positions, {"normal", "cosine"});
   at_least("init.std", init.std, 0.0);
   one_of("train.precision", train.precision, {"highest", "high", "tf32", "bf16"});
-  device_named("train.device", train.device);
+  const Device device = device_named("train.device", train.device);
+  check(!train.cuda_graph || device.kind == Device::cuda, "train.cuda_graph needs train.device = \"cuda\"");
   one_of("objectives.masking", objectives.masking, {"official", "strict"});
   one_of("objectives.false_images", objectives.false_images, {"dataset", "batch"});
   share("objectives.mask_rate", objectives.mask_rate);

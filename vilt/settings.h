@@ -77,6 +77,7 @@ struct Settings {
     int64_t log_every = 20, evaluate_every = 1000, checkpoint_every = 1000;  // steps; the last two 0: only at the end
     int64_t evaluate_samples = 400;  // of the validation split during training; 0: all
     std::string device = "cpu";      // or "cuda": tensor/device.h
+    bool cuda_graph = false;         // on a GPU: a step is given to it as one CUDA graph
     int64_t threads = 0;             // 0: as many as cores
     std::string out = "runs/vilt";
     std::string title;  // of the report

@@ -38,7 +38,7 @@ std::string clock_text(double seconds) {
 
 // The settings that may change between the parts of a run, since no result depends on them.
 bool may_change(const std::string& line) {
-  for (const char* key : {"device", "threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks", "checkpoint_every",
+  for (const char* key : {"device", "cuda_graph", "threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks", "checkpoint_every",
                           "title"})
     if (line.starts_with(std::string(key) + " = ")) return true;
   return false;

@@ -25,6 +25,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "tensor/cuda/recording.h"
 #include "tensor/dtype.h"
 #include "tensor/error.h"
 
@@ -66,6 +67,8 @@ template <class T>
 constexpr T max(T a, T b) {
   return a < b ? b : a;
 }
+using std::isfinite;
+using std::isnan;
 inline float __expf(float x) { return std::exp(x); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
@@ -198,10 +201,18 @@ void run(const Launch& launch);
 int64_t launches();  // so far
 
 template <auto kernel, class... Arguments>
-void launch(dim3 grid, dim3 block, size_t shared_bytes, Arguments... arguments) {
+void launch_now(dim3 grid, dim3 block, size_t shared_bytes, Arguments... arguments) {
   auto body = [&]() __attribute__((no_sanitize("thread"))) { kernel(arguments...); };
   run({__PRETTY_FUNCTION__, grid, block, shared_bytes,
        [](void* f) __attribute__((no_sanitize("thread"))) { (*static_cast<decltype(body)*>(f))(); }, &body});
+}
+
+template <auto kernel, class... Arguments>
+void launch(dim3 grid, dim3 block, size_t shared_bytes, Arguments... arguments) {
+  if (cuda::recording())
+    cuda::record_work([=] { launch_now<kernel>(grid, block, shared_bytes, arguments...); });
+  else
+    launch_now<kernel>(grid, block, shared_bytes, arguments...);
 }
 
 }  // namespace tessera::simt

@@ -8,10 +8,12 @@
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 #include "tensor/cuda/accesses.h"
 #include "tensor/cuda/executor.h"
 #include "tensor/cuda/memory.h"
+#include "tensor/cuda/recording.h"
 #include "tensor/cuda/out_of_memory.h"
 
 namespace tessera::cuda {
@@ -65,6 +67,7 @@ void* allocate(int64_t bytes, int64_t element, const std::string& name) {
 
 void release(void* memory) {
   if (!memory) return;
+  if (recording()) return record_release(memory);
   Blocks& b = blocks();
   const std::lock_guard lock(b.mutex);
   const auto found = b.bytes.find(memory);
@@ -75,21 +78,30 @@ void release(void* memory) {
   std::free(memory);
 }
 
-void copy_to_device(void* to, const void* from, int64_t bytes) { copy_on_device(to, from, bytes); }
+void copy_to_device(void* to, const void* from, int64_t bytes) {
+  if (!recording() || bytes <= 0) return copy_on_device(to, from, bytes);
+  const auto* begin = static_cast<const char*>(from);
+  record_work([to, staged = std::vector<char>(begin, begin + bytes)] {
+    copy_on_device(to, staged.data(), static_cast<int64_t>(staged.size()));
+  });
+}
 
 void copy_to_host(void* to, const void* from, int64_t bytes) {
+  check_not_recording("copy to host");
   synchronise();
   if (bytes > 0) std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 
 void copy_on_device(void* to, const void* from, int64_t bytes) {
   if (bytes <= 0) return;
+  if (recording()) return record_work([=] { copy_on_device(to, from, bytes); });
   std::memcpy(to, from, static_cast<size_t>(bytes));
   simt::array_written_by_host(to, static_cast<size_t>(bytes));
 }
 
 void clear(void* to, int64_t bytes) {
   if (bytes <= 0) return;
+  if (recording()) return record_work([=] { clear(to, bytes); });
   std::memset(to, 0, static_cast<size_t>(bytes));
   simt::array_written_by_host(to, static_cast<size_t>(bytes));
 }
@@ -118,6 +130,9 @@ void limit_memory(int64_t bytes) {
 
 Counters counters() { return {blocks().synchronisations, simt::launches()}; }
 
-void synchronise() { ++blocks().synchronisations; }
+void synchronise() {
+  check_not_recording("waiting for the device");
+  ++blocks().synchronisations;
+}
 
 }  // namespace tessera::cuda

@@ -1,6 +1,7 @@
 // The GPU's side of tensor/cuda/memory.h; the emulation's is emulated_memory.cpp.
 #include "tensor/cuda/memory.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "tensor/cuda/caching_allocator.h"
@@ -54,12 +55,21 @@ class PinnedBuffers : public StagingDevice {
     return nullptr;
   }
   void start_copy(void* to, const void* from, int64_t bytes, int number) override {
-    const cudaEvent_t copied = event(number);
+    event(number);  // made
     check_status("copy to device",
                  cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, compute_stream()));
-    check_status("copy to device", cudaEventRecord(copied, compute_stream()));
+    if (is_capturing())
+      captured_.push_back(number);
+    else
+      note(number);
+  }
+  // The graph that captured the last copies was launched (or dropped, when there is nothing to wait for).
+  void note_captured() {
+    for (const int number : captured_) note(number);
+    captured_.clear();
   }
   bool is_done(int number) override {
+    if (is_captured(number)) return false;
     const cudaError_t status = cudaEventQuery(event(number));
     if (status == cudaErrorNotReady) {
       cudaGetLastError();  // no error, but the next launch would be told of it
@@ -68,7 +78,10 @@ class PinnedBuffers : public StagingDevice {
     check_status("copy to device", status);
     return true;
   }
-  void wait(int number) override { check_status("copy to device", cudaEventSynchronize(event(number))); }
+  void wait(int number) override {
+    check(!is_captured(number), "cuda: a graph copies more to the device than there are pinned buffers for");
+    check_status("copy to device", cudaEventSynchronize(event(number)));
+  }
 
  private:
   // One that was never recorded counts as done.
@@ -80,19 +93,23 @@ class PinnedBuffers : public StagingDevice {
     }
     return events_[static_cast<size_t>(number)];
   }
+  void note(int number) { check_status("copy to device", cudaEventRecord(event(number), compute_stream())); }
+  bool is_captured(int number) const {
+    return std::find(captured_.begin(), captured_.end(), number) != captured_.end();
+  }
   std::vector<cudaEvent_t> events_;
+  std::vector<int> captured_;
 };
 
-// 16 MiB of small buffers are the indices of some steps; 256 MiB of large ones hold the pixels of a batch of 256.
-StagingPool& staging() {
-  static StagingPool* instance = new StagingPool(*new PinnedBuffers, 256, 64);
+PinnedBuffers& pinned_buffers() {
+  static PinnedBuffers* instance = new PinnedBuffers;
   return *instance;
 }
 
-void check_not_capturing(const char* what) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check_status(what, cudaStreamIsCapturing(compute_stream(), &status));
-  check(status == cudaStreamCaptureStatusNone, "cuda: ", what, " while a CUDA graph is captured");
+// 16 MiB of small buffers are the indices of some steps; 256 MiB of large ones hold the pixels of a batch of 256.
+StagingPool& staging() {
+  static StagingPool* instance = new StagingPool(pinned_buffers(), 256, 64);
+  return *instance;
 }
 
 }  // namespace
@@ -102,16 +119,19 @@ void release(void* memory) { allocator().release(memory); }
 
 void copy_to_device(void* to, const void* from, int64_t bytes) {
   if (bytes <= 0) return;
-  check_not_capturing("copy to device");
   staging().copy(to, from, bytes);
 }
 
 void copy_to_host(void* to, const void* from, int64_t bytes) {
+  check_not_capturing("copy to host");
   if (bytes > 0)
     check_status("copy to host",
                  cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, compute_stream()));
   synchronise();
 }
+
+void note_captured_copies() { pinned_buffers().note_captured(); }
+void forget_captured_copies() { pinned_buffers().note_captured(); }
 
 void copy_on_device(void* to, const void* from, int64_t bytes) {
   if (bytes > 0)

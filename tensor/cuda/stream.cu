@@ -68,7 +68,7 @@ void check_launch(const char* kernel) {
   last_kernel = kernel;
   const cudaError_t status = cudaGetLastError();
   if (status != cudaSuccess) check_status(kernel_name(kernel).c_str(), status);
-  if (debugging()) {
+  if (debugging() && !is_capturing()) {
     const cudaError_t after = cudaStreamSynchronize(compute_stream());
     if (after != cudaSuccess) check_status(kernel_name(kernel).c_str(), after);
   }
@@ -88,7 +88,18 @@ std::string why_unavailable() {
 
 Counters counters() { return {synchronisations, launched}; }
 
+bool is_capturing() {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check_status("stream", cudaStreamIsCapturing(compute_stream(), &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
+void check_not_capturing(const char* what) {
+  check(!is_capturing(), "cuda: ", what, " while a CUDA graph is recorded");
+}
+
 void synchronise() {
+  check_not_capturing("waiting for the device");
   ++synchronisations;
   check_status("synchronise", cudaStreamSynchronize(compute_stream()));
 }

@@ -16,4 +16,12 @@ bool debugging();
 // to live for ever.
 void check_launch(const char* kernel);
 
+
+bool is_capturing();  // a graph (tensor/cuda/graph.h)
+// Throws "cuda: WHAT while a CUDA graph is recorded" if that is so.
+void check_not_capturing(const char* what);
+// The pinned buffers of copies that a graph has captured are busy until it was launched and has run.
+void note_captured_copies();    // it was launched
+void forget_captured_copies();  // it never will be
+
 }  // namespace tessera::cuda

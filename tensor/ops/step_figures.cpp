@@ -2,7 +2,7 @@
 
 #include "tensor/cuda/device_copy.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/loss_kernels.h"
 #include "tensor/cuda/step_kernels.h"
 
 namespace tessera::ops {
@@ -31,7 +31,7 @@ Tensor StepFigures::finish_step(int64_t number, int loss, int norm, const Tensor
   if constexpr (kHasCuda) {
     const Device device = state_.device();
     Tensor squared = Tensor::empty({1}, DType::f64, device);
-    Tensor workspace = Tensor::empty({cuda::global_norm_workspace(gradients.numel())}, DType::f64, device);
+    Tensor workspace = Tensor::empty({cuda::sum_workspace(gradients.numel())}, DType::f64, device);
     cuda::global_norm_squared(gradients.device_data<float>(), gradients.numel(), squared.mutable_device_data<double>(),
                               workspace.mutable_device_data<double>());
     cuda::finish_step(state_.mutable_device_data<double>(), number, loss, norm, squared.device_data<double>(), max_norm,

@@ -27,7 +27,7 @@ struct TrainArguments {
   std::string config;
   std::vector<std::string> overrides;  // section.key=value
   bool fresh = false;
-  bool checkpoint_blocks = false;
+  bool checkpoint_blocks = false, cuda_graph = false;
   std::string precision, device;  // empty: as the settings say
 };
 int run_train(const TrainArguments& arguments);

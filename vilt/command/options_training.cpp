@@ -45,6 +45,8 @@ void add_train(CLI::App& app, Action& action) {
                 "GPU, products in TF32; bf16: activations in bf16, fastest where the processor multiplies bf16 "
                 "(train.precision=...)");
   add_device(command, arguments->device, "cpu (default) or cuda: the first GPU (train.device=...)");
+  command->add_flag("--cuda-graph", arguments->cuda_graph,
+                    "With --device cuda: gives the GPU each step as one graph (train.cuda_graph=true)");
   command->add_flag("--checkpoint-blocks", arguments->checkpoint_blocks,
                     "Saves memory: blocks are computed again in backward (train.checkpoint_blocks=true)");
   command->add_flag("--fresh", arguments->fresh, "Starts over: removes what an earlier run left in train.out");

@@ -88,6 +88,8 @@ int run_train(const TrainArguments& arguments) {
   settings.train.checkpoint_blocks |= arguments.checkpoint_blocks;
   if (!arguments.precision.empty()) settings.train.precision = arguments.precision;
   if (!arguments.device.empty()) settings.train.device = arguments.device;
+  settings.train.cuda_graph |= arguments.cuda_graph;
+  settings.validate();
   check_available(device_named("train.device", settings.train.device));
   const fs::path run = settings.train.out;
   const std::string command = command_line(arguments);
