@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "autograd/finite.h"
+#include "tensor/device.h"
 #include "tensor/error.h"
 #include "vilt/command/options.h"
 #include "vilt/gradcheck_command.h"
@@ -11,6 +12,12 @@
 namespace tessera::command {
 
 int run_gradcheck(const GradcheckArguments& arguments) {
+  const Device device = device_named("--device", arguments.device);
+  check_available(device);
+  if (device.kind == Device::cuda) {
+    check(!arguments.plant, "gradcheck: --plant is for the CPU's gradients");
+    return run_device_table(std::cout, arguments.op, arguments.seed, device);
+  }
   return run_gradcheck_table(std::cout, arguments.op, arguments.seed, arguments.plant);
 }
 
