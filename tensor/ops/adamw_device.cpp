@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "tensor/cuda/bf16_copies.h"
 #include "tensor/cuda/dispatch.h"
 #include "tensor/cuda/kernels.h"
 #include "tensor/ops/adamw_constants.h"
@@ -44,11 +45,13 @@ std::vector<AdamWPiece> cut(const std::vector<Range>& ranges) {
   return pieces;
 }
 
-std::vector<Range> ranges_of(std::span<const ops::AdamWSlice> slices) {
+// copies: bf16, as long as the arena; may be undefined.
+std::vector<Range> ranges_of(std::span<const ops::AdamWSlice> slices, Tensor& copies) {
+  bf16* const copy = mutable_data_or_null<bf16>(copies);
   std::vector<Range> ranges;
   for (size_t s = 0; s < slices.size(); ++s)
     if (slices[s].begin < slices[s].end)
-      ranges.push_back({slices[s].begin, slices[s].end, nullptr, static_cast<int32_t>(s)});
+      ranges.push_back({slices[s].begin, slices[s].end, copy ? copy + slices[s].begin : nullptr, static_cast<int32_t>(s)});
   return ranges;
 }
 
@@ -71,7 +74,8 @@ void adamw_(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& ex
   check(values.dtype() == DType::f32, "adamw: values are ", describe(values), ", expected f32 on a GPU");
   std::vector<ops::AdamWConstants<float>> constants;
   for (const ops::AdamWSlice& slice : slices) constants.emplace_back(step, slice);
-  const Plan& plan = plan_for(values, ranges_of(slices));
+  Tensor copies = bf16_arena_in_use(values, parameters);
+  const Plan& plan = plan_for(values, ranges_of(slices, copies));
   if (plan.count > 0) {
     const Tensor on_device = uploaded(constants, values.device());
     adamw(values.mutable_device_data<float>(), gradients.device_data<float>(), exp_avg.mutable_device_data<float>(),
@@ -80,6 +84,7 @@ void adamw_(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& ex
           data_or_null<float>(step.device_scale));
   }
   for (Tensor& parameter : parameters) parameter.bump_version();
+  if (copies.defined()) mark_bf16_copies(parameters);
 }
 
 }  // namespace tessera::cuda
