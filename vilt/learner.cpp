@@ -109,10 +109,10 @@ Learner::Learner(const Settings& settings) : settings_(settings), objectives_(ob
   settings_.model = model_config(settings);
   settings_.model.check_trainable();
   model_ = std::make_unique<ViltWithHeads>(settings_.model);
-  use_precision(model_->vilt, precision_named("train.precision", settings.train.precision));
   initialise(*model_, settings.init, static_cast<uint64_t>(settings.train.seed));
   const Device device = device_named("train.device", settings.train.device);
   parameters_ = std::make_unique<ParameterSet>(*model_, DType::f32, "", device);
+  use_precision(model_->vilt, precision_named("train.precision", settings.train.precision));
   if (device.kind == Device::cuda) figures_.emplace(device);
   if (settings.train.cuda_graph) graph_.emplace(device);
   const auto& from = settings.optimizer;

@@ -19,7 +19,7 @@ constexpr std::array<Named, 4> kPrecisions{{{"highest", Precision::highest, Matm
                                             {"tf32", Precision::tf32, MatmulPrecision::tf32},
                                             {"bf16", Precision::bf16, MatmulPrecision::highest}}};
 
-bool on_cuda(const Vilt& model) { return model.cls_token.value().on_cuda(); }
+bool on_cuda(const Vilt& model) { return model.device().kind == Device::cuda; }
 
 std::string describe_on_cuda(const Vilt& model) {
   if (model.activations == DType::bf16)
