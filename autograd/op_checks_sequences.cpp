@@ -71,7 +71,7 @@ void add_transport_checks(OpCheckList& list) {
   list.add("cosine_cost", "ragged, strided", ragged, {list.strided({7, 3}), list.strided({11, 3})});
 
   const Tensor plan = list.uniform({kCells}, 0, 0.2);
-  const auto distance = [=](Inputs x) { return transport_distance(x[0], plan.to(x[0].dtype()), cu_x, cu_y); };
+  const auto distance = [=](Inputs x) { return transport_distance(x[0], plan.to(x[0].dtype()).to(x[0].value().device()), cu_x, cu_y); };
   list.add("transport_distance", "ragged: 2, 1, 0, 4", distance, {list.normal({kCells})});
   list.add("transport_distance", "of a cosine cost",
            [=](Inputs x) { return distance(std::vector{cosine_cost(x[0], x[1], cu_x, cu_y)}); },
