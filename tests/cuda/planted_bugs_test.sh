@@ -65,6 +65,13 @@ plant 'no barrier in the warp' attention 'cuda attention and*' '__syncwarp();' '
 plant 'a sum is not scaled' attention 'cuda attention and*' 'sum = sum * shrink + warp_sum(p);' 'sum = sum + warp_sum(p);'
 plant 'no barrier before the next tile' attention_tensor_cores 'cuda attention on tensor cores*' \
   '__syncthreads();  // the next tile is there, and this one has been read' ''
+plant 'copies are not waited for' attention_tensor_cores 'cuda attention on tensor cores*' 'copies.wait();' ''
+plant 'a key that is not seen' attention_tensor_cores 'cuda attention on tensor cores*' 'key >= visible[half]' \
+  'key > visible[half]'
+plant 'no barrier before a place is used again' attention_tensor_cores_backward 'cuda attention on tensor cores*' \
+  "__syncthreads();  // the owned rows' place is free" ''
+plant 'numbers of another tile' attention_tensor_cores_backward 'cuda attention on tensor cores*' \
+  'store_numbers(next, stage ^ 1);' 'store_numbers(next, stage);'
 plant 'one class too many' cross_entropy 'cuda cross_entropy*' 'c < classes; c += kThreads) most' \
   'c <= classes; c += kThreads) most'
 plant 'the mask of another row' dropout_add_layer_norm 'cuda dropout_add*' 'mask.apply(row * d + i, v);' \
