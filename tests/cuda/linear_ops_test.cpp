@@ -147,7 +147,7 @@ TEST_CASE("cuda mlp, forward and all gradients, equals the CPU's") {
   });
 }
 
-TEST_CASE("cuda matmul broadcasts, reads transposed views and equals the CPU's") {
+TEST_CASE("cuda matmul and its gradients broadcast, read transposed views and equal the CPU's") {
   for_float_and_bf16([](auto tag) {
     using T = decltype(tag);
     struct Case {
@@ -164,6 +164,14 @@ TEST_CASE("cuda matmul broadcasts, reads transposed views and equals the CPU's")
       const Tensor a_turned = on_gpu(a.transpose(-1, -2).contiguous()).transpose(-1, -2);
       const Tensor b_turned = on_gpu(b.transpose(-1, -2).contiguous()).transpose(-1, -2);
       CHECK_CLOSE(on_cpu(ops::matmul(a_turned, b_turned)), exact, kArithmetic);
+
+      // Gradients that were broadcast are sums of up to three products; in bf16 those are rounded before.
+      const double bound = std::is_same_v<T, bf16> ? 0x1p-7 : 2 * kArithmetic;
+      const Tensor dy = random_values<T>(exact.shape(), 3);
+      const Tensor da = ops::matmul_gradient_a(on_gpu(dy), on_gpu(a), on_gpu(b));
+      const Tensor db = ops::matmul_gradient_b(on_gpu(dy), on_gpu(a), on_gpu(b));
+      CHECK_CLOSE(on_cpu(da), ops::matmul_gradient_a(wide(dy), wide(a), wide(b)), bound);
+      CHECK_CLOSE(on_cpu(db), ops::matmul_gradient_b(wide(dy), wide(a), wide(b)), bound);
     }
   });
 }

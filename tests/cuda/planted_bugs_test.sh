@@ -86,3 +86,6 @@ plant 'no barrier in the iteration' ipot 'cuda ipot equals*' '__syncthreads();  
 plant 'a row too many' layer_norm 'cuda layer_norm*' 'if (row >= rows) return;' ''
 plant 'the last columns are not padded' matmul 'cuda gemm equals*' 'if (i >= rows || j >= columns) return 0;' \
   'if (i >= rows) return 0;'
+plant 'no barrier before the tile is read' matmul 'cuda gemm equals*' '__syncthreads();' ''
+plant 'a range of rows too long' linear 'cuda column sums*' 'min(begin + length, rows)' 'begin + length'
+plant 'no barrier before groups are added' linear 'cuda column sums*' '__syncthreads();' ''
