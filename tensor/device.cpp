@@ -1,5 +1,6 @@
 #include "tensor/device.h"
 
+#include "tensor/cuda/deferred_errors.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/memory.h"
 
@@ -15,6 +16,11 @@ std::string why_unavailable(Device device) {
 void check_available(Device device) {
   const std::string reason = why_unavailable(device);
   check(reason.empty(), "device ", device, ": ", reason);
+}
+
+void check_device_errors(Device device) {
+  if constexpr (kHasCuda)
+    if (device.kind == Device::cuda) cuda::check_deferred_errors();
 }
 
 Device device_named(const char* what, const std::string& name) {

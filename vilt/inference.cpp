@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "autograd/functions.h"
+#include "tensor/device.h"
 #include "tensor/ops/ipot.h"
 #include "vilt/objectives.h"
 
@@ -55,6 +56,7 @@ void append_maps(const Vilt& model, const PackedBatch& batch, const Variable& hi
   };
   const Tensor plan = transport(settings.beta, settings.iterations);
   const Tensor plan_training = transport(settings.training_beta, settings.training_iterations);
+  check_device_errors(model.device());
   const Tensor cost_here = cost.to(Device{});
   std::vector<Tensor> attention;
   for (const Tensor& layer : seen.attention) attention.push_back(layer.to(Device{}));

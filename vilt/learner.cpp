@@ -87,6 +87,7 @@ CollatorOptions collator_options(const Settings& settings) {
   options.rand_augment = settings.image.augment == "randaugment";
   options.pairs = objectives.itm_weight != 0 || objectives.wpa_weight != 0;
   options.masked_patches = objectives.mpp_weight != 0;
+  options.levels = settings.train.device != "cpu";
   options.patch_masking = {objectives.patch_mask_rate, objectives.patch_replace_rate};
   options.masking.variant = objectives.masking == "strict" ? MaskingOptions::strict : MaskingOptions::official;
   options.masking.rate = objectives.mask_rate;
@@ -222,6 +223,7 @@ void Learner::update_on_device(const std::vector<PretrainBatch>& step, const Los
 
 std::optional<FailedStep> Learner::read_figures(StepReport& sum) {
   if (!figures_) return std::nullopt;
+  check_device_errors(parameters_->device());
   const ops::StepFigures::Read read = figures_->read();
   if (read.failed_step > 0) return FailedStep{read.failed_step, read.failed_loss, read.failed_norm};
   const auto add = [&](double& to, Deferred figure) { to += read.sums[figure]; };

@@ -102,6 +102,27 @@ TEST_CASE("a training step on the device does not wait for it, and blocks may be
   CHECK(everything(plain) == everything(again));
 }
 
+TEST_CASE("patches sent as levels give the losses of patches sent as floats") {
+  const Settings settings = with_dropout();
+  Learner here(settings), there(on_device(settings));
+  const auto floats = Batches(settings).step(0), levels = Batches(on_device(settings)).step(0);
+  CHECK(floats[0].packed.patches.dtype() == DType::f32);
+  CHECK(levels[0].packed.patches.dtype() == DType::u8);
+  check_alike(update(there, levels), update(here, floats), 1e-4);
+}
+
+TEST_CASE("what a kernel finds wrong is told when figures are read") {
+  Settings settings = on_device(tiny_settings());
+  settings.objectives.ipot_beta = 1e-5;
+  const Batches batches(settings);
+  Learner learner(settings);
+  learner.update(batches.step(0));
+  StepReport sum;
+  const std::string message = tests::error_of([&] { learner.read_figures(sum); });
+  CHECK(message.find("ipot") != std::string::npos);
+  CHECK(message.find("beta") != std::string::npos);
+}
+
 TEST_CASE("figures of several steps are read at once") {
   const Settings settings = on_device(tiny_settings());
   const Batches batches(settings);
