@@ -297,6 +297,8 @@ void Settings::validate() const {
   at_least("init.std", init.std, 0.0);
   one_of("train.precision", train.precision, {"highest", "high", "tf32", "bf16"});
   const Device device = device_named("train.device", train.device);
+  check(train.precision != "tf32" || device.kind == Device::cuda,
+        "train.precision: tf32 is the GPU's (train.device = \"cuda\"); on the CPU choose highest, high or bf16");
   check(!train.cuda_graph || device.kind == Device::cuda, "train.cuda_graph needs train.device = \"cuda\"");
   one_of("objectives.masking", objectives.masking, {"official", "strict"});
   one_of("objectives.false_images", objectives.false_images, {"dataset", "batch"});

@@ -18,6 +18,7 @@
 #include "vilt/learner.h"
 #include "vilt/metrics_file.h"
 #include "vilt/precision.h"
+#include "vilt/same_settings.h"
 
 namespace tessera {
 namespace {
@@ -34,36 +35,6 @@ std::string clock_text(double seconds) {
   if (whole >= 3600) out << whole / 3600 << ':' << std::setw(2) << std::setfill('0');
   out << whole / 60 % 60 << ':' << std::setw(2) << std::setfill('0') << whole % 60;
   return out.str();
-}
-
-// The settings that may change between the parts of a run, since no result depends on them.
-bool may_change(const std::string& line) {
-  for (const char* key : {"device", "cuda_graph", "threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks", "checkpoint_every",
-                          "title"})
-    if (line.starts_with(std::string(key) + " = ")) return true;
-  return false;
-}
-
-std::vector<std::string> binding_lines(const std::string& toml) {
-  std::vector<std::string> out;
-  std::istringstream in(toml);
-  for (std::string line, section; std::getline(in, line);) {
-    if (line.starts_with("[")) section = line;
-    else if (!line.empty() && !may_change(line)) out.push_back(section + " " + line);
-  }
-  return out;
-}
-
-// A setting that the stored file does not have, because the run was begun before there was such, had its default.
-void check_same_settings(const fs::path& stored, const std::string& current) {
-  const auto before = binding_lines(Settings::from_toml(stored).to_toml()), now = binding_lines(current);
-  std::string differences;
-  for (const std::string& line : now)
-    if (std::find(before.begin(), before.end(), line) == before.end()) differences += "\n  now     " + line;
-  for (const std::string& line : before)
-    if (std::find(now.begin(), now.end(), line) == now.end()) differences += "\n  before  " + line;
-  check(differences.empty(), stored.parent_path().string(),
-        ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place", differences);
 }
 
 // The row of metrics.jsonl for an interval.
