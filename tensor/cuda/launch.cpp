@@ -113,11 +113,11 @@ void run(const Launch& launch) {
   for (uint64_t i = 0; i < blocks; ++i, at = (at + step) % blocks) {
     run_block(e, {static_cast<unsigned>(at % grid.x), static_cast<unsigned>(at / grid.x % grid.y),
                   static_cast<unsigned>(at / (uint64_t{grid.x} * grid.y))});
-    if (e.error.empty() && e.live_count == 0) continue;
+    if (e.live_count == 0) continue;  // every thread has returned
     e.in_block = here.in_kernel = false;
+    acquire(&e.end);
     const std::string problem = e.error.empty() ? report(e, "threads wait for threads that never arrive", true)
                                                 : report(e, e.error, e.list_threads);
-    acquire(&e.end);
     e.made_count = 0;  // the suspended fibres are left where they are; the next launch begins anew
     fail(problem);
   }

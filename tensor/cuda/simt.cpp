@@ -129,6 +129,7 @@ TESSERA_UNINSTRUMENTED void fiber_main() {
   Executor& e = *executor;
   e.error = std::move(error);
   e.list_threads = list_threads;
+  release(&e.end);
   switch_fibers(e.threads[e.current].fiber, e.host);
   std::abort();
 }

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <utility>
 
 #include "tests/cuda/on_device.h"
@@ -16,6 +17,20 @@ using namespace tessera;
 using namespace tessera::test;
 
 namespace {
+
+constexpr bool kAddressSanitizer =
+#if defined(__SANITIZE_ADDRESS__)
+    true;
+#else
+    false;
+#endif
+
+constexpr bool kThreadSanitizer =
+#if defined(__SANITIZE_THREAD__)
+    true;
+#else
+    false;
+#endif
 
 constexpr int kBlocks = 3, kThreads = 64, kSize = kBlocks * kThreads;
 
@@ -146,31 +161,27 @@ const Planted kOutside[] = {
     {Bug::writes_past_dynamic_shared,
      "writes_past_dynamic_shared",
      {"outside of shared memory, 0 bytes past the end of dynamic shared memory"}},
+    {Bug::reads_past_static_shared,
+     "reads_past_static_shared",
+     {"reads 4 bytes: outside of shared memory, 0 bytes past the end of static shared memory"}},
     {Bug::misaligned_pack, "misaligned_pack", {"reads 16 bytes: misaligned, at element 1 of x [187]"}},
 };
 
 bool has_addr2line() { return std::system("command -v addr2line >/dev/null 2>&1") == 0; }
 
+// What a launch with the bug says. ThreadSanitizer finds races that follow from bugs of other kinds: there a process of
+// its own has them.
+std::string error_of(Bug bug) {
+  const auto run = [=] { return run_in(1, bug, kSize - 5).error; };
+  return kThreadSanitizer ? last_words([&] { std::fputs(run().c_str(), stderr); }) : run();
+}
+
 void check_message(const Planted& planted) {
   CAPTURE(planted.name);
-  const std::string error = run_in(1, planted.bug, kSize - 5).error;
+  const std::string error = error_of(planted.bug);
   for (const char* part : planted.message)
     if (std::string(part) != "planted_bugs.cu:" || has_addr2line()) CHECK(tests::lacking(error, {part}) == "");
 }
-
-constexpr bool kAddressSanitizer =
-#if defined(__SANITIZE_ADDRESS__)
-    true;
-#else
-    false;
-#endif
-
-constexpr bool kThreadSanitizer =
-#if defined(__SANITIZE_THREAD__)
-    true;
-#else
-    false;
-#endif
 
 }  // namespace
 
@@ -189,7 +200,7 @@ TEST_CASE("emulation: barriers and shuffles that not all threads reach are named
 }
 
 TEST_CASE("emulation: after an error the next launch is as good as the first") {
-  CHECK(!run_in(1, Bug::barrier_in_branch, kSize).error.empty());
+  CHECK(!run_in(1, Bug::shuffle_from_absent_lane, kSize).error.empty());
   CHECK(is_right(run_in(1, Bug::none, kSize), kSize));
 }
 
@@ -204,21 +215,21 @@ TEST_CASE("emulation: races, unwritten memory and accesses outside of arrays are
 }
 
 TEST_CASE("emulation: without the checker a missing barrier shows in the results of some order") {
-  if (kThreadSanitizer) return;  // a race would be the end of this process
   const WithoutChecker guard;
-  for (const Bug bug :
-       {Bug::no_barrier_after_write, Bug::no_barrier_before_next_write, Bug::no_barrier_in_warp, Bug::unwritten_shared})
-    CHECK(is_caught(bug));
   CHECK(!is_caught(Bug::none));
+  CHECK(is_caught(Bug::unwritten_shared));
+  if (kThreadSanitizer) return;  // a race would be the end of this process
+  for (const Bug bug : {Bug::no_barrier_after_write, Bug::no_barrier_before_next_write, Bug::no_barrier_in_warp})
+    CHECK(is_caught(bug));
 }
 
-TEST_CASE("emulation: AddressSanitizer sees accesses outside of arrays and of shared memory") {
+TEST_CASE("emulation: AddressSanitizer and UndefinedBehaviorSanitizer see accesses outside of arrays and shared memory") {
   if (!kAddressSanitizer) return;
   for (const Planted& planted : kOutside) {
-    if (planted.bug == Bug::misaligned_pack) continue;  // is UndefinedBehaviorSanitizer's to find
     CAPTURE(planted.name);
     const std::string words = last_words([&] { run_in(1, planted.bug, kSize - 5); });
-    CHECK(words.find("AddressSanitizer") != std::string::npos);
+    const bool undefined = planted.bug == Bug::misaligned_pack || planted.bug == Bug::reads_past_static_shared;
+    CHECK(words.find(undefined ? "runtime error" : "AddressSanitizer") != std::string::npos);
   }
 }
 

@@ -52,7 +52,7 @@ __global__ void planted_kernel(const float* x, float* out, int* positive, float*
   if (bug != Bug::unwritten_shared || inside) shared.part[t] = inside ? x[i] : 0.0f;
   meet<bug>(t);
 
-  float mine = shared.part[kThreads - 1 - t + (bug == Bug::reads_past_static_shared ? 4 : 0)];
+  float mine = shared.part[kThreads - 1 - t + (bug == Bug::reads_past_static_shared && t == 0 ? 4 : 0)];
   if (mine > 0) {
     if constexpr (bug == Bug::plain_sum_in_block)
       ++shared.positive;
