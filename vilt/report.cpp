@@ -68,6 +68,7 @@ std::string facts_html(const ReportInputs& inputs) {
   fact("Steps", text(with_thousands(inputs.summary.steps), " of ", settings.train.batch_size, " pairs"));
   fact("Training time", duration(inputs.summary.train_seconds));
   fact("Precision", settings.train.precision);
+  fact("Device", settings.train.device);
   fact("Seed", std::to_string(settings.train.seed));
   fact("Objective", loss_equation(objectives));
   return out + "</dl>\n";
