@@ -17,7 +17,7 @@ namespace tessera::cuda {
 //
 // Whether TESSERA_ATTENTION lets them be used.
 bool tensor_cores_wanted();
-// Whether they take these rows: a head size of 32, 64, 96 or 128, and rows that begin at multiples of 16
+// Whether they take these rows: a head size of 16, 32, 64, 96 or 128, and rows that begin at multiples of 16
 // bytes.
 bool tensor_cores_take(int64_t head_size, std::initializer_list<AttentionRows<const bf16>> rows);
 

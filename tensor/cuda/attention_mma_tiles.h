@@ -25,12 +25,12 @@ constexpr int kTileElements = kRows* kTileStride<d>;
 template <int d, int kRows>
 __device__ __forceinline__ void copy_tile(AsyncCopies& copies, AttentionRows<const bf16> x, int64_t first, int count,
                                           int column, bf16* tile) {
-  constexpr int kPieces = d / 8;
-  static_assert(kRows * kPieces % kMmaThreads == 0);
+  constexpr int kPieces = d / 8, kCopies = kRows * kPieces;
   const bf16* from = x.data + first * x.stride + column;
   TESSERA_UNROLL
-  for (int n = 0; n < kRows * kPieces / kMmaThreads; ++n) {
-    const int i = n * kMmaThreads + static_cast<int>(threadIdx.x), row = i / kPieces, c = i % kPieces * 8;
+  for (int first_copy = 0; first_copy < kCopies; first_copy += kMmaThreads) {
+    const int i = first_copy + static_cast<int>(threadIdx.x), row = i / kPieces, c = i % kPieces * 8;
+    if (first_copy + kMmaThreads > kCopies && i >= kCopies) break;
     const bool present = row < count;
     copies.copy(tile + row * kTileStride<d> + c, present ? from + row * x.stride + c : x.data, present);
   }
@@ -138,12 +138,13 @@ __device__ __forceinline__ void store_sums(const float (&sums)[d / 8][4], const 
 template <class F>
 void with_head_size(int64_t d, F f) {
   switch (d) {
+    case 16: return f(std::integral_constant<int, 16>{});
     case 32: return f(std::integral_constant<int, 32>{});
     case 64: return f(std::integral_constant<int, 64>{});
     case 96: return f(std::integral_constant<int, 96>{});
     case 128: return f(std::integral_constant<int, 128>{});
   }
-  fail("attention: head size is ", d, ", expected 32, 64, 96 or 128 on tensor cores");
+  fail("attention: head size is ", d, ", expected 16, 32, 64, 96 or 128 on tensor cores");
 }
 
 inline dim3 mma_grid(const AttentionSizes& sizes, int64_t most_rows) {

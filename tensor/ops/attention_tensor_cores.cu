@@ -118,7 +118,7 @@ __global__ void __launch_bounds__(kMmaThreads, d <= 64 ? 4 : 2)
 }  // namespace
 
 bool tensor_cores_take(int64_t head_size, std::initializer_list<AttentionRows<const bf16>> rows) {
-  bool takes = head_size == 32 || head_size == 64 || head_size == 96 || head_size == 128;
+  bool takes = head_size == 16 || head_size == 32 || head_size == 64 || head_size == 96 || head_size == 128;
   for (const AttentionRows<const bf16>& x : rows)
     takes = takes && reinterpret_cast<uintptr_t>(x.data) % 16 == 0 && x.stride % 8 == 0;
   return takes;

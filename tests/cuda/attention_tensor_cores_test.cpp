@@ -97,6 +97,7 @@ TEST_CASE("cuda attention on tensor cores: values and gradients are f64's within
                                 {{64}, {128}, 2, 64, false},
                                 {{90}, {90}, 1, 64, true},
                                 {{20, 10}, {5, 0}, 2, 32, true},
+                                {{70, 3}, {70, 3}, 3, 16, true},
                                 {{33}, {65}, 1, 96, true},
                                 {{40}, {70}, 1, 128, false}};
   for (size_t i = 0; i < cases.size(); ++i) {
