@@ -1,7 +1,7 @@
-// Entry points of attention's kernels beside the two of tensor/cuda/kernels.h, which choose among these: bf16 is computed
-// on tensor cores wherever they apply; the plain kernels are the reference, and what runs elsewhere. The environment
-// variable TESSERA_ATTENTION says otherwise: `auto` (as if it were not set), `plain` or `tensor-cores`. Emulation runs
-// the plain kernels faster, so that there `auto` is `plain`.
+// Entry points of attention's kernels beside the two of tensor/cuda/kernels.h, which choose among these: bf16 is
+// computed on tensor cores wherever they apply; the plain kernels are the reference, and what runs elsewhere. The
+// environment variable TESSERA_ATTENTION says otherwise: `auto` (as if it were not set), `plain` or `tensor-cores`.
+// Emulation runs the plain kernels faster, so that there `auto` is `plain`.
 #pragma once
 
 #include <initializer_list>

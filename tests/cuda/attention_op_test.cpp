@@ -83,8 +83,9 @@ TEST_CASE("cuda attention op: separate inputs, with their elements side by side 
                     "attention: dtype is f64, expected f32 or bf16 on a GPU");
 }
 
-// The kernels that a GPU would use, behind the same op. They round P and dS, so their bits are not the plain kernels'; both
-// are within the bounds of attention_bf16_reference.h, twice which is more than 2^-6 of the largest element.
+// The kernels that a GPU would use, behind the same op. They round P and dS to 2^-9 of each, so that their bits are not
+// the plain kernels'; an element moves by at most 2^-8 or so of the sum of its terms' magnitudes, and results are stored
+// to 2^-9: 2^-6 of the largest element is enough for sums whose terms do not cancel in all of them.
 TEST_CASE("cuda attention op: TESSERA_ATTENTION chooses the kernels") {
   const Tensor cu = marks({5, 30});
   const Tensor qkv = random_values<bf16>({35, 3 * 64}, 1).to(kGpu), dy = random_values<bf16>({35, 64}, 2).to(kGpu);
