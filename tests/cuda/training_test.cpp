@@ -55,12 +55,14 @@ void check_alike(const StepReport& got, const StepReport& expected, double bound
 // not more than a factor of a few a step: 1e-4 is far above that, and far below what a wrong mask or a missing term does.
 TEST_CASE("cuda training follows the CPU's losses and norms, with dropout, and counts the same hits") {
   const Settings settings = with_dropout();
-  const Batches batches(settings);
+  const Batches batches(settings), levels(on_device(settings));
   Learner here(settings), there(on_device(settings));
   CHECK(there.parameters().device().kind == Device::cuda);
   for (int64_t i = 0; i < 4; ++i) {
     const auto step = batches.step(i);
-    const StepReport expected = update(here, step), got = update(there, step);
+    const auto same_step = levels.step(i);  // its patches are levels, which the device normalises
+    CHECK(same_step[0].packed.patches.dtype() == DType::u8);
+    const StepReport expected = update(here, step), got = update(there, same_step);
     CAPTURE(i);
     check_alike(got, expected, 1e-4);
     CHECK(got.masked_correct == expected.masked_correct);

@@ -391,6 +391,9 @@ TEST_CASE("Settings become options of the parts") {
   settings.image.respect_orientation = true;
   CHECK(collator_options(settings).rand_augment);
   CHECK(sample_options(settings).respect_orientation);
+  CHECK_FALSE(options.levels);
+  settings.train.device = "cuda";
+  CHECK(collator_options(settings).levels);
   CHECK(options.table_side == 6);
   CHECK(options.masking.variant == MaskingOptions::strict);
   CHECK(options.masking.max_length == 40);
