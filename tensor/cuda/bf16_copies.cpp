@@ -15,6 +15,13 @@ struct Copy {
   uint64_t version = kNever;
   bool used = false;
 
+  // Rounds the elements again unless they are as of the root's present version.
+  void refresh(const Tensor& weight) {
+    if (version == weight.version()) return;
+    const auto* storage = static_cast<const float*>(weight.storage()->data());
+    round_to_bf16(storage + begin, copy.mutable_device_data<bf16>(), copy.numel());
+    version = weight.version();
+  }
   bool holds(const Tensor& weight) const {
     return copy.defined() && begin <= weight.offset() && weight.offset() + weight.numel() <= begin + copy.numel();
   }
@@ -48,14 +55,9 @@ Tensor bf16_copy(const Tensor& weight) {
   Locked locked(root);
   if (!locked.copy) root.derived = locked.copy = std::make_shared<Copy>();
   Copy& kept = *locked.copy;
-  const auto* storage = static_cast<const float*>(weight.storage()->data());
-  if (!kept.holds(weight)) {
+  if (!kept.holds(weight))
     kept = Copy{.copy = Tensor::empty({weight.numel()}, DType::bf16, weight.device()), .begin = weight.offset()};
-  }
-  if (kept.version != weight.version()) {
-    round_to_bf16(storage + kept.begin, kept.copy.mutable_device_data<bf16>(), kept.copy.numel());
-    kept.version = weight.version();
-  }
+  kept.refresh(weight);
   kept.used = true;
   return kept.copy.narrow(0, weight.offset() - kept.begin, weight.numel()).view(weight.shape());
 }
@@ -73,16 +75,19 @@ Tensor bf16_arena_in_use(const Tensor& values, std::span<const Tensor> parameter
   if (used && !arena.defined()) arena = Tensor::empty(values.shape(), DType::bf16, values.device());
   for (const Tensor& parameter : parameters) {
     Root& root = *parameter.root();
-    const Locked locked(root);
+    Locked locked(root);
     if (!used) {
       root.derived = nullptr;
-    } else if (!locked.copy || locked.copy->arena.storage() != arena.storage()) {
+      continue;
+    }
+    if (!locked.copy || locked.copy->arena.storage() != arena.storage()) {
       const int64_t at = parameter.offset() - values.offset();
       check(parameter.storage() == values.storage() && parameter.is_contiguous(), "bf16 copies: parameter ",
             describe(parameter), " lies outside of the values");
-      root.derived = std::make_shared<Copy>(
+      root.derived = locked.copy = std::make_shared<Copy>(
           Copy{.copy = arena.narrow(0, at, parameter.numel()), .arena = arena, .begin = parameter.offset()});
     }
+    locked.copy->refresh(parameter);
   }
   return used ? arena : Tensor{};
 }

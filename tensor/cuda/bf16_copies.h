@@ -14,9 +14,10 @@ namespace tessera::cuda {
 Tensor bf16_copy(const Tensor& weight);
 
 // For an update that writes `values` [n], an arena in which the parameters lie. If copies of any of them have been used
-// since the last call: a tensor [n] of bf16 in which their copies lie now (each where its parameter does), for the
-// update to write in its own pass, and mark_bf16_copies to be called after. Else undefined; the copies that there were
-// are dropped, so that those which are no longer used (as after an evaluation in bf16) cost neither time nor memory.
+// since the last call: a tensor [n] of bf16 in which their copies lie now (each where its parameter does, as of its
+// present version, so that an update may leave out what it does not change), for the update to write in its own pass,
+// and mark_bf16_copies to be called after. Else undefined; the copies that there were are dropped, so that those which
+// are no longer used (as after an evaluation in bf16) cost neither time nor memory.
 Tensor bf16_arena_in_use(const Tensor& values, std::span<const Tensor> parameters);
 // The copies are as of the parameters' present versions.
 void mark_bf16_copies(std::span<const Tensor> parameters);

@@ -239,6 +239,11 @@ TEST_CASE("The bf16 copies that products use become parts of one arena, and thos
     if (arena.defined()) cuda::mark_bf16_copies(parameters);
     return arena;
   };
+  // Right already before an update, which may turn out to change nothing.
+  Tensor copies = cuda::bf16_arena_in_use(values, parameters);
+  CHECK(same_bits(on_cpu(copies.narrow(0, 16, 24)), host.narrow(0, 16, 24).to(DType::bf16)));
+  CHECK(same_bits(on_cpu(copies.narrow(0, 0, 12)), host.narrow(0, 0, 12).to(DType::bf16)));
+  cuda::bf16_copy(parameters[1]);
   const Tensor arena = update(2);
   REQUIRE(arena.defined());
   CHECK(arena.shape() == Shape{40});
