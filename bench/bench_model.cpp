@@ -3,6 +3,7 @@
 #include <map>
 
 #include "nn/init.h"
+#include "tensor/parallel.h"
 #include "tensor/philox.h"
 
 namespace tessera::bench {
@@ -13,13 +14,22 @@ const std::map<std::string, ModelSize> kModels{
     {"small", {256, 6, 4, 4000, 32, 16, 7, 7, 7}},
     {"tiny", {128, 4, 4, 1000, 16, 16, 6, 6, 6}},
     {"scenes", {64, 4, 4, 60, 16, 9, 5, 5, 5}},
+    {"mini", {16, 1, 2, 40, 4, 5, 2, 2, 2}},
 };
 
-PatchedImage noise_image(const ModelSize& size, Random& random) {
-  PatchedImage image{static_cast<int>(size.grid_rows), static_cast<int>(size.grid_columns), {}};
-  image.patches.resize(static_cast<size_t>(size.patches() * 3 * size.patch * size.patch));
-  for (float& value : image.patches) value = static_cast<float>(random.normal());
-  return image;
+void add_noise_images(const ModelSize& size, int count, bool levels, BatchBuilder& builder) {
+  const Grid grid{static_cast<int>(size.grid_rows), static_cast<int>(size.grid_columns)};
+  builder.reserve_patches(count * size.patches());
+  std::vector<PatchedImage> images(levels ? 0 : static_cast<size_t>(count));
+  parallel_chunks(static_cast<int64_t>(images.size()), [&](int64_t i) {
+    images[static_cast<size_t>(i)] = noise_image(size, static_cast<uint64_t>(i));
+  });
+  for (const PatchedImage& image : images) builder.add_image(image);
+  Random random(2);
+  for (int i = 0; levels && i < count; ++i)
+    builder.add_levels(grid, [&](std::span<uint8_t> values) {
+      for (uint8_t& value : values) value = static_cast<uint8_t>(random.next());
+    });
 }
 
 std::vector<int64_t> first_integers(int64_t count) {
@@ -53,23 +63,34 @@ ViltWithHeads make_model(const ModelSize& size) {
   return model;
 }
 
-MadeBatch make_batch(const ModelSize& size, int batch, bool ragged, bool both_passes) {
+PatchedImage noise_image(const ModelSize& size, uint64_t number) {
+  Random random(1, number);
+  PatchedImage image{static_cast<int>(size.grid_rows), static_cast<int>(size.grid_columns), {}};
+  image.patches.resize(static_cast<size_t>(size.patches() * 3 * size.patch * size.patch));
+  for (float& value : image.patches) value = static_cast<float>(random.normal());
+  return image;
+}
+
+PairLengths pair_lengths(const ModelSize& size, int batch, int b, bool ragged) {
+  if (!ragged) return {size.words, size.patches()};
+  const double u = (b + 0.5) / batch, v = ((7 * b) % batch + 0.5) / batch;
+  const auto words = static_cast<int64_t>((0.2 + 0.29 * u) * static_cast<double>(size.words));
+  return {std::max<int64_t>(4, words), static_cast<int64_t>((0.88 + 0.12 * v) * static_cast<double>(size.patches()))};
+}
+
+MadeBatch make_batch(const ModelSize& size, int batch, bool ragged, bool both_passes, bool levels) {
   Random random(1);
   MadeBatch out;
-  BatchBuilder builder(3 * size.patch * size.patch, static_cast<int>(size.table_side));
+  BatchBuilder builder(3 * size.patch * size.patch, static_cast<int>(size.table_side),
+                       levels ? std::optional(PixelNorm{}) : std::nullopt);
+  add_noise_images(size, batch, levels, builder);
   std::vector<std::vector<int64_t>> texts, orders;
   for (int b = 0; b < batch; ++b) {
-    const double u = (b + 0.5) / batch, v = ((7 * b) % batch + 0.5) / batch;
-    int64_t length = size.words, patches = size.patches();
-    if (ragged) {
-      length = std::max<int64_t>(4, static_cast<int64_t>((0.2 + 0.29 * u) * static_cast<double>(size.words)));
-      patches = static_cast<int64_t>((0.88 + 0.12 * v) * static_cast<double>(size.patches()));
-    }
+    const auto [length, patches] = pair_lengths(size, batch, b, ragged);
     std::vector<int64_t>& ids = texts.emplace_back();
     for (int64_t t = 0; t < length; ++t)
       ids.push_back(5 + static_cast<int64_t>(random.below(static_cast<uint64_t>(size.vocabulary - 5))));
     orders.push_back(first_integers(patches));
-    builder.add_image(noise_image(size, random));
     out.tokens += length + 1 + patches;
   }
   for (int pass = 0; pass < (both_passes ? 2 : 1); ++pass)

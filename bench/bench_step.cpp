@@ -1,67 +1,134 @@
-// One update of pre-training (masked words, matching, word-patch alignment; backward; AdamW), and one forward pass of
-// matching.
+// One update of pre-training (masked words, matching, word-patch alignment; backward; AdamW), one forward pass of
+// matching, and the ranking of captions and images, each with each.
 #include "autograd/tape.h"
 #include "bench/bench_model.h"
 #include "nn/adamw.h"
 #include "tensor/products/precision.h"
 #include "tensor/products/weight_copies.h"
+#include "tensor/step_graph.h"
+#include "vilt/inference.h"
 #include "vilt/objectives.h"
+#include "vilt/precision.h"
 
 namespace tessera::bench {
+
 void use_precision(Vilt& model, const std::string& precision) {
+  if (model.device().kind == Device::cuda)
+    return tessera::use_precision(model, precision_named("--precision", precision == "f32" ? "highest" : precision));
   if (precision == "bf16") model.activations = DType::bf16;
   if (precision == "high") set_matmul_precision(MatmulPrecision::high);
 }
 
+namespace {
+
+// The same batch as if it had just been collated: nothing of it lies on the GPU yet.
+PretrainBatch fresh_copy(PretrainBatch batch) {
+  PackedBatch& packed = batch.packed;
+  ObjectiveTables& tables = batch.objectives;
+  for (Tensor* tensor : {&packed.position_index, &packed.position_weight, &packed.token_ids, &packed.token_positions,
+                         &packed.token_types, &packed.cu_seqlens, &packed.gather, &packed.modality, &tables.masked_rows,
+                         &tables.masked_labels, &tables.pair_rows, &tables.pair_labels, &tables.word_rows,
+                         &tables.cu_words, &tables.patch_rows, &tables.cu_patches})
+    *tensor = tensor->clone();
+  return batch;
+}
+
+}  // namespace
+
+// The batch's patches lie on the device from the start, and so does the rest of it after the first step; with `upload`
+// nothing does.
 void bench_step(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
   ViltWithHeads model = make_model(size);
+  ParameterSet parameters(model, DType::f32, "", arguments.device);
   use_precision(model.vilt, arguments.precision);
-  ParameterSet parameters(model);
   AdamW optimizer(parameters, {});
-  const auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, true);
+  MadeBatch made = make_batch(size, arguments.batch, arguments.ragged, true, arguments.upload);
+  PretrainBatch& batch = made.batch;
+  if (!arguments.upload) batch.packed.patches = batch.packed.patches.to(arguments.device);
   const LossDivisors divisors{batch.masked(), batch.pairs()};
 
   uint32_t step = 0;
-  const auto update = [&, &batch = batch] {
+  const auto update = [&] {
     TicketSource tickets(0, step++);
     BlockContext context{arguments.dropout, arguments.dropout, true, &tickets, arguments.checkpoint_blocks};
-    pretrain_objectives(model, batch, {}, divisors, context).total.backward();
+    const PretrainBatch& seen = arguments.upload ? fresh_copy(batch) : batch;
+    pretrain_objectives(model, seen, {}, divisors, context).total.backward();
     optimizer.step(1e-4);
     parameters.clear_gradients();
   };
-  const Milliseconds ms = median_ms(update, arguments.warmup, arguments.reps);
-  report(arguments, ms,
-         {{"model", arguments.model},
-          {"batch", arguments.batch},
-          {"precision", arguments.precision},
-          {"compile", arguments.compile},
-          {"ragged", arguments.ragged},
-          {"dropout", arguments.dropout},
-          {"tokens", tokens},
-          {"masked", batch.masked()},
-          {"samples_per_s", rounded(arguments.batch / ms.median * 1e3, 2)},
-          {"gflops", rounded(step_flops(size, arguments.batch, batch.masked()) / ms.median / 1e6, 1)}});
+  std::optional<StepGraph> graph;
+  if (arguments.cuda_graph) graph.emplace(arguments.device);
+  const auto run = [&] { graph ? graph->run(update) : update(); };
+  measure(arguments, run, [&](const Milliseconds& ms) {
+    JsonFields fields{{"model", arguments.model},
+                      {"batch", arguments.batch},
+                      {"precision", arguments.precision},
+                      {"compile", arguments.compile},
+                      {"ragged", arguments.ragged},
+                      {"dropout", arguments.dropout},
+                      {"tokens", made.tokens},
+                      {"masked", batch.masked()},
+                      {"samples_per_s", rounded(arguments.batch / ms.median * 1e3, 2)},
+                      {"gflops", rounded(step_flops(size, arguments.batch, batch.masked()) / ms.median / 1e6, 1)}};
+    if (arguments.device.kind == Device::cuda)
+      fields.insert(fields.end(), {{"cuda_graph", arguments.cuda_graph}, {"upload", arguments.upload}});
+    if (graph) fields.push_back({"graphs_built", graph->built()});
+    return fields;
+  });
 }
 
 void bench_infer(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
   ViltWithHeads model = make_model(size);
+  const ParameterSet parameters(model, DType::f32, "", arguments.device);
   use_precision(model.vilt, arguments.precision);
-  const ParameterSet parameters(model);
-  const auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, false);
+  auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, false);
+  batch.packed.patches = batch.packed.patches.to(arguments.device);
   const auto forward = [&, &batch = batch] {
     const NoGrad no_grad;
     BlockContext context;
     model.matching_logits(model.vilt(batch.packed, context), batch.objectives.pair_rows);
   };
-  const Milliseconds ms = median_ms(forward, arguments.warmup, arguments.reps);
-  report(arguments, ms,
-         {{"model", arguments.model},
-          {"batch", arguments.batch},
-          {"precision", arguments.precision},
-          {"compile", arguments.compile},
-          {"samples_per_s", rounded(arguments.batch / ms.median * 1e3, 2)}});
+  measure(arguments, forward, [&](const Milliseconds& ms) -> JsonFields {
+    return {{"model", arguments.model},
+            {"batch", arguments.batch},
+            {"precision", arguments.precision},
+            {"compile", arguments.compile},
+            {"samples_per_s", rounded(arguments.batch / ms.median * 1e3, 2)}};
+  });
+}
+
+// Up to `batch` pairs of a caption and an image, as near to a square as its divisors are, with everything from token ids
+// and normalised patches to scores on the host.
+void bench_rank(const Arguments& arguments) {
+  const ModelSize& size = model_size(arguments.model);
+  ViltWithHeads model = make_model(size);
+  const ParameterSet parameters(model, DType::f32, "", arguments.device);
+  use_precision(model.vilt, arguments.precision);
+  int captions = 1;
+  for (int c = 2; c * c <= arguments.batch; ++c)
+    if (arguments.batch % c == 0) captions = c;
+  const int images = arguments.batch / captions;
+  Random random(3);
+  std::vector<TextImage> pairs;
+  std::vector<std::shared_ptr<const PatchedImage>> pictures;
+  for (int i = 0; i < images; ++i)
+    pictures.push_back(std::make_shared<PatchedImage>(noise_image(size, static_cast<uint64_t>(i))));
+  for (int c = 0; c < captions; ++c) {
+    std::vector<int64_t> ids;
+    for (int64_t t = 0; t < pair_lengths(size, captions, c, arguments.ragged).words; ++t)
+      ids.push_back(5 + static_cast<int64_t>(random.below(static_cast<uint64_t>(size.vocabulary - 5))));
+    for (const auto& picture : pictures) pairs.push_back({ids, picture});
+  }
+  measure(arguments, [&] { match_scores(model, pairs); }, [&](const Milliseconds& ms) -> JsonFields {
+    return {{"model", arguments.model},
+            {"captions", captions},
+            {"images", images},
+            {"precision", arguments.precision},
+            {"ragged", arguments.ragged},
+            {"pairs_per_s", rounded(arguments.batch / ms.median * 1e3, 2)}};
+  });
 }
 
 namespace {

@@ -1,5 +1,5 @@
-// vilt_bench step|infer|ipot|adamw|gemm|loader|scaling: how long the parts of a ViLT training take, one JSON line for each
-// measurement.
+// vilt_bench step|infer|rank|attention|ipot|adamw|gemm|loader|scaling: how long the parts of a ViLT training take, one JSON
+// line for each measurement. vilt_bench device: what is measured on.
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "bench/bench_model.h"
+#include "tensor/device.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
@@ -20,11 +21,11 @@ JsonValue::JsonValue(double value) {
   text = out.str();
 }
 
-void report(const Arguments& arguments, const Milliseconds& ms, JsonFields extra) {
+void report(const Arguments& arguments, const Milliseconds& ms, const JsonFields& extra) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   std::vector<std::pair<const char*, JsonValue>> fields{{"peer", "tessera " TESSERA_VERSION}, {"work", arguments.work}};
-  fields.insert(fields.end(), extra);
+  fields.insert(fields.end(), extra.begin(), extra.end());
   fields.insert(fields.end(), {{"threads", arguments.threads},
                                {"ms", rounded(ms.median, 3)},
                                {"min_ms", rounded(ms.least, 3)},
@@ -41,10 +42,14 @@ void report(const Arguments& arguments, const Milliseconds& ms, JsonFields extra
 namespace {
 
 const std::map<std::string, void (*)(const Arguments&)> kWorks{
-    {"adamw", bench_adamw}, {"gemm", bench_gemm},     {"infer", bench_infer},
-    {"ipot", bench_ipot},   {"loader", bench_loader}, {"scaling", bench_scaling},
-    {"step", bench_step},
+    {"adamw", bench_adamw}, {"attention", bench_attention}, {"device", bench_device}, {"gemm", bench_gemm},
+    {"infer", bench_infer}, {"ipot", bench_ipot},           {"loader", bench_loader}, {"rank", bench_rank},
+    {"scaling", bench_scaling}, {"step", bench_step},
 };
+
+bool runs_on_gpu(const std::string& work) {
+  return work == "attention" || work == "device" || work == "gemm" || work == "infer" || work == "rank" || work == "step";
+}
 
 std::vector<std::string> work_names() {
   std::vector<std::string> names;
@@ -59,12 +64,18 @@ int run(int argc, char** argv) {
                "Every time is the median of --reps calls after --warmup calls."};
   app.add_option("work", arguments.work, "what to measure")->required()->check(CLI::IsMember(work_names()));
   app.add_option("--model", arguments.model, "size of the model")
-      ->check(CLI::IsMember({"b32", "small", "tiny", "scenes"}))
+      ->check(CLI::IsMember({"b32", "small", "tiny", "scenes", "mini"}))
       ->capture_default_str();
   app.add_option("--batch", arguments.batch, "pairs in a batch")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--precision", arguments.precision, "f32; high: f32 with split products; bf16 activations")
-      ->check(CLI::IsMember({"f32", "high", "bf16"}))
+  app.add_option("--precision", arguments.precision,
+                 "f32; high: f32 with split products; tf32: on a GPU, products in TF32; bf16 activations")
+      ->check(CLI::IsMember({"f32", "high", "tf32", "bf16"}))
       ->capture_default_str();
+  std::string device = "cpu";
+  app.add_option("--device", device, "cpu or cuda; cuda: step, infer, rank, attention, gemm")->capture_default_str();
+  app.add_flag("--cuda-graph", arguments.cuda_graph, "step on a GPU: each as one CUDA graph");
+  app.add_flag("--upload", arguments.upload, "step on a GPU: its batch is new, with 8-bit patches, and goes there in every step");
+  app.add_flag("--turns", arguments.turns, "says 'ready' when it has warmed up, and measures once for each line it is given");
   app.add_option("--dropout", arguments.dropout)->check(CLI::Range(0.0, 0.999))->capture_default_str();
   app.add_flag("--ragged", arguments.ragged, "texts and images of different lengths, as in COCO");
   app.add_flag("--checkpoint-blocks", arguments.checkpoint_blocks, "blocks are computed again in backward, to save memory");
@@ -82,6 +93,15 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   set_thread_count(arguments.threads);
+  arguments.device = device_named("--device", device);
+  if (const std::string reason = why_unavailable(arguments.device); !reason.empty()) {
+    std::cerr << "vilt_bench: device " << device << ": " << reason << '\n';
+    return 2;
+  }
+  if (arguments.device.kind == Device::cuda && !runs_on_gpu(arguments.work)) {
+    std::cerr << "vilt_bench: " << arguments.work << " is measured on the CPU alone\n";
+    return 2;
+  }
   kWorks.at(arguments.work)(arguments);
   return 0;
 }

@@ -49,6 +49,7 @@ void* take(Blocks& b, int64_t bytes) {
 }  // namespace
 
 std::string why_unavailable() { return ""; }
+DeviceDescription device_description() { return {"emulated on the CPU", "", "", "", 0, capacity(blocks())}; }
 
 void* allocate(int64_t bytes, int64_t element, const std::string& name) {
   if (bytes <= 0) return nullptr;

@@ -11,11 +11,13 @@
 
 #include "tensor/allocator.h"
 #include "tensor/cuda/staging.h"
+#include "tensor/device.h"
 
 namespace tessera::cuda {
 
 // "" if there is a GPU that can be used; else why not, in one line. The answer never changes.
 std::string why_unavailable();
+DeviceDescription device_description();
 
 // `bytes` in elements of `element` bytes, aligned to 256; the contents are undefined. 0 bytes give nullptr. `name` is
 // for messages. An error with live, peak and requested bytes where there is no more (out_of_memory.h).

@@ -86,6 +86,23 @@ std::string why_unavailable() {
   return answer;
 }
 
+namespace {
+
+// CUDA's numbers of versions: 13020 is 13.2.
+std::string version_name(int version) { return text(version / 1000, '.', version % 1000 / 10); }
+
+}  // namespace
+
+DeviceDescription device_description() {
+  cudaDeviceProp properties{};
+  int driver = 0, runtime = 0;
+  check_status("device", cudaGetDeviceProperties(&properties, 0));
+  check_status("driver", cudaDriverGetVersion(&driver));
+  check_status("runtime", cudaRuntimeGetVersion(&runtime));
+  return {properties.name,       text(properties.major, '.', properties.minor), version_name(driver),
+          version_name(runtime), properties.multiProcessorCount, static_cast<int64_t>(properties.totalGlobalMem)};
+}
+
 Counters counters() { return {synchronisations, launched}; }
 
 bool is_capturing() {
