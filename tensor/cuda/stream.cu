@@ -30,6 +30,16 @@ bool is_of_a_kernel(cudaError_t status) {
   }
 }
 
+// CUDA's words for no driver at all are those for an old one.
+std::string without_device(cudaError_t status) {
+  int driver = 0, runtime = 0;
+  if (status != cudaErrorInsufficientDriver) return cudaGetErrorString(status);
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || cudaRuntimeGetVersion(&runtime) != cudaSuccess || driver == 0)
+    return text("no NVIDIA driver is installed (", cudaGetErrorString(status), ")");
+  const auto version = [](int number) { return text(number / 1000, '.', number % 1000 / 10); };
+  return text("the NVIDIA driver is for CUDA ", version(driver), ", this build needs one for ", version(runtime));
+}
+
 }  // namespace
 
 bool debugging() {
@@ -80,7 +90,7 @@ std::string why_unavailable() {
     cudaError_t status = cudaGetDeviceCount(&devices);
     if (status == cudaSuccess && devices == 0) return std::string("no CUDA device");
     if (status == cudaSuccess) status = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
-    if (status != cudaSuccess) return std::string(cudaGetErrorString(status));
+    if (status != cudaSuccess) return without_device(status);
     return major >= 8 ? std::string() : text("the GPU has compute capability ", major, ".x, expected 8.0 or later");
   }();
   return answer;

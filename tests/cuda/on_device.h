@@ -11,7 +11,7 @@
 #include "tensor/activation.h"
 #include "tensor/cuda/device_array.h"
 #include "tensor/cuda/kernels.h"
-#include "tensor/cuda/order.h"
+#include "tests/cuda/order.h"
 #include "tests/ops/matrix_reference.h"
 
 namespace tessera::test {
@@ -29,7 +29,7 @@ Tensor from_device(const DeviceArray<T>& array, const Shape& shape) {
   return Tensor::from(array.to_host(), shape);
 }
 
-// The results of f, which are the same bits in three orders of threads and blocks.
+// The results of f, which are the same bits in three orders of threads and blocks; on a GPU, three times.
 inline std::vector<Tensor> in_three_orders(const std::function<std::vector<Tensor>()>& f) {
   const uint64_t before = simt::order;
   const std::vector<Tensor> expected = f();

@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include "autograd/device_checks.h"
-#include "tensor/cuda/order.h"
 
 namespace tessera {
 namespace {

@@ -7,6 +7,7 @@
 #include "nn/safetensors.h"
 #include "nn/schedule.h"
 #include "tests/golden/compare.h"
+#include "tests/golden/device.h"
 #include "tests/golden/json.h"
 
 namespace tessera::golden {
@@ -44,7 +45,7 @@ PolynomialSchedule schedule_of(const json& settings) {
 }
 
 void set_gradient(const Variable& parameter, const Tensor& gradient) {
-  record("given", Tensor::scalar(0, parameter.dtype()), {parameter}, [gradient](const Tensor&, GradSlots) -> Grads {
+  record("given", Tensor::scalar(0, parameter.dtype()).to(computed_on), {parameter}, [gradient](const Tensor&, GradSlots) -> Grads {
     return {gradient};
   }).backward();
 }
@@ -53,7 +54,7 @@ void set_gradient(const Variable& parameter, const Tensor& gradient) {
 void follow(const SafeTensors& file, const json& settings, AdamWVariant variant, const std::string& prefix, DType dtype,
             Comparison& comparison) {
   LooseParameters model(file, settings);
-  ParameterSet set(model, dtype);
+  ParameterSet set(model, dtype, "", computed_on);
   const AdamWOptions options{.beta1 = settings.at("betas").at(0),
                              .beta2 = settings.at("betas").at(1),
                              .eps = settings.at("eps"),
@@ -73,7 +74,7 @@ void follow(const SafeTensors& file, const json& settings, AdamWVariant variant,
   for (int64_t t = 0; t < steps; ++t) {
     set.clear_gradients();
     for (const auto& slot : set.slots())
-      set_gradient(slot.parameter, file.at("grad." + slot.name).select(0, t).to(dtype).contiguous());
+      set_gradient(slot.parameter, file.at("grad." + slot.name).select(0, t).to(dtype).contiguous().to(computed_on));
     optimiser.step(schedule.rate(t));
     for (const auto& [name, value] : set.state()) track.at(name).select(0, t + 1).copy_(value);
   }
@@ -94,7 +95,7 @@ Outcome run_adamw(const std::filesystem::path& directory) {
   std::vector<double> rates;
   for (int64_t t = 0; t < file.at("lr").numel(); ++t) rates.push_back(schedule.rate(t));
   comparison.compare("lr", Tensor::from(rates), file.at("lr"));
-  for (const DType dtype : {DType::f64, DType::f32}) {
+  for (const DType dtype : computed_dtypes()) {
     follow(file, settings, AdamWVariant::transformers, "param", dtype, comparison);
     follow(file, settings, AdamWVariant::torch, "torch_adamw", dtype, comparison);
   }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "tests/golden/device.h"
 #include "tests/golden/json.h"
 
 namespace tessera::golden {
@@ -54,7 +55,7 @@ double Comparison::bound_for(const std::string& name, const Tensor& expected, DT
   if (dtype == DType::f64) return vanishes ? 1e-12 : 1e-10 * largest;
   const auto measured = f32_errors_.find(name);
   const double bound = std::max(1e-6 * largest, measured == f32_errors_.end() ? 0.0 : 4 * measured->second);
-  return vanishes ? std::max(bound, 1e-7) : bound;
+  return (on_gpu() ? 4 : 1) * (vanishes ? std::max(bound, 1e-7) : bound);
 }
 
 void Comparison::compare(const std::string& name, const Tensor& actual, const Tensor& expected) {
@@ -63,7 +64,7 @@ void Comparison::compare(const std::string& name, const Tensor& actual, const Te
 
 void Comparison::compare_within(const std::string& name, const Tensor& actual, const Tensor& expected, double bound) {
   const bool comparable = actual.defined() && actual.shape() == expected.shape();
-  const double difference = comparable ? largest_difference(actual, expected) : 0;
+  const double difference = comparable ? largest_difference(actual.to(Device{}), expected) : 0;
   const bool ok = comparable && difference <= bound;
   Worst& worst = worst_[actual.defined() ? name_of(actual.dtype()) : "undefined"];
   ++worst.tensors;

@@ -7,6 +7,7 @@
 #include "autograd/functions.h"
 #include "tensor/ops/gather_rows.h"
 #include "tests/golden/compare.h"
+#include "tests/golden/device.h"
 #include "tests/golden/padded_case.h"
 #include "vilt/task_losses.h"
 
@@ -126,7 +127,7 @@ void compare_hidden(Comparison& comparison, const SafeTensors& file, const Golde
 Outcome run_head(const std::filesystem::path& directory, const Head& head) {
   const SafeTensors file = load_safetensors((directory / "case.safetensors").string());
   Comparison comparison(directory);
-  for (const DType dtype : {DType::f64, DType::f32}) {
+  for (const DType dtype : computed_dtypes()) {
     GoldenModel golden(directory, dtype);
     const PackedBatch packed = read_batch(file, golden.config);
     Observations observations;

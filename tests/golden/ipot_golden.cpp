@@ -10,6 +10,7 @@
 #include "nn/safetensors.h"
 #include "tensor/ops/ipot.h"
 #include "tests/golden/compare.h"
+#include "tests/golden/device.h"
 
 namespace tessera::golden {
 namespace {
@@ -37,8 +38,9 @@ std::vector<int64_t> real_rows(const Tensor& padding) {
 }
 
 // values [rows, columns] at the named places of a tensor of zeros.
-Tensor spread(const Tensor& values, const std::vector<int64_t>& rows, const std::vector<int64_t>& columns,
+Tensor spread(const Tensor& computed, const std::vector<int64_t>& rows, const std::vector<int64_t>& columns,
               const Shape& shape) {
+  const Tensor values = computed.to(Device{});
   Tensor full = Tensor::zeros(shape, values.dtype());
   for (size_t i = 0; i < rows.size(); ++i)
     for (size_t j = 0; j < columns.size(); ++j)
@@ -50,7 +52,7 @@ Tensor spread(const Tensor& values, const std::vector<int64_t>& rows, const std:
 void run_case(const SafeTensors& file, const std::string& number, const std::set<std::string>& settings, DType dtype,
               Comparison& comparison) {
   const std::string prefix = number + ".";
-  const Tensor x = file.at(prefix + "x").to(dtype), y = file.at(prefix + "y").to(dtype);
+  const Tensor x = file.at(prefix + "x").to(dtype).to(computed_on), y = file.at(prefix + "y").to(dtype).to(computed_on);
   const std::vector<int64_t> words = real_rows(file.at(prefix + "x_pad")), patches = real_rows(file.at(prefix + "y_pad"));
   const int64_t m = static_cast<int64_t>(words.size()), n = static_cast<int64_t>(patches.size());
   const Tensor cu_x = Tensor::from(std::vector<int64_t>{0, m}), cu_y = Tensor::from(std::vector<int64_t>{0, n});
@@ -94,7 +96,7 @@ Outcome run_ipot(const std::filesystem::path& directory) {
   }
   Comparison comparison(directory);
   for (const auto& [number, settings] : cases)
-    for (const DType dtype : {DType::f64, DType::f32}) run_case(file, number, settings, dtype, comparison);
+    for (const DType dtype : computed_dtypes()) run_case(file, number, settings, dtype, comparison);
   return comparison.outcome();
 }
 

@@ -1,9 +1,13 @@
-// golden_tests DIR [VILT]: runs the golden tests on a directory of reference data. Directories that are not there are ignored.
+// golden_tests [--device cuda] DIR [VILT]: runs the golden tests on a directory of reference data. Directories that are not
+// there are ignored. On a GPU only what a device computes is run; where there is none, one line says why, and the exit
+// status is 77.
 #include <cstdio>
 #include <exception>
 #include <set>
 #include <vector>
 
+#include "tensor/device.h"
+#include "tests/golden/device.h"
 #include "tests/golden/harness.h"
 #include "tests/golden/json.h"
 
@@ -12,10 +16,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kOnHost = "touches no device";
+
 struct Known {
   const char* directory;
   Outcome (*run)(const fs::path& directory);
-  const char* missing;  // why there is no runner
+  const char* missing;   // why there is no runner
+  bool computes = true;  // what a device can compute
 };
 
 const Known kDirectories[] = {
@@ -30,14 +37,14 @@ const Known kDirectories[] = {
     {"vilt_retrieval", run_vilt_retrieval, ""},
     {"vilt_nlvr2", run_vilt_nlvr2, ""},
     {"mpp", run_mpp, ""},
-    {"torch_files", run_torch_files, ""},
-    {"data/wordpiece", run_wordpiece, ""},
-    {"data/wordpiece_train", run_wordpiece_train, ""},
-    {"data/whole_word_mask", run_whole_word_mask, ""},
-    {"data/resize", run_resize, ""},
-    {"data/randaugment", run_randaugment, ""},
-    {"data/hf_processor", run_hf_processor, ""},
-    {"data/formats", nullptr, "only the COCO layout can be read yet"},
+    {"torch_files", run_torch_files, "", false},
+    {"data/wordpiece", run_wordpiece, "", false},
+    {"data/wordpiece_train", run_wordpiece_train, "", false},
+    {"data/whole_word_mask", run_whole_word_mask, "", false},
+    {"data/resize", run_resize, "", false},
+    {"data/randaugment", run_randaugment, "", false},
+    {"data/hf_processor", run_hf_processor, "", false},
+    {"data/formats", nullptr, "only the COCO layout can be read yet", false},
 };
 
 // Entries of ops/case.safetensors: what its tensors' names have before the last dot.
@@ -78,8 +85,9 @@ void add_ops(const fs::path& root, std::vector<Case>& cases) {
 void add_directories(const fs::path& root, std::vector<Case>& cases) {
   for (const Known& known : kDirectories) {
     if (!fs::is_directory(root / known.directory)) continue;
-    cases.push_back({known.directory, {}, known.missing});
-    if (known.run) cases.back().run = [&known](const fs::path& from) { return known.run(from / known.directory); };
+    const bool left_alone = on_gpu() && !known.computes;
+    cases.push_back({known.directory, {}, left_alone ? kOnHost : known.missing});
+    if (known.run && !left_alone) cases.back().run = [&known](const fs::path& from) { return known.run(from / known.directory); };
   }
 }
 
@@ -126,12 +134,23 @@ int run_all(const fs::path& root, const std::string& vilt) {
 }  // namespace tessera::golden
 
 int main(int argc, char** argv) {
-  if (argc != 2 && argc != 3) {
-    std::fprintf(stderr, "usage: golden_tests DIR [VILT], a directory of reference data and the command to test\n");
-    return 2;
-  }
+  using namespace tessera;
+  std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    return tessera::golden::run_all(argv[1], argc == 3 ? argv[2] : TESSERA_VILT_COMMAND);
+    if (arguments.size() > 2 && arguments[0] == "--device") {
+      golden::computed_on = device_named("--device", arguments[1]);
+      arguments.erase(arguments.begin(), arguments.begin() + 2);
+    }
+    if (arguments.size() != 1 && arguments.size() != 2) {
+      std::fprintf(stderr, "usage: golden_tests [--device cuda] DIR [VILT]: a directory of reference data, the command to test\n");
+      return 2;
+    }
+    const std::string reason = why_unavailable(golden::computed_on);
+    if (!reason.empty()) {
+      std::printf("skipped: golden_tests (%s)\n", reason.c_str());
+      return 77;
+    }
+    return golden::run_all(arguments[0], arguments.size() == 2 ? arguments[1] : TESSERA_VILT_COMMAND);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "golden_tests: %s\n", error.what());
     return 1;

@@ -3,6 +3,7 @@
 #include "data/patch_masking.h"
 #include "tensor/ops/gather_rows.h"
 #include "tests/golden/compare.h"
+#include "tests/golden/device.h"
 #include "tests/golden/padded_case.h"
 #include "vilt/task_losses.h"
 
@@ -74,13 +75,13 @@ void compare_replacement(Comparison& comparison, const SafeTensors& file, DType 
     builder.replace_patches(sequence, hidden);
   }
   const PackedBatch packed = builder.finish();
-  const Variable features(given.view({images * places, width}).to(dtype), true);
-  const Variable token(file.at("mask_token").view({1, width}).to(dtype), true);
-  std::vector<Variable> sources{Variable(Tensor::zeros({packed.token_ids.numel() + 1, width}, dtype)), features};
+  const Variable features(given.view({images * places, width}).to(dtype).to(computed_on), true);
+  const Variable token(file.at("mask_token").view({1, width}).to(dtype).to(computed_on), true);
+  std::vector<Variable> sources{Variable(Tensor::zeros({packed.token_ids.numel() + 1, width}, dtype, computed_on)), features};
   if (packed.replaced_patches.defined()) sources.push_back(expand(token, {packed.replaced_patches.numel(), width}));
   const Variable out = gather_rows({gather_rows(sources, packed.gather)}, Tensor::from(patch_rows));
   comparison.compare("feats_out", out.value().view(given.shape()), file.at("feats_out"));
-  out.backward(file.at("cotangent").to(dtype).view(out.shape()));
+  out.backward(file.at("cotangent").to(dtype).view(out.shape()).to(computed_on));
   comparison.compare("grad.feats_in", features.grad().view(given.shape()), file.at("grad.feats_in"));
   comparison.compare("grad.mask_token", token.grad().view(file.at("mask_token").shape()), file.at("grad.mask_token"));
 }
@@ -94,11 +95,11 @@ void compare_head(Comparison& comparison, const SafeTensors& file, const Targets
     MaskedPatchHead& head;
     void visit(const std::string&, const ParameterVisitor& visitor) { head.visit("mpp_score", visitor); }
   } named{head};
-  ParameterSet parameters(named, dtype);
+  ParameterSet parameters(named, dtype, "", computed_on);
   StateDict state;
   for (const std::string& name : parameters.names()) state.emplace(name, file.at(name));
   parameters.load_state(state, "mpp");
-  const Variable hidden(given.to(dtype).view({given.numel() / config.hidden_size, config.hidden_size}), true);
+  const Variable hidden(given.to(dtype).view({given.numel() / config.hidden_size, config.hidden_size}).to(computed_on), true);
   const Variable logits = head(hidden);
   comparison.compare("logits", logits.value().view({given.size(0), given.size(1), 3, kLevels}), file.at("logits"));
   const auto count = static_cast<int64_t>(targets.rows.size());
@@ -118,7 +119,7 @@ Outcome run_mpp(const std::filesystem::path& directory) {
   const SafeTensors file = load_safetensors((directory / "case.safetensors").string());
   Comparison comparison(directory);
   const Targets targets = compare_labels(comparison, file);
-  for (const DType dtype : {DType::f64, DType::f32}) {
+  for (const DType dtype : computed_dtypes()) {
     compare_replacement(comparison, file, dtype);
     compare_head(comparison, file, targets, dtype);
   }

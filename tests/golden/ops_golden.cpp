@@ -6,6 +6,7 @@
 #include "autograd/functions.h"
 #include "nn/safetensors.h"
 #include "tests/golden/compare.h"
+#include "tests/golden/device.h"
 
 namespace tessera::golden {
 namespace {
@@ -18,15 +19,15 @@ class Entry {
   bool has(const std::string& tensor) const { return file_.contains(name_ + "." + tensor); }
   const Tensor& stored(const std::string& tensor) const { return file_.at(name_ + "." + tensor); }
   Tensor constant(const std::string& tensor) const { return stored(tensor).to(dtype_); }
-  // An input that gets a gradient.
+  // An input that gets a gradient, where it is computed.
   Variable input(const std::string& tensor) {
-    inputs_.emplace_back(tensor, Variable(constant(tensor), true));
+    inputs_.emplace_back(tensor, Variable(constant(tensor).to(computed_on), true));
     return inputs_.back().second;
   }
 
   void compare(const Variable& out, Comparison& comparison) const {
     comparison.compare(name_ + ".out", out.value(), stored("out"));
-    out.backward(constant("dout"));
+    out.backward(constant("dout").to(computed_on));
     for (const auto& [tensor, variable] : inputs_)
       comparison.compare(name_ + ".d" + tensor, variable.grad(), stored("d" + tensor));
   }
@@ -114,7 +115,7 @@ Outcome run_op(const std::filesystem::path& directory, const std::string& entry)
     const std::string op = known.op;
     if (entry != op && entry.compare(0, op.size() + 1, op + "_") != 0) continue;
     Comparison comparison(directory);
-    for (const DType dtype : {DType::f64, DType::f32}) {
+    for (const DType dtype : computed_dtypes()) {
       Entry e(file, entry, dtype);
       const Variable out = known.run(e);
       e.compare(out, comparison);

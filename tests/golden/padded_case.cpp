@@ -1,5 +1,7 @@
 #include "tests/golden/padded_case.h"
 
+#include "tests/golden/device.h"
+
 namespace tessera::golden {
 namespace {
 
@@ -60,7 +62,7 @@ GoldenModel::GoldenModel(const std::filesystem::path& directory, DType dtype)
 GoldenModel::GoldenModel(Weights weights, const std::filesystem::path& directory, DType dtype)
     : config(adapt(ModelConfig::from_file(directory / "config.json"), weights)),
       model(config),
-      parameters(model, dtype),
+      parameters(model, dtype, "", computed_on),
       bias_(weights.raw.contains(kDecoderBias) ? kDecoderBias : kBias) {
   load_file_state(parameters, config, weights.state.tensors, weights.source);
 }

@@ -7,6 +7,7 @@
 #include "data/position_taps.h"
 #include "nn/safetensors.h"
 #include "tests/golden/compare.h"
+#include "tests/golden/device.h"
 
 namespace tessera::golden {
 namespace {
@@ -19,9 +20,9 @@ void run_grid(const SafeTensors& file, const std::string& grid, DType dtype, Com
   const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(table.size(1) - 1))));
   const PositionTaps taps = position_taps(side, rows, columns);
   const Shape shape{static_cast<int64_t>(rows) * columns, 4};
-  const Variable leaf(table.select(0, 0).to(dtype).contiguous(), true);
+  const Variable leaf(table.select(0, 0).to(dtype).to(computed_on).contiguous(), true);
   const Variable out = interpolate_rows(leaf, Tensor::from(taps.index, shape), Tensor::from(taps.weight, shape).to(dtype));
-  out.backward(file.at(grid + ".dout").to(dtype));
+  out.backward(file.at(grid + ".dout").to(dtype).to(computed_on));
   comparison.compare(grid + ".out", out.value(), file.at(grid + ".out"));
   comparison.compare(grid + ".dtable", leaf.grad().unsqueeze(0), file.at(grid + ".dtable"));
 }
@@ -34,7 +35,7 @@ Outcome run_pos_embed(const std::filesystem::path& directory) {
   for (const auto& item : file.tensors) {
     const size_t end = item.first.rfind(".out");
     if (end == std::string::npos) continue;
-    for (const DType dtype : {DType::f64, DType::f32}) run_grid(file, item.first.substr(0, end), dtype, comparison);
+    for (const DType dtype : computed_dtypes()) run_grid(file, item.first.substr(0, end), dtype, comparison);
   }
   return comparison.outcome();
 }

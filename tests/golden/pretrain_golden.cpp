@@ -4,6 +4,7 @@
 
 #include "autograd/functions.h"
 #include "tests/golden/compare.h"
+#include "tests/golden/device.h"
 #include "tests/golden/json.h"
 #include "tests/golden/pretrain_case.h"
 #include "vilt/objectives.h"
@@ -101,7 +102,7 @@ void run_step(Comparison& comparison, const SafeTensors& file, const std::filesy
 Outcome run_vilt_pretrain(const std::filesystem::path& directory) {
   const SafeTensors file = load_safetensors((directory / "case.safetensors").string());
   Comparison comparison(directory);
-  for (const DType dtype : {DType::f64, DType::f32})
+  for (const DType dtype : computed_dtypes())
     for (const bool sampled : {false, true}) run_step(comparison, file, directory, dtype, sampled);
   return comparison.outcome();
 }

@@ -4,6 +4,7 @@
 #include "nn/adamw.h"
 #include "nn/schedule.h"
 #include "tests/golden/compare.h"
+#include "tests/golden/device.h"
 #include "tests/golden/json.h"
 #include "tests/golden/pretrain_case.h"
 #include "vilt/objectives.h"
@@ -89,7 +90,7 @@ void run(Comparison& comparison, const SafeTensors& file, const std::filesystem:
 Outcome run_training_trajectory(const std::filesystem::path& directory) {
   const SafeTensors file = load_safetensors((directory / "case.safetensors").string());
   Comparison comparison(directory);
-  for (const DType dtype : {DType::f64, DType::f32}) run(comparison, file, directory, dtype);
+  for (const DType dtype : computed_dtypes()) run(comparison, file, directory, dtype);
   return comparison.outcome();
 }
 
