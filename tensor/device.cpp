@@ -1,7 +1,8 @@
 #include "tensor/device.h"
 
-#include "tensor/cuda/deferred_errors.h"
 #include "tensor/allocator.h"
+#include "tensor/cuda/deferred_errors.h"
+#include "tensor/cuda/gemm.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/memory.h"
 
@@ -42,10 +43,10 @@ DeviceUse device_use(Device device) {
     if (device.kind == Device::cuda) {
       const cuda::Counters counters = cuda::counters();
       const MemoryStatistics memory = cuda::memory_statistics();
-      return {counters.synchronisations, counters.launches, memory.live_bytes, memory.peak_bytes};
+      return {counters.synchronisations, counters.launches, cuda::plain_products(), memory.live_bytes, memory.peak_bytes};
     }
   const MemoryStatistics memory = memory_statistics();
-  return {0, 0, memory.live_bytes, memory.peak_bytes};
+  return {0, 0, 0, memory.live_bytes, memory.peak_bytes};
 }
 
 void reset_peak_memory(Device device) {

@@ -12,6 +12,7 @@
 
 #include "data/files.h"
 #include "data/loader.h"
+#include "tensor/device.h"
 #include "tensor/parallel.h"
 #include "vilt/checkpoint.h"
 #include "vilt/initialise.h"
@@ -247,9 +248,12 @@ void Run::train_until_done(const Collator& collator, const Quarantine& quarantin
     if (due(settings_.train.evaluate_every)) evaluate_now(metrics, waited / std::max(train_seconds_ - trained_before, 1e-9));
     if (due(settings_.train.checkpoint_every)) checkpoint();
   }
-  if (learner_->parameters().device().kind == Device::cuda)
+  if (const Device device = learner_->parameters().device(); device.kind == Device::cuda) {
+    const DeviceUse use = device_use(device);
     log_ << "host overhead: " << number(1e3 * host_seconds / static_cast<double>(std::max<int64_t>(1, steps)), 2)
-         << " ms a step, in which the GPU is given its work" << std::endl;
+         << " ms a step, in which the GPU is given its work; peak memory on the GPU " << (use.peak_bytes >> 20)
+         << " MiB; matrix products by a kernel of our own: " << use.plain_products << std::endl;
+  }
   log_ << "trained " << settings_.train.steps << " steps in " << clock_text(train_seconds_) << "; "
        << number(100 * waited / std::max(train_seconds_ - trained_before, 1e-9), 1) << " % of it waiting for data; "
        << (train_->source->cached_bytes() >> 20) << " MiB of decoded images in memory; " << quarantine.count()
@@ -313,7 +317,8 @@ Summary Run::go() {
   learner_ = std::make_unique<Learner>(settings_);
   log_ << train_->dataset.sentences().size() << " captions of " << train_->dataset.images().size() << " images; vocabulary of "
        << vocabulary_->size() << "; " << learner_->parameters().total() << " parameters; image cache up to "
-       << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count() << " threads\nprecision: "
+       << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count() << " threads\ndevice: "
+       << device_description(learner_->parameters().device()).name << "\nprecision: "
        << describe_precision(learner_->model().vilt) << std::endl;
   Quarantine quarantine(settings_.data.max_bad_files, [this](const std::string& reason) {
     progress_.clear();

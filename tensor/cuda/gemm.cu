@@ -79,7 +79,9 @@ class SplitOperand {
 };
 
 void multiply(const Gemm& g) {
-  if (g.k == 0 || !library_gemm(g)) plain_gemm(g);
+  if (g.k > 0 && library_gemm(g)) return;
+  note_plain_product();
+  plain_gemm(g);
 }
 
 void multiply_split(const Gemm& product) {

@@ -45,6 +45,11 @@ struct Gemm {
   int64_t batch = 1;
 };
 
+// Products that cuBLASLt has not taken since the process began. On a GPU more than a few of a large model are worth a
+// look: our own kernel is many times slower.
+int64_t plain_products();
+void note_plain_product();  // for gemm
+
 // The bits of a result depend on sizes, strides and alignment, never on the order of threads. Thread-safe.
 void gemm(const Gemm& product);
 
