@@ -1,6 +1,8 @@
 // The GPU's side of tensor/cuda/graph.h: stream capture.
 #include "tensor/cuda/graph.h"
 
+#include <utility>
+
 #include "tensor/cuda/staging.h"
 #include "tensor/cuda/stream.h"
 #include "tensor/error.h"
@@ -47,10 +49,18 @@ void Graph::run(const std::function<void()>& work) {
     forget_captured_copies();
     throw;
   }
-  check_status("graph", cudaStreamEndCapture(stream, &recorded));
-  state_->take(recorded);
-  check_status("graph", cudaGraphDestroy(recorded));
-  check_status("graph", cudaGraphLaunch(state_->graph, stream));
+  const cudaError_t ended = cudaStreamEndCapture(stream, &recorded);
+  try {
+    check_status("graph", ended);
+    state_->take(recorded);
+    check_status("graph", cudaGraphDestroy(std::exchange(recorded, nullptr)));
+    check_status("graph", cudaGraphLaunch(state_->graph, stream));
+  } catch (...) {
+    if (recorded) cudaGraphDestroy(recorded);
+    cudaGetLastError();
+    forget_captured_copies();
+    throw;
+  }
   note_captured_copies();
 }
 

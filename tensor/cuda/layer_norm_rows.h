@@ -67,6 +67,12 @@ __device__ void normalise_row(const T* x, const RowStatistics& s, const float* w
   });
 }
 
+// Where the sums of column i lie in shared memory, that lanes which read n columns each are in banks side by side.
+template <int n>
+__device__ __forceinline__ int place_of_column(int i, int d) {
+  return i / n + i % n * (d / n);
+}
+
 // Adds dy x̂ and dy to this warp's sums dw and db, of which a lane touches its own columns alone, and calls write(i,
 // dx) with the gradients of columns i .. i + n - 1.
 template <int n, class T, class Write>
@@ -83,8 +89,9 @@ __device__ void normalise_row_backward(const T* dy, const T* x, const RowStatist
       const float normalised = ((v[j] - s.high) - s.low) * s.rstd;
       sum += g[j] * w[j];
       projection += g[j] * w[j] * normalised;
-      dw[i + j] += g[j] * normalised;
-      db[i + j] += g[j];
+      const int place = place_of_column<n>(i + j, d);
+      dw[place] += g[j] * normalised;
+      db[place] += g[j];
     }
   });
   const float mean_g = warp_sum(sum) / static_cast<float>(d);
@@ -110,7 +117,8 @@ struct ParameterSums {
   int warps;  // of a block; each has sums of its own in shared memory, [warps, 2, d]
 
   ParameterSums(int64_t rows, int64_t d) {
-    constexpr int64_t kMostBlocks = 256, kFewestRows = 16, kSharedFloats = 227 * 1024 / 4;
+    constexpr int64_t kMostBlocks = 512, kFewestRows = 16;
+    constexpr int64_t kSharedFloats = 96 * 1024 / 4;  // every GPU since sm_80 has as many for a block
     rows_per_block = std::max<int64_t>(kFewestRows, (rows + kMostBlocks - 1) / kMostBlocks);
     blocks = blocks_for(rows, rows_per_block);
     warps = static_cast<int>(std::min<int64_t>(kNormWarps, kSharedFloats / std::max<int64_t>(2 * d, 1)));
@@ -126,15 +134,16 @@ __device__ void for_rows_with_sums(int64_t rows, int64_t rows_per_block, int d, 
   float* dw = sums + warp_index() * 2 * d;
   float* db = dw + d;
   for_columns<n>(d, lane_index(), 32, [&](int i) {
-    for (int j = 0; j < n; ++j) dw[i + j] = db[i + j] = 0;
+    for (int j = 0; j < n; ++j) dw[place_of_column<n>(i + j, d)] = db[place_of_column<n>(i + j, d)] = 0;
   });
   const int warps = static_cast<int>(blockDim.x / 32);
   const int64_t begin = blockIdx.x * rows_per_block, end = min(begin + rows_per_block, rows);
   for (int64_t row = begin + warp_index(); row < end; row += warps) body(row, dw, db);
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < 2 * d; i += static_cast<int>(blockDim.x)) {
+    const int place = i < d ? place_of_column<n>(i, d) : d + place_of_column<n>(i - d, d);
     float sum = 0;
-    for (int w = 0; w < warps; ++w) sum += sums[w * 2 * d + i];
+    for (int w = 0; w < warps; ++w) sum += sums[w * 2 * d + place];
     partial[static_cast<int64_t>(blockIdx.x) * 2 * d + i] = sum;
   }
 }

@@ -44,10 +44,18 @@ __device__ __forceinline__ void store(T* p, const float (&values)[n]) {
   }
 }
 
-// The same beside an array of another type: parameters are f32 where activations are bf16.
+// The same beside an array of another type: parameters are f32 where activations are bf16. Aligned to 16 for n > 1.
 template <int n>
 __device__ __forceinline__ void load_parameters(const float* p, float (&values)[n]) {
-  for (int i = 0; i < n; ++i) values[i] = p[i];
+  if constexpr (n == 1) {
+    values[0] = *p;
+  } else {
+    static_assert(n % kPack<float> == 0);
+    for (int i = 0; i < n; i += kPack<float>) {
+      const auto pack = *reinterpret_cast<const Pack<float>*>(p + i);
+      for (int j = 0; j < kPack<float>; ++j) values[i + j] = pack.value[j];
+    }
+  }
 }
 
 // True if rows of d elements that begin at all of these can be read in packs.

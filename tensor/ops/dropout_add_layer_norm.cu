@@ -55,7 +55,7 @@ void dropout_add_layer_norm(const T* x, const T* residual, const float* weight, 
                             T* normalised, float* mean, float* rstd, int64_t rows, int64_t d, float eps, double p,
                             const Ticket& ticket) {
   const Mask mask("dropout_add_layer_norm", p, ticket);
-  with_pack_size<T>(packs_fit<T>(d, x, residual, sum, normalised), [&](auto size) {
+  with_pack_size<T>(packs_fit<T>(d, x, residual, sum, normalised, weight, bias), [&](auto size) {
     constexpr int n = decltype(size)::value;
     simt::launch<dropout_add_layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, x,
                                                       residual, weight, bias, sum, normalised, mean, rstd, rows,
@@ -70,7 +70,7 @@ void dropout_add_layer_norm_backward(const T* d_sum, const T* d_normalised, cons
                                      double p, const Ticket& ticket) {
   const ParameterSums sums(rows, d);
   const Mask mask("dropout_add_layer_norm", p, ticket);
-  with_pack_size<T>(packs_fit<T>(d, d_sum, d_normalised, sum, dx, d_residual), [&](auto size) {
+  with_pack_size<T>(packs_fit<T>(d, d_sum, d_normalised, sum, dx, d_residual, weight), [&](auto size) {
     constexpr int n = decltype(size)::value;
     simt::launch<dropout_add_layer_norm_backward_kernel<T, n>>(
         sums.blocks, static_cast<unsigned>(sums.warps * 32), sums.shared_bytes(d), d_sum, d_normalised, sum,

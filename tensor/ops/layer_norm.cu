@@ -26,17 +26,28 @@ __global__ void __launch_bounds__(kNormWarps * 32)
   });
 }
 
-constexpr int kSumThreads = 128;
+constexpr int kGroups = 16;
 
-// A thread for each of the 2 d sums. Reading of neighbouring columns is coalesced.
-__global__ void __launch_bounds__(kSumThreads)
+struct GroupSums {
+  float of_group[kGroups][32];
+};
+
+// A block for 32 of the 2 d sums; warp g sums the partial ones of blocks g, g + kGroups, ..., then the warps' are added
+// in order.
+__global__ void __launch_bounds__(kGroups * 32)
     add_parameter_sums_kernel(const float* partial, int blocks, int d, ParameterTargets targets) {
-  const int i = static_cast<int>(blockIdx.x) * kSumThreads + static_cast<int>(threadIdx.x);
-  if (i >= 2 * d) return;
+  GroupSums& shared = simt::block_shared<GroupSums>();
+  const int lane = lane_index(), group = warp_index(), i = static_cast<int>(blockIdx.x) * 32 + lane;
   float* target = i < d ? targets.dweight : targets.dbias;
-  if (target == nullptr) return;
+  const bool wanted = i < 2 * d && target != nullptr;
+  float own = 0;
+  if (wanted)
+    for (int b = group; b < blocks; b += kGroups) own += partial[static_cast<int64_t>(b) * 2 * d + i];
+  shared.of_group[group][lane] = own;
+  __syncthreads();
+  if (group != 0 || !wanted) return;
   float sum = 0;
-  for (int b = 0; b < blocks; ++b) sum += partial[static_cast<int64_t>(b) * 2 * d + i];
+  for (int g = 0; g < kGroups; ++g) sum += shared.of_group[g][lane];
   float& place = target[i < d ? i : i - d];
   place = (i < d ? targets.accumulate_weight : targets.accumulate_bias) ? place + sum : sum;
 }
@@ -47,14 +58,14 @@ int64_t parameter_workspace(int64_t rows, int64_t d) { return int64_t{ParameterS
 
 void add_parameter_sums(const float* partial, unsigned blocks, int64_t d, const ParameterTargets& targets) {
   if (!targets.dweight && !targets.dbias) return;
-  simt::launch<add_parameter_sums_kernel>(blocks_for(2 * d, kSumThreads), kSumThreads, 0, partial,
+  simt::launch<add_parameter_sums_kernel>(blocks_for(2 * d, 32), kGroups * 32, 0, partial,
                                           static_cast<int>(blocks), static_cast<int>(d), targets);
 }
 
 template <class T>
 void layer_norm(const T* x, const float* weight, const float* bias, T* y, float* mean, float* rstd, int64_t rows,
                 int64_t d, float eps) {
-  with_pack_size<T>(packs_fit<T>(d, x, y), [&](auto size) {
+  with_pack_size<T>(packs_fit<T>(d, x, y, weight, bias), [&](auto size) {
     constexpr int n = decltype(size)::value;
     simt::launch<layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, x, weight, bias, y,
                                           mean, rstd, rows, static_cast<int>(d), eps);
@@ -65,7 +76,7 @@ template <class T>
 void layer_norm_backward(const T* dy, const T* x, const float* weight, const float* mean, const float* rstd, T* dx,
                          const ParameterTargets& targets, float* workspace, int64_t rows, int64_t d) {
   const ParameterSums sums(rows, d);
-  with_pack_size<T>(packs_fit<T>(d, dy, x, dx), [&](auto size) {
+  with_pack_size<T>(packs_fit<T>(d, dy, x, dx, weight), [&](auto size) {
     constexpr int n = decltype(size)::value;
     simt::launch<layer_norm_backward_kernel<T, n>>(sums.blocks, sums.warps * 32, sums.shared_bytes(d), dy, x,
                                                    weight, mean, rstd, dx, workspace, rows, sums.rows_per_block,

@@ -69,6 +69,29 @@ TEST_CASE("cuda layer_norm equals the CPU's in f64, at odd sizes and in any orde
   });
 }
 
+TEST_CASE("cuda layer_norm: parameters that are not aligned") {
+  const int64_t rows = 3, d = 64;
+  const Inputs in = inputs_of<bf16>(rows, d);
+  const auto shifted = [](const Tensor& values) {
+    std::vector<float> result = values.to_vector<float>();
+    result.insert(result.begin(), 7.0f);
+    return DeviceArray<float>(result, "parameter");
+  };
+  const auto x = on_device<bf16>(in.x, "x"), dy = on_device<bf16>(in.dy, "dy");
+  const auto weight = shifted(in.weight), bias = shifted(in.bias);
+  DeviceArray<bf16> y(rows * d, "y"), dx(rows * d, "dx");
+  DeviceArray<float> mean(2 * rows, "mean"), rstd(rows, "rstd"), dw(d, "dw"), db(d, "db");
+  DeviceArray<float> workspace(cuda::parameter_workspace(rows, d), "workspace");
+  cuda::layer_norm(x.data(), weight.data() + 1, bias.data() + 1, y.data(), mean.data(), rstd.data(), rows, d,
+                   float(kEps));
+  cuda::layer_norm_backward(dy.data(), x.data(), weight.data() + 1, mean.data(), rstd.data(), dx.data(),
+                            {dw.data(), db.data(), false, false}, workspace.data(), rows, d);
+  const std::vector<Tensor> expected = on_cpu(in);
+  CHECK_CLOSE(from_device(y, {rows, d}), expected[0], 2e-6);
+  CHECK_CLOSE(from_device(dx, {rows, d}), expected[3], 4e-6);
+  CHECK_CLOSE(from_device(db, {d}), expected[5], 2e-6);
+}
+
 TEST_CASE("cuda layer_norm: rows that are not aligned, and gradients that are not needed") {
   const int64_t rows = 3, d = 64;
   const Inputs in = inputs_of<float>(rows, d);
