@@ -84,7 +84,7 @@ void report(const Arguments& arguments, const Milliseconds& ms, const JsonFields
 // On the CPU a repetition is one call. On a GPU it is as many as take 30 ms, between two waits for the device, divided by
 // their number; and the line has besides, for one call: `host_ms`, in which the host gives an idle device its work (the
 // time of the call: more than the host needs where the device's queue is full), `launches` of kernels of our own,
-// `synchronisations`, and `peak_device_bytes` of tensors.
+// `synchronisations`, `plain_products` that cuBLASLt has not taken, and `peak_device_bytes` of tensors.
 void measure(const Arguments& arguments, const std::function<void()>& run,
              const std::function<JsonFields(const Milliseconds&)>& extra);
 

@@ -28,6 +28,7 @@ struct GpuCall {
   int64_t calls = 1;     // in a repetition
   double launches = 0;   // of one call, as the others
   double synchronisations = 0;
+  double plain_products = 0;
 };
 
 // Warms up, and finds how many calls make a repetition.
@@ -44,6 +45,7 @@ GpuCall prepare(const Arguments& arguments, const std::function<void()>& run) {
   run();
   const DeviceUse after = device_use(arguments.device);
   call.launches = static_cast<double>(after.launches - before.launches);
+  call.plain_products = static_cast<double>(after.plain_products - before.plain_products);
   call.synchronisations = static_cast<double>(after.synchronisations - before.synchronisations);
   return call;
 }
@@ -68,6 +70,7 @@ void measure_on_gpu(const Arguments& arguments, const std::function<void()>& run
                                {"host_ms", rounded(host[static_cast<size_t>(arguments.reps / 2)], 4)},
                                {"launches", call.launches},
                                {"synchronisations", call.synchronisations},
+                               {"plain_products", call.plain_products},
                                {"peak_device_bytes", device_use(device).peak_bytes}});
   report(arguments, ms, fields);
 }
