@@ -35,30 +35,45 @@ struct Mask {
     drops = mask.drops();
   }
 
-  // v = dropout(v), of which v[0] is element `first` of the tensor, a multiple of 4 for n > 1.
+  // kept[j]: all bits set if element first + j of the tensor is kept, else none; `first` is a multiple of 4 for n > 1.
   template <int n>
-  __device__ __forceinline__ void apply(int64_t first, float (&v)[n]) const {
-    if (!drops) return;
-    if constexpr (n == 1) {
+  __device__ __forceinline__ void draw(int64_t first, unsigned (&kept)[n]) const {
+    if (!drops) {
+      for (int j = 0; j < n; ++j) kept[j] = ~0u;
+    } else if constexpr (n == 1) {
       const uint4 words = philox_block(ticket, static_cast<uint64_t>(first) / 4);
       const int at = static_cast<int>(first % 4);
-      v[0] = kept(v[0], at < 2 ? (at == 0 ? words.x : words.y) : (at == 2 ? words.z : words.w));
+      kept[0] = bits(at < 2 ? (at == 0 ? words.x : words.y) : (at == 2 ? words.z : words.w));
     } else {
       for (int j = 0; j < n; j += 4) {
         const uint4 words = philox_block(ticket, static_cast<uint64_t>(first + j) / 4);
-        v[j] = kept(v[j], words.x);
-        v[j + 1] = kept(v[j + 1], words.y);
-        v[j + 2] = kept(v[j + 2], words.z);
-        v[j + 3] = kept(v[j + 3], words.w);
+        kept[j] = bits(words.x);
+        kept[j + 1] = bits(words.y);
+        kept[j + 2] = bits(words.z);
+        kept[j + 3] = bits(words.w);
       }
     }
   }
 
- private:
-  // Chosen by bits, so that the product is not contracted with a sum that follows (see ops::kept_or_zero).
-  __device__ __forceinline__ float kept(float value, unsigned word) const {
-    return __uint_as_float(__float_as_uint(value * scale) & (word > last_dropped ? ~0u : 0u));
+  // v = dropout(v) with what was drawn. Chosen by bits, so that the product is not contracted with a sum that follows
+  // (see ops::kept_or_zero).
+  template <int n>
+  __device__ __forceinline__ void apply(const unsigned (&kept)[n], float (&v)[n]) const {
+    if (!drops) return;
+    for (int j = 0; j < n; ++j) v[j] = __uint_as_float(__float_as_uint(v[j] * scale) & kept[j]);
   }
+
+  // v = dropout(v), of which v[0] is element `first` of the tensor.
+  template <int n>
+  __device__ __forceinline__ void apply(int64_t first, float (&v)[n]) const {
+    if (!drops) return;
+    unsigned kept[n];
+    draw(first, kept);
+    apply(kept, v);
+  }
+
+ private:
+  __device__ __forceinline__ unsigned bits(unsigned word) const { return word > last_dropped ? ~0u : 0u; }
 };
 
 }  // namespace tessera::cuda

@@ -2,6 +2,7 @@
 // The gradients are scatter_rows', with the mask and without.
 #include "tensor/cuda/dropout_mask.h"
 #include "tensor/cuda/row_tables.h"
+#include "tensor/cuda/strided.h"
 
 namespace tessera::cuda {
 namespace {
@@ -22,7 +23,9 @@ __global__ void __launch_bounds__(kThreads)
     load<n>(row + c, v);
     load<n>(type + c, t);
     mask.apply(token * width + c, v);
-    for (int j = 0; j < n; ++j) y[token * width + c + j] = simt::from_float<Y>(v[j] + t[j]);
+    Elements<Y, n> sum;
+    for (int j = 0; j < n; ++j) sum.value[j] = simt::from_float<Y>(v[j] + t[j]);
+    store_elements<n>(y + token * width + c, sum);
   });
 }
 
@@ -32,9 +35,8 @@ template <class Y>
 void embed_tokens(const RowTables<float>& sources, const int64_t* index, const float* type_table, const int64_t* types,
                   Y* y, int64_t tokens, int64_t width, double p, const Ticket& ticket) {
   const Mask mask("embed_tokens", p, ticket);
-  bool packed = packs_fit<float>(width, type_table);
-  for (int k = 0; k < RowTables<float>::kMost && sources.data[k]; ++k)
-    packed &= packs_fit<float>(width, sources.data[k]);
+  bool packed = packs_fit<float>(width, type_table, y);
+  for (const float* table : sources.data) packed &= packs_fit<float>(width, table);
   with_pack_size<float>(packed, [&](auto size) {
     simt::launch<embed_tokens_kernel<Y, decltype(size)::value>>(blocks_for(tokens, kWarps), kThreads, 0,
                                                                 sources, index, type_table, types, y, tokens,

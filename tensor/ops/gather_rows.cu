@@ -1,19 +1,22 @@
 // ops::gather_rows and interpolate_rows on the GPU. Their gradients are in scatter_rows.cu.
 #include "tensor/cuda/row_tables.h"
+#include "tensor/cuda/strided.h"
 
 namespace tessera::cuda {
 namespace {
 
 constexpr int kWarps = 4, kThreads = kWarps * 32;
 
-// A warp for each entry.
-template <class T>
+// A warp for each entry, n columns of a row at once.
+template <class T, int n>
 __global__ void __launch_bounds__(kThreads)
     gather_rows_kernel(RowTables<T> tables, const int64_t* index, T* out, int64_t entries, int width) {
   const int64_t entry = static_cast<int64_t>(blockIdx.x) * kWarps + warp_index();
   if (entry >= entries) return;
   const T* row = row_of(tables, index[entry], width);
-  for (int c = lane_index(); c < width; c += 32) out[entry * width + c] = row[c];
+  for_columns<n>(width, lane_index(), 32, [&](int c) {
+    store_elements<n>(out + entry * width + c, load_elements<n>(row + c, 1));
+  });
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -32,8 +35,12 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T>
 void gather_rows(const RowTables<T>& tables, const int64_t* index, T* out, int64_t entries, int64_t width) {
-  simt::launch<gather_rows_kernel<T>>(blocks_for(entries, kWarps), kThreads, 0, tables, index, out, entries,
-                                      static_cast<int>(width));
+  bool packed = packs_fit<T>(width, out);
+  for (const T* table : tables.data) packed &= packs_fit<T>(width, table);
+  with_pack_size<T>(packed, [&](auto size) {
+    simt::launch<gather_rows_kernel<T, decltype(size)::value>>(blocks_for(entries, kWarps), kThreads, 0, tables, index,
+                                                               out, entries, static_cast<int>(width));
+  });
 }
 
 void interpolate_rows(const float* table, const int64_t* index, const float* weight, float* out, int64_t entries,

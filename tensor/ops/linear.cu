@@ -27,6 +27,9 @@ __device__ __forceinline__ void sum_range(int64_t rows, int64_t columns, int64_t
   if (column >= columns) return;
   const int64_t begin = blockIdx.x * length, end = min(begin + length, rows);
   float sums[n] = {};
+#ifdef __CUDACC__
+#pragma unroll 4
+#endif
   for (int64_t row = begin; row < end; ++row) {
     float v[n];
     term(row, column, v);
@@ -50,9 +53,11 @@ __global__ void __launch_bounds__(kThreads)
   sum_range<n>(rows, columns, length, partial, [=](int64_t row, int64_t column, float(&v)[n]) {
     const int64_t at = row * columns + column;
     float a[n], cdf[n];
+    unsigned kept[n];
     load<n>(before + at, a);
     load<n>(dy + at, v);
-    mask.apply(at, v);
+    mask.draw(at, kept);
+    mask.apply(kept, v);
     for (int j = 0; j < n; ++j) {
       cdf[j] = normal_cdf(a[j]);
       v[j] *= gelu_derivative(a[j], cdf[j]);
@@ -60,7 +65,7 @@ __global__ void __launch_bounds__(kThreads)
     store<n>(da + at, v);
     if (hidden == nullptr) return;
     for (int j = 0; j < n; ++j) a[j] *= cdf[j];
-    mask.apply(at, a);
+    mask.apply(kept, a);
     store<n>(hidden + at, a);
   });
 }
@@ -98,9 +103,13 @@ dim3 grid_of(int64_t rows, int64_t columns, int n) {
 
 constexpr int kRoundThreads = 256;
 
+template <int n>
 __global__ void __launch_bounds__(kRoundThreads) round_kernel(const float* x, bf16* y, int64_t count) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kRoundThreads + threadIdx.x;
-  if (i < count) y[i] = simt::from_float<bf16>(x[i]);
+  const int64_t i = (static_cast<int64_t>(blockIdx.x) * kRoundThreads + threadIdx.x) * n;
+  if (i >= count) return;
+  float v[n];
+  load_parameters(x + i, v);
+  store<n>(y + i, v);
 }
 
 }  // namespace
@@ -132,7 +141,10 @@ void gelu_dropout_gradient(const T* dy, const T* before, T* da, T* hidden, float
 }
 
 void round_to_bf16(const float* x, bf16* y, int64_t count) {
-  simt::launch<round_kernel>(blocks_for(count, kRoundThreads), kRoundThreads, 0, x, y, count);
+  with_pack_size<bf16>(packs_fit<bf16>(count, x, y), [&](auto size) {
+    constexpr int n = decltype(size)::value;
+    simt::launch<round_kernel<n>>(blocks_for(count, kRoundThreads * n), kRoundThreads, 0, x, y, count);
+  });
 }
 
 template void column_sums(const float*, int64_t, float*, bool, float*, int64_t, int64_t);
