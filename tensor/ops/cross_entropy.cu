@@ -6,13 +6,38 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kWarps = 4, kThreads = kWarps * 32;
+constexpr int kWarps = 8, kThreads = kWarps * 32;
 constexpr int kFewClasses = 16;  // whose probabilities are taken in f64, as on the CPU
+static_assert(kFewClasses <= kThreads);
 
 struct CrossEntropyShared {
   BlockReduction<float, kWarps> most;
   BlockReduction<double, kWarps> total;
 };
+
+// Calls body(c, values) for this thread's shares of a row x [classes], which may begin anywhere: values [n] of columns
+// c .. c + n - 1 where these are aligned, [1] before and behind them.
+template <int n, class T, class Body>
+__device__ __forceinline__ void for_row(const T* x, int classes, Body body) {
+  const int t = static_cast<int>(threadIdx.x);
+  const auto past = static_cast<int>(reinterpret_cast<uintptr_t>(x) / sizeof(T) % n);
+  const int head = min((n - past) % n, classes), tail = head + (classes - head) / n * n;
+  const auto single = [&](int c) {
+    float value[1];
+    load<1>(x + c, value);
+    body(c, value);
+  };
+  if (t < head) single(t);
+#ifdef __CUDACC__
+#pragma unroll 2
+#endif
+  for (int c = head + t * n; c < tail; c += kThreads * n) {
+    float values[n];
+    load<n>(x + c, values);
+    body(c, values);
+  }
+  if (t < classes - tail) single(tail + t);
+}
 
 // losses[row] = log_sum_exp - x[label], both in f64; 0 in a row that does not count.
 template <class T>
@@ -28,10 +53,14 @@ __global__ void __launch_bounds__(kThreads)
     return;
   }
   float most = -INFINITY;
-  for (int c = t; c < classes; c += kThreads) most = fmaxf(most, simt::to_float(x[c]));
+  for_row<kPack<T>>(x, classes, [&](int, const auto& values) {
+    for (const float value : values) most = fmaxf(most, value);
+  });
   most = shared.most.max(most);
   float sum = 0;
-  for (int c = t; c < classes; c += kThreads) sum += expf(simt::to_float(x[c]) - most);
+  for_row<kPack<T>>(x, classes, [&](int, const auto& values) {
+    for (const float value : values) sum += expf(value - most);
+  });
   const double total = shared.total.sum(static_cast<double>(sum));
   if (t != 0) return;
   const double norm = static_cast<double>(most) + log(total);
@@ -40,10 +69,9 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // factor · (p - [is_label]) in f64.
-template <class T>
-__device__ T precise_gradient(double factor, T x, bool is_label, double norm) {
-  const double probability = exp(static_cast<double>(simt::to_float(x)) - norm);
-  return simt::from_float<T>(static_cast<float>(factor * (is_label ? probability - 1 : probability)));
+__device__ __forceinline__ float precise_gradient(double factor, float x, bool is_label, double norm) {
+  const double probability = exp(static_cast<double>(x) - norm);
+  return static_cast<float>(factor * (is_label ? probability - 1 : probability));
 }
 
 template <class T>
@@ -60,12 +88,25 @@ __global__ void __launch_bounds__(kThreads)
   const double norm = log_sum_exp[row], factor = static_cast<double>(*dloss) / divisor;
   const float scale = static_cast<float>(factor), high = static_cast<float>(norm);
   const float low = static_cast<float>(norm - static_cast<double>(high));
-  for (int c = static_cast<int>(threadIdx.x); c < classes; c += kThreads) {
-    if (classes <= kFewClasses || c == label)  // of a rounded p, p - 1 would have few digits left
-      to[c] = precise_gradient(factor, x[c], c == label, norm);
-    else
-      to[c] = simt::from_float<T>(scale * expf((simt::to_float(x[c]) - high) - low));
+  if (classes <= kFewClasses) {
+    if (const int c = static_cast<int>(threadIdx.x); c < classes)
+      to[c] = simt::from_float<T>(precise_gradient(factor, simt::to_float(x[c]), c == label, norm));
+    return;
   }
+  float at_label = 0;
+  if (threadIdx.x == 0) at_label = simt::to_float(x[label]);
+  __syncthreads();
+  const auto write = [&](int c, auto& values) {
+    for (float& value : values) value = scale * expf((value - high) - low);
+    store(to + c, values);
+  };
+  if ((reinterpret_cast<uintptr_t>(x) - reinterpret_cast<uintptr_t>(to)) % 16 == 0)
+    for_row<kPack<T>>(x, classes, write);
+  else
+    for_row<1>(x, classes, write);
+  __syncthreads();
+  // Of a rounded p, p - 1 would have few digits left.
+  if (threadIdx.x == 0) to[label] = simt::from_float<T>(precise_gradient(factor, at_label, true, norm));
 }
 
 }  // namespace
