@@ -33,7 +33,7 @@ def run_test_program(stage, name, command, summary, environment=None, count=None
     if figures:
         row["passed"], row["failed"] = figures
     if done.status == 77:
-        return stage.skip(f"{name}: {done.output.strip()}")
+        return stage.skip(done.output.strip().removeprefix("skipped: "))
     stage.add(row, f"{name}: " + (f"{figures[0]} passed, {figures[1]} failed" if figures else "no summary"))
     failures = [line for line in done.output.splitlines() if re.search(r"FAILED|ERROR: (CHECK|REQUIRE|test case)", line)]
     if done.status or done.late or not figures or figures[1] or not figures[0]:

@@ -159,7 +159,7 @@ def beside(stage, torch, flags, reps):
     """PyTorch's lines for the same flags, by what is multiplied; {} without PyTorch or time."""
     if not torch.version or not stage.has_time(f"{flags} by PyTorch", 15):
         return {}
-    done = call(torch.command(f"{flags} --warmup 5 --reps {reps}"), stage.left())
+    done = call(torch.command(f"{flags} --warmup 5 --reps {reps}"), max(10, stage.left() / 2))  # the rest is for what follows
     if done.problem():
         (stage.skip if done.late else stage.fail)(f"{flags} by PyTorch: {done.problem()}")
     return {(row["kind"], row.get("k"), row.get("n")): row for row in done.lines()}
