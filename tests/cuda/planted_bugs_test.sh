@@ -72,8 +72,7 @@ plant 'no barrier before a place is used again' attention_tensor_cores_backward 
   "__syncthreads();  // the owned rows' place is free" ''
 plant 'numbers of another tile' attention_tensor_cores_backward 'cuda attention on tensor cores*' \
   'store_numbers(next, stage ^ 1);' 'store_numbers(next, stage);'
-plant 'one class too many' cross_entropy 'cuda cross_entropy*' 'c < classes; c += kThreads) most' \
-  'c <= classes; c += kThreads) most'
+plant 'one class too many' cross_entropy 'cuda cross_entropy*' 'if (t < classes - tail)' 'if (t <= classes - tail)'
 plant 'the mask of another row' dropout_add_layer_norm 'cuda dropout_add*' 'mask.apply(row * d + i, v);' \
   'mask.apply(row * d + i + d, v);'
 plant 'a column too many' scatter_rows 'cuda scatter*' 'if (c >= entries.width || end' 'if (end'
