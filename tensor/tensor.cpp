@@ -30,7 +30,7 @@ Storage::Storage(int64_t count, DType dtype, Device device)
     data_ = allocate_host(bytes_);
   } else {
     check_available(device);
-    if constexpr (kHasCuda) data_ = cuda::allocate(bytes_, size_of(dtype), "tensor");
+    if constexpr (kHasCuda) data_ = cuda::allocate(bytes_, size_of(dtype), "a tensor");
   }
 }
 

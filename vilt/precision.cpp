@@ -30,7 +30,7 @@ std::string describe_on_cuda(const Vilt& model) {
     case MatmulPrecision::tf32:
       return "f32 activations, products of operands reduced to TF32 with f32 sums (cuda)";
     default:
-      return "f32";
+      return "f32 (cuda)";
   }
 }
 

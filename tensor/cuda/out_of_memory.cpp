@@ -33,7 +33,8 @@ void fail_out_of_memory(int64_t requested, const std::string& name, const Memory
   fail("out of memory on cuda:0: ", amount_of_memory(requested), " requested for ", name, ", ",
        amount_of_memory(statistics.live_bytes), " live, ", amount_of_memory(statistics.peak_bytes), " at the peak, ",
        amount_of_memory(statistics.cached_bytes), " cached, of ", amount_of_memory(device_bytes),
-       " on the device; lower train.batch_size, raise train.accumulate or switch train.checkpoint_blocks on");
+       " on the device; to train with less, lower train.batch_size, raise train.accumulate, switch "
+       "train.checkpoint_blocks on or choose --precision bf16");
 }
 
 int64_t memory_limit_of_environment() {

@@ -192,8 +192,8 @@ TEST_CASE("device memory: an error says what is used and what to change, and not
   f.allocator.release(a);
   CHECK(f.error_of(1300 * kMiB - 100) ==
         "out of memory on cuda:0: 1,300 MiB requested for a block, 703 MiB live, 1,203 MiB at the peak, 17 MiB cached, "
-        "of 2,000 MiB on the device; lower train.batch_size, raise train.accumulate or switch train.checkpoint_blocks "
-        "on");
+        "of 2,000 MiB on the device; to train with less, lower train.batch_size, raise train.accumulate, switch "
+        "train.checkpoint_blocks on or choose --precision bf16");
   CHECK(f.store.bytes() == 720 * kMiB);
   CHECK(f.take(1280 * kMiB) != nullptr);
   f.allocator.release(b);
@@ -308,6 +308,6 @@ TEST_CASE("device memory: a device has the limit that it is given, and the same 
   cuda::release(block);
   cuda::limit_memory(0);
   CHECK(tests::lacking(error, {"out of memory on cuda:0: 11 MiB requested for y [2883584], ", "MiB live, ",
-                               "on the device; lower train.batch_size"}) == "");
+                               "on the device; to train with less, lower train.batch_size"}) == "");
   CHECK(cuda::memory_statistics().live_bytes == before.live_bytes);
 }

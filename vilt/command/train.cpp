@@ -41,6 +41,7 @@ std::string command_line(const TrainArguments& arguments) {
   for (const std::string& setting : arguments.overrides) overrides.append(1, ' ').append(quoted(setting));
   if (!arguments.precision.empty()) overrides.append(" --precision ").append(arguments.precision);
   if (!arguments.device.empty()) overrides.append(" --device ").append(arguments.device);
+  if (arguments.cuda_graph) overrides.append(" --cuda-graph");
   return text("vilt train ", quoted(arguments.config), overrides);
 }
 
