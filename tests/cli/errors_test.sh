@@ -8,7 +8,7 @@ image=$(find data/images/test -name '*.jpg' | sort | head -n 1)
 fails 2 "there is no command 'trian'; did you mean 'train'? (vilt --help lists them)" trian
 fails 2 "there is no command 'xyz' (vilt --help lists them)" xyz
 fails 2 "--bogus (see vilt train --help)" train x.toml --bogus
-fails 2 "--precision: f16 not in {highest,high,bf16} (see vilt train --help)" train x.toml --precision f16
+fails 2 "--precision: f16 not in {highest,high,tf32,bf16} (see vilt train --help)" train x.toml --precision f16
 fails 2 "CONFIG is required (see vilt train --help)" train
 fails 2 "--kind is required (see vilt scenes --help)" scenes --out x
 
