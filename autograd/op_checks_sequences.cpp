@@ -55,7 +55,8 @@ void add_loss_checks(OpCheckList& list) {
              [=](Inputs x) { return bce_with_logits(x[0], soft.to(x[0].dtype()), reduction); }, {list.normal({3, 5})});
   const Tensor hard = Tensor::from(std::vector<double>{0, 1, 1, 0, 0.25, 1}, {2, 3});
   list.add("bce_with_logits", "strided, targets 0 and 1",
-           [=](Inputs x) { return bce_with_logits(x[0], hard.to(x[0].dtype()), Reduction::mean); }, {list.strided({2, 3})});
+           [=](Inputs x) { return bce_with_logits(x[0], hard.to(x[0].dtype()), Reduction::mean); },
+           {list.strided({2, 3})});
 }
 
 void add_transport_checks(OpCheckList& list) {
@@ -71,7 +72,10 @@ void add_transport_checks(OpCheckList& list) {
   list.add("cosine_cost", "ragged, strided", ragged, {list.strided({7, 3}), list.strided({11, 3})});
 
   const Tensor plan = list.uniform({kCells}, 0, 0.2);
-  const auto distance = [=](Inputs x) { return transport_distance(x[0], plan.to(x[0].dtype()).to(x[0].value().device()), cu_x, cu_y); };
+  const auto distance = [=](Inputs x) {
+    const Tensor constant = plan.to(x[0].dtype()).to(x[0].value().device());
+    return transport_distance(x[0], constant, cu_x, cu_y);
+  };
   list.add("transport_distance", "ragged: 2, 1, 0, 4", distance, {list.normal({kCells})});
   list.add("transport_distance", "of a cosine cost",
            [=](Inputs x) { return distance(std::vector{cosine_cost(x[0], x[1], cu_x, cu_y)}); },

@@ -179,8 +179,9 @@ void array_written_by_host(const void* begin, size_t bytes) {
   const auto* const p = static_cast<const char*>(begin);
   Array* array = memory.array_before(p);
   if (!array || bytes == 0) return;
-  const auto first = static_cast<size_t>(p - array->begin) / array->granule;
-  const size_t last = std::min(array->cells.size(), (static_cast<size_t>(p - array->begin) + bytes - 1) / array->granule + 1);
+  const auto at = static_cast<size_t>(p - array->begin);
+  const size_t first = at / array->granule;
+  const size_t last = std::min(array->cells.size(), (at + bytes - 1) / array->granule + 1);
   for (size_t i = first; i < last; ++i) array->cells[i] = {{1, 0, 0, 0, false}, {}};
 }
 

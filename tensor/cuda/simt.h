@@ -9,8 +9,8 @@
 //   simt::launch<kernel>(grid, block, shared_bytes, arguments...)
 //
 // A launch of no blocks does nothing. Every launch checks for errors; without NDEBUG, or with TESSERA_CUDA_DEBUG=1 in the
-// environment, it also waits for the kernel, so that an error is reported where it belongs. Sums over threads are written in a fixed order, not with atomics of
-// floating-point numbers: results depend neither on the order of threads nor on the number of blocks that run at once.
+// environment, it also waits for the kernel, so that an error is reported where it belongs. Sums over threads are
+// written in a fixed order, not with atomics of floating-point numbers: results depend neither on the order of threads nor on the number of blocks that run at once.
 #pragma once
 
 #ifdef __CUDACC__

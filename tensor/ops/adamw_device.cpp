@@ -51,7 +51,8 @@ std::vector<Range> ranges_of(std::span<const ops::AdamWSlice> slices, Tensor& co
   std::vector<Range> ranges;
   for (size_t s = 0; s < slices.size(); ++s)
     if (slices[s].begin < slices[s].end)
-      ranges.push_back({slices[s].begin, slices[s].end, copy ? copy + slices[s].begin : nullptr, static_cast<int32_t>(s)});
+      ranges.push_back(
+          {slices[s].begin, slices[s].end, copy ? copy + slices[s].begin : nullptr, static_cast<int32_t>(s)});
   return ranges;
 }
 
