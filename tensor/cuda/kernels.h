@@ -97,7 +97,8 @@ struct AttentionSizes {
 template <class T>
 void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
                float* log_sum_exp, const AttentionSizes& sizes);
-// row_dots [query tokens, heads] is workspace. Probabilities and their gradients are not rounded to bf16.
+// row_dots [query tokens, heads] is workspace. In bf16 the tensor cores take what they can and round probabilities and
+// their gradients (tensor/cuda/attention_kernels.h, which names both kernels); the plain kernels round neither.
 template <class T>
 void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
                         AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,

@@ -1,6 +1,7 @@
 #include "tensor/cuda/attention_kernels.h"
 
 #include "tensor/ops/attention.h"
+#include "tests/cuda/attention_case.h"
 #include "tests/cuda/on_device.h"
 #include "tests/ops/attention_bf16_reference.h"
 
@@ -9,19 +10,9 @@ using namespace tessera::test;
 
 namespace {
 
-struct Case {
-  std::vector<int64_t> queries, keys;
-  int64_t heads, head_size;
-  bool causal;
-};
-
 // k and v lie side by side as a fused projection leaves them; q and dout have rows a little apart. What lies between
 // rows is NaN.
-struct Inputs {
-  Tensor q, k, v, dout, cu_queries, cu_keys;
-};
-
-Inputs inputs_of(const Case& c) {
+AttentionInputs inputs_of(const AttentionCase& c) {
   const int64_t width = c.heads * c.head_size, queries = total(c.queries), keys = total(c.keys);
   return {random_values<bf16>({queries, width}, 1), random_values<bf16>({keys, width}, 2),
           random_values<bf16>({keys, width}, 3),    random_values<bf16>({queries, width}, 4),
@@ -37,7 +28,7 @@ Tensor with_gaps(const Tensor& x, int64_t gap) {
 enum class Kernels { plain, tensor_cores };
 
 // out, log_sum_exp, dq, dk, dv.
-std::vector<Tensor> on_gpu(const Case& c, const Inputs& in, Kernels kernels) {
+std::vector<Tensor> on_gpu(const AttentionCase& c, const AttentionInputs& in, Kernels kernels) {
   using namespace tessera::cuda;
   const int64_t width = c.heads * c.head_size, queries = total(c.queries), keys = total(c.keys), gap = 8;
   Tensor both = Tensor::empty({keys, 2 * width}, DType::bf16);
@@ -74,7 +65,7 @@ std::vector<Tensor> on_gpu(const Case& c, const Inputs& in, Kernels kernels) {
           gradients.narrow(1, width, width).clone()};
 }
 
-Bf16Reference reference_of(const Case& c, const Inputs& in, bool rounded_factors) {
+Bf16Reference reference_of(const AttentionCase& c, const AttentionInputs& in, bool rounded_factors) {
   return bf16_reference(wide(in.q), wide(in.k), wide(in.v), wide(in.dout), in.cu_queries, in.cu_keys, c.heads, c.causal,
                         rounded_factors, 0);
 }
@@ -91,19 +82,19 @@ void check_results(const std::vector<Tensor>& got, const Bf16Reference& expected
 // The bounds are derived at bf16_reference. Sequences shorter than a tile, of exactly one or two, and just over; rows
 // that see no key (causal, more queries than keys).
 TEST_CASE("cuda attention on tensor cores: values and gradients are f64's within bf16's bounds") {
-  const std::vector<Case> cases{{{}, {}, 2, 64, false},
-                                {{1}, {1}, 1, 64, false},
-                                {{5, 0, 70}, {3, 4, 129}, 1, 64, false},
-                                {{64}, {128}, 2, 64, false},
-                                {{90}, {90}, 1, 64, true},
-                                {{20, 10}, {5, 0}, 2, 32, true},
-                                {{70, 3}, {70, 3}, 3, 16, true},
-                                {{33}, {65}, 1, 96, true},
-                                {{40}, {70}, 1, 128, false}};
+  const std::vector<AttentionCase> cases{{{}, {}, 2, 64, false},
+                                         {{1}, {1}, 1, 64, false},
+                                         {{5, 0, 70}, {3, 4, 129}, 1, 64, false},
+                                         {{64}, {128}, 2, 64, false},
+                                         {{90}, {90}, 1, 64, true},
+                                         {{20, 10}, {5, 0}, 2, 32, true},
+                                         {{70, 3}, {70, 3}, 3, 16, true},
+                                         {{33}, {65}, 1, 96, true},
+                                         {{40}, {70}, 1, 128, false}};
   for (size_t i = 0; i < cases.size(); ++i) {
     CAPTURE(i);
-    const Case& c = cases[i];
-    const Inputs in = inputs_of(c);
+    const AttentionCase& c = cases[i];
+    const AttentionInputs in = inputs_of(c);
     const auto got = in_three_orders([&] { return on_gpu(c, in, Kernels::tensor_cores); });
     check_results(got, reference_of(c, in, true));
     const auto f64 = ops::attention(wide(in.q), wide(in.k), wide(in.v), in.cu_queries, in.cu_keys, c.heads, c.causal);
@@ -112,8 +103,8 @@ TEST_CASE("cuda attention on tensor cores: values and gradients are f64's within
 }
 
 TEST_CASE("cuda attention on tensor cores: the plain kernels are the same function") {
-  const Case c{{31, 66}, {80, 66}, 2, 64, true};
-  const Inputs in = inputs_of(c);
+  const AttentionCase c{{31, 66}, {80, 66}, 2, 64, true};
+  const AttentionInputs in = inputs_of(c);
   const auto plain = on_gpu(c, in, Kernels::plain);
   check_results(plain, reference_of(c, in, false));
   const auto got = on_gpu(c, in, Kernels::tensor_cores);
@@ -124,8 +115,8 @@ TEST_CASE("cuda attention on tensor cores: the plain kernels are the same functi
 // holds log_sum_exp = 362 to 2^-15, which is a relative error of P; D cancels dP up to that: dS is at most 2^-15 times
 // Σ |dout v|, about 30, and dq and dk 8 / sqrt(32) times that.
 TEST_CASE("cuda attention on tensor cores: far apart scores") {
-  const Case c{{3}, {130}, 1, 32, false};
-  Inputs in = inputs_of(c);
+  const AttentionCase c{{3}, {130}, 1, 32, false};
+  AttentionInputs in = inputs_of(c);
   in.q = Tensor::full(in.q.shape(), 8.0, DType::bf16);
   in.k = Tensor::zeros(in.k.shape(), DType::bf16);
   in.k.narrow(0, 129, 1).copy_(Tensor::full({1, 32}, 8.0, DType::bf16));

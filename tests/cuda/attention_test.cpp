@@ -2,6 +2,7 @@
 #include "tensor/ops/attention.h"
 
 #include "tensor/cuda/attention_kernels.h"
+#include "tests/cuda/attention_case.h"
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"
 
@@ -10,19 +11,9 @@ using namespace tessera::test;
 
 namespace {
 
-struct Case {
-  std::vector<int64_t> queries, keys;
-  int64_t heads, head_size;
-  bool causal;
-};
-
 // q, k and v side by side in one tensor, as a fused projection leaves them, where queries and keys are the same tokens.
-struct Inputs {
-  Tensor q, k, v, dout, cu_queries, cu_keys;
-};
-
 template <class T>
-Inputs inputs_of(const Case& c) {
+AttentionInputs inputs_of(const AttentionCase& c) {
   const int64_t width = c.heads * c.head_size;
   return {random_values<T>({total(c.queries), width}, 1),
           random_values<T>({total(c.keys), width}, 2),
@@ -34,7 +25,7 @@ Inputs inputs_of(const Case& c) {
 
 // out, log_sum_exp, dq, dk, dv. Rows of keys and values, and of their gradients, alternate in memory.
 template <class T>
-std::vector<Tensor> on_gpu(const Case& c, const Inputs& in) {
+std::vector<Tensor> on_gpu(const AttentionCase& c, const AttentionInputs& in) {
   using namespace tessera::cuda;
   const int64_t width = c.heads * c.head_size, queries = total(c.queries), keys = total(c.keys);
   Tensor both = Tensor::empty({keys, 2 * width}, in.k.dtype());
@@ -68,7 +59,7 @@ std::vector<Tensor> on_gpu(const Case& c, const Inputs& in) {
 // relative to them; out and dv are their means. In bf16 row_dots comes from the rounded out: dS_ij = P_ij (dP_ij - D_i)
 // inherits 2^-8 of |dout · out|, which the extra bound on dq and dk takes in.
 TEST_CASE("cuda attention and its gradients equal the CPU's in f64") {
-  const std::vector<Case> cases{
+  const std::vector<AttentionCase> cases{
       {{}, {}, 2, 8, false},      {{1}, {1}, 1, 1, false},         {{3, 0, 17}, {5, 4, 33}, 2, 8, false},
       {{40}, {70}, 1, 64, false}, {{33, 5}, {33, 2}, 1, 33, true}, {{7}, {0}, 1, 4, false},
       {{18}, {18}, 1, 96, true}};
@@ -76,8 +67,8 @@ TEST_CASE("cuda attention and its gradients equal the CPU's in f64") {
     using T = decltype(tag);
     for (size_t i = 0; i < cases.size(); ++i) {
       CAPTURE(i);
-      const Case& c = cases[i];
-      const Inputs in = inputs_of<T>(c);
+      const AttentionCase& c = cases[i];
+      const AttentionInputs in = inputs_of<T>(c);
       const std::vector<Tensor> got = in_three_orders([&] { return on_gpu<T>(c, in); });
       const Tensor q = wide(in.q), k = wide(in.k), v = wide(in.v);
       const ops::AttentionResult cpu = ops::attention(q, k, v, in.cu_queries, in.cu_keys, c.heads, c.causal);
