@@ -17,9 +17,9 @@
 #include "autograd/functions.h"
 #include "autograd/tape.h"
 #include "tensor/ops/ipot.h"
-#include "vilt/load_model.h"
-#include "vilt/evaluation.h"
-#include "vilt/learner.h"
+#include "vilt/files/load_model.h"
+#include "vilt/tasks/evaluation.h"
+#include "vilt/tasks/learner.h"
 
 using namespace tessera;
 

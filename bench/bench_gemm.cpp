@@ -10,11 +10,11 @@
 #include <cstdio>
 
 #include "bench/bench.h"
-#include "tensor/gemm.h"
+#include "tensor/gemm/gemm.h"
 #include "tensor/parallel.h"
 #include "tensor/philox.h"
-#include "tensor/products/kernel_choice.h"
-#include "tensor/products/product.h"
+#include "tensor/gemm/packed/kernel_choice.h"
+#include "tensor/gemm/packed/product.h"
 
 namespace tessera::bench {
 namespace {

@@ -1,10 +1,10 @@
 // Attention over packed sequences, on either device, and the products of linear layers on a GPU.
 #include "bench/bench_model.h"
-#include "tensor/ops/attention.h"
+#include "tensor/ops/attention/attention.h"
 #include "tensor/ops/linear.h"
 #include "tensor/parallel.h"
 #include "tensor/philox.h"
-#include "tensor/products/precision.h"
+#include "tensor/gemm/packed/precision.h"
 
 namespace tessera::bench {
 namespace {

@@ -1,8 +1,8 @@
 // From the bytes of a JPEG file to normalised patches, on one thread.
 #include "bench/bench.h"
-#include "data/image.h"
-#include "data/patches.h"
-#include "data/resize.h"
+#include "data/images/image.h"
+#include "data/images/patches.h"
+#include "data/images/resize.h"
 #include "tensor/philox.h"
 
 namespace tessera::bench {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bench/bench.h"
-#include "data/batch.h"
+#include "vilt/input/batch.h"
 #include "vilt/heads.h"
 
 namespace tessera::bench {

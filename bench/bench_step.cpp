@@ -3,10 +3,10 @@
 #include "autograd/tape.h"
 #include "bench/bench_model.h"
 #include "nn/adamw.h"
-#include "tensor/products/precision.h"
-#include "tensor/products/weight_copies.h"
+#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/packed/weight_copies.h"
 #include "tensor/step_graph.h"
-#include "vilt/inference.h"
+#include "vilt/ask/inference.h"
 #include "vilt/objectives.h"
 #include "vilt/precision.h"
 

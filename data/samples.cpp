@@ -1,9 +1,9 @@
 #include "data/samples.h"
 
-#include "data/files.h"
-#include "data/rand_augment.h"
-#include "data/resize.h"
-#include "data/scratch_image.h"
+#include "io/files.h"
+#include "data/images/rand_augment.h"
+#include "data/images/resize.h"
+#include "data/images/scratch_image.h"
 
 namespace tessera {
 

@@ -8,11 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "data/batch.h"
-#include "data/dataset.h"
-#include "data/image.h"
-#include "data/patches.h"
-#include "data/wordpiece.h"
+#include "data/sets/dataset.h"
+#include "data/images/image.h"
+#include "data/images/patches.h"
+#include "data/text/wordpiece.h"
 #include "tensor/philox.h"
 
 namespace tessera {

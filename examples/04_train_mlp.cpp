@@ -8,7 +8,7 @@
 #include "autograd/tape.h"
 #include "examples/page.h"
 #include "nn/adamw.h"
-#include "nn/clip.h"
+#include "nn/gradient_clipping.h"
 #include "nn/init.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"

@@ -6,15 +6,15 @@
 // temporary files. `vilt train` does what this page does, and adds checkpoints, options and a report.
 #include <filesystem>
 
-#include "data/collator.h"
+#include "vilt/input/collator.h"
 #include "data/loader.h"
 #include "data/scenes/scenes.h"
-#include "data/vocabulary.h"
+#include "data/text/vocabulary.h"
 #include "examples/page.h"
 #include "nn/adamw.h"
-#include "nn/clip.h"
+#include "nn/gradient_clipping.h"
 #include "nn/schedule.h"
-#include "vilt/evaluation.h"
+#include "vilt/tasks/evaluation.h"
 #include "vilt/initialise.h"
 #include "vilt/objectives.h"
 
@@ -62,7 +62,7 @@ int main(int count, char** arguments) try {
   options.masking = {.rate = 0.4, .content_first = 0.7};
   Quarantine quarantine(/*limit=*/10, [](const std::string& file) { std::cerr << file << "\n"; });
   const Collator collator(source, options, quarantine);
-  Loader loader([&](int64_t step) { return collator.step(step); }, 0, steps, /*workers=*/1, /*prefetch=*/8);
+  Loader<PretrainBatch> loader([&](int64_t step) { return collator.step(step); }, 0, steps, /*workers=*/1, /*prefetch=*/8);
 
   // The model: ViLT, narrow and shallow, with the initial values that let so small a one learn quickly.
   const auto tokens = static_cast<int64_t>(vocabulary.size());

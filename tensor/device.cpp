@@ -2,7 +2,7 @@
 
 #include "tensor/allocator.h"
 #include "tensor/cuda/deferred_errors.h"
-#include "tensor/cuda/gemm.h"
+#include "tensor/gemm/gemm_kernels.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/memory.h"
 

@@ -33,7 +33,7 @@ DeviceDescription device_description(Device device);
 struct DeviceUse {
   int64_t synchronisations = 0;  // the host waited for it
   int64_t launches = 0;          // of kernels of our own; those of libraries and copies are not counted
-  int64_t plain_products = 0;    // matrix products that the vendor's library has not taken (tensor/cuda/gemm.h)
+  int64_t plain_products = 0;    // matrix products that the vendor's library has not taken (tensor/gemm/gemm_kernels.h)
   int64_t live_bytes = 0, peak_bytes = 0;  // of tensors; the peak is since reset_peak_memory
 };
 DeviceUse device_use(Device device);

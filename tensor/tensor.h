@@ -38,7 +38,7 @@ class Storage {
 };
 
 // What all views of one tensor share: the count of its modifications, and what has been derived from its contents, which
-// goes when the last view goes: a weight's packed copies (tensor/products/weight_copies.h) or, on a GPU, its bf16 copy
+// goes when the last view goes: a weight's packed copies (tensor/gemm/packed/weight_copies.h) or, on a GPU, its bf16 copy
 // (tensor/cuda/bf16_copies.h); a host tensor's copy on the GPU (tensor/cuda/device_copy.h).
 struct Root {
   std::atomic<uint64_t> version{0};

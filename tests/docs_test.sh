@@ -23,7 +23,7 @@ dead_paths() {
   for document in "$@"; do
     while IFS= read -r path; do
       [[ -e $tree/$path ]] || echo "$document: no $path"
-    done < <(grep -oE '`(tensor|autograd|nn|data|vilt|examples|tests|bench|docs|configs|tools)/[A-Za-z0-9_./-]*`' "$tree/$document" |
+    done < <(grep -oE '`(tensor|io|distributed|autograd|nn|data|train|report|vilt|models|examples|tests|bench|docs|configs|tools)/[A-Za-z0-9_./-]*`' "$tree/$document" |
       tr -d '`')
   done
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Which folder may include which: reads every #include of the source tree, and then of a planted one with known errors.
-#   examples -> vilt -> nn -> autograd -> tensor,  vilt -> data -> tensor
+#   io, distributed, autograd -> tensor;  nn -> autograd;  data -> io;  train -> nn, data, distributed;  report -> data;
+#   vilt -> all of these;  models -> the same, but never vilt
 # CUDA headers appear in .cu files and under tensor/cuda/ alone.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -8,19 +9,30 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Prints "FILE: includes HEADER" for every include of the tree $1 that points the wrong way.
 violations() {
   # shellcheck disable=SC2016
-  (cd "$1" && find tensor autograd nn data vilt examples tests bench -type f \
-    \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc' \) 2>/dev/null | sort |
+  (cd "$1" && find . -type f -not -path './.*' -not -path './build*' \
+    \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc' \) 2>/dev/null | sed 's,^\./,,' | LC_ALL=C sort |
     xargs -r awk '
       BEGIN {
-        all = "tensor autograd nn data vilt"
+        house = "tensor io distributed autograd nn data train report"
+        all = house " vilt models"
         allowed["tensor"] = "tensor"
+        allowed["io"] = "io tensor"
+        allowed["distributed"] = "distributed tensor"
         allowed["autograd"] = "autograd tensor"
         allowed["nn"] = "nn autograd tensor"
-        allowed["data"] = "data tensor"
-        allowed["vilt"] = all
+        allowed["data"] = "data io tensor"
+        allowed["train"] = "train nn autograd data io distributed tensor"
+        allowed["report"] = "report data io tensor"
+        allowed["vilt"] = house " vilt"
+        allowed["models"] = house " models"
+        allowed["tools"] = house
         allowed["examples"] = all " examples"
         allowed["tests"] = all " tests examples"
         allowed["bench"] = all " bench"
+      }
+      FNR == 1 {
+        split(FILENAME, path, "/")
+        if (!(path[1] in allowed)) print FILENAME ": its folder is in no list of tests/layering_test.sh"
       }
       function within(folder, list) { return index(" " list " ", " " folder " ") > 0 }
       /^[ \t]*#[ \t]*include[ \t]*[<"]/ {
@@ -31,7 +43,7 @@ violations() {
         split(FILENAME, path, "/")
         split(header, part, "/")
         own = within(part[1], all " examples tests bench") && header ~ /\//
-        if (own ? !within(part[1], allowed[path[1]]) : quoted) print FILENAME ": includes " header
+        if (path[1] in allowed) if (own ? !within(part[1], allowed[path[1]]) : quoted) print FILENAME ": includes " header
         if (header ~ /^(cuda|cublas|cudnn|curand|nvrtc|cutlass|cub\/)/ && FILENAME !~ /\.cuh?$|^tensor\/cuda\//)
           print FILENAME ": includes " header
       }')
@@ -55,8 +67,8 @@ expected=
 wrong autograd/a.cpp '"nn/linear.h"' nn/linear.h
 wrong autograd/a.cpp '<cuda_runtime.h>' cuda_runtime.h
 wrong data/a.cpp '"vilt/model.h"' vilt/model.h
-wrong nn/a.h '"data/image.h"' data/image.h
-wrong nn/a.h '<data/image.h>' data/image.h
+wrong nn/a.h '"data/images/image.h"' data/images/image.h
+wrong nn/a.h '<data/images/image.h>' data/images/image.h
 wrong nn/b.cpp '"a.h"' a.h
 wrong tensor/ops/a.cpp '"autograd/tape.h"' autograd/tape.h
 wrong tensor/ops/b.cpp '"../../nn/a.h"' ../../nn/a.h
@@ -67,7 +79,7 @@ right nn/a.h '<vector>'
 right nn/a.h '"autograd/tape.h"'
 right tensor/cuda/a.h '<cuda_runtime.h>'
 right tensor/ops/a.cu '<cublasLt.h>'
-right vilt/a.cpp '"data/image.h"'
+right vilt/a.cpp '"data/images/image.h"'
 right vilt/a.cpp '// "tests/helper.h"'
 if [[ $(violations "$planted")$'\n' == "$expected" ]]; then
   echo "ok layering: planted errors are found, and nothing else"

@@ -6,7 +6,7 @@
 
 #include "data/samples.h"
 #include "data/scenes/scenes.h"
-#include "data/vocabulary.h"
+#include "data/text/vocabulary.h"
 #include "tests/temporary_directory.h"
 
 namespace tessera::tests {

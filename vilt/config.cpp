@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "data/strict_json.h"
+#include "io/strict_json.h"
 #include "tensor/error.h"
 
 namespace tessera {

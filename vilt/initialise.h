@@ -2,7 +2,7 @@
 #pragma once
 
 #include "vilt/heads.h"
-#include "vilt/settings.h"
+#include "vilt/tasks/settings.h"
 
 namespace tessera {
 

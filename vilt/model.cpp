@@ -2,7 +2,7 @@
 
 #include "autograd/functions.h"
 #include "autograd/finite.h"
-#include "tensor/ops/attention.h"
+#include "tensor/ops/attention/attention.h"
 #include "tensor/ops/normalise_patches.h"
 
 namespace tessera {

@@ -2,12 +2,12 @@
 // Convolution or Region Supervision", ICML 2021), on packed sequences.
 //
 // Parameter names in memory are Hugging Face's, but for the fused projection of queries, keys and values; the mapping to
-// files is vilt/state_dict.h.
+// files is vilt/files/state_dict.h.
 #pragma once
 
 #include <vector>
 
-#include "data/batch.h"
+#include "vilt/input/batch.h"
 #include "nn/embedding.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"

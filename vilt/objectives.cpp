@@ -3,7 +3,7 @@
 #include "autograd/functions.h"
 #include "autograd/finite.h"
 #include "tensor/ops/ipot.h"
-#include "vilt/task_losses.h"
+#include "vilt/tasks/task_losses.h"
 
 namespace tessera {
 namespace {

@@ -15,7 +15,7 @@
 
 #include <vector>
 
-#include "data/batch.h"
+#include "vilt/input/batch.h"
 #include "vilt/heads.h"
 
 namespace tessera {

@@ -2,8 +2,8 @@
 
 #include <array>
 
-#include "tensor/products/instruction_set.h"
-#include "tensor/products/precision.h"
+#include "tensor/gemm/packed/instruction_set.h"
+#include "tensor/gemm/packed/precision.h"
 
 namespace tessera {
 

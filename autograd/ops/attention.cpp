@@ -1,4 +1,4 @@
-#include "tensor/ops/attention.h"
+#include "tensor/ops/attention/attention.h"
 
 #include "autograd/functions.h"
 #include "autograd/tape.h"

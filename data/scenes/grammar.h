@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/annotations.h"
+#include "data/sets/annotations.h"
 #include "tensor/philox.h"
 
 namespace tessera::scenes {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "data/image.h"
+#include "data/images/image.h"
 #include "data/scenes/grammar.h"
 #include "tensor/philox.h"
 

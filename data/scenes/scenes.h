@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "data/annotations.h"
-#include "data/image.h"
+#include "data/sets/annotations.h"
+#include "data/images/image.h"
 #include "data/progress.h"
 #include "data/scenes/grammar.h"
 #include "data/scenes/picture.h"

@@ -1,6 +1,6 @@
 // The bf16 copies of f32 weights and biases on a GPU that products of bf16 activations use. A copy hangs on the
 // weight's root, lives as long as the weight, and is as of one version of it: it is rounded once per update, not in
-// every product. Its twin on the CPU is tensor/products/weight_copies.h.
+// every product. Its twin on the CPU is tensor/gemm/packed/weight_copies.h.
 #pragma once
 
 #include <span>

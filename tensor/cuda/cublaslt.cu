@@ -14,10 +14,10 @@
 #include <mutex>
 
 #include "tensor/cuda/cublaslt_library.h"
-#include "tensor/cuda/gemm.h"
+#include "tensor/gemm/gemm_kernels.h"
 #include "tensor/cuda/memory.h"
 #include "tensor/cuda/stream.h"
-#include "tensor/products/precision.h"
+#include "tensor/gemm/packed/precision.h"
 
 namespace tessera::cuda {
 namespace {

@@ -98,7 +98,7 @@ template <class T>
 void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
                float* log_sum_exp, const AttentionSizes& sizes);
 // row_dots [query tokens, heads] is workspace. In bf16 the tensor cores take what they can and round probabilities and
-// their gradients (tensor/cuda/attention_kernels.h, which names both kernels); the plain kernels round neither.
+// their gradients (tensor/ops/attention/attention_kernels.h, which names both kernels); the plain kernels round neither.
 template <class T>
 void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
                         AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,

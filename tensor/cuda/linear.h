@@ -1,4 +1,4 @@
-// What the layers of tensor/ops/linear.h and mlp.h need on the GPU beside products (tensor/cuda/gemm.h) and
+// What the layers of tensor/ops/linear.h and mlp.h need on the GPU beside products (tensor/gemm/gemm_kernels.h) and
 // tensor/cuda/kernels.h. T is float or bf16.
 #pragma once
 

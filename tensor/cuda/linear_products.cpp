@@ -2,7 +2,7 @@
 
 #include "tensor/cuda/bf16_copies.h"
 #include "tensor/cuda/dispatch.h"
-#include "tensor/cuda/gemm.h"
+#include "tensor/gemm/gemm_kernels.h"
 #include "tensor/ops/matrix_operand.h"
 
 namespace tessera::cuda {

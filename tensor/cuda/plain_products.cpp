@@ -1,7 +1,7 @@
-// The count of products that cuBLASLt has not taken: tensor/cuda/gemm.h.
+// The count of products that cuBLASLt has not taken: tensor/gemm/gemm_kernels.h.
 #include <atomic>
 
-#include "tensor/cuda/gemm.h"
+#include "tensor/gemm/gemm_kernels.h"
 
 namespace tessera::cuda {
 namespace {

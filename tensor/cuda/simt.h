@@ -1,5 +1,5 @@
 // What a kernel is written against. nvcc compiles a .cu file for the GPU; g++ compiles the same file against
-// tensor/cuda/emulated.h, where every CUDA thread is a fibre on the CPU, so that kernels are tested where there is no
+// tensor/cuda/emulation/emulated.h, where every CUDA thread is a fibre on the CPU, so that kernels are tested where there is no
 // GPU.
 //
 // Kernels use CUDA's own spelling, except for three things that CUDA spells in ways which plain C++ cannot observe:
@@ -66,5 +66,5 @@ __device__ __forceinline__ T from_float(float value) {
 }  // namespace tessera::simt
 
 #else
-#include "tensor/cuda/emulated.h"
+#include "tensor/cuda/emulation/emulated.h"
 #endif

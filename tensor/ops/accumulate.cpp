@@ -5,7 +5,7 @@
 #include "tensor/activation.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/tensor_kernels.h"
-#include "tensor/ops/lanes.h"
+#include "tensor/simd/lanes.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {

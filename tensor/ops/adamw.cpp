@@ -9,8 +9,8 @@
 #include "tensor/ops/adamw_constants.h"
 #include "tensor/ops/adamw_device.h"
 #include "tensor/parallel.h"
-#include "tensor/products/band_packer.h"
-#include "tensor/products/weight_copies.h"
+#include "tensor/gemm/packed/band_packer.h"
+#include "tensor/gemm/packed/weight_copies.h"
 
 namespace tessera::ops {
 namespace {

@@ -38,7 +38,7 @@ struct AdamWSlice {
 // into slices, nor on the number of threads.
 //
 // `parameters`: the tensors that lie in `values` and are updated, ascending, each a root of its own. The packed copies of them
-// that have been used since the last update (tensor/products/weight_copies.h) are written in the same pass and are as of the
+// that have been used since the last update (tensor/gemm/packed/weight_copies.h) are written in the same pass and are as of the
 // new version; the others are dropped. All versions grow.
 //
 // On a GPU (f32 alone) nothing is waited for.

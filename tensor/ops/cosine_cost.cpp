@@ -7,10 +7,10 @@
 #include "tensor/cuda/device_copy.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/loss_kernels.h"
-#include "tensor/ops/pack.h"
+#include "tensor/simd/pack.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/ops/simd.h"
+#include "tensor/simd/simd.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {

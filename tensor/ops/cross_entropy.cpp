@@ -9,8 +9,8 @@
 #include "tensor/cuda/dispatch.h"
 #include "tensor/cuda/loss_kernels.h"
 #include "tensor/ops/ragged.h"
-#include "tensor/ops/simd.h"
-#include "tensor/ops/vector_math.h"
+#include "tensor/simd/simd.h"
+#include "tensor/simd/vector_math.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {

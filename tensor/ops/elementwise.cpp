@@ -4,7 +4,7 @@
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/tensor_kernels.h"
 #include "tensor/ops/broadcast.h"
-#include "tensor/ops/vector_math.h"
+#include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {
 namespace {

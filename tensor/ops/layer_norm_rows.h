@@ -5,7 +5,7 @@
 
 #include "tensor/ops/layer_norm.h"
 #include "tensor/ops/matrix_operand.h"
-#include "tensor/ops/row_kernels.h"
+#include "tensor/simd/row_kernels.h"
 
 namespace tessera::ops {
 

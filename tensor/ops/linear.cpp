@@ -5,8 +5,8 @@
 #include "tensor/cuda/linear.h"
 #include "tensor/cuda/linear_products.h"
 #include "tensor/ops/linear_products.h"
-#include "tensor/ops/row_kernels.h"
-#include "tensor/ops/vector_math.h"
+#include "tensor/simd/row_kernels.h"
+#include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {
 namespace {

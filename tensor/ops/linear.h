@@ -7,7 +7,7 @@
 // transposed weight is copied in every call).
 //
 // f32, f64, and bf16 with f32 weights, biases and their gradients: then weights are rounded to bf16 (once per update:
-// tensor/products/weight_copies.h), sums are f32, and y, `before`, dx and da are rounded when they are stored; y is
+// tensor/gemm/packed/weight_copies.h), sums are f32, and y, `before`, dx and da are rounded when they are stored; y is
 // GELU of the rounded `before`. Errors name the shapes.
 //
 // On a GPU (f32 and bf16) biases beside bf16 activations are rounded to bf16 too: cuBLASLt adds no other ones, and to

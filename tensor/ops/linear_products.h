@@ -1,7 +1,7 @@
 // The three products of a linear layer for every type of activation T, with an epilogue for each finished piece:
 //
-//   f64, f32   tensor/gemm.h, in place; f32 in precision `high` with the weight's packed split copy
-//   bf16       tensor/products, with the weight's packed copy, f32 sums, rounded when the epilogue is done
+//   f64, f32   tensor/gemm/gemm.h, in place; f32 in precision `high` with the weight's packed split copy
+//   bf16       tensor/gemm/packed, with the weight's packed copy, f32 sums, rounded when the epilogue is done
 //
 // Weights, their gradients and everything that an epilogue sees have the arithmetic type: f32 beside bf16.
 #pragma once
@@ -9,10 +9,10 @@
 #include <algorithm>
 
 #include "tensor/activation.h"
-#include "tensor/gemm.h"
+#include "tensor/gemm/gemm.h"
 #include "tensor/ops/matrix_operand.h"
-#include "tensor/products/product.h"
-#include "tensor/products/weight_copies.h"
+#include "tensor/gemm/packed/product.h"
+#include "tensor/gemm/packed/weight_copies.h"
 
 namespace tessera::ops {
 

@@ -4,7 +4,7 @@
 
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/linear_products.h"
-#include "tensor/gemm.h"
+#include "tensor/gemm/gemm.h"
 #include "tensor/ops/accumulate.h"
 #include "tensor/ops/matrix_operand.h"
 

@@ -1,6 +1,6 @@
 // A plain matrix product: 64 x 64 results for each block, 4 x 4 for each thread. The reference for what tensor cores
 // and libraries do, and what stands in for them where there are none.
-#include "tensor/cuda/gemm.h"
+#include "tensor/gemm/gemm_kernels.h"
 #include "tensor/cuda/warp.h"
 
 namespace tessera::cuda {

@@ -7,7 +7,7 @@
 #include "tensor/ops/dropout_mask.h"
 #include "tensor/ops/linear.h"
 #include "tensor/ops/linear_products.h"
-#include "tensor/ops/vector_math.h"
+#include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {
 namespace {

@@ -8,7 +8,7 @@
 #include "tensor/cuda/tensor_kernels.h"
 #include "tensor/ops/accumulate.h"
 #include "tensor/ops/elementwise.h"
-#include "tensor/ops/row_kernels.h"
+#include "tensor/simd/row_kernels.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {

@@ -7,9 +7,9 @@
 #include "tensor/cuda/dispatch.h"
 #include "tensor/cuda/kernels.h"
 #include "tensor/ops/broadcast.h"
-#include "tensor/ops/lanes.h"
+#include "tensor/simd/lanes.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/ops/vector_math.h"
+#include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {
 namespace {

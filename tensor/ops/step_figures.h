@@ -2,7 +2,7 @@
 // factor by which the gradient is clipped. So that no step waits for the device, the decision that the CPU takes before
 // an update (is everything finite?) is taken there, too:
 //
-//   factor = min(1, max_norm / (norm + 1e-6)), or 1 for max_norm 0 (nn/clip.h);
+//   factor = min(1, max_norm / (norm + 1e-6)), or 1 for max_norm 0 (nn/gradient_clipping.h);
 //   NaN from the first step on whose loss or gradient norm is not finite, and AdamW updates nothing then.
 //
 // The parameters stay as they were before that step, and `read` tells which it was.

@@ -1,5 +1,5 @@
 // ops::attention and the autograd ops over it, on tensors on the GPU.
-#include "tensor/ops/attention.h"
+#include "tensor/ops/attention/attention.h"
 
 #include <cstdlib>
 

@@ -1,9 +1,9 @@
-#include "tensor/cuda/attention_kernels.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
-#include "tensor/ops/attention.h"
+#include "tensor/ops/attention/attention.h"
 #include "tests/cuda/attention_case.h"
 #include "tests/cuda/on_device.h"
-#include "tests/ops/attention_bf16_reference.h"
+#include "tests/ops/attention/attention_bf16_reference.h"
 
 using namespace tessera;
 using namespace tessera::test;

@@ -1,7 +1,7 @@
 // The plain kernels; attention_tensor_cores_test.cpp has the others.
-#include "tensor/ops/attention.h"
+#include "tensor/ops/attention/attention.h"
 
-#include "tensor/cuda/attention_kernels.h"
+#include "tensor/ops/attention/attention_kernels.h"
 #include "tests/cuda/attention_case.h"
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"

@@ -1,11 +1,11 @@
-// Products of matrices by tensor/cuda/gemm.h. With a GPU, cuBLASLt is what is tested, beside our own kernel.
+// Products of matrices by tensor/gemm/gemm_kernels.h. With a GPU, cuBLASLt is what is tested, beside our own kernel.
 #include "tensor/ops/matmul.h"
 
 #include <tuple>
 
-#include "tensor/cuda/gemm.h"
+#include "tensor/gemm/gemm_kernels.h"
 #include "tensor/ops/elementwise.h"
-#include "tensor/products/precision.h"
+#include "tensor/gemm/packed/precision.h"
 #include "tests/cuda/on_device.h"
 
 using namespace tessera;

@@ -13,5 +13,5 @@ inline bool accesses_are_checked() { return false; }
 
 }  // namespace tessera::simt
 #else
-#include "tensor/cuda/order.h"
+#include "tensor/cuda/emulation/order.h"
 #endif

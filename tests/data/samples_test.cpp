@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "data/image_codecs.h"
-#include "data/rand_augment.h"
+#include "data/images/image_codecs.h"
+#include "data/images/rand_augment.h"
 #include "tests/tiny_scenes.h"
 
 namespace tessera {

@@ -1,4 +1,4 @@
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 
 #include "tests/fuzz/targets.h"
 

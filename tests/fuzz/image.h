@@ -1,7 +1,7 @@
 // What the targets of both picture formats check.
 #pragma once
 
-#include "data/image_codecs.h"
+#include "data/images/image_codecs.h"
 #include "tests/fuzz/targets.h"
 
 namespace tessera::fuzz {

@@ -3,7 +3,7 @@
 namespace tessera::fuzz {
 
 void jpeg(Bytes bytes) {
-  constexpr int64_t kPixelsPerByte = 2048;  // data/jpeg.cpp
+  constexpr int64_t kPixelsPerByte = 2048;  // data/images/jpeg.cpp
   for (const bool tolerant : {false, true}) {
     DecodedImage decoded;
     const DecodeOptions options{.respect_orientation = true, .accept_damaged = tolerant};

@@ -1,4 +1,4 @@
-#include "data/image_codecs.h"
+#include "data/images/image_codecs.h"
 #include "tests/fuzz/targets.h"
 
 namespace tessera::fuzz {

@@ -1,4 +1,4 @@
-#include "nn/pickle.h"
+#include "io/pickle.h"
 
 #include <memory>
 

@@ -1,7 +1,7 @@
 #include <vector>
 
 #include "tests/fuzz/image.h"
-#include "tests/zip_writer.h"
+#include "tests/io/zip_writer.h"
 
 namespace tessera::fuzz {
 namespace {
@@ -22,7 +22,7 @@ std::vector<uint8_t> with_right_checksums(Bytes bytes) {
 }
 
 void decode(Bytes bytes) {
-  constexpr int64_t kPixelsPerByte = 1032 * 8;  // data/png.cpp; one bit a pixel
+  constexpr int64_t kPixelsPerByte = 1032 * 8;  // data/images/png.cpp; one bit a pixel
   DecodedImage decoded;
   if (accepted([&] { decoded = decode_png(bytes, "fuzz", {.respect_orientation = true}); }))
     check_decoded(decoded, kPixelsPerByte * static_cast<int64_t>(bytes.size() + 1));

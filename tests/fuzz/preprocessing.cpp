@@ -1,4 +1,4 @@
-#include "vilt/preprocessing.h"
+#include "vilt/files/preprocessing.h"
 
 #include <cmath>
 

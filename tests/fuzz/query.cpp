@@ -1,4 +1,4 @@
-#include "vilt/command/query.h"
+#include "vilt/ask/query.h"
 
 #include "tests/fuzz/targets.h"
 

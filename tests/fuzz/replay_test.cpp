@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "data/files.h"
+#include "io/files.h"
 #include "tests/fuzz/targets.h"
 
 using namespace tessera;

@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "nn/safetensors.h"
+#include "io/safetensors.h"
 #include "tests/fuzz/targets.h"
 
 namespace tessera::fuzz {

@@ -1,4 +1,4 @@
-#include "vilt/settings.h"
+#include "vilt/tasks/settings.h"
 
 #include "tests/fuzz/targets.h"
 

@@ -1,11 +1,11 @@
-#include "nn/torch_file.h"
+#include "io/torch_file.h"
 
 #include <vector>
 
-#include "nn/zip_archive.h"
+#include "io/zip_archive.h"
 #include "tensor/allocator.h"
 #include "tests/fuzz/targets.h"
-#include "tests/zip_writer.h"
+#include "tests/io/zip_writer.h"
 
 namespace tessera::fuzz {
 namespace {

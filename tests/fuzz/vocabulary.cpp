@@ -1,6 +1,6 @@
 #include <memory>
 
-#include "data/wordpiece.h"
+#include "data/text/wordpiece.h"
 #include "tests/fuzz/targets.h"
 
 namespace tessera::fuzz {

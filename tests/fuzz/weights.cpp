@@ -1,6 +1,6 @@
-#include "vilt/weights.h"
+#include "vilt/files/weights.h"
 
-#include "nn/safetensors.h"
+#include "io/safetensors.h"
 #include "tests/fuzz/targets.h"
 
 namespace tessera::fuzz {

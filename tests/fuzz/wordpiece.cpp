@@ -1,8 +1,8 @@
-#include "data/wordpiece.h"
+#include "data/text/wordpiece.h"
 
 #include <algorithm>
 
-#include "data/unicode.h"
+#include "data/text/unicode.h"
 #include "tests/fuzz/targets.h"
 
 namespace tessera::fuzz {

@@ -4,7 +4,7 @@
 
 #include "autograd/tape.h"
 #include "nn/adamw.h"
-#include "nn/safetensors.h"
+#include "io/safetensors.h"
 #include "nn/schedule.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"

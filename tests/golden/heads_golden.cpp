@@ -9,7 +9,7 @@
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"
 #include "tests/golden/padded_case.h"
-#include "vilt/task_losses.h"
+#include "vilt/tasks/task_losses.h"
 
 namespace tessera::golden {
 namespace {

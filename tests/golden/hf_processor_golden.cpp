@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <bit>
 
-#include "data/patches.h"
-#include "data/resize.h"
-#include "data/wordpiece.h"
-#include "nn/safetensors.h"
+#include "data/images/patches.h"
+#include "data/images/resize.h"
+#include "data/text/wordpiece.h"
+#include "io/safetensors.h"
 #include "tests/golden/harness.h"
 #include "tests/golden/json.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "autograd/functions.h"
-#include "nn/safetensors.h"
+#include "io/safetensors.h"
 #include "tensor/ops/ipot.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"

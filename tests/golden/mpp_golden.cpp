@@ -1,11 +1,11 @@
 // mpp: labels of patches, replacement of the hidden ones, logits, loss and gradients of masked patch prediction.
 #include "autograd/functions.h"
-#include "data/patch_masking.h"
+#include "vilt/input/patch_masking.h"
 #include "tensor/ops/gather_rows.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"
 #include "tests/golden/padded_case.h"
-#include "vilt/task_losses.h"
+#include "vilt/tasks/task_losses.h"
 
 namespace tessera::golden {
 namespace {

@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "autograd/functions.h"
-#include "nn/safetensors.h"
+#include "io/safetensors.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "data/batch.h"
-#include "nn/safetensors.h"
+#include "vilt/input/batch.h"
+#include "io/safetensors.h"
 #include "vilt/heads.h"
-#include "vilt/weights.h"
+#include "vilt/files/weights.h"
 
 namespace tessera::golden {
 

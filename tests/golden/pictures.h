@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "data/image.h"
+#include "data/images/image.h"
 #include "tensor/error.h"
 #include "tests/golden/json.h"
 #include "tests/golden/sha256.h"

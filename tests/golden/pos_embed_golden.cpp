@@ -4,8 +4,8 @@
 #include <string>
 
 #include "autograd/functions.h"
-#include "data/position_taps.h"
-#include "nn/safetensors.h"
+#include "vilt/input/position_taps.h"
+#include "io/safetensors.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"
 

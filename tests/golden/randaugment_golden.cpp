@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/image.h"
-#include "data/rand_augment.h"
+#include "data/images/image.h"
+#include "data/images/rand_augment.h"
 #include "tests/golden/harness.h"
 #include "tests/golden/json.h"
 #include "tests/golden/pictures.h"

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "data/image.h"
-#include "data/patches.h"
-#include "data/resize.h"
+#include "data/images/image.h"
+#include "data/images/patches.h"
+#include "data/images/resize.h"
 #include "tests/golden/harness.h"
 #include "tests/golden/json.h"
 #include "tests/golden/pictures.h"

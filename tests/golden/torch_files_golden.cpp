@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "nn/torch_file.h"
+#include "io/torch_file.h"
 #include "tests/golden/harness.h"
 #include "tests/golden/json.h"
-#include "vilt/weights.h"
+#include "vilt/files/weights.h"
 
 namespace tessera::golden {
 namespace {

@@ -8,7 +8,7 @@
 #include "tests/golden/json.h"
 #include "tests/golden/pretrain_case.h"
 #include "vilt/objectives.h"
-#include "vilt/state_dict.h"
+#include "vilt/files/state_dict.h"
 
 namespace tessera::golden {
 namespace {

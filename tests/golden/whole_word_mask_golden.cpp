@@ -7,8 +7,8 @@
 #include <cmath>
 #include <map>
 
-#include "data/masking.h"
-#include "data/wordpiece.h"
+#include "data/text/masking.h"
+#include "data/text/wordpiece.h"
 #include "tests/golden/harness.h"
 #include "tests/golden/json.h"
 

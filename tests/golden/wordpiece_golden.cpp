@@ -1,9 +1,9 @@
 // data/wordpiece: ids of texts, fixed-length sequences, and the class and form of every code point.
 #include <map>
 
-#include "data/basic_tokenizer.h"
-#include "data/unicode.h"
-#include "data/wordpiece.h"
+#include "data/text/basic_tokenizer.h"
+#include "data/text/unicode.h"
+#include "data/text/wordpiece.h"
 #include "tests/golden/harness.h"
 #include "tests/golden/json.h"
 

@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
-#include "data/vocabulary.h"
-#include "data/wordpiece.h"
+#include "data/text/vocabulary.h"
+#include "data/text/wordpiece.h"
 #include "tests/golden/harness.h"
 #include "tests/golden/json.h"
 

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "nn/clip.h"
+#include "nn/gradient_clipping.h"
 #include "tensor/error.h"
 
 using namespace tessera;

@@ -9,8 +9,8 @@
 #include "autograd/gradcheck.h"
 #include "tensor/ops/adamw.h"
 #include "tensor/parallel.h"
-#include "tensor/products/weight_copies.h"
-#include "tests/tensor/products/every_kernel.h"
+#include "tensor/gemm/packed/weight_copies.h"
+#include "tests/tensor/gemm/packed/every_kernel.h"
 
 using namespace tessera;
 using ops::AdamWSlice;

@@ -7,7 +7,7 @@
 #include "tensor/ops/layer_norm.h"
 #include "tensor/ops/linear.h"
 #include "tensor/ops/mlp.h"
-#include "tensor/products/weight_copies.h"
+#include "tensor/gemm/packed/weight_copies.h"
 #include "tests/ops/matrix_reference.h"
 
 using namespace tessera;

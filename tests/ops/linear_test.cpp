@@ -1,6 +1,6 @@
 #include "tensor/ops/linear.h"
 
-#include "tensor/ops/vector_math.h"
+#include "tensor/simd/vector_math.h"
 #include "tests/ops/matrix_reference.h"
 
 using namespace tessera;

@@ -6,13 +6,13 @@
 #include <sstream>
 
 #include "autograd/functions.h"
-#include "data/files.h"
+#include "io/files.h"
 #include "tests/error_text.h"
 #include "tests/vilt/step_gradients.h"
-#include "vilt/checkpoint.h"
-#include "vilt/state_dict.h"
-#include "vilt/task_losses.h"
-#include "vilt/trainer.h"
+#include "vilt/tasks/checkpoint.h"
+#include "vilt/files/state_dict.h"
+#include "vilt/tasks/task_losses.h"
+#include "vilt/tasks/trainer.h"
 
 namespace tessera {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "tensor/products/instruction_set.h"
-#include "tensor/products/precision.h"
+#include "tensor/gemm/packed/instruction_set.h"
+#include "tensor/gemm/packed/precision.h"
 #include "tests/error_text.h"
 #include "tests/ops/matrix_reference.h"
 #include "tests/vilt/step_gradients.h"

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/collator.h"
+#include "vilt/input/collator.h"
 #include "tests/tiny_scenes.h"
 #include "vilt/initialise.h"
-#include "vilt/learner.h"
-#include "vilt/settings.h"
+#include "vilt/tasks/learner.h"
+#include "vilt/tasks/settings.h"
 
 namespace tessera::tests {
 

@@ -4,11 +4,11 @@
 #include <iomanip>
 #include <iostream>
 
-#include "data/files.h"
+#include "io/files.h"
 #include "tensor/error.h"
-#include "vilt/command/inputs.h"
-#include "vilt/heat_map.h"
-#include "vilt/inference.h"
+#include "vilt/ask/inputs.h"
+#include "report/heat_map.h"
+#include "vilt/ask/inference.h"
 
 namespace tessera::command {
 namespace {

@@ -4,8 +4,8 @@
 #include <iostream>
 
 #include "tensor/error.h"
-#include "vilt/command/asker.h"
-#include "vilt/command/query_lines.h"
+#include "vilt/ask/asker.h"
+#include "vilt/ask/query_lines.h"
 
 namespace tessera::command {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "tensor/error.h"
 #include "vilt/command/weights_options.h"
-#include "vilt/convert.h"
+#include "vilt/files/convert.h"
 
 namespace tessera::command {
 

@@ -2,11 +2,11 @@
 #include <filesystem>
 #include <iostream>
 
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 #include "data/progress.h"
 #include "data/scenes/scenes.h"
-#include "data/vocabulary.h"
-#include "data/wordpiece.h"
+#include "data/text/vocabulary.h"
+#include "data/text/wordpiece.h"
 #include "tensor/error.h"
 #include "vilt/command/command.h"
 

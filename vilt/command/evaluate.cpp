@@ -1,13 +1,13 @@
 // `vilt eval`: the figures of a trained model on a split of any data set.
 #include <iostream>
 
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 #include "data/samples.h"
 #include "tensor/error.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
-#include "vilt/command/inputs.h"
-#include "vilt/evaluation.h"
+#include "vilt/ask/inputs.h"
+#include "vilt/tasks/evaluation.h"
 
 namespace tessera::command {
 

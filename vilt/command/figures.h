@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "vilt/summary.h"
+#include "vilt/tasks/summary.h"
 
 namespace tessera::command {
 

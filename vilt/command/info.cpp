@@ -7,19 +7,19 @@
 #include <optional>
 #include <sstream>
 
-#include "data/wordpiece.h"
+#include "data/text/wordpiece.h"
 #include "nn/parameter.h"
 #include "tensor/error.h"
-#include "tensor/products/precision.h"
+#include "tensor/gemm/packed/precision.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/weights_options.h"
-#include "vilt/learner.h"
-#include "vilt/load_model.h"
-#include "vilt/memory.h"
+#include "vilt/tasks/learner.h"
+#include "vilt/files/load_model.h"
+#include "vilt/tasks/memory.h"
 #include "vilt/precision.h"
-#include "vilt/settings.h"
-#include "vilt/weights.h"
+#include "vilt/tasks/settings.h"
+#include "vilt/files/weights.h"
 
 namespace tessera::command {
 namespace {

@@ -7,7 +7,7 @@
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "vilt/command/options.h"
-#include "vilt/gradcheck_command.h"
+#include "vilt/command/gradcheck.h"
 
 namespace tessera::command {
 

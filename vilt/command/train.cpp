@@ -8,18 +8,18 @@
 #include <filesystem>
 #include <iostream>
 
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
-#include "vilt/checkpoint.h"
-#include "vilt/load_model.h"
+#include "vilt/tasks/checkpoint.h"
+#include "vilt/files/load_model.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/initialise.h"
-#include "vilt/learner.h"
-#include "vilt/report.h"
-#include "vilt/settings.h"
-#include "vilt/trainer.h"
+#include "vilt/tasks/learner.h"
+#include "vilt/report/report.h"
+#include "vilt/tasks/settings.h"
+#include "vilt/tasks/trainer.h"
 
 namespace tessera::command {
 namespace {

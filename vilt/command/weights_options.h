@@ -2,7 +2,7 @@
 #pragma once
 
 #include "vilt/command/command.h"
-#include "vilt/load_model.h"
+#include "vilt/files/load_model.h"
 
 namespace tessera::command {
 

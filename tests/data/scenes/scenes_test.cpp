@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
-#include "data/vocabulary.h"
-#include "data/wordpiece.h"
+#include "data/text/vocabulary.h"
+#include "data/text/wordpiece.h"
 #include "tensor/error.h"
 
 using namespace tessera;

@@ -5,7 +5,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 #include "data/scenes/scenes.h"
 #include "tensor/error.h"
 #include "tests/temporary_directory.h"

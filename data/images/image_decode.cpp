@@ -1,0 +1,68 @@
+#include <algorithm>
+#include <array>
+
+#include "io/files.h"
+#include "data/images/image.h"
+#include "data/images/image_codecs.h"
+#include "tensor/error.h"
+
+namespace tessera {
+namespace {
+
+constexpr std::array<uint8_t, 3> kJpegMagic = {0xff, 0xd8, 0xff};
+constexpr std::array<uint8_t, 8> kPngMagic = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+
+template <size_t size>
+bool starts_with(std::span<const uint8_t> bytes, const std::array<uint8_t, size>& magic) {
+  return bytes.size() >= size && std::equal(magic.begin(), magic.end(), bytes.begin());
+}
+
+}  // namespace
+
+void check_image_size(int64_t height, int64_t width, const std::string& name) {
+  check(height > 0 && width > 0, name, ": the picture is ", width, " x ", height, " pixels");
+  check(width <= kMaxImagePixels / height, name, ": the picture is ", width, " x ", height, " pixels, the limit is ",
+        kMaxImagePixels, " in all");
+}
+
+void check_image(const Image& image, const std::string& name) {
+  check_image_size(image.height, image.width, name);
+  check(image.pixels.size() == static_cast<size_t>(image.height) * image.width * 3, name, ": the picture has ",
+        image.pixels.size(), " bytes, expected 3 for each of ", image.width, " x ", image.height, " pixels");
+}
+
+Image make_image(int height, int width) {
+  check_image_size(height, width, "image");
+  return {height, width, std::vector<uint8_t>(static_cast<size_t>(height) * width * 3)};
+}
+
+void set_size(Image& image, int height, int width) {
+  check_image_size(height, width, "image");
+  image.height = height;
+  image.width = width;
+  image.pixels.resize(static_cast<size_t>(height) * width * 3);
+}
+
+void decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options, Image& image) {
+  check(!bytes.empty(), name, ": the file is empty");
+  DecodedImage decoded;
+  if (starts_with(bytes, kJpegMagic))
+    decoded = decode_jpeg(bytes, name, options, std::move(image));
+  else if (starts_with(bytes, kPngMagic))
+    decoded = decode_png(bytes, name, options, std::move(image));
+  else
+    fail(name, ": neither a JPEG nor a PNG file, going by its first bytes");
+  image = decoded.orientation == 1 ? std::move(decoded.image) : apply_orientation(decoded.image, decoded.orientation);
+}
+
+Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options) {
+  Image image;
+  decode_image(bytes, name, options, image);
+  return image;
+}
+
+Image read_image(const std::filesystem::path& path, const DecodeOptions& options) {
+  return decode_image(read_file(path), path.string(), options);
+}
+
+}  // namespace tessera

@@ -1,0 +1,190 @@
+#include "vilt/tasks/settings.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/error_text.h"
+#include "tests/temporary_directory.h"
+
+namespace tessera {
+namespace {
+
+using tests::error_of;
+using tests::lacking;
+
+const std::string kLeast = "[data]\ncaptions = \"a.json\"\nimages = \"images\"\n";
+
+Settings read(const std::string& toml, const std::vector<std::string>& overrides = {}) {
+  const tests::TemporaryDirectory directory;
+  return Settings::from_toml(directory.write("a.toml", toml), overrides);
+}
+
+std::string error_of_toml(const std::string& toml) {
+  return error_of([&] { read(toml); });
+}
+
+// The error of the least settings with one changed.
+std::string error_with(const std::string& assignment) {
+  return error_of([&] { read(kLeast, {"data.annotations=x.jsonl", assignment}); });
+}
+
+}  // namespace
+
+TEST_CASE("Without more than the data the settings are the published ones") {
+  const Settings settings = read(kLeast);
+  CHECK(settings.data.captions == "a.json");
+  CHECK(settings.model.hidden_size == 768);
+  CHECK(settings.init.linear == "normal");
+  CHECK(settings.init.std == 0.02);
+  CHECK(settings.image.mean == 0.5);
+  CHECK(settings.image.augment == "none");
+  CHECK_FALSE(settings.image.respect_orientation);
+  CHECK(settings.objectives.masking == "official");
+  CHECK(settings.objectives.mask_rate == 0.15);
+  CHECK(settings.objectives.wpa_weight == 0.1);
+  CHECK(settings.objectives.sibling_negatives == 0);
+  CHECK(settings.optimizer.variant == "transformers");
+  CHECK(settings.optimizer.warmup == 0.1);
+  CHECK(settings.optimizer.beta2 == 0.98);
+}
+
+TEST_CASE("The TOML that is written reads back to the same settings") {
+  Settings settings = read(kLeast);
+  settings.data.annotations = "with \"quotes\" and \\ and ü.jsonl";
+  settings.train.title = "Line\nbreak";
+  settings.train.seed = -5;
+  settings.optimizer.learning_rate = 1.0 / 3;
+  settings.optimizer.clip = 1;  // a number that looks whole
+  settings.data.cache_bytes = int64_t{1} << 40;
+  settings.model.tie_word_embeddings = true;
+  const std::string toml = settings.to_toml();
+  const Settings again = read(toml);
+  CHECK(again.to_toml() == toml);
+  CHECK(again.data.annotations == settings.data.annotations);
+  CHECK(again.train.title == "Line\nbreak");
+  CHECK(again.optimizer.learning_rate == 1.0 / 3);
+  CHECK(again.data.cache_bytes == int64_t{1} << 40);
+  CHECK(again.model.tie_word_embeddings);
+  CHECK(again.train.seed == -5);
+}
+
+TEST_CASE("Overrides change single settings, in order; a whole number may stand for any number") {
+  const Settings settings =
+      read(kLeast + "[train]\nsteps = 7\n",
+           {"train.steps=1_000", "optimizer.clip=1", "train.title=Two words = one title",
+            "model.tie_word_embeddings=true", "train.steps=12", "objectives.mask_rate=5e-1", "train.out=runs/x"});
+  CHECK(settings.train.steps == 12);
+  CHECK(settings.optimizer.clip == 1.0);
+  CHECK(settings.train.title == "Two words = one title");
+  CHECK(settings.model.tie_word_embeddings);
+  CHECK(settings.objectives.mask_rate == 0.5);
+  CHECK(settings.train.out == "runs/x");
+}
+
+TEST_CASE("A key that does not exist is an error with the nearest one") {
+  CHECK(lacking(error_of_toml(kLeast + "[train]\nstep = 7\n"),
+                {"a.toml: unknown setting 'train.step'; did you mean 'train.steps'?"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[trian]\nsteps = 7\n"),
+                {"unknown setting 'trian.steps'; did you mean 'train.steps'?"}) == "");
+  CHECK(lacking(error_of_toml("learning_rat = 1\n" + kLeast),
+                {"unknown setting 'learning_rat'; did you mean 'optimizer.learning_rate'?"}) == "");
+  CHECK(lacking(error_of_toml(std::string(100000, 'x') + " = 1\n"), {"unknown setting 'xxx", "xxx...'; did you mean '"}) == "");
+  CHECK(Settings::from_text(kLeast + "# " + std::string(200, '.') + "\n", "a.toml").data.captions != "");
+  std::string deep = "\n";
+  for (int i = 0; i < 100000; ++i) deep += "a.";
+  CHECK(lacking(error_of_toml(deep + "a = 1\n"), {"a.toml: line 2: more than 100 dots"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[train.steps]\nx = 7\n"), {"unknown setting 'train.steps.x'"}) == "");
+  CHECK(error_with("optimizer.lerning_rate=1") ==
+        "setting 'optimizer.lerning_rate=1': unknown setting 'optimizer.lerning_rate'; did you mean "
+        "'optimizer.learning_rate'?");
+  CHECK(error_with("steps") == "setting 'steps': expected section.key=value");
+  CHECK(error_with("=3") == "setting '=3': expected section.key=value");
+}
+
+TEST_CASE("Wrong types name the setting, what was given and what is expected") {
+  CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = 7.5\n"),
+                {"a.toml: setting 'train.steps' is 7.5, expected a whole number"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = \"7\"\n"),
+                {"'train.steps' is '7', expected a whole number"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[optimizer]\nclip = true\n"),
+                {"'optimizer.clip' is true, expected a number"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[optimizer]\nclip = nan\n"), {"'optimizer.clip' is nan, expected a number"}) ==
+        "");
+  CHECK(lacking(error_of_toml(kLeast + "[optimizer]\nclip = inf\n"), {"'optimizer.clip' is inf, expected a number"}) ==
+        "");
+  CHECK(lacking(error_of_toml(kLeast + "[train]\nout = 3\n"), {"'train.out' is 3, expected a string in quotes"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[model]\ntie_word_embeddings = 1\n"),
+                {"'model.tie_word_embeddings' is 1, expected true or false"}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = [7]\n"), {"'train.steps' is", "expected a whole number"}) ==
+        "");
+  CHECK(lacking(error_with("train.steps=many"),
+                {"setting 'train.steps=many': setting 'train.steps' is 'many', expected a whole number"}) == "");
+  CHECK(lacking(error_with("train.steps="),
+                {"setting 'train.steps=': setting 'train.steps' is '', expected a whole number"}) == "");
+}
+
+TEST_CASE("TOML that is none is an error with its line; so is a file that is not there") {
+  CHECK(lacking(error_of_toml(kLeast + "[train\nsteps = 7\n"), {"a.toml: line 4: "}) == "");
+  CHECK(lacking(error_of_toml(kLeast + "images = \"twice\"\n"), {"a.toml: line 4: ", "images"}) == "");
+  CHECK_THROWS_WITH(Settings::from_toml("/nowhere/a.toml"), "cannot open /nowhere/a.toml: No such file or directory");
+}
+
+TEST_CASE("Values that cannot be are errors before anything is done") {
+  const auto setting = [](const char* key, const char* value, const char* expected) {
+    CHECK(error_with(text(key, "=", value)) == text("setting '", key, "' is ", value, ", expected ", expected));
+  };
+  const auto word = [](const char* key, const char* list) {
+    CHECK(error_with(text(key, "=other")) == text("setting '", key, "' is 'other', expected one of: ", list));
+  };
+  word("image.resize", "shorter, none");
+  word("image.augment", "none, randaugment");
+  word("init.linear", "normal, truncated_normal, fan_in");
+  word("init.positions", "normal, cosine");
+  word("objectives.masking", "official, strict");
+  word("objectives.false_images", "dataset, batch");
+  word("optimizer.variant", "transformers, torch");
+  for (const char* key : {"data.workers", "data.prefetch", "objectives.ipot_iterations", "train.steps",
+                          "train.batch_size", "train.accumulate", "train.log_every"})
+    setting(key, "0", "at least 1");
+  for (const char* key :
+       {"data.cache_bytes", "data.max_bad_files", "image.max_patches", "train.evaluate_every", "train.checkpoint_every",
+        "train.evaluate_samples", "train.threads", "init.std", "optimizer.learning_rate", "optimizer.end_learning_rate",
+        "optimizer.weight_decay", "optimizer.clip", "optimizer.head_factor", "optimizer.patch_projection_factor"})
+    setting(key, "-1", "at least 0");
+  for (const char* key :
+       {"image.std", "objectives.ipot_beta", "objectives.mask_rate", "optimizer.eps", "optimizer.power"})
+    setting(key, "0", "more than 0");
+  for (const char* key : {"objectives.mask_rate", "objectives.patch_mask_rate", "objectives.patch_replace_rate", "objectives.content_first", "objectives.sibling_negatives",
+                          "optimizer.warmup", "train.curriculum"})
+    setting(key, "1.5", "0 to 1");
+  for (const char* key : {"optimizer.beta1", "optimizer.beta2"}) setting(key, "1", "at least 0 and less than 1");
+  setting("image.shorter", "31", "at least 32");
+  setting("image.shorter", "16385", "at most 16384");
+  setting("data.workers", "257", "at most 256");
+  setting("train.threads", "1025", "at most 1024");
+  CHECK(error_with("data.captions=") == "setting 'data.captions' is empty, expected a Karpathy JSON file");
+  CHECK(error_with("data.images=") == "setting 'data.images' is empty, expected the folder of the images");
+  CHECK(error_with("train.out=") == "setting 'train.out' is empty, expected a folder");
+  CHECK(error_with("train.accumulate=3") ==
+        "setting 'train.batch_size' is 32, expected a multiple of 'train.accumulate' (3)");
+  CHECK(error_with("train.curriculum=0.5") == "setting 'train.curriculum' needs 'train.curriculum_group'");
+  CHECK(error_with("model.num_attention_heads=7") == "config: hidden_size 768 is not a multiple of 7 attention heads");
+  for (const char* key : {"objectives.content_first", "objectives.sibling_negatives", "train.curriculum"})
+    CHECK(error_of([&] { read(kLeast, {text(key, "=0.5")}); }) == text("setting '", key, "' needs 'data.annotations'"));
+  CHECK(error_of([&] {
+          read(kLeast, {"data.unseen_group=unseen", "data.unseen_split=test"});
+        }) == "setting 'data.unseen_group' needs 'data.annotations'");
+  CHECK(error_of([&] { read(kLeast, {"objectives.mpp_weight=1", "objectives.patch_mask_rate=0"}); }) ==
+        "setting 'objectives.patch_mask_rate' is 0, but 'objectives.mpp_weight' asks for masked patches");
+  CHECK_NOTHROW(read(kLeast, {"objectives.mlm_weight=0", "objectives.itm_weight=0", "objectives.wpa_weight=0",
+                              "objectives.mpp_weight=1"}));
+  CHECK(error_of([&] {
+          read(kLeast, {"objectives.mlm_weight=0", "objectives.itm_weight=0", "objectives.wpa_weight=0"});
+        }) == "settings: every objective has weight 0; nothing would be trained");
+}
+
+TEST_CASE("The recipes of the project are valid") {
+  for (const char* name : {"scenes", "scenes-quick"})
+    CHECK_NOTHROW(Settings::from_toml(text(TESSERA_SOURCE_DIR, "/configs/", name, ".toml")));
+}
+
+}  // namespace tessera

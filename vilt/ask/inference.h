@@ -1,0 +1,52 @@
+// Pairs of a caption and an image, asked of a pre-trained model in batches without recording: do they match, which words
+// are hidden, where do words look.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "vilt/ask/questions.h"
+
+namespace tessera {
+
+// A text with an image. Images that are the same object are embedded once per batch.
+struct TextImage {
+  std::vector<int64_t> ids;  // with [CLS] and [SEP]
+  std::shared_ptr<const PatchedImage> image;
+};
+
+// logit(match) - logit(no match) of each pair: above 0 means match; the probability is its sigmoid.
+std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs);
+
+// For each pair and each position in positions[pair] (an index into its ids), the `top` most probable ids.
+std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,
+                                                                    const std::vector<TextImage>& pairs,
+                                                                    const std::vector<std::vector<int64_t>>& positions,
+                                                                    int top = 1);
+
+// Where the words of one pair look: rows are the words without [CLS] and [SEP], columns the patches.
+struct WordMaps {
+  int64_t words = 0, patches = 0;
+  std::vector<std::vector<float>> attention;  // [layers], each [words, patches]: mean over heads
+  std::vector<float> cost;                    // [words, patches]: 1 - cosine after the final LayerNorm
+  std::vector<float> plan, plan_training;     // optimal transport, beta 0.1 × 1,000 iterations and the training setting
+};
+
+struct PlanSettings {
+  double beta = 0.1;
+  int64_t iterations = 1000;
+  double training_beta = 0.5;
+  int64_t training_iterations = 50;
+};
+
+std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
+                                const PlanSettings& settings = {});
+
+// One word's map: the rows of its pieces added up. `map` is [words, patches]; `tokens` are places in the sequence, where
+// [CLS] is 0, so that token 1 is row 0.
+std::vector<float> word_map(const std::vector<float>& map, int64_t patches, std::span<const int64_t> tokens);
+
+// Entropy of a word's row, divided by log(patches): 1 is uniform, 0 a single patch. One patch gives 0.
+double normalised_entropy(std::span<const float> weights);
+
+}  // namespace tessera

@@ -1,0 +1,165 @@
+#include "vilt/files/load_model.h"
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "io/files.h"
+#include "io/strict_json.h"
+#include "vilt/tasks/checkpoint.h"
+#include "vilt/initialise.h"
+#include "vilt/files/preprocessing.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+
+// `given` if it is not empty, else the file of this name beside the weights if there is one, else empty.
+fs::path beside(const LoadedModel& model, const fs::path& given, const char* name) {
+  if (!given.empty()) {
+    check(fs::exists(given), given.string(), ": no such file");
+    return given;
+  }
+  const fs::path path = model.directory / name;
+  return fs::exists(path) ? path : fs::path();
+}
+
+ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, Weights& weights) {
+  if (options.attention_heads > 0) weights.attention_heads = options.attention_heads;
+  const fs::path path = beside(model, options.config, "config.json");
+  ModelConfig config;
+  if (path.empty()) {
+    config = adapt(config_of(weights), weights);
+    weights.notes.push_back(text("assumed: no config.json; sizes from the tensors, ", config.num_attention_heads,
+                                 " attention heads, settings of ",
+                                 weights.state.naming == Naming::authors ? "the authors' code" : "Hugging Face's code"));
+  } else {
+    config = adapt(ModelConfig::from_file(path), weights);
+    check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, path.string(), ": has ",
+          config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads, " are given");
+  }
+  const auto output = weights.state.tensors.find("classifier.3.weight");
+  const bool has_rows = output != weights.state.tensors.end() && output->second.dim() == 2;
+  if (config.heads.classifier && has_rows && !options.partial)
+    check(output->second.size(0) == config.num_labels(), path.string(), ": names ", config.num_labels(),
+          " labels (id2label), but the classifier has ", output->second.size(0), ": classifier.3.weight is ",
+          output->second.shape());
+  if (!options.labels.empty()) {
+    check(config.heads.classifier, weights.source, ": labels are given, but the model has no classifier");
+    std::vector<std::string> labels = read_labels(options.labels);
+    check(labels.size() == config.labels.size(), options.labels.string(), ": holds ", labels.size(),
+          " labels, the model's classifier has ", config.labels.size());
+    config.labels = std::move(labels);
+  }
+  return config;
+}
+
+// Roughly how many parameters a model of this configuration has, at most.
+double parameters_of(const ModelConfig& config) {
+  const auto hidden = static_cast<double>(config.hidden_size), side = static_cast<double>(config.table_side());
+  const auto words = static_cast<double>(config.vocab_size), inner = static_cast<double>(config.intermediate_size);
+  const auto labels = static_cast<double>(config.labels.size()), images = static_cast<double>(config.num_images);
+  const double rows = 2 * words + static_cast<double>(config.max_position_embeddings + config.type_vocab_size +
+                                                      config.modality_type_vocab_size + config.patch_values()) + side * side;
+  const double layers = static_cast<double>(config.num_hidden_layers) * hidden * (4 * hidden + 2 * inner);
+  return hidden * rows + layers + 2 * hidden * (images * hidden + labels);
+}
+
+// Before memory is taken for a model: its configuration is a file that nobody has checked. Where it merely does not fit the
+// weights, the list of all differences says more.
+void check_size(const ModelConfig& config, const Weights& weights) {
+  constexpr double kAlwaysAllowed = 1 << 24, kTimes = 4;
+  double held = 0;
+  for (const auto& item : weights.raw) held += static_cast<double>(item.second.numel());
+  const double needed = parameters_of(config);
+  check(needed <= kAlwaysAllowed + kTimes * held, weights.source, ": the configuration describes a model of about ", needed,
+        " parameters, the weights are ", held, " numbers; config.json does not belong to them");
+}
+
+void read_vocabulary(LoadedModel& out, const LoadOptions& options) {
+  const fs::path path = beside(out, options.vocabulary, "vocab.txt");
+  if (path.empty()) {
+    check(!options.needs_vocabulary, out.directory.string(), ": there is no vocab.txt; give one with --vocab");
+    return;
+  }
+  out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(path));
+  check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, path.string(), ": has ",
+        out.vocabulary->size(), " tokens, the model ", out.config.vocab_size);
+}
+
+void read_preparation(LoadedModel& out, Weights& weights) {
+  const auto patch = static_cast<int>(out.config.patch_size);
+  const auto found = find_preprocessing(out.directory, patch);
+  // Models trained here may take pictures at their own size: nothing can be assumed of a checkpoint of training.
+  check(found || !fs::exists(out.directory / "state.json"), out.directory.string(), ": has no preprocessor_config.json");
+  out.preprocessing = found.value_or(default_preprocessing(patch));
+  out.preprocessing.max_length = out.config.max_position_embeddings;
+  if (found) return;
+  out.preprocessing.shorter = static_cast<int>(out.config.image_size);
+  weights.notes.push_back(text("assumed: no preprocessor_config.json; the shorter side of pictures becomes ",
+                               out.preprocessing.shorter, " pixels, both multiples of ", out.preprocessing.divisor(),
+                               ", mean and standard deviation 0.5"));
+}
+
+}  // namespace
+
+fs::path find_weights(const fs::path& path) {
+  check(fs::exists(path), path.string(), ": no such file or directory; expected a model's folder, a run or a file of weights");
+  if (holds_weights(path)) return path;
+  check(fs::is_directory(path), path.string(), ": not a file of weights (.safetensors, .bin, .ckpt, .pt)");
+  const auto newest = newest_checkpoint(path);
+  check(newest.has_value(), path.string(), ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
+  return *newest;
+}
+
+LoadedModel load_model(const fs::path& path, const LoadOptions& options) {
+  const fs::path place = find_weights(path);
+  return load_model(read_weights(place), place, options);
+}
+
+LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions& options) {
+  LoadedModel out;
+  out.directory = fs::is_directory(place) ? place : fs::absolute(place).parent_path();
+  out.source = weights.source;
+  out.format = weights.format;
+  out.config = read_config(out, options, weights);
+  read_vocabulary(out, options);
+  read_preparation(out, weights);
+  if (!options.partial) check_size(out.config, weights);
+  out.model = std::make_unique<ViltWithHeads>(out.config);
+  if (options.partial) initialise(*out.model, Settings::Init{}, 0);
+  out.parameters = std::make_unique<ParameterSet>(*out.model, DType::f32, "", options.device);
+  if (options.partial) {
+    std::istringstream lines(load_fitting_state(*out.parameters, out.config, weights.state.tensors));
+    for (std::string line; std::getline(lines >> std::ws, line);) weights.notes.push_back("not loaded: " + line);
+  } else {
+    load_file_state(*out.parameters, out.config, weights.state.tensors, weights.source);
+  }
+  if (options.report)
+    for (const std::string& note : weights.notes) options.report(note);
+  return out;
+}
+
+std::vector<std::string> read_labels(const fs::path& path) {
+  const std::vector<uint8_t> bytes = read_file(path);
+  const std::string content(bytes.begin(), bytes.end());
+  const nlohmann::json json = nlohmann::json::parse(content, nullptr, false);
+  if (json.is_object()) return labels_of_json(content, path.string());
+  std::vector<std::string> labels;
+  if (json.is_array()) {
+    for (const nlohmann::json& label : json) {
+      check(label.is_string(), path.string(), ": label ", labels.size(), " is ", described_type(label), ", expected a string");
+      labels.push_back(label.get<std::string>());
+    }
+  } else {
+    std::istringstream lines(content);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.ends_with('\r')) line.pop_back();
+      labels.push_back(line);
+    }
+  }
+  check(!labels.empty(), path.string(), ": holds no labels");
+  return labels;
+}
+
+}  // namespace tessera

@@ -1,0 +1,166 @@
+#include "vilt/tasks/checkpoint.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "io/files.h"
+#include "data/text/vocabulary.h"
+#include "io/safetensors.h"
+#include "vilt/files/preprocessing.h"
+#include "vilt/files/state_dict.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+const std::string kPrefix = "checkpoint-", kPartialPrefix = "partial-" + kPrefix;
+
+Json read_json(const fs::path& path) {
+  const std::vector<uint8_t> bytes = read_file(path);
+  Json out = Json::parse(bytes.begin(), bytes.end(), nullptr, false);
+  check(out.is_object(), path.string(), ": not a JSON object");
+  return out;
+}
+
+template <class I, class Field>
+void visit_interval(I& interval, Field&& field) {
+  field("steps", interval.steps);
+  field("seconds", interval.seconds);
+  field("data_wait", interval.wait);
+  field("loss", interval.sum.loss);
+  field("mlm_loss", interval.sum.mlm_loss);
+  field("itm_loss", interval.sum.itm_loss);
+  field("wpa_loss", interval.sum.wpa_loss);
+  field("grad_norm", interval.sum.gradient_norm);
+  field("masked", interval.sum.masked);
+  field("masked_correct", interval.sum.masked_correct);
+  field("pairs", interval.sum.pairs);
+  field("pairs_correct", interval.sum.pairs_correct);
+}
+
+// Of masked patches: written and read only where they are trained.
+template <class I, class Field>
+void visit_patch_interval(I& interval, Field&& field) {
+  field("mpp_loss", interval.sum.mpp_loss);
+  field("colours", interval.sum.colours);
+  field("colours_correct", interval.sum.colours_correct);
+}
+
+std::string state_json(const TrainingState& state) {
+  Json out;
+  out["step"] = state.step;
+  out["data_cursor"] = {{"next_step", state.step}};
+  out["seed"] = state.seed;
+  out["schedule"] = {{"peak", state.schedule.peak},   {"warmup", state.schedule.warmup}, {"total", state.schedule.total},
+                     {"power", state.schedule.power}, {"end", state.schedule.end}};
+  out["train_seconds"] = state.train_seconds;
+  Json& interval = out["since_logged"];
+  visit_interval(state.interval, [&](const char* name, const auto& value) { interval[name] = value; });
+  if (state.interval.sum.colours > 0)
+    visit_patch_interval(state.interval, [&](const char* name, const auto& value) { interval[name] = value; });
+  out["settings"] = state.settings;
+  return out.dump(2) + "\n";
+}
+
+// The step that a checkpoint's directory name says; -1 if it is no such name.
+int64_t step_of(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (!name.starts_with(kPrefix) || name.size() == kPrefix.size() || name.size() > kPrefix.size() + 15) return -1;
+  const std::string digits = name.substr(kPrefix.size());
+  return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) ? std::stoll(digits) : -1;
+}
+
+// Takes a checkpoint's name away before its files, so that no half of one is ever found under it.
+void remove_whole(const fs::path& checkpoint) {
+  if (!fs::exists(checkpoint)) return;
+  const fs::path aside = checkpoint.parent_path() / (kPartialPrefix + "old");
+  fs::remove_all(aside);
+  fs::rename(checkpoint, aside);
+  fs::remove_all(aside);
+}
+
+// Also removes what was being written or removed when an earlier process was killed.
+void remove_checkpoints_but(const fs::path& run, int64_t kept_step) {
+  std::vector<fs::path> checkpoints, partial;
+  for (const fs::directory_entry& entry : fs::directory_iterator(run)) {
+    const int64_t step = step_of(entry.path());
+    if (step >= 0 && step != kept_step) checkpoints.push_back(entry.path());
+    if (entry.path().filename().string().starts_with(kPartialPrefix)) partial.push_back(entry.path());
+  }
+  for (const fs::path& checkpoint : checkpoints) remove_whole(checkpoint);
+  for (const fs::path& left : partial) fs::remove_all(left);
+}
+
+}  // namespace
+
+void save_checkpoint(const fs::path& run, const TrainingState& state, const ModelConfig& config,
+                     const SampleOptions& preprocessing, const Wordpiece& vocabulary, const ParameterSet& parameters,
+                     const AdamW& optimizer) {
+  fs::create_directories(run);
+  const fs::path final_place = run / (kPrefix + std::to_string(state.step));
+  const fs::path beside = run / (kPartialPrefix + std::to_string(state.step));
+  fs::remove_all(beside);
+  fs::create_directories(beside);
+  StateDict tensors;
+  for (const auto& [name, view] : file_views(parameters.state(), config)) tensors.emplace(name, view.contiguous());
+  save_safetensors((beside / "model.safetensors").string(), tensors, {{"format", "pt"}});
+  save_safetensors((beside / "optimizer.safetensors").string(), optimizer.state());
+  write_file_atomically(beside / "config.json", config.to_json(), Durability::power);
+  write_file_atomically(beside / "preprocessor_config.json", preprocessing_json(preprocessing), Durability::power);
+  write_vocabulary(beside / "vocab.txt", vocabulary.tokens());
+  write_file_atomically(beside / "state.json", state_json(state), Durability::power);
+  remove_whole(final_place);
+  fs::rename(beside, final_place);
+  flush_folder(run);  // before those are gone that it takes the place of
+  remove_checkpoints_but(run, state.step);
+}
+
+void remove_checkpoints(const fs::path& run) {
+  if (fs::is_directory(run)) remove_checkpoints_but(run, -1);
+}
+
+std::optional<fs::path> newest_checkpoint(const fs::path& run) {
+  std::optional<fs::path> newest;
+  if (!fs::is_directory(run)) return newest;
+  for (const fs::directory_entry& entry : fs::directory_iterator(run))
+    if (step_of(entry.path()) >= 0 && (!newest || step_of(entry.path()) > step_of(*newest))) newest = entry.path();
+  return newest;
+}
+
+TrainingState read_training_state(const fs::path& checkpoint) {
+  const fs::path path = checkpoint / "state.json";
+  const Json in = read_json(path);
+  TrainingState state;
+  try {
+    state.step = in.at("step").get<int64_t>();
+    state.seed = in.at("seed").get<uint64_t>();
+    state.train_seconds = in.at("train_seconds").get<double>();
+    state.settings = in.at("settings").get<std::string>();
+    const Json& interval = in.at("since_logged");
+    visit_interval(state.interval, [&](const char* name, auto& value) { interval.at(name).get_to(value); });
+    if (interval.contains("mpp_loss"))
+      visit_patch_interval(state.interval, [&](const char* name, auto& value) { interval.at(name).get_to(value); });
+    const Json& schedule = in.at("schedule");
+    state.schedule = {schedule.at("peak").get<double>(), schedule.at("warmup").get<int64_t>(),
+                      schedule.at("total").get<int64_t>(), schedule.at("power").get<double>(),
+                      schedule.at("end").get<double>()};
+  } catch (const nlohmann::json::exception& error) {
+    fail(path.string(), ": ", error.what());
+  }
+  check(state.step >= 0, path.string(), ": step is ", state.step);
+  return state;
+}
+
+void load_checkpoint(const fs::path& checkpoint, const ModelConfig& config, ParameterSet& parameters, AdamW& optimizer) {
+  const std::string moments = (checkpoint / "optimizer.safetensors").string();
+  const std::string model = (checkpoint / "model.safetensors").string();
+  const SafeTensors state = load_safetensors(moments);
+  const SafeTensors weights = load_safetensors(model);
+  check_file_state(parameters, config, weights.tensors, model);
+  optimizer.load_state(state.tensors, moments);
+  load_file_state(parameters, config, weights.tensors, model);
+}
+
+}  // namespace tessera
