@@ -91,11 +91,16 @@ install_missing() {
   echo "packages installed: ${missing[*]}"
 }
 
-# configure DIRECTORY [OPTION...]: sets the build folder up if it is not there; else applies options that are new to it.
+# configure DIRECTORY [OPTION...]: sets the build folder up if it is not there; else applies options that are new to it, and
+# has Meson look for sources again when files were added, moved or removed (tools/sources.sh).
 configure() {
   local directory=$1 log action=setup
   shift
   if [[ -f $directory/build.ninja ]]; then
+    if [[ $(source_files) != "$(cat "$directory/sources.txt" 2>/dev/null)" ]]; then
+      touch meson.build
+      source_files >"$directory/sources.txt"
+    fi
     [[ $# -eq 0 || $* == "$(cat "$directory/options.txt" 2>/dev/null)" ]] && return
     action=configure
   fi
@@ -108,7 +113,11 @@ configure() {
   fi
   rm -f "$log"
   echo "$*" >"$directory/options.txt"
+  source_files >"$directory/sources.txt"
 }
+
+# What tools/sources.sh may find.
+source_files() { find . -name '*.cpp' -o -name '*.cu' | LC_ALL=C sort | grep -v '^./build'; }
 
 # build DIRECTORY [TARGET...]: progress on a terminal, else warnings and errors alone. Callers set pipefail.
 build() {
