@@ -1,6 +1,7 @@
 #include "data/samples.h"
 
 #include "io/files.h"
+#include "tensor/error.h"
 #include "data/images/rand_augment.h"
 #include "data/images/resize.h"
 #include "data/images/scratch_image.h"

@@ -10,6 +10,7 @@
 #include "data/text/masking.h"
 #include "vilt/input/patch_masking.h"
 #include "data/samples.h"
+#include "vilt/input/batch.h"
 
 namespace tessera {
 
