@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 find tensor io autograd nn data train report vilt -path vilt/command -prune -o -name '*.h' -print | sort |
   while read -r header; do
   case $header in
-    tensor/cuda/* | tensor/simd/* | *_kernels.h | *_kernel_tiles.h | *_device.h) continue ;;
+    tensor/cuda/* | tensor/simd/* | tensor/*_kernels.h | tensor/*_kernel_tiles.h | tensor/*_device.h) continue ;;
     tensor/ops/attention/attention_*) continue ;;
     tensor/ops/layer_norm_rows.h | tensor/ops/linear_products.h | tensor/ops/scratch.h) continue ;;
     tensor/gemm/packed/amx_tiles.h | tensor/gemm/packed/avx512_blocks.h | tensor/gemm/packed/plain_blocks.h) continue ;;

@@ -10,8 +10,15 @@ trap 'rm -rf "$work"' EXIT
 commands=$(ninja -C "$build" -t commands tests/tests_cuda)
 link=$(tail -n 1 <<<"$commands")
 
+# A kernel's file, wherever under tensor/ops it lies.
+file_of() { (cd "$root" && find tensor/ops -name "$1.cu"); }
+
 # The command that compiles a kernel for the emulation.
-command_of() { grep -F -- "/meson-generated_.._tensor_ops_$1_cu.cpp.o -c" <<<"$commands" | head -n 1; }
+command_of() {
+  local file
+  file=$(file_of "$1")
+  grep -F -- "/meson-generated_.._$(tr -c 'a-z0-9\n' _ <<<"${file%.cu}")_cu.cpp.o -c" <<<"$commands" | head -n 1
+}
 
 if [[ $(command_of attention) != *TESSERA_SIMT_ACCESSES* ]]; then
   echo "skipped: cuda planted bugs (accesses are not checked in this build)"
@@ -27,10 +34,10 @@ build_with() {
     eval "${link/ -o tests\/tests_cuda / -o $work/tests -Wl,--allow-multiple-definition $work/kernel.o }")
 }
 
-# plant BUG KERNEL TESTS OLD NEW: OLD, on one line of tensor/ops/KERNEL.cu, becomes NEW.
+# plant BUG KERNEL TESTS OLD NEW: OLD, on one line of KERNEL.cu, becomes NEW.
 plant() {
   local name="$2: $1" text
-  text=$(<"$root/tensor/ops/$2.cu")
+  text=$(<"$root/$(file_of "$2")")
   if [[ $text != *"$4"* ]]; then
     echo "not ok planted $name (the place is gone)"
     return
