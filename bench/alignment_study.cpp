@@ -19,7 +19,7 @@
 #include "tensor/ops/ipot.h"
 #include "vilt/files/load_model.h"
 #include "vilt/tasks/evaluation.h"
-#include "vilt/tasks/learner.h"
+#include "vilt/tasks/pretraining.h"
 
 using namespace tessera;
 

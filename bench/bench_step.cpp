@@ -46,7 +46,7 @@ void bench_step(const Arguments& arguments) {
   MadeBatch made = make_batch(size, arguments.batch, arguments.ragged, true, arguments.upload);
   PretrainBatch& batch = made.batch;
   if (!arguments.upload) batch.packed.patches = batch.packed.patches.to(arguments.device);
-  const LossDivisors divisors{batch.masked(), batch.pairs()};
+  const std::vector<int64_t> divisors = count_divisors({&batch, 1});
 
   uint32_t step = 0;
   const auto update = [&] {

@@ -85,7 +85,7 @@ int main(int count, char** arguments) try {
             << " parameters\n    " << loss_equation(objectives) << "\n\n    step    loss     mlm     itm     wpa\n";
   for (int64_t step = 0; step < steps; ++step) {
     const std::vector<PretrainBatch> batches = loader.next();
-    const LossDivisors divisors = count_divisors(batches);
+    const std::vector<int64_t> divisors = count_divisors(batches);
     TicketSource tickets(kSeed, static_cast<uint32_t>(step));
     parameters.clear_gradients();
     for (const PretrainBatch& batch : batches) {  // one, unless CollatorOptions::accumulate cuts the step
@@ -94,7 +94,7 @@ int main(int count, char** arguments) try {
       loss.total.backward();
       if ((step + 1) % (steps / 10 + 1) == 0 || step + 1 == steps) {
         std::cout << std::setw(8) << step + 1 << std::fixed << std::setprecision(3);
-        for (const Variable& term : {loss.total, loss.mlm, loss.itm, loss.wpa})
+        for (const Variable& term : {loss.total, loss["mlm"].loss, loss["itm"].loss, loss["wpa"].loss})
           std::cout << std::setw(8) << term.value().item();
         std::cout << std::endl;
       }

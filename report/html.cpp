@@ -55,17 +55,6 @@ std::string base64(std::span<const uint8_t> bytes) {
 
 std::string png_data_uri(const Image& image) { return "data:image/png;base64," + base64(encode_png(image)); }
 
-std::string with_thousands(int64_t value) {
-  const std::string digits = std::to_string(value);
-  std::string out;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    const bool after_digit = i > 0 && digits[i - 1] != '-';
-    if (after_digit && (digits.size() - i) % 3 == 0) out += ',';
-    out += digits[i];
-  }
-  return out;
-}
-
 std::string fixed(std::optional<double> value, int digits) {
   if (!value || !std::isfinite(*value)) return kNotMeasured;
   return without_negative_zero(formatted("%.*f", digits, *value));

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "data/images/image.h"
+#include "io/words.h"
 
 namespace tessera {
 
@@ -18,8 +19,6 @@ std::string base64(std::span<const uint8_t> bytes);
 // "data:image/png;base64,…"
 std::string png_data_uri(const Image& image);
 
-// 268657 → "268,657".
-std::string with_thousands(int64_t value);
 // Fixed number of digits after the point; "–" for what was not measured or is not finite.
 std::string fixed(std::optional<double> value, int digits);
 // 0.9834 → "98.3 %", with a space at which no line breaks.

@@ -13,13 +13,35 @@ constexpr int64_t kColours = 3 * 256;  // channels · levels
 
 Variable zero_parameter(const Shape& shape) { return Variable(Tensor::zeros(shape), true); }
 
+const HeadInfo kHeads[] = {
+    {"mlm_score.", &Heads::masked_words, "masked-word head", "head for masked words (mlm_score)",
+     "masked words (vilt fill)", nullptr, "mlm"},
+    {"itm_score.", &Heads::matching, "matching head", "head for image-text matching (itm_score)",
+     "matching (vilt match)", nullptr, "itm"},
+    {"classifier.", &Heads::classifier, "classifier", "classifier", "answers (vilt answer)",
+     "statements about pairs (vilt reason)", nullptr},
+    {"rank_output.", &Heads::rank, "retrieval head", "head for retrieval (rank_output)", "retrieval (vilt rank)",
+     nullptr, nullptr},
+    {"mpp_score.", &Heads::masked_patches, "masked-patch head", "head for masked patches (mpp_score)",
+     "masked patches", nullptr, "mpp"},
+};
+
 template <class Head>
-const Head& existing(const std::optional<Head>& head, const char* name) {
-  check(head.has_value(), "the model has no ", name);
+const Head& existing(const std::optional<Head>& head, bool Heads::*present) {
+  for (const HeadInfo& info : kHeads)
+    if (info.present == present) check(head.has_value(), "the model has no ", info.needed);
   return *head;
 }
 
 }  // namespace
+
+std::span<const HeadInfo> head_table() { return kHeads; }
+
+const HeadInfo* head_of(std::string_view parameter) {
+  for (const HeadInfo& head : kHeads)
+    if (parameter.starts_with(head.prefix)) return &head;
+  return nullptr;
+}
 
 Variable HeadTransform::operator()(const Variable& rows) const {
   return layer_norm(linear_gelu(rows, dense.weight, dense.bias));
@@ -79,28 +101,28 @@ ViltWithHeads::ViltWithHeads(const ModelConfig& config) : vilt(config) {
 
 Variable ViltWithHeads::masked_word_logits(const Variable& hidden, const Tensor& rows) const {
   const NameScope scope("mlm_score");
-  const MaskedWordHead& head = existing(masked_words, "head for masked words (mlm_score)");
+  const MaskedWordHead& head = existing(masked_words, &Heads::masked_words);
   return head(gather_rows({hidden}, rows), vilt.text_embeddings.word_embeddings.weight);
 }
 
 Variable ViltWithHeads::matching_logits(const Variable& hidden, const Tensor& rows) const {
   const NameScope scope("itm_score");
-  return existing(matching, "head for image-text matching (itm_score)")(vilt.pooled(hidden, rows));
+  return existing(matching, &Heads::matching)(vilt.pooled(hidden, rows));
 }
 
 Variable ViltWithHeads::rank_scores(const Variable& hidden, const Tensor& rows) const {
   const NameScope scope("rank_output");
-  return existing(rank, "head for retrieval (rank_output)")(vilt.pooled(hidden, rows));
+  return existing(rank, &Heads::rank)(vilt.pooled(hidden, rows));
 }
 
 Variable ViltWithHeads::masked_patch_logits(const Variable& hidden, const Tensor& rows) const {
   const NameScope scope("mpp_score");
-  return existing(masked_patches, "head for masked patches (mpp_score)")(gather_rows({hidden}, rows));
+  return existing(masked_patches, &Heads::masked_patches)(gather_rows({hidden}, rows));
 }
 
 Variable ViltWithHeads::class_logits(const Variable& hidden, const Tensor& rows) const {
   const NameScope scope("classifier");
-  const Classifier& head = existing(classifier, "classifier");
+  const Classifier& head = existing(classifier, &Heads::classifier);
   const int64_t images = vilt.config.num_images, width = images * vilt.config.hidden_size;
   check(rows.numel() % images == 0, "classifier: ", rows.numel(), " sequences for ", images, " images each");
   return head(reshape(vilt.pooled(hidden, rows), {rows.numel() / images, width}));

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "vilt/model.h"
 
@@ -55,6 +57,20 @@ struct Classifier {
   Variable operator()(const Variable& pooled) const;
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };
+
+// All that the rest of the program knows of a head: how files, messages, tables and the optimiser tell it.
+struct HeadInfo {
+  const char* prefix;  // of its parameters' names
+  bool Heads::*present;
+  const char* part;       // "masked-word head"
+  const char* needed;     // "head for masked words (mlm_score)": what a model without it lacks
+  const char* use;        // what it answers, and the command that asks it ...
+  const char* pair_use;   // ... over two images, where that is another
+  const char* objective;  // the pre-training loss that alone reaches it; null: none does
+};
+std::span<const HeadInfo> head_table();
+// The head that a parameter belongs to, or null.
+const HeadInfo* head_of(std::string_view parameter);
 
 // A function that needs a head which the model does not have throws an error that says so.
 struct ViltWithHeads {

@@ -13,10 +13,13 @@
 // constant in backward: a gradient check of the whole loss has to freeze it (tests/vilt/objectives_test.cpp).
 #pragma once
 
+#include <span>
+#include <string>
 #include <vector>
 
-#include "vilt/input/batch.h"
+#include "train/figures.h"
 #include "vilt/heads.h"
+#include "vilt/input/batch.h"
 
 namespace tessera {
 
@@ -27,27 +30,50 @@ struct ObjectiveOptions {
   double mpp_weight = 0;
 };
 
-struct LossDivisors {
-  int64_t masked = 0, pairs = 0, patches = 0;
+struct Objectives;
+struct ObjectiveInput;
+
+// A pre-training loss: all that the rest of the program knows about it. To add one is to add a row (and what it needs of
+// heads, batches and options).
+struct Objective {
+  Term term;                              // its names in figures and files
+  double ObjectiveOptions::*weight;       // its setting, objectives.NAME_weight
+  const char* mean;                       // what it is a mean over, for the loss equation
+  const char *title, *note;               // of its chart; null: in none of its own
+  bool always_logged;                     // or only with a weight
+  // What its sum is divided by, counted over the whole step; without any in a micro-batch it is left out there.
+  int64_t (PretrainBatch::*count)() const;
+  // Sets loss, logits and labels.
+  void (*compute)(LossTerm& term, Objectives& out, const ObjectiveInput& in, int64_t divisor);
 };
+std::span<const Objective> all_objectives();  // in the order in which they are logged
+bool is_logged(const Objective& objective, const ObjectiveOptions& options);
 
-LossDivisors count_divisors(const std::vector<PretrainBatch>& step);
+// Those that are logged with these options.
+FigureTable objective_table(const ObjectiveOptions& options);
 
-struct Objectives {
-  Variable total;     // scalar: this micro-batch's share of the step's loss
-  Variable mlm, itm, wpa, mpp;  // scalars, unweighted but divided; undefined where switched off or empty
-  Variable mlm_logits, itm_logits, distance;  // [masked, vocabulary], [pairs, 2], f64 [pairs]
-  Variable mpp_logits;  // [masked patches, 3 · 256]
-  Tensor cost, plan;  // ragged flat, of the pairs
+// Whether some objective with a weight reaches a parameter. Those that none reaches are not trained: a head of another
+// objective, the pooler without matching, the mask token without masked patches.
+bool is_reached(const std::string& parameter, const ObjectiveOptions& options);
+
+// For each of all_objectives() its divisor, of these micro-batches together.
+std::vector<int64_t> count_divisors(std::span<const PretrainBatch> step);
+
+// Terms are those of objective_table.
+struct Objectives : Losses {
   Variable hidden;    // [tokens, hidden]
+  Tensor cost, plan;  // ragged flat, of the pairs
+  Variable distance;  // f64 [pairs]
 };
 
 // 1 - cosine of every word with every patch of its pair: ragged flat [Σ words · patches], in the parameters' type.
 Variable alignment_cost(const Vilt& model, const Variable& hidden, const ObjectiveTables& tables);
 
-// `frozen_plan`: use it in place of the plan of these costs (for gradient checks).
+// `divisors`: of all_objectives(), of the whole step. `frozen_plan`: use it in place of the plan of these costs (for
+// gradient checks).
 Objectives pretrain_objectives(const ViltWithHeads& model, const PretrainBatch& batch, const ObjectiveOptions& options,
-                               const LossDivisors& divisors, const BlockContext& context, const Tensor& frozen_plan = {});
+                               std::span<const int64_t> divisors, const BlockContext& context,
+                               const Tensor& frozen_plan = {});
 
 // "loss = 1 · mlm + 1 · itm + 0.1 · wpa": printed at the start of training.
 std::string loss_equation(const ObjectiveOptions& options);

@@ -21,7 +21,7 @@ ObjectiveOptions objective_settings(const std::filesystem::path& directory) {
   return options;
 }
 
-LossDivisors divisors_of(const PretrainBatch& batch) { return {batch.masked(), batch.pairs()}; }
+std::vector<int64_t> divisors_of(const PretrainBatch& batch) { return count_divisors({&batch, 1}); }
 
 // Costs and plans of sample i: ours lie flat as [words, patches], the file's plans are [patches, words].
 void compare_transport(Comparison& comparison, const SafeTensors& file, const std::string& prefix,
@@ -45,11 +45,11 @@ void compare_outputs(Comparison& comparison, const SafeTensors& file, const std:
   const auto compare = [&](const std::string& name, const Tensor& actual) {
     comparison.compare(prefix + name, actual, file.at(prefix + name));
   };
-  compare("mlm_loss", out.mlm.value());
-  compare("itm_loss", out.itm.value());
-  compare("wpa_loss", mul(out.wpa, options.wpa_weight).value());
+  compare("mlm_loss", out["mlm"].loss.value());
+  compare("itm_loss", out["itm"].loss.value());
+  compare("wpa_loss", mul(out["wpa"].loss, options.wpa_weight).value());
   compare("total_loss", out.total.value());
-  compare("itm_logits", out.itm_logits.value());
+  compare("itm_logits", out["itm"].logits.value());
   compare("distance", out.distance.value().to(out.hidden.dtype()));
   compare("pooled_itm", golden.model.vilt.pooled(out.hidden, batch.objectives.pair_rows).value());
   const Tensor text = sequence_rows(batch.packed, every(0, pairs), true);
@@ -92,9 +92,9 @@ void run_step(Comparison& comparison, const SafeTensors& file, const std::filesy
   compare_outputs(comparison, file, prefix, golden, batch, out, options);
   gradients_of(out.total, "grad_total.", !sampled);
   if (sampled) return;
-  gradients_of(forward().mlm, "grad_mlm.", true);
-  gradients_of(forward().itm, "grad_itm.", true);
-  gradients_of(mul(forward().wpa, options.wpa_weight), "grad_wpa.", true);
+  gradients_of(forward()["mlm"].loss, "grad_mlm.", true);
+  gradients_of(forward()["itm"].loss, "grad_itm.", true);
+  gradients_of(mul(forward()["wpa"].loss, options.wpa_weight), "grad_wpa.", true);
 }
 
 }  // namespace

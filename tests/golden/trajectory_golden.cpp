@@ -16,8 +16,8 @@ namespace {
 using nlohmann::json;
 
 void append_losses(std::vector<double>& out, const Objectives& o, double wpa_weight) {
-  for (const Variable& value : {o.total, o.mlm, o.itm}) out.push_back(value.value().item<double>());
-  out.push_back(wpa_weight * o.wpa.value().item<double>());
+  for (const Variable& value : {o.total, o["mlm"].loss, o["itm"].loss}) out.push_back(value.value().item<double>());
+  out.push_back(wpa_weight * o["wpa"].loss.value().item<double>());
 }
 
 AdamW make_optimizer(ParameterSet& parameters, const json& groups) {
@@ -56,7 +56,7 @@ void run(Comparison& comparison, const SafeTensors& file, const std::filesystem:
   const PolynomialSchedule schedule{groups.at("lr"), groups.at("warmup"), steps, groups.at("power"), groups.at("end_lr")};
   std::vector<double> rates, losses, norms, end_losses;
   const auto objectives = [&](const PretrainBatch& batch) {
-    return pretrain_objectives(golden.model, batch, options, {batch.masked(), batch.pairs()}, {});
+    return pretrain_objectives(golden.model, batch, options, count_divisors({&batch, 1}), {});
   };
   for (int64_t step = 0; step < steps; ++step) {
     const Objectives out = objectives(batches[static_cast<size_t>(step) % batches.size()]);

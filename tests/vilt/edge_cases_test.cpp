@@ -140,9 +140,9 @@ TEST_CASE("A step whose captions have no word at all: nothing is masked, the ali
   for (const DType dtype : {DType::f32, DType::f64}) {
     const TinyModel tiny(tiny_settings(), dtype);
     const Objectives out = tests::run(tiny, {batch}, 0, {});
-    CHECK_FALSE(out.mlm.defined());
-    CHECK(out.wpa.value().item<double>() == 0);
-    CHECK(out.total.value().item<double>() == out.itm.value().item<double>());
+    CHECK_FALSE(out["mlm"].loss.defined());
+    CHECK(out["wpa"].loss.value().item<double>() == 0);
+    CHECK(out.total.value().item<double>() == out["itm"].loss.value().item<double>());
     out.total.backward();
     CHECK(std::isfinite(tiny.parameters->global_norm()));
     CHECK(tiny.parameters->global_norm() > 0);

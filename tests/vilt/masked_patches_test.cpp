@@ -9,7 +9,7 @@
 #include "io/files.h"
 #include "tests/error_text.h"
 #include "tests/vilt/step_gradients.h"
-#include "vilt/tasks/checkpoint.h"
+#include "train/checkpoint.h"
 #include "vilt/files/state_dict.h"
 #include "vilt/tasks/task_losses.h"
 #include "vilt/tasks/trainer.h"
@@ -18,6 +18,7 @@ namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
+using tests::PretrainLearner;
 using tests::Batches;
 using tests::everything;
 using tests::run;
@@ -95,7 +96,7 @@ TEST_CASE("The loss is the mean cross-entropy over the targets' channels; a hidd
   ObjectiveOptions options = objective_options(settings);
   options.mlm_weight = options.itm_weight = options.wpa_weight = 0;
   const Objectives out = run(tiny, step, 0, options);
-  const auto logits = out.mpp_logits.value().to_vector<double>();
+  const auto logits = out["mpp"].logits.value().to_vector<double>();
   const auto colours = step[0].objectives.target_colours.to_vector<int64_t>();
   REQUIRE(logits.size() == colours.size() * 256);
   double sum = 0;
@@ -104,9 +105,9 @@ TEST_CASE("The loss is the mean cross-entropy over the targets' channels; a hidd
     for (size_t c = 0; c < 256; ++c) total += std::exp(logits[k * 256 + c]);
     sum += std::log(total) - logits[k * 256 + static_cast<size_t>(colours[k])];
   }
-  CHECK(item(out.mpp) == doctest::Approx(sum / static_cast<double>(colours.size())).epsilon(1e-12));
-  CHECK(item(out.total) == doctest::Approx(2 * item(out.mpp)).epsilon(1e-14));
-  CHECK_FALSE(out.mlm.defined());
+  CHECK(item(out["mpp"].loss) == doctest::Approx(sum / static_cast<double>(colours.size())).epsilon(1e-12));
+  CHECK(item(out.total) == doctest::Approx(2 * item(out["mpp"].loss)).epsilon(1e-14));
+  CHECK_FALSE(out["mlm"].loss.defined());
 
   const NoGrad guard;
   const Tensor rows = step[0].objectives.target_rows;
@@ -155,7 +156,7 @@ TEST_CASE("k micro-batches of b equal one batch of k · b, masked patches includ
   const auto whole = Batches(settings).step(0);
   settings.train.accumulate = 4;
   const auto parts = Batches(settings).step(0);
-  CHECK(count_divisors(parts).patches == whole[0].masked_patches());
+  CHECK(count_divisors(parts)[3] == whole[0].masked_patches());
   const TinyModel one(settings, DType::f64), many(settings, DType::f64);
   const ObjectiveOptions options = objective_options(settings);
   const Objectives expected = run(one, whole, 0, options);
@@ -165,10 +166,10 @@ TEST_CASE("k micro-batches of b equal one batch of k · b, masked patches includ
     const Objectives part = run(many, parts, i, options);
     part.total.backward();
     total += item(part.total);
-    if (part.mpp.defined()) mpp += item(part.mpp);
+    if (part["mpp"].loss.defined()) mpp += item(part["mpp"].loss);
   }
   CHECK(total == doctest::Approx(item(expected.total)).epsilon(1e-12));
-  CHECK(mpp == doctest::Approx(item(expected.mpp)).epsilon(1e-12));
+  CHECK(mpp == doctest::Approx(item(expected["mpp"].loss)).epsilon(1e-12));
   one.parameters->finish_gradients();
   many.parameters->finish_gradients();
   for (const ParameterSet::Slot& slot : one.parameters->slots()) {
@@ -185,8 +186,8 @@ TEST_CASE("Off by default: no head, no pass, and its settings change no bit") {
   settings.model.hidden_dropout_prob = 0.1;
   const auto course = [](const Settings& s) {
     const Batches batches(s);
-    Learner learner(s);
-    for (int64_t i = 0; i < 3; ++i) CHECK(learner.update(batches.step(i)).mpp_loss == 0);
+    PretrainLearner learner(s);
+    for (int64_t i = 0; i < 3; ++i) CHECK(learner.update(batches.step(i)).terms.size() == 3);  // no figure of masked patches
     return everything(learner);
   };
   const auto expected = course(settings);
@@ -202,19 +203,19 @@ TEST_CASE("Off by default: no head, no pass, and its settings change no bit") {
 TEST_CASE("With a weight: the head and the mask token train, and the report has the term") {
   const Settings settings = settings_with_patches();
   const Batches batches(settings);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   CHECK(learner.model().masked_patches.has_value());
   CHECK(tests::largest(tests::values_of(learner.model().vilt.mask_token.value())) == 0);
   const auto before = everything(learner);
   double first = 0, last = 0;
   for (int64_t i = 0; i < 8; ++i) {
     const auto step = batches.step(i);
-    const StepReport report = learner.update(step);
-    CHECK(report.colours == 3 * step[0].masked_patches());
-    CHECK(report.colours_correct <= report.colours);
-    CHECK(report.loss == doctest::Approx(report.mlm_loss + report.itm_loss + 0.1 * report.wpa_loss + 0.5 * report.mpp_loss)
+    const Figures report = learner.update(step);
+    CHECK(report["mpp"].count == 3 * step[0].masked_patches());
+    CHECK(report["mpp"].correct <= report["mpp"].count);
+    CHECK(report.loss == doctest::Approx(report["mlm"].loss + report["itm"].loss + 0.1 * report["wpa"].loss + 0.5 * report["mpp"].loss)
                              .epsilon(1e-5));
-    (i == 0 ? first : last) = report.mpp_loss;
+    (i == 0 ? first : last) = report["mpp"].loss;
   }
   CHECK(first == doctest::Approx(std::log(256)).epsilon(0.1));
   CHECK(last < first);
@@ -224,7 +225,7 @@ TEST_CASE("With a weight: the head and the mask token train, and the report has 
 
   Settings off = settings;
   off.objectives.mpp_weight = 0;
-  Learner without(off);
+  PretrainLearner without(off);
   CHECK(without.parameters().find("vilt.embeddings.mask_token") == nullptr);
 }
 
@@ -233,9 +234,9 @@ TEST_CASE("A step without a target has the other terms alone") {
   settings.objectives.patch_mask_rate = 1e-12;
   const auto step = Batches(settings).step(0);
   CHECK(step[0].masked_patches() == 0);
-  Learner learner(settings);
-  const StepReport report = learner.update(step);
-  CHECK(report.mpp_loss == 0);
+  PretrainLearner learner(settings);
+  const Figures report = learner.update(step);
+  CHECK(report["mpp"].loss == 0);
   CHECK(std::isfinite(report.loss));
 }
 
@@ -287,18 +288,18 @@ TEST_CASE("A run with masked patches that is stopped and continued ends with the
   first.train.out = directory.path() / "parts";
   {
     const Batches batches(settings);
-    Learner learner(settings);
+    PretrainLearner learner(settings);
     TrainingState state;
     for (int64_t i = 0; i < 2; ++i) state.interval.add(learner.update(batches.step(i)), 0.1, 0);
     state.step = 2;
     state.schedule = learner.schedule();
     state.settings = first.to_toml();
-    save_checkpoint(first.train.out, state, settings.model, sample_options(settings), tests::tiny_scenes().vocabulary(),
-                    learner.parameters(), learner.optimizer());
-    const TrainingState read = read_training_state(*newest_checkpoint(first.train.out));
-    CHECK(read.interval.sum.mpp_loss == state.interval.sum.mpp_loss);
-    CHECK(read.interval.sum.colours == state.interval.sum.colours);
-    CHECK(read.interval.sum.colours_correct == state.interval.sum.colours_correct);
+    tests::save_run(first.train.out, state, learner, settings);
+    const TrainingState read =
+        read_training_state(*newest_checkpoint(first.train.out), learner.task().figure_table());
+    CHECK(read.interval.sum["mpp"].loss == state.interval.sum["mpp"].loss);
+    CHECK(read.interval.sum["mpp"].count == state.interval.sum["mpp"].count);
+    CHECK(read.interval.sum["mpp"].correct == state.interval.sum["mpp"].correct);
   }
   std::ofstream(fs::path(first.train.out) / "settings.toml") << first.to_toml();
   CHECK(tests::lacking(train_log(first), {"continuing from step 2 of 4"}) == "");

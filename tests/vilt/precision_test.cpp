@@ -11,6 +11,7 @@
 namespace tessera {
 namespace {
 
+using tests::PretrainLearner;
 using tests::Batches;
 using tests::tiny_settings;
 using tests::TinyModel;
@@ -49,9 +50,9 @@ Tensors step_of(const Settings& settings, DType parameters, Precision precision,
   Tensors tensors;
   const auto keep = [&](const std::string& name, const Tensor& tensor) { tensors[name] = tests::values_of(tensor); };
   keep("hidden", out.hidden.value());
-  keep("masked-word logits", out.mlm_logits.value());
-  keep("matching logits", out.itm_logits.value());
-  keep("masked-patch logits", out.mpp_logits.value());
+  keep("masked-word logits", out["mlm"].logits.value());
+  keep("matching logits", out["itm"].logits.value());
+  keep("masked-patch logits", out["mpp"].logits.value());
   keep("costs", out.cost);
   keep("plan", out.plan);
   for (const ParameterSet::Slot& slot : tiny.parameters->slots()) keep("gradient of " + slot.name, slot.parameter.grad());
@@ -115,10 +116,10 @@ TEST_CASE("bf16: hidden states and word logits are bf16, what must not be rounde
   const auto step = Batches(settings).step(0);
   const Objectives out = tests::run(tiny, step, 0, objective_options(settings));
   CHECK(out.hidden.dtype() == DType::bf16);
-  CHECK(out.mlm_logits.dtype() == DType::bf16);
-  CHECK(out.mpp_logits.dtype() == DType::bf16);
-  for (const DType dtype : {out.itm_logits.dtype(), out.cost.dtype(), out.plan.dtype(), out.mlm.dtype(), out.itm.dtype(),
-                            out.wpa.dtype(), out.total.dtype()})
+  CHECK(out["mlm"].logits.dtype() == DType::bf16);
+  CHECK(out["mpp"].logits.dtype() == DType::bf16);
+  for (const DType dtype : {out["itm"].logits.dtype(), out.cost.dtype(), out.plan.dtype(), out["mlm"].loss.dtype(), out["itm"].loss.dtype(),
+                            out["wpa"].loss.dtype(), out.total.dtype()})
     CHECK(dtype == DType::f32);
   use_precision(tiny.model.vilt, Precision::highest);
   CHECK(tests::run(tiny, step, 0, objective_options(settings)).hidden.dtype() == DType::f32);
@@ -133,7 +134,7 @@ TEST_CASE("bf16: updates have the same bits on any number of threads, and with b
     const int before = thread_count();
     set_thread_count(threads);
     settings.train.checkpoint_blocks = checkpoint_blocks;
-    Learner learner(settings);
+    PretrainLearner learner(settings);
     for (int64_t step = 0; step < 3; ++step) learner.update(Batches(settings).step(step));
     set_thread_count(before);
     return tests::everything(learner);

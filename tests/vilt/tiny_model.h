@@ -6,8 +6,10 @@
 
 #include "vilt/input/collator.h"
 #include "tests/tiny_scenes.h"
+#include "train/checkpoint.h"
+#include "vilt/files/model_folder.h"
 #include "vilt/initialise.h"
-#include "vilt/tasks/learner.h"
+#include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
 
 namespace tessera::tests {
@@ -104,8 +106,43 @@ inline double relative_difference(const std::vector<double>& got, const std::vec
   return difference == 0 ? 0 : difference / size;
 }
 
+// A learner with the task that it learns.
+class PretrainLearner {
+ public:
+  explicit PretrainLearner(const Settings& settings) : task_(settings), learner_(task_, learner_options(settings)) {}
+  Figures update(const std::vector<PretrainBatch>& step) { return learner_.update(step); }
+  std::optional<FailedStep> read_figures(Figures& sum) { return learner_.read_figures(sum); }
+  [[noreturn]] void explain_non_finite(const std::vector<PretrainBatch>& step, const FailedStep& failed) {
+    learner_.explain_non_finite(step, failed);
+  }
+  int64_t updates() const { return learner_.updates(); }
+  Pretraining& task() { return task_; }
+  ViltWithHeads& model() { return task_.model(); }
+  ParameterSet& parameters() { return task_.parameters(); }
+  AdamW& optimizer() { return learner_.optimizer(); }
+  const PolynomialSchedule& schedule() const { return learner_.schedule(); }
+
+ private:
+  Pretraining task_;
+  Learner<Pretraining> learner_;
+};
+
+// A learner's checkpoint, as a run writes and reads it.
+inline void save_run(const std::filesystem::path& run, const TrainingState& state, PretrainLearner& learner,
+                     const Settings& settings) {
+  save_checkpoint(run, state, learner.optimizer(), [&](const std::filesystem::path& folder) {
+    save_model_folder(folder, settings.model, sample_options(settings), tiny_scenes().vocabulary(),
+                      learner.parameters());
+  });
+}
+inline void load_run(const std::filesystem::path& checkpoint, const Settings& settings, PretrainLearner& learner) {
+  load_checkpoint(checkpoint, learner.optimizer(), [&](const std::filesystem::path& folder) {
+    return open_model_folder(folder, settings.model, learner.parameters());
+  });
+}
+
 // Parameters and both moments of a learner, bit by bit.
-inline std::map<std::string, std::vector<float>> everything(Learner& learner) {
+inline std::map<std::string, std::vector<float>> everything(PretrainLearner& learner) {
   std::map<std::string, std::vector<float>> out;
   for (const auto& [name, tensor] : learner.parameters().state()) out[name] = tensor.to_vector<float>();
   for (const auto& [name, tensor] : learner.optimizer().state())

@@ -3,6 +3,7 @@
 #include <iomanip>
 #include <numeric>
 
+#include "io/words.h"
 #include "tensor/error.h"
 #include "vilt/ask/ask_kind.h"
 
@@ -12,12 +13,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t kShown = 5;  // answers and words, unless --top says otherwise
-
-std::string fixed(double value, int digits) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(digits) << value;
-  return out.str();
-}
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
@@ -67,7 +62,7 @@ class ClassifierTask : public Task {
   }
   void print(std::ostream& out, const LoadedModel& model, const Query&, const Answers& answers) const override {
     for (const LabelScore& score : answers[0].labels)
-      out << fixed(score.probability, 3) << "  " << name(model, score) << '\n';
+      out << fixed_text(score.probability, 3) << "  " << name(model, score) << '\n';
   }
 
  private:
@@ -153,7 +148,7 @@ class FillTask : public Task {
     for (size_t m = 0; m < answers[0].masks.size(); ++m) {
       out << "[MASK] " << m + 1 << ":";
       for (const WordPrediction& word : answers[0].words[m])
-        out << "  " << model.vocabulary->token(word.id) << ' ' << fixed(word.probability, 3);
+        out << "  " << model.vocabulary->token(word.id) << ' ' << fixed_text(word.probability, 3);
       out << '\n';
       filled[static_cast<size_t>(answers[0].masks[m])] = answers[0].words[m][0].id;
     }
@@ -185,7 +180,7 @@ class MatchTask : public Task {
   }
   void print(std::ostream& out, const LoadedModel&, const Query& query, const Answers& answers) const override {
     for (size_t i = 0; i < answers.size(); ++i)
-      out << fixed(sigmoid(answers[i].score), 3) << "  " << query.texts[i] << '\n';
+      out << fixed_text(sigmoid(answers[i].score), 3) << "  " << query.texts[i] << '\n';
   }
 };
 
@@ -215,7 +210,7 @@ class RankTask : public Task {
   }
   void print(std::ostream& out, const LoadedModel&, const Query& query, const Answers& answers) const override {
     for (const size_t i : best(answers))
-      out << std::setw(9) << fixed(answers[i].score, 4) << "  " << name(query, i) << '\n';
+      out << std::setw(9) << fixed_text(answers[i].score, 4) << "  " << name(query, i) << '\n';
   }
 
  private:

@@ -61,23 +61,7 @@ std::vector<Row> rows_of(const Columns& columns) {
   return rows;
 }
 
-std::string fixed(double value, int digits) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(digits) << value;
-  return out.str();
-}
-
 }  // namespace
-
-std::string with_thousands(int64_t number) {
-  const std::string digits = std::to_string(number);
-  std::string out;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0 && digits[i - 1] != '-') out += ',';
-    out += digits[i];
-  }
-  return out;
-}
 
 void print_figures(std::ostream& out, const Columns& columns) {
   for (const Row& row : rows_of(columns)) {
@@ -87,7 +71,7 @@ void print_figures(std::ostream& out, const Columns& columns) {
     for (const auto& [title, evaluation] : columns) {
       const Figure value = row.figure(*evaluation);
       any = any || value;
-      line << std::setw(kColumnWidth) << (value ? fixed(*value, 3) : "-");
+      line << std::setw(kColumnWidth) << (value ? fixed_text(*value, 3) : "-");
     }
     if (any) out << line.str() << '\n';
   }
@@ -106,7 +90,7 @@ void print_summary(std::ostream& out, const Summary& summary) {
   out << header.str() << '\n';
   print_figures(out, columns);
   out << with_thousands(summary.parameters) << " parameters, " << with_thousands(summary.steps) << " steps, "
-      << fixed(summary.train_seconds, 1) << " s of training\n";
+      << fixed_text(summary.train_seconds, 1) << " s of training\n";
 }
 
 }  // namespace tessera::command

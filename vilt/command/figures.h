@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/words.h"
 #include "vilt/tasks/summary.h"
 
 namespace tessera::command {
@@ -16,6 +17,5 @@ void print_figures(std::ostream& out, const std::vector<std::pair<std::string, c
 // "final figures": the blocks of a run's summary side by side, then parameters, steps and time.
 void print_summary(std::ostream& out, const Summary& summary);
 
-std::string with_thousands(int64_t number);  // 268657 → "268,657"
 
 }  // namespace tessera::command

@@ -14,7 +14,7 @@
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/weights_options.h"
-#include "vilt/tasks/learner.h"
+#include "vilt/tasks/pretraining.h"
 #include "vilt/files/load_model.h"
 #include "vilt/tasks/memory.h"
 #include "vilt/precision.h"
@@ -91,11 +91,8 @@ std::string join(const std::vector<std::string>& words) {
 
 void print_heads(const ModelConfig& config) {
   std::vector<std::string> heads;
-  if (config.heads.masked_words) heads.push_back("masked words (vilt fill)");
-  if (config.heads.matching) heads.push_back("matching (vilt match)");
-  if (config.heads.classifier) heads.push_back(config.num_images > 1 ? "statements about pairs (vilt reason)" : "answers (vilt answer)");
-  if (config.heads.rank) heads.push_back("retrieval (vilt rank)");
-  if (config.heads.masked_patches) heads.push_back("masked patches");
+  for (const HeadInfo& head : head_table())
+    if (config.heads.*head.present) heads.push_back(config.num_images > 1 && head.pair_use ? head.pair_use : head.use);
   std::cout << "heads: " << join(heads) << '\n';
   if (!config.heads.classifier) return;
   constexpr size_t kShown = 10;
@@ -130,11 +127,7 @@ std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arg
 std::string part_of(const std::string& name) {
   if (name.find("text_embeddings") != std::string::npos) return "text embeddings";
   if (name.find("encoder.layer.") != std::string::npos) return "transformer blocks";
-  if (name.find("mlm") != std::string::npos) return "masked-word head";
-  if (name.find("itm") != std::string::npos) return "matching head";
-  if (name.find("mpp") != std::string::npos) return "masked-patch head";
-  if (name.starts_with("classifier.")) return "classifier";
-  if (name.starts_with("rank_output.")) return "retrieval head";
+  if (const HeadInfo* head = head_of(name)) return head->part;
   if (name.find("pooler") != std::string::npos) return "pooler";
   if (name.find("embeddings") != std::string::npos) return "image embeddings";
   return "final LayerNorm";
@@ -174,8 +167,9 @@ void print_parameters(const ModelConfig& config) {
     total += parameter.value().numel();
   });
   std::cout << "parameters\n";
-  for (const char* part : {"text embeddings", "image embeddings", "transformer blocks", "final LayerNorm", "pooler",
-                           "masked-word head", "matching head", "classifier", "retrieval head", "masked-patch head"})
+  std::vector<const char*> order{"text embeddings", "image embeddings", "transformer blocks", "final LayerNorm", "pooler"};
+  for (const HeadInfo& head : head_table()) order.push_back(head.part);
+  for (const char* part : order)
     if (parts.contains(part)) line(part, with_thousands(parts[part]));
   line("total", with_thousands(total));
 }

@@ -5,7 +5,7 @@
 
 #include "io/files.h"
 #include "io/strict_json.h"
-#include "vilt/tasks/checkpoint.h"
+#include "train/checkpoint.h"
 #include "vilt/initialise.h"
 #include "vilt/files/preprocessing.h"
 

@@ -7,6 +7,7 @@
 #include "io/strict_json.h"
 #include "io/safetensors.h"
 #include "io/torch_file.h"
+#include "vilt/heads.h"
 
 namespace tessera {
 namespace {
@@ -105,11 +106,9 @@ Heads heads_of(const StateDict& tensors) {
     const auto found = tensors.lower_bound(prefix);
     return found != tensors.end() && found->first.starts_with(prefix);
   };
-  return {.masked_words = begins("mlm_score."),
-          .matching = begins("itm_score."),
-          .classifier = begins("classifier."),
-          .rank = begins("rank_output."),
-          .masked_patches = begins("mpp_score.")};
+  Heads out;
+  for (const HeadInfo& head : head_table()) out.*head.present = begins(head.prefix);
+  return out;
 }
 
 std::vector<std::string> numbered_labels(int64_t count) {

@@ -1,9 +1,11 @@
 // The curves of the report.
 #include <algorithm>
+#include <utility>
 
 #include "report/charts.h"
 #include "vilt/report/report_metrics.h"
 #include "vilt/report/report_parts.h"
+#include "vilt/tasks/pretraining.h"
 
 namespace tessera {
 namespace {
@@ -16,7 +18,7 @@ class Curves {
   explicit Curves(const MetricLog& log) : log_(log) {}
 
   // What was logged during training is noisy: a mean over neighbouring points, the points themselves faintly.
-  Series training(const char* figure, const char* name, int colour) const {
+  Series training(const std::string& figure, const char* name, int colour) const {
     Series series = metric_series(log_.training, figure, name, colour);
     thin(series, kPoints);
     if (series.x.size() >= 2 * kWindow) smooth(series, kWindow);
@@ -66,12 +68,11 @@ std::vector<Chart> all_charts(const Curves& curves, const ReportInputs& inputs) 
   charts.push_back(
       numbers("Its two cross-entropies", "Masked words, and caption against picture; 0 is certainty.",
               {curves.training("mlm_loss", "masked words", 1), curves.training("itm_loss", "matching", 2)}));
-  charts.push_back(numbers("Word–patch alignment",
-                           "Transport distance, matched minus unmatched pairs; lower is better.",
-                           {curves.training("wpa_loss", "training", 3)}));
-  if (inputs.settings.objectives.mpp_weight != 0)
-    charts.push_back(numbers("Masked patches", "Cross-entropy of a channel's mean level; guessing among 256 costs 5.5.",
-                             {curves.training("mpp_loss", "training", 2)}));
+  int colour = 3;
+  for (const Objective& objective : all_objectives())
+    if (objective.title != nullptr && is_logged(objective, objective_options(inputs.settings)))
+      charts.push_back(numbers(objective.title, objective.note,
+                               {curves.training(objective.term.name + "_loss", "training", std::exchange(colour, 2))}));
   charts.push_back(shares("Matching accuracy", "Does the caption belong to the picture?",
                           {curves.training("itm_accuracy", "training", 1),
                            curves.validation("itm_accuracy_random", "validation, random picture", 3),

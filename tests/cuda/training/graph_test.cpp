@@ -9,6 +9,7 @@
 namespace tessera {
 namespace {
 
+using tests::PretrainLearner;
 using tests::Batches;
 using tests::everything;
 using tests::tiny_settings;
@@ -53,9 +54,9 @@ TEST_CASE("training by graphs gives the same bits as without, and builds a graph
   settings.model.hidden_dropout_prob = 0.1;
   settings.train.batch_size = 2;
   const Batches batches(settings);
-  Learner plain(settings);
+  PretrainLearner plain(settings);
   settings.train.cuda_graph = true;
-  Learner graphs(settings);
+  PretrainLearner graphs(settings);
   for (int64_t i = 0; i < 4; ++i) {
     plain.update(batches.step(i));
     graphs.update(batches.step(i));

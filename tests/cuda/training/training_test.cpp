@@ -10,6 +10,7 @@
 namespace tessera {
 namespace {
 
+using tests::PretrainLearner;
 using tests::Batches;
 using tests::everything;
 using tests::tiny_settings;
@@ -29,24 +30,24 @@ Settings with_dropout() {
 }
 
 // The report of one update with everything that is known after it.
-StepReport update(Learner& learner, const std::vector<PretrainBatch>& step) {
-  StepReport report = learner.update(step);
+Figures update(PretrainLearner& learner, const std::vector<PretrainBatch>& step) {
+  Figures report = learner.update(step);
   const auto failed = learner.read_figures(report);
   CHECK_FALSE(failed);
   return report;
 }
 
-void check_alike(const StepReport& got, const StepReport& expected, double bound) {
-  const std::pair<double, double> figures[] = {{got.loss, expected.loss},         {got.mlm_loss, expected.mlm_loss},
-                                               {got.itm_loss, expected.itm_loss}, {got.mpp_loss, expected.mpp_loss},
+void check_alike(const Figures& got, const Figures& expected, double bound) {
+  const std::pair<double, double> figures[] = {{got.loss, expected.loss},         {got["mlm"].loss, expected["mlm"].loss},
+                                               {got["itm"].loss, expected["itm"].loss}, {got["mpp"].loss, expected["mpp"].loss},
                                                {got.gradient_norm, expected.gradient_norm}};
   for (const auto& [g, e] : figures) CHECK(std::abs(g - e) <= bound * std::max(1.0, std::abs(e)));
   // A difference of distances near 1, in f32.
-  CHECK(std::abs(got.wpa_loss - expected.wpa_loss) <= bound);
+  CHECK(std::abs(got["wpa"].loss - expected["wpa"].loss) <= bound);
   CHECK(got.learning_rate == expected.learning_rate);
-  CHECK(got.masked == expected.masked);
-  CHECK(got.pairs == expected.pairs);
-  CHECK(got.colours == expected.colours);
+  CHECK(got["mlm"].count == expected["mlm"].count);
+  CHECK(got["itm"].count == expected["itm"].count);
+  CHECK(got["mpp"].count == expected["mpp"].count);
 }
 
 }  // namespace
@@ -56,18 +57,18 @@ void check_alike(const StepReport& got, const StepReport& expected, double bound
 TEST_CASE("cuda training follows the CPU's losses and norms, with dropout, and counts the same hits") {
   const Settings settings = with_dropout();
   const Batches batches(settings), levels(on_device(settings));
-  Learner here(settings), there(on_device(settings));
+  PretrainLearner here(settings), there(on_device(settings));
   CHECK(there.parameters().device().kind == Device::cuda);
   for (int64_t i = 0; i < 4; ++i) {
     const auto step = batches.step(i);
     const auto same_step = levels.step(i);  // its patches are levels, which the device normalises
     CHECK(same_step[0].packed.patches.dtype() == DType::u8);
-    const StepReport expected = update(here, step), got = update(there, same_step);
+    const Figures expected = update(here, step), got = update(there, same_step);
     CAPTURE(i);
     check_alike(got, expected, 1e-4);
-    CHECK(got.masked_correct == expected.masked_correct);
-    CHECK(got.pairs_correct == expected.pairs_correct);
-    CHECK(got.colours_correct == expected.colours_correct);
+    CHECK(got["mlm"].correct == expected["mlm"].correct);
+    CHECK(got["itm"].correct == expected["itm"].correct);
+    CHECK(got["mpp"].correct == expected["mpp"].correct);
   }
 }
 
@@ -76,10 +77,10 @@ TEST_CASE("cuda training in bf16 follows the CPU's") {
   Settings settings = with_dropout();
   settings.train.precision = "bf16";
   const Batches batches(settings);
-  Learner here(settings), there(on_device(settings));
+  PretrainLearner here(settings), there(on_device(settings));
   for (int64_t i = 0; i < 3; ++i) {
     const auto step = batches.step(i);
-    const StepReport expected = update(here, step), got = update(there, step);
+    const Figures expected = update(here, step), got = update(there, step);
     check_alike(got, expected, 0.02);
   }
 }
@@ -87,9 +88,9 @@ TEST_CASE("cuda training in bf16 follows the CPU's") {
 TEST_CASE("a training step on the device does not wait for it, and blocks may be computed again in backward") {
   Settings settings = with_dropout();
   const Batches batches(settings);
-  Learner plain(on_device(settings));
+  PretrainLearner plain(on_device(settings));
   settings.train.checkpoint_blocks = true;
-  Learner again(on_device(settings));
+  PretrainLearner again(on_device(settings));
   for (int64_t i = 0; i < 2; ++i) {
     const auto step = batches.step(i);
     const int64_t before = cuda::counters().synchronisations;
@@ -97,7 +98,7 @@ TEST_CASE("a training step on the device does not wait for it, and blocks may be
     CHECK(cuda::counters().synchronisations == before);
     again.update(step);
   }
-  StepReport first, second;
+  Figures first, second;
   plain.read_figures(first);
   again.read_figures(second);
   CHECK(first.loss == second.loss);
@@ -106,7 +107,7 @@ TEST_CASE("a training step on the device does not wait for it, and blocks may be
 
 TEST_CASE("patches sent as levels give the losses of patches sent as floats") {
   const Settings settings = with_dropout();
-  Learner here(settings), there(on_device(settings));
+  PretrainLearner here(settings), there(on_device(settings));
   const auto floats = Batches(settings).step(0), levels = Batches(on_device(settings)).step(0);
   CHECK(floats[0].packed.patches.dtype() == DType::f32);
   CHECK(levels[0].packed.patches.dtype() == DType::u8);
@@ -117,9 +118,9 @@ TEST_CASE("what a kernel finds wrong is told when figures are read") {
   Settings settings = on_device(tiny_settings());
   settings.objectives.ipot_beta = 1e-5;
   const Batches batches(settings);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   learner.update(batches.step(0));
-  StepReport sum;
+  Figures sum;
   const std::string message = tests::error_of([&] { learner.read_figures(sum); });
   CHECK(message.find("ipot") != std::string::npos);
   CHECK(message.find("beta") != std::string::npos);
@@ -128,7 +129,7 @@ TEST_CASE("what a kernel finds wrong is told when figures are read") {
 TEST_CASE("figures of several steps are read at once") {
   const Settings settings = on_device(tiny_settings());
   const Batches batches(settings);
-  Learner one_by_one(settings), at_once(settings);
+  PretrainLearner one_by_one(settings), at_once(settings);
   Interval expected, got;
   for (int64_t i = 0; i < 3; ++i) {
     expected.add(update(one_by_one, batches.step(i)), 1, 0);
@@ -137,15 +138,15 @@ TEST_CASE("figures of several steps are read at once") {
   CHECK_FALSE(at_once.read_figures(got.sum));
   CHECK(got.sum.loss == doctest::Approx(expected.sum.loss).epsilon(1e-12));
   CHECK(got.sum.gradient_norm == doctest::Approx(expected.sum.gradient_norm).epsilon(1e-12));
-  CHECK(got.sum.masked_correct == expected.sum.masked_correct);
+  CHECK(got.sum["mlm"].correct == expected.sum["mlm"].correct);
 }
 
 TEST_CASE("a step that is not finite changes nothing on the device, nor does any after it, and is explained") {
   const Settings settings = on_device(tiny_settings());
   const Batches batches(settings);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   learner.update(batches.step(0));
-  StepReport sum;
+  Figures sum;
   CHECK_FALSE(learner.read_figures(sum));
   const std::string name = "vilt.encoder.layer.1.intermediate.dense.weight";
   Tensor values = learner.parameters().at(name).value();

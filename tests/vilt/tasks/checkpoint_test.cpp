@@ -1,5 +1,4 @@
-#include "vilt/tasks/checkpoint.h"
-#include "vilt/files/load_model.h"
+#include "train/checkpoint.h"
 
 #include <doctest/doctest.h>
 
@@ -9,12 +8,14 @@
 #include "io/safetensors.h"
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
+#include "vilt/files/load_model.h"
 #include "vilt/ask/inference.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
+using tests::PretrainLearner;
 using tests::Batches;
 using tests::error_of;
 using tests::everything;
@@ -23,8 +24,9 @@ using tests::TemporaryDirectory;
 using tests::tiny_scenes;
 using tests::tiny_settings;
 
-TrainingState state_of(Learner& learner, const Settings& settings) {
+TrainingState state_of(PretrainLearner& learner, const Settings& settings) {
   TrainingState state;
+  state.interval = Interval(learner.task().figure_table());
   state.step = learner.updates();
   state.train_seconds = 1.0 / 3;
   state.seed = 0xFFFFFFFFFFFFFFFF;
@@ -32,21 +34,20 @@ TrainingState state_of(Learner& learner, const Settings& settings) {
   state.interval.steps = 3;
   state.interval.seconds = 0.1;
   state.interval.sum.loss = 1.0 / 7;
-  state.interval.sum.masked = 12;
+  state.interval.sum.terms[0].count = 12;
   state.settings = settings.to_toml();
   return state;
 }
 
-void save(const fs::path& run, Learner& learner, const Settings& settings) {
-  save_checkpoint(run, state_of(learner, settings), settings.model, sample_options(settings),
-                  tiny_scenes().vocabulary(), learner.parameters(), learner.optimizer());
+void save(const fs::path& run, PretrainLearner& learner, const Settings& settings) {
+  tests::save_run(run, state_of(learner, settings), learner, settings);
 }
 
 // A run's directory with a checkpoint after `steps` updates.
 struct SavedRun {
   Settings settings = tiny_settings();
   TemporaryDirectory directory;
-  Learner learner{settings};
+  PretrainLearner learner{settings};
   fs::path run = directory.path() / "run";
   fs::path checkpoint;
 
@@ -57,10 +58,10 @@ struct SavedRun {
     checkpoint = run / ("checkpoint-" + std::to_string(steps));
   }
   std::string load_error() {
-    Learner fresh(settings);
+    PretrainLearner fresh(settings);
     const auto before = everything(fresh);
     const std::string message =
-        error_of([&] { load_checkpoint(checkpoint, settings.model, fresh.parameters(), fresh.optimizer()); });
+        error_of([&] { tests::load_run(checkpoint, settings, fresh); });
     CHECK(everything(fresh) == before);  // all or nothing
     CHECK(fresh.updates() == 0);
     return message;
@@ -105,21 +106,21 @@ TEST_CASE("k steps, a checkpoint, and the rest equal all steps at once, bit for 
   Settings settings = tiny_settings();
   settings.model.hidden_dropout_prob = 0.1;
   const Batches batches(settings);
-  Learner whole(settings);
-  std::vector<StepReport> expected;
+  PretrainLearner whole(settings);
+  std::vector<Figures> expected;
   for (int64_t i = 0; i < 6; ++i) expected.push_back(whole.update(batches.step(i)));
 
   const TemporaryDirectory directory;
   {
-    Learner first(settings);
+    PretrainLearner first(settings);
     for (int64_t i = 0; i < 3; ++i) first.update(batches.step(i));
     save(directory.path(), first, settings);
   }
-  Learner rest(settings);
-  load_checkpoint(*newest_checkpoint(directory.path()), settings.model, rest.parameters(), rest.optimizer());
+  PretrainLearner rest(settings);
+  tests::load_run(*newest_checkpoint(directory.path()), settings, rest);
   CHECK(rest.updates() == 3);
   for (int64_t i = 3; i < 6; ++i) {
-    const StepReport report = rest.update(batches.step(i));
+    const Figures report = rest.update(batches.step(i));
     CHECK(report.loss == expected[static_cast<size_t>(i)].loss);
     CHECK(report.gradient_norm == expected[static_cast<size_t>(i)].gradient_norm);
     CHECK(report.learning_rate == expected[static_cast<size_t>(i)].learning_rate);
@@ -132,7 +133,7 @@ TEST_CASE("A checkpoint holds the files it should, and the state survives") {
   CHECK(names_in(saved.checkpoint) == std::set<std::string>{"model.safetensors", "config.json",
                                                             "preprocessor_config.json", "vocab.txt",
                                                             "optimizer.safetensors", "state.json"});
-  const TrainingState state = read_training_state(saved.checkpoint), expected = state_of(saved.learner, saved.settings);
+  const TrainingState state = read_training_state(saved.checkpoint, objective_table({})), expected = state_of(saved.learner, saved.settings);
   CHECK(state.step == 2);
   CHECK(state.train_seconds == expected.train_seconds);
   CHECK(state.seed == expected.seed);
@@ -140,7 +141,7 @@ TEST_CASE("A checkpoint holds the files it should, and the state survives") {
   CHECK(state.schedule.total == expected.schedule.total);
   CHECK(state.interval.sum.loss == expected.interval.sum.loss);
   CHECK(state.interval.steps == 3);
-  CHECK(state.interval.sum.masked == 12);
+  CHECK(state.interval.sum["mlm"].count == 12);
   CHECK(state.settings == expected.settings);
   const auto bytes = read_file(saved.checkpoint / "state.json");
   CHECK(nlohmann::json::parse(bytes)["data_cursor"]["next_step"] == 2);
@@ -196,7 +197,7 @@ TEST_CASE("Files of a checkpoint that are missing or damaged are named") {
   }
   const SavedRun saved;
   fs::remove(saved.checkpoint / "state.json");
-  CHECK(lacking(error_of([&] { read_training_state(saved.checkpoint); }), {"state.json"}) == "");
+  CHECK(lacking(error_of([&] { read_training_state(saved.checkpoint, objective_table({})); }), {"state.json"}) == "");
   for (const char* file : {"config.json", "vocab.txt", "preprocessor_config.json"}) {
     const SavedRun other;
     fs::remove(other.checkpoint / file);
@@ -213,7 +214,7 @@ TEST_CASE("state.json: wrong fields are named") {
   const auto error = [](const std::string& from, const std::string& to) {
     const SavedRun saved;
     saved.replace("state.json", from, to);
-    return error_of([&] { read_training_state(saved.checkpoint); });
+    return error_of([&] { read_training_state(saved.checkpoint, objective_table({})); });
   };
   CHECK(lacking(error("\"step\": 2", "\"step\": -2"), {"state.json: step is -2"}) == "");
   CHECK(lacking(error("\"step\": 2", "\"step\": \"two\""), {"state.json: ", "number"}) == "");

@@ -1,5 +1,3 @@
-#include "vilt/tasks/learner.h"
-
 #include <doctest/doctest.h>
 
 #include <sys/resource.h>
@@ -16,6 +14,7 @@
 namespace tessera {
 namespace {
 
+using tests::PretrainLearner;
 using tests::Batches;
 using tests::error_of;
 using tests::everything;
@@ -42,12 +41,12 @@ struct Course {
 
 Course train_steps(const Settings& settings, int64_t steps) {
   const Batches batches(settings);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   Course course;
   for (int64_t i = 0; i < steps; ++i) {
-    const StepReport report = learner.update(batches.step(i));
+    const Figures report = learner.update(batches.step(i));
     course.losses.insert(course.losses.end(),
-                         {report.loss, report.mlm_loss, report.itm_loss, report.wpa_loss, report.gradient_norm});
+                         {report.loss, report["mlm"].loss, report["itm"].loss, report["wpa"].loss, report.gradient_norm});
   }
   course.end = everything(learner);
   return course;
@@ -79,19 +78,19 @@ template <class Run>
   return false;
 }
 
-void plant(Learner& learner, const std::string& name, float value) {
+void plant(PretrainLearner& learner, const std::string& name, float value) {
   Tensor values = learner.parameters().at(name).value();
   values.mutable_data<float>()[values.numel() / 2] = value;
 }
 
 // Every second weight so large that the sums overflow. (All alike would cancel on the rows of a LayerNorm, which sum to 0.)
-void plant_overflow(Learner& learner, const std::string& name) {
+void plant_overflow(PretrainLearner& learner, const std::string& name) {
   Tensor values = learner.parameters().at(name).value();
   for (int64_t i = 0; i < values.numel(); ++i) values.mutable_data<float>()[i] = i % 2 ? 3e38f : 0.0f;
 }
 
 // The error of one update on `step`; checks that nothing has been changed by it.
-std::string error_of_update(Learner& learner, const std::vector<PretrainBatch>& step) {
+std::string error_of_update(PretrainLearner& learner, const std::vector<PretrainBatch>& step) {
   const auto before = everything(learner);
   const int64_t updates = learner.updates();
   std::string message = "no error";
@@ -142,13 +141,13 @@ TEST_CASE("Training lowers the loss") {
   settings.train.steps = 40;
   settings.optimizer.learning_rate = 5e-3;
   const Batches batches(settings);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   double first = 0, last = 0;
   for (int64_t i = 0; i < 40; ++i) {
-    const StepReport report = learner.update(batches.step(i));
+    const Figures report = learner.update(batches.step(i));
     CHECK(report.step == i + 1);
-    CHECK(report.pairs == 16);
-    CHECK(report.masked_correct <= report.masked);
+    CHECK(report["itm"].count == 16);
+    CHECK(report["mlm"].correct <= report["mlm"].count);
     (i < 5 ? first : last) += i < 5 || i >= 35 ? report.loss : 0;
   }
   // Forty steps learn how often the words occur: from about log(114) + log(2) = 5.4 to 4.5. Without learning it stays.
@@ -159,14 +158,14 @@ TEST_CASE("Training lowers the loss") {
 TEST_CASE("Micro-batches are invisible: the reports of three updates agree") {
   Settings settings = tiny_settings();
   const Batches whole(settings);
-  Learner one(settings);
+  PretrainLearner one(settings);
   settings.train.accumulate = 4;
   const Batches parts(settings);
-  Learner many(settings);
+  PretrainLearner many(settings);
   for (int64_t i = 0; i < 3; ++i) {
-    const StepReport a = one.update(whole.step(i)), b = many.update(parts.step(i));
-    CHECK(a.masked == b.masked);
-    CHECK(a.pairs == b.pairs);
+    const Figures a = one.update(whole.step(i)), b = many.update(parts.step(i));
+    CHECK(a["mlm"].count == b["mlm"].count);
+    CHECK(a["itm"].count == b["itm"].count);
     CHECK(b.loss == doctest::Approx(a.loss).epsilon(1e-5));
     CHECK(b.gradient_norm == doctest::Approx(a.gradient_norm).epsilon(1e-4));
   }
@@ -175,7 +174,7 @@ TEST_CASE("Micro-batches are invisible: the reports of three updates agree") {
 TEST_CASE("Objectives of weight zero: their heads are neither decayed nor stepped") {
   const auto changed = [](const Settings& settings) {
     const Batches batches(settings);
-    Learner learner(settings);
+    PretrainLearner learner(settings);
     const auto before = everything(learner);
     for (int64_t i = 0; i < 3; ++i) learner.update(batches.step(i));
     const auto after = everything(learner);
@@ -212,7 +211,7 @@ TEST_CASE("Learning rate, its factors and the schedule of the two variants") {
   settings.optimizer.patch_projection_factor = 0;
   settings.optimizer.weight_decay = 0;
   const Batches batches(settings);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   const auto before = everything(learner);
   CHECK(learner.update(batches.step(0)).learning_rate == doctest::Approx(1e-3));
   CHECK(learner.update(batches.step(1)).learning_rate == doctest::Approx(2e-3));
@@ -221,7 +220,7 @@ TEST_CASE("Learning rate, its factors and the schedule of the two variants") {
   CHECK(before.at(projection + "weight") == after.at(projection + "weight"));
   CHECK(before.at(projection + "bias") != after.at(projection + "bias"));
   settings.optimizer.variant = "transformers";
-  Learner transformers(settings);
+  PretrainLearner transformers(settings);
   CHECK(transformers.update(batches.step(0)).learning_rate == 0);
   CHECK(transformers.update(batches.step(1)).learning_rate == doctest::Approx(1e-3));
 }
@@ -235,7 +234,7 @@ TEST_CASE("Clipping makes the update that of a gradient of the largest norm") {
   const Batches batches(settings);
   const auto movement = [&](double clip, double& norm) {
     settings.optimizer.clip = clip;
-    Learner learner(settings);
+    PretrainLearner learner(settings);
     const auto before = everything(learner);
     norm = learner.update(batches.step(0)).gradient_norm;
     const auto after = everything(learner);
@@ -256,7 +255,7 @@ TEST_CASE("Clipping makes the update that of a gradient of the largest norm") {
 TEST_CASE("A parameter that is not finite stops the run by name") {
   const Settings settings = tiny_settings();
   const auto step = Batches(settings).step(0);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   plant(learner, "vilt.encoder.layer.1.attention.qkv.weight", std::numeric_limits<float>::quiet_NaN());
   CHECK(lacking(error_of_update(learner, step),
                 {"step 1: parameter vilt.encoder.layer.1.attention.qkv.weight is not finite (sentences ",
@@ -266,7 +265,7 @@ TEST_CASE("A parameter that is not finite stops the run by name") {
 TEST_CASE("A patch that is not finite: step, sentences, op and place are named, and nothing is updated") {
   const Settings settings = tiny_settings();
   const Batches batches(settings);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   learner.update(batches.step(0));
   auto step = batches.step(1);
   step[0].packed.patches.mutable_data<float>()[1000] = std::numeric_limits<float>::infinity();
@@ -281,11 +280,11 @@ TEST_CASE("A patch that is not finite: step, sentences, op and place are named, 
 TEST_CASE("An overflow is found where it happens") {
   const Settings settings = tiny_settings();
   const auto step = Batches(settings).step(0);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   plant_overflow(learner, "mlm_score.decoder.weight");
   CHECK(lacking(error_of_update(learner, step), {"step 1: loss ", "linear: output 0 in mlm_score is not finite"}) ==
         "");
-  Learner deeper(settings);
+  PretrainLearner deeper(settings);
   plant_overflow(deeper, "vilt.encoder.layer.1.intermediate.dense.weight");
   CHECK(lacking(error_of_update(deeper, step), {"in vilt.encoder.layer.1", "is not finite"}) == "");
 }
@@ -294,7 +293,7 @@ TEST_CASE("A gradient that overflows while the loss is finite is found in backwa
   Settings settings = tiny_settings();
   settings.objectives.itm_weight = 2e38;  // the loss is about 1.4e38
   const auto step = Batches(settings).step(0);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   Tensor weight = learner.parameters().at("itm_score.fc.weight").value();
   for (int64_t i = 0; i < weight.numel(); ++i) weight.mutable_data<float>()[i] *= 100;
   Tensor pooler = learner.parameters().at("vilt.pooler.dense.weight").value();
@@ -313,7 +312,7 @@ TEST_CASE("After the first steps of a fixed shape a step makes no system call fo
   SUBCASE("bf16") { settings.train.precision = "bf16"; }
   const auto step = Batches(settings).step(0);
   const Threads threads(2);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   reset_peak_memory();
   const int64_t live = memory_statistics().live_bytes;
   for (int i = 0; i < 3; ++i) learner.update(step);
@@ -350,7 +349,7 @@ TEST_CASE("Evaluation of a fixed shape makes no system call for memory after its
   const Settings settings = larger_batch();
   const auto step = Batches(settings).step(0);
   const Threads threads(2);
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   const auto evaluate = [&] {
     const NoGrad guard;
     const Variable hidden = learner.model().vilt(step[0].packed, BlockContext{});
@@ -365,7 +364,7 @@ TEST_CASE("Dropout of attention probabilities, which some configurations ask for
   Settings settings = tiny_settings();
   settings.model.attention_probs_dropout_prob = 0.1;
   CHECK(ModelConfig::from_json(settings.model.to_json(), "config.json").attention_probs_dropout_prob == 0.1);
-  CHECK(error_of([&] { Learner learner(settings); }) ==
+  CHECK(error_of([&] { PretrainLearner learner(settings); }) ==
         "config: attention_probs_dropout_prob is 0.1; there is no dropout of attention probabilities in training, set it to 0");
 }
 

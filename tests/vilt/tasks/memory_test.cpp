@@ -10,6 +10,7 @@
 namespace tessera {
 namespace {
 
+using tests::PretrainLearner;
 using tests::Batches;
 using tests::tiny_settings;
 
@@ -21,7 +22,7 @@ struct Measured {
 Measured measure(const Settings& settings, const std::vector<PretrainBatch>& step) {
   release_cached_memory();
   const int64_t before = memory_statistics().live_bytes;
-  Learner learner(settings);
+  PretrainLearner learner(settings);
   learner.update(step);  // threads take their scratch memory
   const int64_t between = memory_statistics().live_bytes;
   reset_peak_memory();

@@ -10,7 +10,7 @@
 #include "io/safetensors.h"
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
-#include "vilt/tasks/checkpoint.h"
+#include "train/checkpoint.h"
 
 namespace tessera {
 namespace {

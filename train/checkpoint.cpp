@@ -1,13 +1,10 @@
-#include "vilt/tasks/checkpoint.h"
+#include "train/checkpoint.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
-#include "data/text/vocabulary.h"
 #include "io/safetensors.h"
-#include "vilt/files/preprocessing.h"
-#include "vilt/files/state_dict.h"
 
 namespace tessera {
 namespace {
@@ -24,28 +21,24 @@ Json read_json(const fs::path& path) {
   return out;
 }
 
+// The sums since the last logged step, field by field: what every training has, then each loss of the table.
 template <class I, class Field>
 void visit_interval(I& interval, Field&& field) {
   field("steps", interval.steps);
   field("seconds", interval.seconds);
   field("data_wait", interval.wait);
   field("loss", interval.sum.loss);
-  field("mlm_loss", interval.sum.mlm_loss);
-  field("itm_loss", interval.sum.itm_loss);
-  field("wpa_loss", interval.sum.wpa_loss);
   field("grad_norm", interval.sum.gradient_norm);
-  field("masked", interval.sum.masked);
-  field("masked_correct", interval.sum.masked_correct);
-  field("pairs", interval.sum.pairs);
-  field("pairs_correct", interval.sum.pairs_correct);
 }
 
-// Of masked patches: written and read only where they are trained.
 template <class I, class Field>
-void visit_patch_interval(I& interval, Field&& field) {
-  field("mpp_loss", interval.sum.mpp_loss);
-  field("colours", interval.sum.colours);
-  field("colours_correct", interval.sum.colours_correct);
+void visit_terms(I& interval, Field&& field) {
+  for (auto& of : interval.sum.terms) {
+    field(of.term.name + "_loss", of.loss);
+    if (of.term.counted.empty()) continue;
+    field(of.term.counted, of.count);
+    field(of.term.counted + "_correct", of.correct);
+  }
 }
 
 std::string state_json(const TrainingState& state) {
@@ -57,9 +50,9 @@ std::string state_json(const TrainingState& state) {
                      {"power", state.schedule.power}, {"end", state.schedule.end}};
   out["train_seconds"] = state.train_seconds;
   Json& interval = out["since_logged"];
-  visit_interval(state.interval, [&](const char* name, const auto& value) { interval[name] = value; });
-  if (state.interval.sum.colours > 0)
-    visit_patch_interval(state.interval, [&](const char* name, const auto& value) { interval[name] = value; });
+  const auto write = [&](const std::string& name, const auto& value) { interval[name] = value; };
+  visit_interval(state.interval, write);
+  visit_terms(state.interval, write);
   out["settings"] = state.settings;
   return out.dump(2) + "\n";
 }
@@ -95,21 +88,15 @@ void remove_checkpoints_but(const fs::path& run, int64_t kept_step) {
 
 }  // namespace
 
-void save_checkpoint(const fs::path& run, const TrainingState& state, const ModelConfig& config,
-                     const SampleOptions& preprocessing, const Wordpiece& vocabulary, const ParameterSet& parameters,
-                     const AdamW& optimizer) {
+void save_checkpoint(const fs::path& run, const TrainingState& state, const AdamW& optimizer,
+                     const std::function<void(const fs::path& folder)>& save_model) {
   fs::create_directories(run);
   const fs::path final_place = run / (kPrefix + std::to_string(state.step));
   const fs::path beside = run / (kPartialPrefix + std::to_string(state.step));
   fs::remove_all(beside);
   fs::create_directories(beside);
-  StateDict tensors;
-  for (const auto& [name, view] : file_views(parameters.state(), config)) tensors.emplace(name, view.contiguous());
-  save_safetensors((beside / "model.safetensors").string(), tensors, {{"format", "pt"}});
+  save_model(beside);
   save_safetensors((beside / "optimizer.safetensors").string(), optimizer.state());
-  write_file_atomically(beside / "config.json", config.to_json(), Durability::power);
-  write_file_atomically(beside / "preprocessor_config.json", preprocessing_json(preprocessing), Durability::power);
-  write_vocabulary(beside / "vocab.txt", vocabulary.tokens());
   write_file_atomically(beside / "state.json", state_json(state), Durability::power);
   remove_whole(final_place);
   fs::rename(beside, final_place);
@@ -129,19 +116,21 @@ std::optional<fs::path> newest_checkpoint(const fs::path& run) {
   return newest;
 }
 
-TrainingState read_training_state(const fs::path& checkpoint) {
+TrainingState read_training_state(const fs::path& checkpoint, const FigureTable& table) {
   const fs::path path = checkpoint / "state.json";
   const Json in = read_json(path);
   TrainingState state;
+  state.interval = Interval(table);
   try {
     state.step = in.at("step").get<int64_t>();
     state.seed = in.at("seed").get<uint64_t>();
     state.train_seconds = in.at("train_seconds").get<double>();
     state.settings = in.at("settings").get<std::string>();
     const Json& interval = in.at("since_logged");
-    visit_interval(state.interval, [&](const char* name, auto& value) { interval.at(name).get_to(value); });
-    if (interval.contains("mpp_loss"))
-      visit_patch_interval(state.interval, [&](const char* name, auto& value) { interval.at(name).get_to(value); });
+    visit_interval(state.interval, [&](const std::string& name, auto& value) { interval.at(name).get_to(value); });
+    visit_terms(state.interval, [&](const std::string& name, auto& value) {
+      if (interval.contains(name)) interval.at(name).get_to(value);
+    });
     const Json& schedule = in.at("schedule");
     state.schedule = {schedule.at("peak").get<double>(), schedule.at("warmup").get<int64_t>(),
                       schedule.at("total").get<int64_t>(), schedule.at("power").get<double>(),
@@ -153,14 +142,13 @@ TrainingState read_training_state(const fs::path& checkpoint) {
   return state;
 }
 
-void load_checkpoint(const fs::path& checkpoint, const ModelConfig& config, ParameterSet& parameters, AdamW& optimizer) {
+void load_checkpoint(const fs::path& checkpoint, AdamW& optimizer,
+                     const std::function<std::function<void()>(const fs::path& folder)>& open_model) {
   const std::string moments = (checkpoint / "optimizer.safetensors").string();
-  const std::string model = (checkpoint / "model.safetensors").string();
   const SafeTensors state = load_safetensors(moments);
-  const SafeTensors weights = load_safetensors(model);
-  check_file_state(parameters, config, weights.tensors, model);
+  const std::function<void()> load_model = open_model(checkpoint);
   optimizer.load_state(state.tensors, moments);
-  load_file_state(parameters, config, weights.tensors, model);
+  load_model();
 }
 
 }  // namespace tessera

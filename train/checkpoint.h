@@ -1,26 +1,19 @@
 // Checkpoints: directories `checkpoint-STEP` inside a run's directory, written beside and renamed, so that a reader, or
-// a run that was killed at any moment, finds a whole one or none. Each holds
+// a run that was killed at any moment, finds a whole one or none. Each holds the files of the task, and
 //
-//   model.safetensors        Hugging Face's names and shapes
-//   config.json              the model's configuration
-//   preprocessor_config.json  how images are prepared
-//   vocab.txt
 //   optimizer.safetensors    both moments, by the names in memory
 //   state.json               step, data cursor, seed, schedule, seconds, sums since the last logged step, and the run's
 //                            settings as TOML
 #pragma once
 
 #include <filesystem>
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 
-#include "data/samples.h"
 #include "nn/adamw.h"
 #include "nn/schedule.h"
-#include "vilt/tasks/learner.h"
-#include "vilt/config.h"
-#include "vilt/tasks/settings.h"
+#include "train/figures.h"
 
 namespace tessera {
 
@@ -33,10 +26,9 @@ struct TrainingState {
   std::string settings;  // TOML
 };
 
-// Writes `checkpoint-STEP` into `run`, then removes older ones.
-void save_checkpoint(const std::filesystem::path& run, const TrainingState& state, const ModelConfig& config,
-                     const SampleOptions& preprocessing, const Wordpiece& vocabulary, const ParameterSet& parameters,
-                     const AdamW& optimizer);
+// Writes `checkpoint-STEP` into `run`, then removes older ones. `save_model` writes the task's files into a folder.
+void save_checkpoint(const std::filesystem::path& run, const TrainingState& state, const AdamW& optimizer,
+                     const std::function<void(const std::filesystem::path& folder)>& save_model);
 
 // Removes the checkpoints of `run`; killed in between, those that remain are whole.
 void remove_checkpoints(const std::filesystem::path& run);
@@ -44,9 +36,12 @@ void remove_checkpoints(const std::filesystem::path& run);
 // The checkpoint with the highest step in `run`, if there is one.
 std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& run);
 
-TrainingState read_training_state(const std::filesystem::path& checkpoint);
-// Strict; nothing is loaded when anything does not fit.
-void load_checkpoint(const std::filesystem::path& checkpoint, const ModelConfig& config, ParameterSet& parameters,
-                     AdamW& optimizer);
+// A loss of the table that the file does not have counts as not seen since the last logged step.
+TrainingState read_training_state(const std::filesystem::path& checkpoint, const FigureTable& table);
+
+// `open_model` checks that the task's files in the folder fit, and returns what loads them. Strict: nothing is loaded when
+// anything does not fit.
+void load_checkpoint(const std::filesystem::path& checkpoint, AdamW& optimizer,
+                     const std::function<std::function<void()>(const std::filesystem::path& folder)>& open_model);
 
 }  // namespace tessera

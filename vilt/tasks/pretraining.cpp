@@ -1,0 +1,172 @@
+#include "vilt/tasks/pretraining.h"
+
+#include <cmath>
+
+#include "io/words.h"
+#include "tensor/device.h"
+#include "vilt/files/model_folder.h"
+#include "vilt/initialise.h"
+#include "vilt/precision.h"
+#include "vilt/tasks/summary.h"
+
+namespace tessera {
+namespace {
+
+Settings with_heads(Settings settings) {
+  settings.model = model_config(settings);
+  settings.model.check_trainable();
+  return settings;
+}
+
+ViltWithHeads initial_model(const Settings& settings) {
+  ViltWithHeads model(settings.model);
+  initialise(model, settings.init, static_cast<uint64_t>(settings.train.seed));
+  return model;
+}
+
+std::string figure(const Figure& value) { return value ? fixed_text(*value, 3) : "-"; }
+
+}  // namespace
+
+ModelConfig model_config(const Settings& settings) {
+  ModelConfig config = settings.model;
+  config.heads.masked_patches = settings.objectives.mpp_weight != 0;
+  return config;
+}
+
+SampleOptions sample_options(const Settings& settings) {
+  SampleOptions options;
+  options.resize = settings.image.resize == "shorter";
+  options.shorter = static_cast<int>(settings.image.shorter);
+  options.patch = static_cast<int>(settings.model.patch_size);
+  options.norm.mean.fill(static_cast<float>(settings.image.mean));
+  options.norm.std.fill(static_cast<float>(settings.image.std));
+  options.respect_orientation = settings.image.respect_orientation;
+  options.max_length = settings.model.max_position_embeddings;
+  options.cache_bytes = settings.data.cache_bytes;
+  return options;
+}
+
+CollatorOptions collator_options(const Settings& settings) {
+  const auto& objectives = settings.objectives;
+  CollatorOptions options;
+  options.batch_size = settings.train.batch_size;
+  options.accumulate = settings.train.accumulate;
+  options.seed = static_cast<uint64_t>(settings.train.seed);
+  options.table_side = settings.model.table_side();
+  options.max_patches = settings.image.max_patches;
+  options.masked_words = objectives.mlm_weight != 0;
+  options.rand_augment = settings.image.augment == "randaugment";
+  options.pairs = objectives.itm_weight != 0 || objectives.wpa_weight != 0;
+  options.masked_patches = objectives.mpp_weight != 0;
+  options.levels = settings.train.device != "cpu";
+  options.patch_masking = {objectives.patch_mask_rate, objectives.patch_replace_rate};
+  options.masking.variant = objectives.masking == "strict" ? MaskingOptions::strict : MaskingOptions::official;
+  options.masking.rate = objectives.mask_rate;
+  options.masking.content_first = objectives.content_first;
+  options.masking.max_length = settings.model.max_position_embeddings;
+  options.sibling_negatives = objectives.sibling_negatives;
+  options.false_images_in_batch = objectives.false_images == "batch";
+  options.curriculum_steps = std::llround(settings.train.curriculum * static_cast<double>(settings.train.steps));
+  options.curriculum_group = settings.train.curriculum_group;
+  return options;
+}
+
+ObjectiveOptions objective_options(const Settings& settings) {
+  const auto& from = settings.objectives;
+  return {from.mlm_weight, from.itm_weight, from.wpa_weight, from.ipot_beta, from.ipot_iterations,
+          from.mpp_weight};
+}
+
+LearnerOptions learner_options(const Settings& settings) {
+  const auto& from = settings.optimizer;
+  LearnerOptions options;
+  options.optimizer = {from.beta1, from.beta2, from.eps, from.weight_decay,
+                       from.variant == "torch" ? AdamWVariant::torch : AdamWVariant::transformers};
+  options.schedule = {from.learning_rate, std::llround(from.warmup * static_cast<double>(settings.train.steps)),
+                      settings.train.steps, from.power, from.end_learning_rate};
+  options.clip = from.clip;
+  options.seed = static_cast<uint64_t>(settings.train.seed);
+  options.graph = settings.train.cuda_graph;
+  return options;
+}
+
+Pretraining::Pretraining(const Settings& settings)
+    : settings_(with_heads(settings)),
+      objectives_(objective_options(settings)),
+      model_(initial_model(settings_)),
+      parameters_(model_, DType::f32, "", device_named("train.device", settings.train.device)) {
+  use_precision(model_.vilt, precision_named("train.precision", settings.train.precision));
+}
+
+ParameterGroup Pretraining::group(const std::string& name, const Variable& parameter) const {
+  ParameterGroup group = default_group(name, parameter);
+  if (name.ends_with("patch_embeddings.projection.weight"))
+    group.learning_rate_multiplier = settings_.optimizer.patch_projection_factor;
+  else if (head_of(name) != nullptr)
+    group.learning_rate_multiplier = settings_.optimizer.head_factor;
+  return group;
+}
+
+std::set<std::string> Pretraining::trained() const {
+  std::set<std::string> out;
+  for (const std::string& name : parameters_.names())
+    if (is_reached(name, objectives_)) out.insert(name);
+  return out;
+}
+
+Losses Pretraining::losses(const PretrainBatch& batch, std::span<const int64_t> divisors, TicketSource& tickets) const {
+  BlockContext context;
+  context.dropout = settings_.model.hidden_dropout_prob;
+  context.activation_dropout = settings_.model.dropout_after_activation ? context.dropout : 0;
+  context.training = true;
+  context.tickets = &tickets;
+  context.checkpoint_blocks = settings_.train.checkpoint_blocks;
+  return pretrain_objectives(model_, batch, objectives_, divisors, context);
+}
+
+std::string Pretraining::samples(std::span<const PretrainBatch> step) const {
+  std::string out;
+  for (const PretrainBatch& batch : step)
+    for (const int64_t id : batch.sample_ids) out += (out.empty() ? "sentences " : ", ") + std::to_string(id);
+  return out;
+}
+
+PretrainingRun::PretrainingRun(const Settings& settings, const Wordpiece& vocabulary, const SampleSource& train,
+                               const SampleSource& validation, Quarantine& quarantine)
+    : Pretraining(settings),
+      settings_(settings),
+      vocabulary_(vocabulary),
+      train_(train),
+      validation_(validation),
+      quarantine_(quarantine),
+      collator_(train, collator_options(settings), quarantine) {}
+
+Evaluated PretrainingRun::evaluate() {
+  EvaluationOptions options;
+  options.limit = settings_.train.evaluate_samples;
+  options.controls = false;
+  const Evaluation e = tessera::evaluate(model(), validation_, options);
+  return {evaluation_json(e),
+          text(e.samples, " of ", settings_.data.validation_split, ": matching random ", figure(e.itm_accuracy_random),
+               ", sibling ", figure(e.itm_accuracy_hard), "; masked words ", figure(e.mlm_accuracy_content),
+               "; attention points ", figure(e.pointing_attention), ", own above other ",
+               figure(e.pointing_own_over_other))};
+}
+
+void PretrainingRun::save(const std::filesystem::path& folder) {
+  save_model_folder(folder, settings_.model, sample_options(settings_), vocabulary_, parameters());
+}
+
+std::function<void()> PretrainingRun::open(const std::filesystem::path& folder) {
+  check(Wordpiece::from_file(folder / "vocab.txt").tokens() == vocabulary_.tokens(), folder.string(),
+        ": was trained with another vocabulary; use --fresh to start over or train.out=FOLDER for another place");
+  return open_model_folder(folder, settings_.model, parameters());
+}
+
+std::string PretrainingRun::remarks() const {
+  return text("; ", train_.cached_bytes() >> 20, " MiB of decoded images in memory; ", quarantine_.count(),
+              " images left out");
+}
+
+}  // namespace tessera

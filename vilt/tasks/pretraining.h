@@ -1,0 +1,66 @@
+// ViLT's pre-training as a task (train/learner.h, train/task.h): the model, what it learns from a batch, and, for a whole
+// run, the data it draws from, its evaluation and its files.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "train/task.h"
+#include "vilt/input/collator.h"
+#include "vilt/objectives.h"
+#include "vilt/tasks/settings.h"
+
+namespace tessera {
+
+// The model with the heads that the objectives ask for.
+ModelConfig model_config(const Settings& settings);
+SampleOptions sample_options(const Settings& settings);
+CollatorOptions collator_options(const Settings& settings);
+ObjectiveOptions objective_options(const Settings& settings);
+LearnerOptions learner_options(const Settings& settings);
+
+// Model and losses: what an update needs.
+class Pretraining {
+ public:
+  using Batch = PretrainBatch;
+
+  explicit Pretraining(const Settings& settings);
+
+  ViltWithHeads& model() { return model_; }
+  const ViltWithHeads& model() const { return model_; }
+  ParameterSet& parameters() { return parameters_; }
+  FigureTable figure_table() const { return objective_table(objectives_); }
+  ParameterGroup group(const std::string& name, const Variable& parameter) const;
+  std::set<std::string> trained() const;
+  std::vector<int64_t> divisors(const PretrainBatch& batch) const { return count_divisors({&batch, 1}); }
+  Losses losses(const PretrainBatch& batch, std::span<const int64_t> divisors, TicketSource& tickets) const;
+  std::string samples(std::span<const PretrainBatch> step) const;
+
+ private:
+  Settings settings_;
+  ObjectiveOptions objectives_;
+  ViltWithHeads model_;
+  ParameterSet parameters_;
+};
+
+// With data, evaluation and files. What is given must outlive the task.
+class PretrainingRun : public Pretraining {
+ public:
+  PretrainingRun(const Settings& settings, const Wordpiece& vocabulary, const SampleSource& train,
+                 const SampleSource& validation, Quarantine& quarantine);
+
+  std::vector<PretrainBatch> step(int64_t number) const { return collator_.step(number); }
+  Evaluated evaluate();
+  void save(const std::filesystem::path& folder);
+  std::function<void()> open(const std::filesystem::path& folder);
+  std::string remarks() const;
+
+ private:
+  Settings settings_;
+  const Wordpiece& vocabulary_;
+  const SampleSource &train_, &validation_;
+  const Quarantine& quarantine_;
+  Collator collator_;
+};
+
+}  // namespace tessera
