@@ -3,9 +3,11 @@
 // is an error that names the map, the tensor and what was expected.
 //
 // For expressions that are plainer than their loops: readable references of kernels, arithmetic without sums. Not for
-// kernels that sum. Eigen's sums depend on the address of the data (four bit patterns for five alignments), where ours are a
-// function of sizes alone; its small products reach 46-83 Gflop/s where ours reach 88-114 (AVX-512); its f32 exp overflows
-// early (docs/design.md). Compiling it takes a second or more: include it from .cpp files, never from a header that many use.
+// kernels that sum: with its vectors Eigen's sums depend on the address of the data (four bit patterns for five alignments),
+// where ours are a function of sizes alone, its small products reach 46-83 Gflop/s where ours reach 88-114 (AVX-512), and
+// its f32 exp overflows early. So it is compiled without them here (EIGEN_DONT_VECTORIZE). It takes a second and more to
+// compile: include this from a .cpp file, never from a header that many use. Who includes it as an installed header gives
+// the compiler Eigen's path.
 #pragma once
 
 #include <Eigen/Core>
