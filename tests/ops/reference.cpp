@@ -48,12 +48,18 @@ Shape with(Shape shape, int64_t rows, int64_t columns) {
 
 }  // namespace
 
+Tensor map(const Tensor& x, double (*f)(double)) {
+  return tensor_of(array_map<double>(wide(x)).unaryExpr(f), x.shape());
+}
+
+Tensor map(const Tensor& a, const Tensor& b, const Shape& shape, double (*f)(double, double)) {
+  const Tensor left = wide(a.expand(shape)), right = wide(b.expand(shape));
+  return tensor_of(array_map<double>(left).binaryExpr(array_map<double>(right), f), shape);
+}
+
 Tensor magnitude(const Tensor& x) { return tensor_of(array_map<double>(wide(x)).abs(), x.shape()); }
 
-Tensor gelu(const Tensor& x) {
-  const auto value = [](double a) { return a / 2 * std::erfc(-a / std::sqrt(2.0)); };
-  return tensor_of(array_map<double>(wide(x)).unaryExpr(value), x.shape());
-}
+double gelu(double x) { return x / 2 * std::erfc(-x / std::sqrt(2.0)); }
 
 Tensor matmul(const Tensor& a, const Tensor& b, const Shape& batch) {
   const int64_t m = a.size(-2), k = a.size(-1), n = b.size(-1), count = batch.numel();

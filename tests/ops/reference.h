@@ -9,8 +9,11 @@
 
 namespace tessera::reference {
 
+// f of every element, and of the elements of a and b broadcast to `shape`.
+Tensor map(const Tensor& x, double (*f)(double));
+Tensor map(const Tensor& a, const Tensor& b, const Shape& shape, double (*f)(double, double));
 Tensor magnitude(const Tensor& x);  // |x|
-Tensor gelu(const Tensor& x);       // x Φ(x)
+double gelu(double x);              // x Φ(x)
 
 // a [..., m, k] and b [..., k, n], whose leading dimensions broadcast to `batch`: [batch..., m, n].
 Tensor matmul(const Tensor& a, const Tensor& b, const Shape& batch = {});
