@@ -8,6 +8,7 @@
 namespace tessera::reference {
 namespace {
 
+// Products are lazy: plain sums of products, which compile in half the time that blocked ones take.
 using Array = Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Column = ColumnArray<double>;
 
@@ -68,7 +69,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, const Shape& batch) {
   const Tensor result = Tensor::zeros({count, m, n}, DType::f64);
   for (int64_t i = 0; i < count; ++i)
     mutable_matrix_map<double>(result.select(0, i)) =
-        matrix_map<double>(left.select(0, i)) * matrix_map<double>(right.select(0, i));
+        matrix_map<double>(left.select(0, i)).lazyProduct(matrix_map<double>(right.select(0, i)));
   return result.view(with(batch, m, n));
 }
 
@@ -151,7 +152,7 @@ Tensor interpolate_rows(const Tensor& table, const Tensor& index, const Tensor& 
 Tensor cosine_cost(const Tensor& x, const Tensor& y) {
   const Tensor a = wide(x), b = wide(y);
   const auto unit = [](const Tensor& rows) { return matrix_map<double>(rows).rowwise().normalized(); };
-  return tensor_of(1 - (unit(a) * unit(b).transpose()).array(), {x.size(0), y.size(0)});
+  return tensor_of(1 - (unit(a).lazyProduct(unit(b).transpose())).array(), {x.size(0), y.size(0)});
 }
 
 Tensor ipot(const Tensor& cost, double beta, int iterations) {

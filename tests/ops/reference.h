@@ -1,5 +1,5 @@
-// What the kernels compute, straight from the formulas, in f64: each an expression of a few lines in reference.cpp, which
-// alone compiles Eigen. Arguments are of any floating dtype and any strides; results are f64.
+// What the kernels compute, straight from the formulas, in f64: each an expression of a few lines in reference.cpp, so
+// that no test has to compile Eigen. Arguments are of any floating dtype and any strides; results are f64.
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,8 @@ Tensor magnitudes(const Shape& shape, uint64_t seed) { return reference::magnitu
 }  // namespace
 
 TEST_CASE("ipot equals its algorithm: odd sizes, one row, one column, none") {
-  const std::vector<std::pair<int64_t, int64_t>> sizes{{3, 4}, {0, 5}, {1, 6}, {5, 1}, {1, 1}, {4, 0}, {40, 201}, {9, 25}};
+  const std::vector<std::pair<int64_t, int64_t>> sizes{{3, 4}, {0, 5}, {1, 6},    {5, 1},
+                                                       {1, 1}, {4, 0}, {40, 201}, {9, 25}};
   std::vector<int64_t> rows{0}, columns{0};
   std::vector<Tensor> parts, flat;
   for (const auto& [m, n] : sizes) {

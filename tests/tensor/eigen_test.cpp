@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <numeric>
 #include <vector>
 
@@ -20,7 +21,8 @@ Tensor counted(const Shape& shape) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("eigen: maps see the tensor's elements where they lie", T, float, double, int64_t, uint8_t) {
-  for (const auto& [rows, columns] : std::vector<std::array<int64_t, 2>>{{7, 5}, {1, 1}, {1, 9}, {9, 1}, {0, 4}, {4, 0}}) {
+  const std::vector<std::array<int64_t, 2>> sizes{{7, 5}, {1, 1}, {1, 9}, {9, 1}, {0, 4}, {4, 0}};
+  for (const auto& [rows, columns] : sizes) {
     CAPTURE(rows);
     CAPTURE(columns);
     const Tensor x = counted<T>({rows, columns});
@@ -59,7 +61,7 @@ TEST_CASE("eigen: expressions on maps are written into the tensor, which counts 
   Tensor y = Tensor::zeros({3, 2}, DType::f64);
   const Tensor a = counted<double>({3, 4}), b = counted<double>({4, 2});
   CHECK(y.version() == 0);
-  mutable_matrix_map<double>(y) = matrix_map<double>(a) * matrix_map<double>(b);
+  mutable_matrix_map<double>(y) = matrix_map<double>(a).lazyProduct(matrix_map<double>(b));
   CHECK(y.version() == 1);
   CHECK(y.to_vector<double>() == std::vector<double>{28, 34, 76, 98, 124, 162});
   mutable_array_map<double>(y) -= 20;
@@ -80,8 +82,8 @@ TEST_CASE("eigen: what does not fit is an error, and no modification") {
   CHECK_THROWS_WITH_AS(matrix_map<double>(x), "matrix_map: got f32 [2, 3], expected f64 [rows, columns]", Error);
   CHECK_THROWS_WITH_AS(matrix_map<float>(x.view({6})), "matrix_map: got f32 [6], expected f32 [rows, columns]", Error);
   CHECK_THROWS_WITH_AS(matrix_map<float>(Tensor()), "matrix_map: got undefined, expected f32 [rows, columns]", Error);
-  CHECK_THROWS_WITH_AS(matrix_map<float>(x.to(DType::bf16)), "matrix_map: got bf16 [2, 3], expected f32 [rows, columns]",
-                       Error);
+  CHECK_THROWS_WITH_AS(matrix_map<float>(x.to(DType::bf16)),
+                       "matrix_map: got bf16 [2, 3], expected f32 [rows, columns]", Error);
   CHECK_THROWS_WITH_AS(matrix_map<float>(x.transpose(0, 1)),
                        "matrix_map: f32 [3, 2] has strides [1, 3], expected rows without gaps or overlap", Error);
   CHECK_THROWS_WITH_AS(matrix_map<float>(x.narrow(0, 0, 1).expand({4, 3})),
@@ -93,8 +95,8 @@ TEST_CASE("eigen: what does not fit is an error, and no modification") {
   CHECK_THROWS_WITH_AS(array_map<double>(x), "array_map: got f32 [2, 3], expected f64 of any shape", Error);
   CHECK_THROWS_WITH_AS(array_map<float>(x.narrow(1, 0, 2)),
                        "array_map: f32 [2, 2] has strides [3, 1], expected contiguous memory", Error);
-  CHECK_THROWS_WITH_AS(mutable_matrix_map<double>(x), "mutable_matrix_map: got f32 [2, 3], expected f64 [rows, columns]",
-                       Error);
+  CHECK_THROWS_WITH_AS(mutable_matrix_map<double>(x),
+                       "mutable_matrix_map: got f32 [2, 3], expected f64 [rows, columns]", Error);
   CHECK_THROWS_WITH_AS(mutable_vector_map<float>(x.select(1, 0)),
                        "mutable_vector_map: f32 [2] has strides [3], expected contiguous memory", Error);
   CHECK_THROWS_WITH_AS(mutable_array_map<float>(x.transpose(0, 1)),
