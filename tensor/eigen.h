@@ -1,13 +1,13 @@
-// Tensors on the CPU as Eigen's matrices, vectors and arrays: maps of the same memory, nothing is copied. A map is valid
-// as long as some handle on the tensor's memory is. A tensor of another dtype, of another number of dimensions or with gaps
-// between elements is an error that names the map, the tensor and what was expected.
+// Tensors on the CPU as Eigen's matrices, vectors and arrays: maps of the same memory, nothing is copied. A map is
+// valid as long as some handle on the tensor's memory is. A tensor of another dtype, of another number of dimensions or
+// with gaps between elements is an error that names the map, the tensor and what was expected.
 //
 // For expressions that are plainer than their loops: readable references of kernels, arithmetic without sums. Not for
 // kernels that sum: with its vectors Eigen's sums depend on the address of the data (four bit patterns for five
 // alignments), where ours are a function of sizes alone, its small products reach 46-83 Gflop/s where ours reach 88-114
-// (AVX-512), and its f32 exp overflows early. So it is compiled without them here (EIGEN_DONT_VECTORIZE). Compiling it takes
-// a second and more: include this from a .cpp file, never from a header that many use. A program that includes it as an
-// installed header finds Eigen itself (pkg-config eigen3).
+// (AVX-512), and its f32 exp overflows early. So it is compiled without them here (EIGEN_DONT_VECTORIZE). Compiling it
+// takes a second and more: include this from a .cpp file, never from a header that many use. A program that includes it
+// as an installed header finds Eigen itself (pkg-config eigen3).
 #pragma once
 
 #include <Eigen/Core>
