@@ -4,30 +4,32 @@
 #include <cmath>
 
 #include "autograd/tape.h"
+#include "tensor/eigen.h"
 #include "tensor/philox.h"
 
 namespace tessera {
-
-Tensor random_normal(const Shape& shape, uint64_t seed, DType dtype) {
-  Random random(seed);
-  std::vector<double> values(static_cast<size_t>(shape.numel()));
-  for (double& value : values) value = random.normal();
-  return Tensor::from(values, shape).to(dtype);
-}
-
 namespace {
 
-double dot(const Tensor& a, const std::vector<double>& b) {
-  const std::vector<double> values = a.to_vector<double>();
-  double sum = 0;
-  for (size_t i = 0; i < values.size(); ++i) sum += values[i] * b[i];
-  return sum;
+// Inputs, gradients and directions, all their elements in row-major order.
+using Vector = ColumnVector<double>;
+
+Vector vector_of(const Tensor& x) { return array_map<double>(x.contiguous()); }
+
+Tensor tensor_of(const Vector& values, const Shape& shape) {
+  return Tensor::from(std::span(values.data(), static_cast<size_t>(values.size())), shape);
 }
 
-std::vector<double> normals(int64_t count, Random& random) {
-  std::vector<double> values(static_cast<size_t>(count));
+Vector normals(int64_t count, Random& random) {
+  Vector values(count);
   for (double& value : values) value = random.normal();
   return values;
+}
+
+// By a loop: the order of Eigen's sums is its own affair.
+double dot(const Vector& a, const Vector& b) {
+  double sum = 0;
+  for (int64_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
 }
 
 // L(x) = Σ cotangent · f(x), without recording.
@@ -38,7 +40,7 @@ class Objective {
   Objective(const GradcheckFunction& f, uint64_t seed) : f_(f), random_(seed, kStream) {}
 
   // Runs f with the tape on; returns the gradients of L. Draws the cotangents.
-  std::vector<std::vector<double>> gradients(const std::vector<Tensor>& inputs) {
+  std::vector<Vector> gradients(const std::vector<Tensor>& inputs) {
     std::vector<Variable> leaves;
     for (const Tensor& input : inputs) leaves.emplace_back(input, true);
     const std::vector<Variable> outputs = f_(leaves);
@@ -46,15 +48,12 @@ class Objective {
     for (const Variable& output : outputs) {
       check(output.dtype() == DType::f64, "gradcheck: output has dtype ", output.dtype(), ", expected f64");
       cotangents_.push_back(normals(output.value().numel(), random_));
-      dys.push_back(Tensor::from(cotangents_.back(), output.shape()));
+      dys.push_back(tensor_of(cotangents_.back(), output.shape()));
     }
     backward(outputs, dys);
-    std::vector<std::vector<double>> grads;
-    for (const Variable& leaf : leaves) {
-      const Tensor grad = leaf.grad();
-      grads.push_back(grad.defined() ? grad.to_vector<double>()
-                                     : std::vector<double>(static_cast<size_t>(leaf.value().numel()), 0.0));
-    }
+    std::vector<Vector> grads;
+    for (const Variable& leaf : leaves)
+      grads.push_back(leaf.grad().defined() ? vector_of(leaf.grad()) : Vector::Zero(leaf.value().numel()));
     return grads;
   }
 
@@ -64,20 +63,18 @@ class Objective {
     for (const Tensor& input : inputs) leaves.emplace_back(input);
     const std::vector<Variable> outputs = f_(leaves);
     double sum = 0;
-    for (size_t i = 0; i < outputs.size(); ++i) sum += dot(outputs[i].value(), cotangents_[i]);
+    for (size_t i = 0; i < outputs.size(); ++i) sum += dot(vector_of(outputs[i].value()), cotangents_[i]);
     return sum;
   }
 
   // Central difference of L along `direction` of input `which`.
-  double difference(std::vector<Tensor> inputs, size_t which, const std::vector<double>& direction, double h) const {
+  double difference(std::vector<Tensor> inputs, size_t which, const Vector& direction, double h) const {
     const Tensor original = inputs[which];
-    const std::vector<double> x = original.to_vector<double>();
+    const Vector x = vector_of(original);
     const auto moved = [&](double amount) {
-      std::vector<double> values = x;
-      for (size_t i = 0; i < values.size(); ++i) values[i] += amount * direction[i];
       Tensor t = original.strides() == contiguous_strides(original.shape()) ? Tensor::empty(original.shape(), DType::f64)
                                                                             : strided_like(original);
-      t.copy_(Tensor::from(values, original.shape()));
+      t.copy_(tensor_of(x + amount * direction, original.shape()));
       return t;
     };
     inputs[which] = moved(h);
@@ -105,7 +102,7 @@ class Objective {
 
   const GradcheckFunction& f_;
   Random random_;
-  std::vector<std::vector<double>> cotangents_;
+  std::vector<Vector> cotangents_;
 };
 
 class Comparison {
@@ -131,35 +128,35 @@ class Comparison {
 
 }  // namespace
 
+Tensor random_normal(const Shape& shape, uint64_t seed, DType dtype) {
+  Random random(seed);
+  return tensor_of(normals(shape.numel(), random), shape).to(dtype);
+}
+
 GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Tensor>& inputs,
                           const GradcheckOptions& options) {
   for (const Tensor& input : inputs)
     check(input.dtype() == DType::f64, "gradcheck: input has dtype ", input.dtype(), ", expected f64");
   Objective objective(f, options.seed);
-  const std::vector<std::vector<double>> grads = objective.gradients(inputs);
+  const std::vector<Vector> grads = objective.gradients(inputs);
   Comparison comparison(options);
   for (size_t which = 0; which < inputs.size(); ++which) {
-    const std::vector<double> x = inputs[which].to_vector<double>();
-    double largest = 0;
-    for (const double g : grads[which]) largest = std::max(largest, std::abs(g));
-    if (inputs[which].numel() <= options.elementwise_limit) {
-      std::vector<double> direction(x.size(), 0.0);
-      for (size_t i = 0; i < x.size(); ++i) {
-        direction[i] = 1;
+    const Vector x = vector_of(inputs[which]);
+    const Vector& gradient = grads[which];
+    const double largest = gradient.lpNorm<Eigen::Infinity>();
+    if (x.size() <= options.elementwise_limit) {
+      for (int64_t i = 0; i < x.size(); ++i) {
         const double h = options.step * std::max(1.0, std::abs(x[i]));
-        comparison.compare(which, static_cast<int64_t>(i), grads[which][i],
-                           objective.difference(inputs, which, direction, h), largest);
-        direction[i] = 0;
+        comparison.compare(which, i, gradient[i],
+                           objective.difference(inputs, which, Vector::Unit(x.size(), i), h), largest);
       }
       continue;
     }
     for (int k = 0; k < options.directions; ++k) {
-      std::vector<double> direction = normals(inputs[which].numel(), objective.random());
-      double norm = 0, analytic = 0;
-      for (const double d : direction) norm += d * d;
-      for (double& d : direction) d /= std::sqrt(norm);
-      for (size_t i = 0; i < direction.size(); ++i) analytic += direction[i] * grads[which][i];
-      comparison.compare(which, -1, analytic, objective.difference(inputs, which, direction, options.step * 10), largest);
+      Vector direction = normals(x.size(), objective.random());
+      direction /= std::sqrt(dot(direction, direction));
+      comparison.compare(which, -1, dot(direction, gradient),
+                         objective.difference(inputs, which, direction, options.step * 10), largest);
     }
   }
   return comparison.report;

@@ -6,6 +6,7 @@ packages=(
   doctest-dev
   g++
   libcli11-dev
+  libeigen3-dev
   libjpeg62-turbo-dev
   libopenblas-serial-dev
   libpng-dev

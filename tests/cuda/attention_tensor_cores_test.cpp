@@ -3,7 +3,8 @@
 #include "tensor/ops/attention/attention.h"
 #include "tests/cuda/attention_case.h"
 #include "tests/cuda/on_device.h"
-#include "tests/ops/attention/attention_bf16_reference.h"
+#include "tests/ops/attention/attention_reference.h"
+#include "tests/ops/marks.h"
 
 using namespace tessera;
 using namespace tessera::test;
@@ -65,12 +66,13 @@ std::vector<Tensor> on_gpu(const AttentionCase& c, const AttentionInputs& in, Ke
           gradients.narrow(1, width, width).clone()};
 }
 
-Bf16Reference reference_of(const AttentionCase& c, const AttentionInputs& in, bool rounded_factors) {
-  return bf16_reference(wide(in.q), wide(in.k), wide(in.v), wide(in.dout), in.cu_queries, in.cu_keys, c.heads, c.causal,
-                        rounded_factors, 0);
+reference::AttentionBf16 reference_of(const AttentionCase& c, const AttentionInputs& in, bool rounded_factors) {
+  return reference::attention_bf16(wide(in.q), wide(in.k), wide(in.v), wide(in.dout), in.cu_queries, in.cu_keys, c.heads,
+                                   c.causal, rounded_factors, 0);
 }
 
-void check_results(const std::vector<Tensor>& got, const Bf16Reference& expected) {
+void check_results(const std::vector<Tensor>& got, const reference::AttentionBf16& expected) {
+  using reference::used_part;
   CHECK(used_part(got[0], expected.out) <= 1);
   CHECK(used_part(got[2], expected.dq) <= 1);
   CHECK(used_part(got[3], expected.dk) <= 1);
@@ -79,7 +81,7 @@ void check_results(const std::vector<Tensor>& got, const Bf16Reference& expected
 
 }  // namespace
 
-// The bounds are derived at bf16_reference. Sequences shorter than a tile, of exactly one or two, and just over; rows
+// The bounds are derived at reference::attention_bf16. Sequences shorter than a tile, of exactly one or two, and just over; rows
 // that see no key (causal, more queries than keys).
 TEST_CASE("cuda attention on tensor cores: values and gradients are f64's within bf16's bounds") {
   const std::vector<AttentionCase> cases{{{}, {}, 2, 64, false},
@@ -125,13 +127,10 @@ TEST_CASE("cuda attention on tensor cores: far apart scores") {
   for (int64_t row = 0; row < 3; ++row)
     CHECK(got[0].narrow(0, row, 1).to(DType::f64).to_vector<double>() ==
           in.v.narrow(0, 129, 1).to(DType::f64).to_vector<double>());
-  const Bf16Reference expected = reference_of(c, in, true);
-  const auto error = [&](const Tensor& x, const Bounded& y) {
-    return error_over_bound(x, Tensor::from(y.value, x.shape()), 0x1p-14, 50);
-  };
-  CHECK(error(got[2], expected.dq) <= 1);
-  CHECK(error(got[3], expected.dk) <= 1);
-  CHECK(error(got[4], expected.dv) <= 1);
+  const auto expected = reference_of(c, in, true);
+  CHECK(error_over_bound(got[2], expected.dq.value, 0x1p-14, 50) <= 1);
+  CHECK(error_over_bound(got[3], expected.dk.value, 0x1p-14, 50) <= 1);
+  CHECK(error_over_bound(got[4], expected.dv.value, 0x1p-14, 50) <= 1);
 }
 
 TEST_CASE("cuda attention on tensor cores: which rows it takes") {

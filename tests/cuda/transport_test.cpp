@@ -4,6 +4,7 @@
 #include "tensor/ops/ragged.h"
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"
+#include "tests/ops/reference.h"
 
 using namespace tessera;
 using namespace tessera::test;
@@ -30,17 +31,14 @@ struct Sizes {
   std::vector<double> rows, columns;
 
   Sizes(const Tensor& dcost, const std::vector<int64_t>& offsets) {
-    const std::vector<double> g = values_of(dcost);
+    const auto append = [](std::vector<double>& to, const Tensor& sums) {
+      const std::vector<double> values = sums.to_vector<double>();
+      to.insert(to.end(), values.begin(), values.end());
+    };
     for (size_t s = 0; s < kRows.size(); ++s) {
-      const size_t m = static_cast<size_t>(kRows[s]), n = static_cast<size_t>(kColumns[s]);
-      const size_t first_row = rows.size(), first_column = columns.size();
-      rows.resize(first_row + m);
-      columns.resize(first_column + n);
-      for (size_t e = 0; e < m * n; ++e) {
-        const double size = std::abs(g[static_cast<size_t>(offsets[s]) + e]);
-        rows[first_row + e / n] += size;
-        columns[first_column + e % n] += size;
-      }
+      const Tensor cells = dcost.narrow(0, offsets[s], kRows[s] * kColumns[s]).view({kRows[s], kColumns[s]});
+      append(rows, reference::sum(reference::magnitude(cells), 1));
+      append(columns, reference::sum(reference::magnitude(cells), 0));
     }
   }
 };

@@ -9,6 +9,7 @@
 #include "tensor/ops/mlp.h"
 #include "tensor/gemm/packed/weight_copies.h"
 #include "tests/ops/matrix_reference.h"
+#include "tests/ops/reference.h"
 
 using namespace tessera;
 using namespace tessera::test;
@@ -20,11 +21,7 @@ const Ticket kTicket{5, 7, 9};
 
 Variable wide(const Tensor& x) { return Variable(x.to(DType::f64)); }
 Tensor bf16_normal(const Shape& shape, uint64_t seed) { return random_normal(shape, seed, DType::f32).to(DType::bf16); }
-Variable magnitude(const Variable& x) {
-  std::vector<double> values = values_of(x.value());
-  for (double& value : values) value = std::fabs(value);
-  return Variable(Tensor::from(values, x.shape()));
-}
+Variable magnitude(const Variable& x) { return Variable(reference::magnitude(x.value())); }
 Variable transposed(const Variable& x) { return contiguous(transpose(x, 0, 1)); }
 
 // |got - expected| <= bound, element by element.

@@ -2,33 +2,19 @@
 
 #include "tensor/simd/vector_math.h"
 #include "tests/ops/matrix_reference.h"
+#include "tests/ops/reference.h"
 
 using namespace tessera;
 using namespace tessera::test;
 
 namespace {
 
-// x [rows, in], weight [out, in], bias [out] or undefined, in f64.
-Tensor naive_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool with_gelu) {
-  const int64_t rows = x.size(0), in = x.size(1), out = weight.size(0);
-  const std::vector<double> a = values_of(x), w = values_of(weight);
-  std::vector<double> y(static_cast<size_t>(rows * out), 0);
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < out; ++j) {
-      double& sum = y[static_cast<size_t>(i * out + j)];
-      if (bias.defined()) sum = values_of(bias)[static_cast<size_t>(j)];
-      for (int64_t l = 0; l < in; ++l) sum += a[static_cast<size_t>(i * in + l)] * w[static_cast<size_t>(j * in + l)];
-      if (with_gelu) sum = sum * 0.5 * std::erfc(-sum / std::sqrt(2.0));
-    }
-  return Tensor::from(y, {rows, out});
-}
-
 const std::vector<std::array<int64_t, 3>> kSizes = {{7, 5, 3}, {1, 1, 1}, {0, 4, 3},
                                                     {3, 0, 4}, {3, 4, 0}, {65, 33, 17}};
 
 }  // namespace
 
-TEST_CASE("linear and linear_gelu equal naive ones, whatever the strides") {
+TEST_CASE("linear and linear_gelu equal their references, whatever the strides") {
   for (const DType dtype : {DType::f32, DType::f64})
     for (const auto& [rows, in, out] : kSizes) {
       CAPTURE(rows);
@@ -40,10 +26,11 @@ TEST_CASE("linear and linear_gelu equal naive ones, whatever the strides") {
       for (const Tensor& b : {bias, strided(bias), Tensor{}})
         for (const Tensor& input : {x, with_gaps(x), by_columns(x)})
           for (const Tensor& weight : {w, with_gaps(w), by_columns(w)}) {
-            CHECK(relative_difference(ops::linear(input, weight, b), naive_linear(x, w, b, false)) <= bound);
+            const Tensor expected = reference::linear(x, w, b);
+            CHECK(relative_difference(ops::linear(input, weight, b), expected) <= bound);
             const ops::LinearGelu gelu = ops::linear_gelu(input, weight, b);
             // GELU is accurate relative to its argument, which is below 25 here, not to its result.
-            CHECK(largest_difference(gelu.y, naive_linear(x, w, b, true)) <= 25 * bound);
+            CHECK(largest_difference(gelu.y, reference::map(expected, reference::gelu)) <= 25 * bound);
             CHECK(same_bits(gelu.before, ops::linear(input, weight, b)));
           }
     }
@@ -145,15 +132,12 @@ TEST_CASE("linear: the same bits on any number of threads") {
 TEST_CASE("column_sums: odd sizes, gaps, adding") {
   for (const auto& [rows, columns] : std::vector<std::array<int64_t, 2>>{{0, 3}, {1, 1}, {7, 5}, {1001, 33}, {5, 0}}) {
     const Tensor x = random_normal({rows, columns}, 1);
-    std::vector<double> expected(static_cast<size_t>(columns), 0);
-    const std::vector<double> values = values_of(x);
-    for (size_t i = 0; i < values.size(); ++i) expected[i % static_cast<size_t>(columns)] += values[i];
+    const Tensor expected = reference::sum(x, 0);
     Tensor sums = Tensor::full({columns}, 1e9, DType::f64);
     ops::column_sums_(sums, with_gaps(x), false);
-    CHECK(relative_difference(sums, Tensor::from(expected, {columns})) <= 1e-13);
+    CHECK(relative_difference(sums, expected) <= 1e-13);
     ops::column_sums_(sums, x, true);
-    for (double& value : expected) value *= 2;
-    CHECK(relative_difference(sums, Tensor::from(expected, {columns})) <= 1e-13);
+    CHECK(relative_difference(sums, (Variable(expected) * 2).value()) <= 1e-13);
   }
 }
 

@@ -1,29 +1,12 @@
 #include "tensor/ops/matmul.h"
 
 #include "tests/ops/matrix_reference.h"
+#include "tests/ops/reference.h"
 
 using namespace tessera;
 using namespace tessera::test;
 
 namespace {
-
-// Operands broadcast by `expand`, multiplied one matrix after another in f64.
-Tensor naive_matmul(const Tensor& a, const Tensor& b, const Shape& batch) {
-  const int64_t m = a.size(-2), n = b.size(-1), k = a.size(-1), count = batch.numel();
-  Shape shape_a = batch, shape_b = batch, shape = batch;
-  for (const int64_t s : {m, k}) shape_a.push_back(s);
-  for (const int64_t s : {k, n}) shape_b.push_back(s);
-  for (const int64_t s : {m, n}) shape.push_back(s);
-  const std::vector<double> x = values_of(a.expand(shape_a)), y = values_of(b.expand(shape_b));
-  std::vector<double> z(static_cast<size_t>(count * m * n), 0);
-  for (int64_t q = 0; q < count; ++q)
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j)
-        for (int64_t l = 0; l < k; ++l)
-          z[static_cast<size_t>((q * m + i) * n + j)] +=
-              x[static_cast<size_t>((q * m + i) * k + l)] * y[static_cast<size_t>((q * k + l) * n + j)];
-  return Tensor::from(z, shape);
-}
 
 struct Case {
   Shape a, b, batch;
@@ -37,13 +20,13 @@ const std::vector<Case> kCases = {
 
 }  // namespace
 
-TEST_CASE("matmul: plain, batched and broadcast products equal naive ones, whatever the strides") {
+TEST_CASE("matmul: plain, batched and broadcast products equal their reference, whatever the strides") {
   for (const DType dtype : {DType::f32, DType::f64})
     for (const Case& c : kCases) {
       CAPTURE(c.a);
       CAPTURE(c.b);
       const Tensor a = random_normal(c.a, 1, dtype), b = random_normal(c.b, 2, dtype);
-      const Tensor expected = naive_matmul(a, b, c.batch);
+      const Tensor expected = reference::matmul(a, b, c.batch);
       // Sums of at most 33 products; single roundings average out far below 33 ε.
       const double bound = dtype == DType::f32 ? 4e-6 : 8e-15;
       for (const Tensor& left : {a, with_gaps(a), by_columns(a), strided(a)})

@@ -1,4 +1,4 @@
-// Naive references and comparisons for the tests of matrix products, normalisation and dropout.
+// Comparisons, views and gradients for the tests of matrix products, normalisation and dropout.
 #pragma once
 
 #include <doctest/doctest.h>

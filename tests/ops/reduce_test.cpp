@@ -3,32 +3,12 @@
 #include "tensor/ops/accumulate.h"
 #include "tensor/parallel.h"
 #include "tests/ops/op_check.h"
+#include "tests/ops/reference.h"
 
 using namespace tessera;
 using namespace tessera::test;
 
 namespace {
-
-// Calls visit(index in the result, position along the dimension, element) in row-major order.
-template <class Visit>
-void along(const Tensor& x, int dimension, Visit visit) {
-  int64_t inner = 1;
-  for (int d = dimension + 1; d < x.dim(); ++d) inner *= x.size(d);
-  const std::vector<double> values = x.to(DType::f64).to_vector<double>();
-  const int64_t middle = x.size(dimension);
-  for (int64_t i = 0; i < x.numel(); ++i) {
-    const int64_t o = i / (middle * inner), m = i / inner % middle;
-    visit(static_cast<size_t>(o * inner + i % inner), m, values[static_cast<size_t>(i)]);
-  }
-}
-
-Tensor naive_sum(const Tensor& x, int dimension) {
-  Shape shape = x.shape();
-  shape.erase(dimension);
-  std::vector<double> sums(static_cast<size_t>(shape.numel()), 0.0);
-  along(x, dimension, [&](size_t at, int64_t, double value) { sums[at] += value; });
-  return Tensor::from(sums, shape);
-}
 
 const Shape kShapes[] = {{1}, {3}, {1000}, {100003}, {4, 5}, {3, 0, 2}, {0, 3}, {7, 1, 9}, {5, 67, 3}, {2, 3, 4, 5},
                          {1031, 65}, {9, 2500}, {3, 1100, 20}};
@@ -43,10 +23,10 @@ TEST_CASE("reduce: sums and means over each dimension and over all") {
     const Tensor x = random_normal(shape, 9), x32 = x.to(DType::f32);
     for (int d = 0; d < shape.dim(); ++d) {
       const double bound = 1e-6 * (1 + std::sqrt(static_cast<double>(shape[d])));
-      const Tensor expected = naive_sum(x, d);
+      const Tensor expected = reference::sum(x, d);
       CHECK(largest_difference(ops::sum(x, d), expected) <= 1e-10);
       CHECK(largest_difference(ops::sum(strided(x), d), expected) <= 1e-10);
-      CHECK(largest_difference(ops::sum(x32, d - shape.dim()), naive_sum(x32, d)) <= bound);
+      CHECK(largest_difference(ops::sum(x32, d - shape.dim()), reference::sum(x32, d)) <= bound);
       Shape kept = shape;
       kept[d] = 1;
       CHECK(ops::sum(x, d, true).shape() == kept);
@@ -56,8 +36,7 @@ TEST_CASE("reduce: sums and means over each dimension and over all") {
       CHECK(largest_difference(ops::sum(mean),
                                Tensor::scalar(ops::sum(x).item() / static_cast<double>(shape[d]), DType::f64)) <= 1e-9);
     }
-    double total = 0;
-    for (const double value : x.to_vector<double>()) total += value;
+    const double total = reference::sum(x.view({x.numel()}), 0).item();
     CHECK(ops::sum(x).item() == doctest::Approx(total).epsilon(1e-10));
     CHECK(std::abs(ops::sum(x32).item() - total) <= 1e-6 * (1 + std::sqrt(static_cast<double>(x.numel()))));
     if (x.numel() > 0)
@@ -73,18 +52,10 @@ TEST_CASE("reduce: maxima") {
     CAPTURE(shape.numel());
     const Tensor x = random_normal(shape, 10, DType::f32);
     for (int d = 0; d < shape.dim(); ++d) {
-      Shape dropped = shape;
-      dropped.erase(d);
       if (shape[d] == 0) continue;
-      std::vector<double> best(static_cast<size_t>(dropped.numel()), -1e30);
-      std::vector<int64_t> where(best.size(), -1);
-      along(x, d, [&](size_t at, int64_t m, double value) {
-        if (value <= best[at]) return;
-        best[at] = value;
-        where[at] = m;
-      });
-      CHECK(largest_difference(ops::max(x, d).value, Tensor::from(best, dropped)) == 0);
-      CHECK(ops::argmax(strided(x), d).to_vector<int64_t>() == where);
+      const reference::Maximum expected = reference::max(x, d);
+      CHECK(largest_difference(ops::max(x, d).value, expected.value) == 0);
+      CHECK(largest_difference(ops::argmax(strided(x), d), expected.index) == 0);
     }
   }
   const Tensor ties = Tensor::from(std::vector<float>{1, 3, 3, -1, NAN, 7}, {2, 3});
@@ -102,7 +73,7 @@ TEST_CASE("reduce: sum_to undoes a broadcast") {
     while (padded.dim() < 4) padded.insert(0, 1);
     Tensor expected = x;
     for (int d = 0; d < 4; ++d)
-      if (padded[d] == 1 && full[d] > 1) expected = naive_sum(expected, d).unsqueeze(d);
+      if (padded[d] == 1 && full[d] > 1) expected = reference::sum(expected, d).unsqueeze(d);
     CHECK(largest_difference(ops::sum_to(x, shape), expected.reshape(shape)) <= 1e-12);
   }
   CHECK_THROWS_WITH_AS(ops::sum_to(x, {5}), "sum_to: [3, 4, 5, 6] cannot be the broadcast of [5]", Error);

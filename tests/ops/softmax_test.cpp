@@ -1,27 +1,12 @@
 #include "tensor/ops/softmax.h"
 
 #include "tests/ops/op_check.h"
+#include "tests/ops/reference.h"
 
 using namespace tessera;
 using namespace tessera::test;
 
 namespace {
-
-// Straight from the definition; a row without an included element gives zeros. mask: x's shape, or undefined.
-Tensor naive_softmax(const Tensor& x, const Tensor& mask = {}) {
-  std::vector<double> values = x.to(DType::f64).to_vector<double>();
-  const std::vector<int64_t> included =
-      mask.defined() ? mask.to_vector<int64_t>() : std::vector<int64_t>(values.size(), 1);
-  const auto n = static_cast<size_t>(x.size(-1));
-  for (size_t row = 0; row < values.size(); row += n) {
-    double largest = -INFINITY, sum = 0;
-    for (size_t i = row; i < row + n; ++i)
-      if (included[i]) largest = std::max(largest, values[i]);
-    for (size_t i = row; i < row + n; ++i) sum += included[i] ? std::exp(values[i] - largest) : 0;
-    for (size_t i = row; i < row + n; ++i) values[i] = included[i] ? std::exp(values[i] - largest) / sum : 0;
-  }
-  return Tensor::from(values, x.shape());
-}
 
 Tensor random_mask(const Shape& shape, uint64_t seed) {
   Random random(seed);
@@ -40,8 +25,8 @@ TEST_CASE("softmax: against the definition") {
     CAPTURE(shape.numel());
     Tensor x = random_normal(shape, 20);
     const Tensor x32 = x.to(DType::f32);
-    CHECK(largest_difference(ops::softmax(x), naive_softmax(x)) <= 1e-14);
-    CHECK(largest_difference(ops::softmax(x32), naive_softmax(x32)) <= 4e-7);
+    CHECK(largest_difference(ops::softmax(x), reference::softmax(x)) <= 1e-14);
+    CHECK(largest_difference(ops::softmax(x32), reference::softmax(x32)) <= 4e-7);
     CHECK(largest_difference(ops::softmax(strided(x32)), ops::softmax(x32)) == 0);
   }
   CHECK(ops::softmax(Tensor::zeros({3, 0})).shape() == Shape{3, 0});
@@ -61,14 +46,14 @@ TEST_CASE("softmax: masked, with broadcast masks") {
   for (const Shape& shape : kShapes) {
     CAPTURE(shape.numel());
     const Tensor x = random_normal(shape, 21), x32 = x.to(DType::f32), mask = random_mask(shape, 22);
-    CHECK(largest_difference(ops::masked_softmax(x, mask), naive_softmax(x, mask)) <= 1e-14);
-    CHECK(largest_difference(ops::masked_softmax(x32, mask), naive_softmax(x32, mask)) <= 4e-7);
+    CHECK(largest_difference(ops::masked_softmax(x, mask), reference::softmax(x, mask)) <= 1e-14);
+    CHECK(largest_difference(ops::masked_softmax(x32, mask), reference::softmax(x32, mask)) <= 4e-7);
     CHECK(largest_difference(ops::masked_softmax(strided(x32), strided(mask)), ops::masked_softmax(x32, mask)) == 0);
   }
   const Tensor x = random_normal({2, 3, 5}, 23);
   for (const Shape& shape : {Shape{5}, Shape{3, 1}, Shape{2, 1, 5}, Shape{1}, Shape{}}) {
     const Tensor mask = random_mask(shape, 24);
-    CHECK(largest_difference(ops::masked_softmax(x, mask), naive_softmax(x, mask.expand(x.shape()).contiguous())) <=
+    CHECK(largest_difference(ops::masked_softmax(x, mask), reference::softmax(x, mask.expand(x.shape()).contiguous())) <=
           1e-14);
   }
   const Tensor none = ops::masked_softmax(x, Tensor::zeros({2, 3, 5}, DType::i64));

@@ -6,15 +6,14 @@
 
 #include "tensor/ops/attention/attention.h"
 #include "tensor/parallel.h"
-#include "tests/ops/attention/attention_bf16_reference.h"
+#include "tests/ops/attention/attention_reference.h"
+#include "tests/ops/marks.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
 using namespace tessera;
-using test::bf16_reference;
-using test::Bf16Reference;
+using reference::used_part;
 using test::marks;
 using test::total;
-using test::used_part;
 
 namespace {
 
@@ -33,11 +32,11 @@ void check_bf16(const Bf16Setup& setup) {
   const Tensor q = input(total(setup.queries), 1), k = input(total(setup.keys), 2), v = input(total(setup.keys), 3);
   const Tensor dout = input(total(setup.queries), 4), cu_q = marks(setup.queries), cu_k = marks(setup.keys);
   const auto wide = [](const Tensor& x) { return x.to(DType::f64); };
-  const Bf16Reference expected =
-      bf16_reference(wide(q), wide(k), wide(v), wide(dout), cu_q, cu_k, setup.heads, setup.causal,
-                     ops::attention_detail::multiplies_bf16_pairs(), 128);
+  const auto expected =
+      reference::attention_bf16(wide(q), wide(k), wide(v), wide(dout), cu_q, cu_k, setup.heads, setup.causal,
+                                ops::attention_detail::multiplies_bf16_pairs(), 128);
   const auto f64 = ops::attention(wide(q), wide(k), wide(v), cu_q, cu_k, setup.heads, setup.causal);
-  CHECK(test::largest_difference(f64.out, Tensor::from(expected.out.value, q.shape())) < 1e-12);
+  CHECK(test::largest_difference(f64.out, expected.out.value) < 1e-12);
 
   const auto forward = ops::attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
   CHECK(forward.out.dtype() == DType::bf16);

@@ -1,8 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "autograd/functions.h"
@@ -10,61 +7,16 @@
 #include "autograd/tape.h"
 #include "tensor/ops/attention/attention.h"
 #include "tensor/parallel.h"
+#include "tests/ops/attention/attention_reference.h"
 #include "tests/ops/marks.h"
 
 using namespace tessera;
+using test::largest_difference;
 using test::marks;
 using test::same_bits;
 using test::total;
 
-namespace {
-
-struct Naive {
-  std::vector<double> out, log_sum_exp;
-};
-
-// Straight from the formula, one query at a time.
-Naive naive_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_q, const Tensor& cu_k,
-                      int64_t heads, bool causal) {
-  const auto qs = q.to_vector<double>(), ks = k.to_vector<double>(), vs = v.to_vector<double>();
-  const auto mq = cu_q.to_vector<int64_t>(), mk = cu_k.to_vector<int64_t>();
-  const int64_t width = q.size(1), d = width / heads;
-  Naive result{std::vector<double>(qs.size(), 0.0), std::vector<double>(static_cast<size_t>(q.size(0) * heads))};
-  for (size_t s = 0; s + 1 < mq.size(); ++s)
-    for (int64_t i = mq[s]; i < mq[s + 1]; ++i)
-      for (int64_t h = 0; h < heads; ++h) {
-        const int64_t keys = mk[s + 1] - mk[s], queries = mq[s + 1] - mq[s];
-        const int64_t seen = causal ? std::clamp<int64_t>(i - mq[s] + 1 + keys - queries, 0, keys) : keys;
-        std::vector<double> scores;
-        double sum = 0;
-        for (int64_t j = 0; j < seen; ++j) {
-          double score = 0;
-          for (int64_t c = 0; c < d; ++c)
-            score += qs[static_cast<size_t>(i * width + h * d + c)] * ks[static_cast<size_t>((mk[s] + j) * width + h * d + c)];
-          scores.push_back(score / std::sqrt(static_cast<double>(d)));
-          sum += std::exp(scores.back());
-        }
-        for (int64_t j = 0; j < seen; ++j)
-          for (int64_t c = 0; c < d; ++c)
-            result.out[static_cast<size_t>(i * width + h * d + c)] +=
-                std::exp(scores[static_cast<size_t>(j)]) / sum * vs[static_cast<size_t>((mk[s] + j) * width + h * d + c)];
-        result.log_sum_exp[static_cast<size_t>(i * heads + h)] = std::log(sum);
-      }
-  return result;
-}
-
-double largest_difference(const Tensor& x, const std::vector<double>& expected) {
-  const auto values = x.to(DType::f64).to_vector<double>();
-  REQUIRE(values.size() == expected.size());
-  double worst = 0;
-  for (size_t i = 0; i < values.size(); ++i)
-    if (!(values[i] == expected[i])) worst = std::max(worst, std::abs(values[i] - expected[i]));  // -inf equals -inf
-  return worst;
-}
-
-}  // namespace
-
-TEST_CASE("attention equals the naive loop: odd lengths, none, one, several blocks of keys") {
+TEST_CASE("attention equals its formula: odd lengths, none, one, several blocks of keys") {
   struct Setup {
     std::vector<int64_t> queries, keys;
     int64_t heads, head_size;
@@ -83,7 +35,7 @@ TEST_CASE("attention equals the naive loop: odd lengths, none, one, several bloc
     const Tensor q = random_normal({total(setup.queries), width}, 1), k = random_normal({total(setup.keys), width}, 2);
     const Tensor v = random_normal({total(setup.keys), width}, 3);
     const Tensor cu_q = marks(setup.queries), cu_k = marks(setup.keys);
-    const Naive expected = naive_attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
+    const auto expected = reference::attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
     const auto f64 = ops::attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
     // Sums of up to 600 terms of order one in f64: 600 · 2^-53 = 7e-14.
     CHECK(largest_difference(f64.out, expected.out) < 1e-12);

@@ -12,6 +12,7 @@
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tensor/philox.h"
+#include "tests/ops/reference.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
 using namespace tessera;
@@ -72,15 +73,15 @@ void check_product(const Sizes& s, bool ta, bool tb, DType dtype, DType c_dtype,
   if (c_dtype == DType::bf16)
     for (size_t i = 0; i < c.size(); ++i) c[i] = static_cast<float>(c_half[i]);
 
+  const Tensor left = Tensor::from(a.values, {s.m, s.k}), right = Tensor::from(b.values, {s.k, s.n});
+  const auto sums = reference::matmul(left, right).to_vector<double>();
+  const auto magnitudes =
+      reference::matmul(reference::magnitude(left), reference::magnitude(right)).to_vector<double>();
   int64_t wrong = 0, overwritten = 0;
   for (int64_t i = 0; i < s.m; ++i) {
     for (int64_t j = 0; j < s.n; ++j) {
-      double sum = 0, magnitude = 0;
-      for (int64_t l = 0; l < s.k; ++l) {
-        const double term = a.values[static_cast<size_t>(i * s.k + l)] * b.values[static_cast<size_t>(l * s.n + j)];
-        sum += term;
-        magnitude += std::fabs(term);
-      }
+      double sum = sums[static_cast<size_t>(i * s.n + j)];
+      const double magnitude = magnitudes[static_cast<size_t>(i * s.n + j)];
       const auto at = static_cast<size_t>(i * ldc + j);
       if (accumulate) sum += static_cast<double>(before[at]);
       double bound = static_cast<double>(s.k + 3) * 0x1p-24 * (magnitude + std::fabs(sum)) + 1e-37;
