@@ -8,7 +8,7 @@
 #include "autograd/functions.h"
 #include "autograd/tape.h"
 
-namespace tessera {
+namespace tessera::finite_test {
 namespace {
 
 const double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -110,4 +110,4 @@ TEST_CASE("An error leaves no scope and no guard behind") {
   CHECK_FALSE(finite_checks_enabled());
 }
 
-}  // namespace tessera
+}  // namespace tessera::finite_test

@@ -7,7 +7,7 @@
 #include "autograd/functions.h"
 #include "autograd/tape.h"
 
-using namespace tessera;
+namespace tessera::gradcheck_test {
 
 namespace {
 
@@ -123,3 +123,5 @@ TEST_CASE("gradcheck: the cotangent is not the input that was drawn with the sam
   options.seed = 5;
   CHECK_FALSE(gradcheck_one(unit_vector_without_gradient, {random_normal({4}, 5)}, options).ok);
 }
+
+}  // namespace tessera::gradcheck_test

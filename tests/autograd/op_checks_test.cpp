@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-namespace tessera {
+namespace tessera::op_checks_test {
 namespace {
 
 // The functions that autograd/functions.h declares, with the number of their overloads. A declaration is a line that
@@ -87,4 +87,4 @@ TEST_CASE("op checks: inputs are a function of the seed") {
   CHECK(first_value(1) != first_value(2));
 }
 
-}  // namespace tessera
+}  // namespace tessera::op_checks_test

@@ -7,7 +7,7 @@
 #include "autograd/functions.h"
 #include "autograd/gradcheck.h"
 
-using namespace tessera;
+namespace tessera::tape_test {
 
 namespace {
 
@@ -255,3 +255,5 @@ TEST_CASE("tape: errors") {
   CHECK_THROWS_WITH_AS(result.set_grad_storage(Tensor::zeros({2}, DType::f64)),
                        "set_grad_storage: not a leaf that requires a gradient", Error);
 }
+
+}  // namespace tessera::tape_test

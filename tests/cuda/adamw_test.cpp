@@ -2,7 +2,8 @@
 
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::adamw_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -65,3 +66,5 @@ TEST_CASE("cuda adamw: the factor on the device multiplies the other; one that i
     CHECK(same_bits(kept[2], in.exp_avg_sq));
   }
 }
+
+}  // namespace tessera::adamw_test

@@ -7,7 +7,8 @@
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"
 
-using namespace tessera;
+namespace tessera::attention_op_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -117,3 +118,5 @@ TEST_CASE("cuda attention_weights equal the CPU's, per head and on average") {
   });
   CHECK(ops::attention_weights(Tensor::zeros({0, 6}).to(kGpu), marks({}), 2).numel() == 0);
 }
+
+}  // namespace tessera::attention_op_test

@@ -6,7 +6,8 @@
 #include "tests/ops/attention/attention_reference.h"
 #include "tests/ops/marks.h"
 
-using namespace tessera;
+namespace tessera::attention_tensor_cores_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -145,3 +146,5 @@ TEST_CASE("cuda attention on tensor cores: which rows it takes") {
   CHECK_FALSE(takes(80, 0, 80));
   CHECK_FALSE(takes(160, 0, 160));
 }
+
+}  // namespace tessera::attention_tensor_cores_test

@@ -6,7 +6,8 @@
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"
 
-using namespace tessera;
+namespace tessera::attention_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -83,3 +84,5 @@ TEST_CASE("cuda attention and its gradients equal the CPU's in f64") {
     }
   });
 }
+
+}  // namespace tessera::attention_test

@@ -6,7 +6,8 @@
 #include "tensor/cuda/memory.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::autograd_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -117,3 +118,5 @@ TEST_CASE("cuda: what is not finite is named") {
   CHECK_THROWS_WITH_AS(sqrt(zero).backward(Tensor::full({3}, 1, DType::f32, kGpu)),
                        "sqrt: gradient of input 0 is not finite", NonFinite);
 }
+
+}  // namespace tessera::autograd_test

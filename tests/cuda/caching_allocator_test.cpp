@@ -11,7 +11,8 @@
 #include "tensor/error.h"
 #include "tests/error_text.h"
 
-using namespace tessera;
+namespace tessera::caching_allocator_test {
+
 using cuda::CachingAllocator;
 
 namespace {
@@ -311,3 +312,5 @@ TEST_CASE("device memory: a device has the limit that it is given, and the same 
                                "on the device; to train with less, lower train.batch_size"}) == "");
   CHECK(cuda::memory_statistics().live_bytes == before.live_bytes);
 }
+
+}  // namespace tessera::caching_allocator_test

@@ -3,7 +3,8 @@
 #include "tensor/cuda/strided.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::copy_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -149,3 +150,5 @@ TEST_CASE("cuda fills of any type, of parts and of single columns") {
       }
     }
 }
+
+}  // namespace tessera::copy_test

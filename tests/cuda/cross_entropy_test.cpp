@@ -4,7 +4,8 @@
 #include "tensor/ops/elementwise.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::cross_entropy_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -97,3 +98,5 @@ TEST_CASE("cuda bce_with_logits equals the CPU's in f64") {
     }
   });
 }
+
+}  // namespace tessera::cross_entropy_test

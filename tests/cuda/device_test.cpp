@@ -6,7 +6,7 @@
 #include "tensor/device.h"
 #include "tensor/tensor.h"
 
-namespace tessera {
+namespace tessera::device_test {
 namespace {
 
 constexpr Device kGpu{Device::cuda, 0};
@@ -64,4 +64,4 @@ TEST_CASE("devices by name") {
 }
 
 }  // namespace
-}  // namespace tessera
+}  // namespace tessera::device_test

@@ -4,7 +4,8 @@
 #include "tensor/ops/elementwise.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::dropout_add_layer_norm_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -82,3 +83,5 @@ TEST_CASE("cuda dropout_add_layer_norm equals the CPU's") {
         }
   });
 }
+
+}  // namespace tessera::dropout_add_layer_norm_test

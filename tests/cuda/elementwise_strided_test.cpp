@@ -6,7 +6,8 @@
 #include "tensor/ops/accumulate.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::elementwise_strided_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -181,3 +182,5 @@ TEST_CASE("tensors on two devices do not mix, and integers are refused by name")
   CHECK_THROWS_WITH_AS(ops::add(host, there), "add: one tensor is on cpu, the other on cuda:0", Error);
   CHECK_THROWS_WITH_AS(ops::exp(there.to(DType::i64)), "exp: dtype is i64, expected f32, f64 or bf16", Error);
 }
+
+}  // namespace tessera::elementwise_strided_test

@@ -3,7 +3,8 @@
 #include "tensor/ops/dropout.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::elementwise_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -72,3 +73,5 @@ TEST_CASE("cuda gelu and its gradient, with and without dropout, and sums equal 
       }
   });
 }
+
+}  // namespace tessera::elementwise_test

@@ -7,7 +7,8 @@
 #include "tests/cuda/functions_on_gpu.h"
 #include "tests/ops/marks.h"
 
-using namespace tessera;
+namespace tessera::fused_functions_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -177,3 +178,5 @@ TEST_CASE("sorted entries and offsets on the GPU are kept until their tensors ar
   CHECK(starts(2) != kept);
   CHECK(offsets() != held.device_data<int64_t>());
 }
+
+}  // namespace tessera::fused_functions_test

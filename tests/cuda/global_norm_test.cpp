@@ -3,7 +3,8 @@
 #include "tensor/cuda/loss_kernels.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::global_norm_test {
+
 using namespace tessera::test;
 
 // Squares of f32 are exact in f64, and the sum's rounding is far below 1e-12.
@@ -29,3 +30,5 @@ TEST_CASE("cuda global_norm of something that is not finite is not finite") {
     CHECK(!std::isfinite(ops::global_norm(x)));
   }
 }
+
+}  // namespace tessera::global_norm_test

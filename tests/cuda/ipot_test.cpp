@@ -6,7 +6,8 @@
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"
 
-using namespace tessera;
+namespace tessera::ipot_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -124,3 +125,5 @@ TEST_CASE("cuda ipot reports a beta that is too small") {
     CHECK(got[1].to_vector<float>() == std::vector<float>{least, most});
   }
 }
+
+}  // namespace tessera::ipot_test

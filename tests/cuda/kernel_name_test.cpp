@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-using tessera::cuda::kernel_name;
+namespace tessera::cuda::kernel_name_test {
 
 TEST_CASE("kernel names: as g++, clang and nvcc spell them") {
   CHECK(kernel_name("void tessera::simt::launch(dim3) [with auto kernel = tessera::cuda::{anonymous}::softmax_kernel<"
@@ -14,3 +14,5 @@ TEST_CASE("kernel names: as g++, clang and nvcc spell them") {
   CHECK(kernel_name("gemm_kernel") == "gemm_kernel");
   CHECK(kernel_name("_GLOBAL__N_") == "");
 }
+
+}  // namespace tessera::cuda::kernel_name_test

@@ -2,7 +2,8 @@
 
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::layer_norm_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -110,3 +111,5 @@ TEST_CASE("cuda layer_norm: rows that are not aligned, and gradients that are no
   CHECK_CLOSE(from_device(dx, {rows, d}), expected[3], 4e-6);
   CHECK_CLOSE(from_device(db, {d}), expected[5], 2e-6);
 }
+
+}  // namespace tessera::layer_norm_test

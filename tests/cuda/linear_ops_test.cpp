@@ -9,7 +9,8 @@
 #include "tensor/ops/mlp.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::linear_ops_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -260,3 +261,5 @@ TEST_CASE("The bf16 copies that products use become parts of one arena, and thos
   CHECK(!update(5).defined());  // none was used since
   CHECK(same_bits(on_cpu(cuda::bf16_copy(parameters[1])), on_cpu(parameters[1]).to(DType::bf16)));
 }
+
+}  // namespace tessera::linear_ops_test

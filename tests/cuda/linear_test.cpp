@@ -7,7 +7,8 @@
 #include "tensor/ops/linear.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::linear_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -94,3 +95,5 @@ TEST_CASE("cuda rounding to bf16 gives the CPU's bits") {
     CHECK(same_bits(from_device(y, {count}), x.to(DType::bf16)));
   }
 }
+
+}  // namespace tessera::linear_test

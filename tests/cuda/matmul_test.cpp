@@ -8,7 +8,8 @@
 #include "tensor/gemm/packed/precision.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::matmul_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -146,3 +147,5 @@ TEST_CASE("cuda gemm refuses sizes and types by name") {
   CHECK_THROWS_WITH_AS(cuda::gemm({.m = 1, .n = 2, .k = 3, .dtype = DType::f64}),
                        "cuda: product of f64 operands into f32, expected f32 into f32 or bf16 into f32 or bf16", Error);
 }
+
+}  // namespace tessera::matmul_test

@@ -1,7 +1,8 @@
 #include "tests/cuda/mma_probe.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::mma_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -146,3 +147,5 @@ TEST_CASE("cuda asynchronous copies: what they bring, and mistakes with them are
     CHECK((failure.find("race") != std::string::npos || failure.find("never written") != std::string::npos));
   }
 }
+
+}  // namespace tessera::mma_test

@@ -2,7 +2,8 @@
 
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::normalise_patches_test {
+
 using namespace tessera::test;
 
 // Areas of 1, of whole packs and of none; levels that begin at any address.
@@ -27,3 +28,5 @@ TEST_CASE("cuda patches are normalised to the CPU's bits") {
                       ops::normalise_patches(x.narrow(0, 1, rows - 1), mean, std, dtype)));
     }
 }
+
+}  // namespace tessera::normalise_patches_test

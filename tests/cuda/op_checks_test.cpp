@@ -3,7 +3,7 @@
 
 #include "autograd/device_checks.h"
 
-namespace tessera {
+namespace tessera::op_checks_test {
 namespace {
 
 constexpr Device kGpu{Device::cuda, 0};
@@ -36,4 +36,4 @@ TEST_CASE("the comparison finds an error that is planted into a gradient") {
 }
 
 }  // namespace
-}  // namespace tessera
+}  // namespace tessera::op_checks_test

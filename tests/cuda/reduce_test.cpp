@@ -6,7 +6,8 @@
 #include "tensor/ops/concatenate.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::reduce_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -166,3 +167,5 @@ TEST_CASE("cuda finds a value that is not finite wherever it is") {
   CHECK(ops::all_finite(Tensor::zeros({0}, DType::f32, kGpu)));
   CHECK(ops::all_finite(Tensor::zeros({2}, DType::i64, kGpu)));
 }
+
+}  // namespace tessera::reduce_test

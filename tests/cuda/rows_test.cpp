@@ -2,7 +2,8 @@
 #include "tensor/ops/embed_tokens.h"
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::rows_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -137,3 +138,5 @@ TEST_CASE("cuda embed_tokens gives the CPU's bits") {
         }
   });
 }
+
+}  // namespace tessera::rows_test

@@ -2,7 +2,8 @@
 
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::softmax_test {
+
 using namespace tessera::test;
 
 // Values at most 1, from exponentials good to a few ulp and their sum in 128 parts; gradients of size 1. The backward
@@ -57,3 +58,5 @@ TEST_CASE("cuda masked_softmax equals the CPU's in f64, its mask broadcast or no
     }
   });
 }
+
+}  // namespace tessera::softmax_test

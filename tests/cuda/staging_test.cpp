@@ -11,7 +11,8 @@
 
 #include "tensor/error.h"
 
-using namespace tessera;
+namespace tessera::staging_test {
+
 using cuda::StagingPool;
 
 namespace {
@@ -162,3 +163,5 @@ TEST_CASE("staging: a copy that fails costs no buffer") {
   CHECK(to == 'b');
   CHECK(pool.statistics().pinned_bytes == kSmall);
 }
+
+}  // namespace tessera::staging_test

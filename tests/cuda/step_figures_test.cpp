@@ -2,7 +2,8 @@
 
 #include "tests/cuda/on_device.h"
 
-using namespace tessera;
+namespace tessera::step_figures_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -69,3 +70,5 @@ TEST_CASE("step figures: the first step that is not finite is told, and the fact
     CHECK(std::isfinite(read.failed_norm) == by_loss);
   }
 }
+
+}  // namespace tessera::step_figures_test

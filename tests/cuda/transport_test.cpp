@@ -6,7 +6,8 @@
 #include "tests/ops/marks.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::transport_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -119,3 +120,5 @@ TEST_CASE("cuda transport_distance equals the CPU's in f32 and f64, and so does 
   check_as(float{}, 7e-8);
   check_as(double{}, 1e-14);
 }
+
+}  // namespace tessera::transport_test

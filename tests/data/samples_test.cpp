@@ -6,7 +6,7 @@
 #include "data/images/rand_augment.h"
 #include "tests/tiny_scenes.h"
 
-namespace tessera {
+namespace tessera::samples_test {
 namespace {
 
 using doctest::Contains;
@@ -103,4 +103,4 @@ TEST_CASE("An image file that is gone is an error with its path") {
   CHECK_THROWS_WITH(source.resized(0), Contains("gone.jpg"));
 }
 
-}  // namespace tessera
+}  // namespace tessera::samples_test

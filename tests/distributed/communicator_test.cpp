@@ -7,7 +7,7 @@
 
 #include "tests/error_text.h"
 
-namespace tessera {
+namespace tessera::communicator_test {
 namespace {
 
 // Different in every rank, and of very different sizes, so that the order of a sum shows in its bits.
@@ -136,4 +136,4 @@ TEST_CASE("Communicator: the only rank keeps what it has") {
   CHECK(tests::error_of([&] { alone.broadcast_(x, 1); }) == "broadcast: rank 1 of 1");
 }
 
-}  // namespace tessera
+}  // namespace tessera::communicator_test

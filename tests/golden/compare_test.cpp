@@ -7,7 +7,8 @@
 
 #include "tests/temporary_directory.h"
 
-using namespace tessera;
+namespace tessera::compare_test {
+
 using namespace tessera::golden;
 
 namespace {
@@ -67,3 +68,5 @@ TEST_CASE("golden comparison: the outcome names the worst tensor, or those that 
   CHECK(comparison.outcome().detail ==
         "2 tensors differ: f64 far differs by 1, bound 1e-10; f64 short is f64 [1], expected f64 [2]");
 }
+
+}  // namespace tessera::compare_test

@@ -7,7 +7,7 @@
 
 #include "tensor/error.h"
 
-using namespace tessera;
+namespace tessera::files_test {
 namespace fs = std::filesystem;
 
 namespace {
@@ -65,3 +65,5 @@ TEST_CASE("errors of writing leave no partial file") {
                        doctest::Contains("cannot write"), Error);
   CHECK(entries(scratch.path) == 1);
 }
+
+}  // namespace tessera::files_test

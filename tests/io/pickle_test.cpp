@@ -7,7 +7,8 @@
 #include "tensor/error.h"
 #include "tests/io/pickle_code.h"
 
-using namespace tessera;
+namespace tessera::pickle_test {
+
 using namespace tessera::tests;
 using Kind = Pickle::Kind;
 
@@ -255,3 +256,5 @@ TEST_CASE("printable text") {
   CHECK(printable("it's\\\n\xff") == "'it\\x27s\\x5c\\x0a\\xff'");
   CHECK(printable(std::string(121, 'x')) == "'" + std::string(120, 'x') + "...'");
 }
+
+}  // namespace tessera::pickle_test

@@ -13,7 +13,7 @@
 #include "tensor/philox.h"
 #include "tests/temporary_directory.h"
 
-using namespace tessera;
+namespace tessera::safetensors_test {
 
 namespace {
 
@@ -277,3 +277,5 @@ TEST_CASE("safetensors: random mutations never crash") {
   CHECK(refused > 700);
   CHECK(memory_statistics().peak_bytes - live < 65536);
 }
+
+}  // namespace tessera::safetensors_test

@@ -4,7 +4,8 @@
 
 #include "tests/io/torch_code.h"
 
-using namespace tessera;
+namespace tessera::torch_file_test {
+
 using namespace tessera::tests;
 
 namespace {
@@ -237,3 +238,5 @@ TEST_CASE("torch: what is no weight file") {
           "file: the state dict has the key 'x' twice");
   }
 }
+
+}  // namespace tessera::torch_file_test

@@ -8,7 +8,8 @@
 
 #include "tests/io/torch_code.h"
 
-using namespace tessera;
+namespace tessera::torch_hostile_test {
+
 using namespace tessera::tests;
 
 namespace fs = std::filesystem;
@@ -113,3 +114,5 @@ TEST_CASE("torch: every cut and every changed byte is an error or a file") {
     }
   }
 }
+
+}  // namespace tessera::torch_hostile_test

@@ -6,7 +6,7 @@
 #include "io/torch_file.h"
 #include "tests/io/zip_writer.h"
 
-using namespace tessera;
+namespace tessera::torch_limits_test {
 
 namespace {
 
@@ -66,3 +66,5 @@ TEST_CASE("torch: settings that contain themselves again and again") {
                               string_of("hyper_parameters") + settings + "s.");
   CHECK(file.settings == std::map<std::string, std::string>{{"a", "7"}});
 }
+
+}  // namespace tessera::torch_limits_test

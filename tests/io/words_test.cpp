@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-namespace tessera {
+namespace tessera::words_test {
 
 TEST_CASE("Words: numbers and times") {
   CHECK(fixed_text(0.12345, 3) == "0.123");
@@ -17,4 +17,4 @@ TEST_CASE("Words: numbers and times") {
   CHECK(clock_text(3723) == "1:02:03");
 }
 
-}  // namespace tessera
+}  // namespace tessera::words_test

@@ -13,7 +13,8 @@
 #include "tests/temporary_directory.h"
 #include "tests/io/zip_writer.h"
 
-using namespace tessera;
+namespace tessera::zip_archive_test {
+
 using namespace tessera::tests;
 
 namespace {
@@ -163,3 +164,5 @@ TEST_CASE("zip: every cut and every changed byte is an error or an archive") {
     }
   }
 }
+
+}  // namespace tessera::zip_archive_test

@@ -8,7 +8,7 @@
 #include "autograd/tape.h"
 #include "nn/linear.h"
 
-using namespace tessera;
+namespace tessera::adamw_test {
 
 namespace {
 
@@ -168,3 +168,5 @@ TEST_CASE("AdamW: states and options that are refused") {
                           }),
                     "adamw: 'body.weight': learning-rate multiplier is -1, expected a number >= 0");
 }
+
+}  // namespace tessera::adamw_test

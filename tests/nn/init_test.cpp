@@ -9,7 +9,7 @@
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
-using namespace tessera;
+namespace tessera::init_test {
 
 namespace {
 
@@ -91,3 +91,5 @@ TEST_CASE("init: bad input") {
   CHECK_THROWS_WITH(init_normal_(integer, "a", 1, 1), "init: dtype is i64, expected f32 or f64");
   CHECK_THROWS_WITH(init_normal_(p, "a", 1, -1), "init: 'a': deviation is -1, expected a number >= 0");
 }
+
+}  // namespace tessera::init_test

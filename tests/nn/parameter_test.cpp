@@ -7,7 +7,7 @@
 #include "autograd/gradcheck.h"
 #include "autograd/tape.h"
 
-using namespace tessera;
+namespace tessera::parameter_test {
 
 namespace {
 
@@ -129,3 +129,5 @@ TEST_CASE("parameter set: states are loaded whole or not at all") {
                     "file: does not fit the model:\n  type: second is i64, expected a floating type");
   CHECK(pair.first.value().to_vector<float>() == std::vector<float>{0.5, 0.5, 0.5});
 }
+
+}  // namespace tessera::parameter_test

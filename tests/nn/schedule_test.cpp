@@ -7,7 +7,7 @@
 #include "nn/gradient_clipping.h"
 #include "tensor/error.h"
 
-using namespace tessera;
+namespace tessera::schedule_test {
 
 TEST_CASE("schedule: warm-up, decay, end") {
   const PolynomialSchedule linear{.peak = 0.01, .warmup = 5, .total = 25};
@@ -49,3 +49,5 @@ TEST_CASE("clip: the factor brings the norm to the bound and never enlarges") {
   CHECK(clip_factor(0, 1) == 1);
   CHECK(clip_factor(1e9, 0) == 1);
 }
+
+}  // namespace tessera::schedule_test

@@ -8,7 +8,7 @@
 #include "autograd/tape.h"
 #include "nn/embedding.h"
 
-using namespace tessera;
+namespace tessera::transformer_block_test {
 
 namespace {
 
@@ -268,3 +268,5 @@ TEST_CASE("layers: linear without bias, embedding") {
   rows.backward(Tensor::full({3, 2}, 1));
   CHECK(table.weight.grad().to_vector<float>() == std::vector<float>{1, 1, 0, 0, 2, 2});
 }
+
+}  // namespace tessera::transformer_block_test

@@ -12,7 +12,8 @@
 #include "tensor/gemm/packed/weight_copies.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
-using namespace tessera;
+namespace tessera::adamw_packing_test {
+
 using ops::AdamWSlice;
 
 namespace {
@@ -159,3 +160,5 @@ TEST_CASE("adamw: parameters that are not in the arena, or not in order") {
   CHECK_THROWS_WITH(arena.step({{0, 32, 0.1, 0}}, 1),
                     "adamw: parameter f32 [4, 4] lies outside of the values, overlaps another or is not in order");
 }
+
+}  // namespace tessera::adamw_packing_test

@@ -9,7 +9,8 @@
 #include "autograd/gradcheck.h"
 #include "tensor/parallel.h"
 
-using namespace tessera;
+namespace tessera::adamw_test {
+
 using ops::AdamWSlice;
 using ops::AdamWStep;
 using ops::AdamWVariant;
@@ -130,3 +131,5 @@ TEST_CASE("adamw: bad input") {
   zero.number = 0;
   CHECK_THROWS_WITH(ops::adamw_(p, p, m, v, good, zero), "adamw: update number is 0, expected at least 1");
 }
+
+}  // namespace tessera::adamw_test

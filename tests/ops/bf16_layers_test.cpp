@@ -11,7 +11,8 @@
 #include "tests/ops/matrix_reference.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::bf16_layers_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -181,3 +182,5 @@ TEST_CASE("packed copies of a weight: packed once for each version, gone with th
   CHECK(existing_copies(w.as_root()) == nullptr);
   CHECK_THROWS_WITH_AS(packed_weight({}, true), "packed_weight: weight is undefined", Error);
 }
+
+}  // namespace tessera::bf16_layers_test

@@ -13,7 +13,8 @@
 #include "tensor/ops/softmax.h"
 #include "tests/ops/matrix_reference.h"
 
-using namespace tessera;
+namespace tessera::bf16_ops_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -236,3 +237,5 @@ TEST_CASE("bf16: a value that is not finite is found") {
   x.select(0, 99).copy_(Tensor::scalar(INFINITY, DType::bf16));
   CHECK_FALSE(all_finite(x));
 }
+
+}  // namespace tessera::bf16_ops_test

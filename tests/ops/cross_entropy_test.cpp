@@ -9,7 +9,7 @@
 #include "tensor/parallel.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::cross_entropy_test {
 
 namespace {
 
@@ -124,3 +124,5 @@ TEST_CASE("losses: what bad input gets") {
   CHECK_THROWS_WITH(bce_with_logits(x, Tensor::full({2, 3}, 1.5)),
                     "bce_with_logits: target 0 is 1.5, expected 0 to 1");
 }
+
+}  // namespace tessera::cross_entropy_test

@@ -2,7 +2,8 @@
 
 #include "tests/ops/matrix_reference.h"
 
-using namespace tessera;
+namespace tessera::dropout_add_layer_norm_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -120,3 +121,5 @@ TEST_CASE("dropout_add_layer_norm: what bad input gets") {
                        Error);
   CHECK_THROWS_WITH_AS(run(x, three, 1.5), "dropout_add_layer_norm: p is 1.5, expected 0 <= p < 1", Error);
 }
+
+}  // namespace tessera::dropout_add_layer_norm_test

@@ -3,7 +3,8 @@
 #include "tensor/ops/dropout_mask.h"
 #include "tests/ops/matrix_reference.h"
 
-using namespace tessera;
+namespace tessera::dropout_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -83,3 +84,5 @@ TEST_CASE("dropout: what bad input gets") {
   CHECK_THROWS_WITH_AS(ops::dropout(Tensor::zeros({2}, DType::i64), 0.5, kTicket),
                        "dropout: dtype is i64, expected f32, f64 or bf16", Error);
 }
+
+}  // namespace tessera::dropout_test

@@ -3,7 +3,8 @@
 #include "tests/ops/op_check.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::elementwise_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -143,3 +144,5 @@ TEST_CASE("elementwise: errors") {
   CHECK_THROWS_WITH_AS(mul(a, c), "mul: dtypes are f32 and f64; cast one of them", Error);
   CHECK_THROWS_WITH_AS(exp(Variable(Tensor::zeros({2}, DType::i64))), "exp: dtype is i64, expected f32, f64 or bf16", Error);
 }
+
+}  // namespace tessera::elementwise_test

@@ -3,7 +3,8 @@
 #include "tensor/ops/dropout.h"
 #include "tests/ops/matrix_reference.h"
 
-using namespace tessera;
+namespace tessera::embed_tokens_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -148,3 +149,5 @@ TEST_CASE("embed_tokens: what bad input gets") {
   CHECK_THROWS_WITH_AS(embed_tokens({table}, i64({0}), types, i64({0}), 1, kTicket, DType::f32),
                        "embed_tokens: p is 1, expected 0 <= p < 1", Error);
 }
+
+}  // namespace tessera::embed_tokens_test

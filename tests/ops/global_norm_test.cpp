@@ -9,7 +9,7 @@
 #include "tensor/parallel.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::global_norm_test {
 
 TEST_CASE("global norm: against a plain sum") {
   for (const int64_t count : {0, 1, 31, 32, 33, 100003}) {
@@ -39,3 +39,5 @@ TEST_CASE("global norm: bad input") {
   CHECK_THROWS_WITH(ops::global_norm(Tensor::zeros({2}, DType::i64)), "global_norm: dtype is i64, expected f32, f64 or bf16");
   CHECK_THROWS_WITH(ops::global_norm(Tensor::zeros({2, 3}).transpose(0, 1)), "global_norm: x is not contiguous");
 }
+
+}  // namespace tessera::global_norm_test

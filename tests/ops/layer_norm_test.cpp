@@ -4,7 +4,8 @@
 #include "tests/ops/matrix_reference.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::layer_norm_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -118,3 +119,5 @@ TEST_CASE("layer_norm: what bad input gets") {
                        "layer_norm: x is f32 [], expected [..., channels]", Error);
   CHECK_THROWS_WITH_AS(ops::layer_norm(x, three, three, -1), "layer_norm: eps is -1, expected at least 0", Error);
 }
+
+}  // namespace tessera::layer_norm_test

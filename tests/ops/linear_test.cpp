@@ -4,7 +4,8 @@
 #include "tests/ops/matrix_reference.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::linear_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -155,3 +156,5 @@ TEST_CASE("linear: what bad input gets") {
   CHECK_THROWS_WITH_AS(ops::linear(Tensor::zeros({4, 3}, DType::i64), Tensor::zeros({5, 3}, DType::i64), {}),
                        "linear: dtype is i64, expected f32, f64 or bf16", Error);
 }
+
+}  // namespace tessera::linear_test

@@ -3,7 +3,8 @@
 #include "tests/ops/matrix_reference.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::matmul_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -77,3 +78,5 @@ TEST_CASE("matmul: what bad operands get") {
   CHECK_THROWS_WITH_AS(ops::matmul(Tensor::zeros({2, 2}, DType::i64), Tensor::zeros({2, 2}, DType::i64)),
                        "matmul: dtype is i64, expected f32 or f64", Error);
 }
+
+}  // namespace tessera::matmul_test

@@ -3,7 +3,8 @@
 #include "tensor/ops/linear.h"
 #include "tests/ops/matrix_reference.h"
 
-using namespace tessera;
+namespace tessera::mlp_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -101,3 +102,5 @@ TEST_CASE("mlp: what bad input gets") {
   CHECK_THROWS_WITH_AS(ops::mlp(x.to(DType::bf16), {w1.to(DType::bf16), {}}, {w2, {}}, 0, kTicket),
                        "mlp: weight is bf16 [5, 3], expected f32 [out, 3] for x bf16 [4, 3]", Error);
 }
+
+}  // namespace tessera::mlp_test

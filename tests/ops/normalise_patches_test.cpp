@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace tessera;
+namespace tessera::normalise_patches_test {
 
 namespace {
 
@@ -39,3 +39,5 @@ TEST_CASE("normalise_patches: errors") {
   CHECK_THROWS_WITH_AS(ops::normalise_patches(Tensor::zeros({2, 3}, DType::u8), kMean, kStd, DType::i64),
                        "normalise_patches: dtype is i64, expected f32, f64 or bf16", Error);
 }
+
+}  // namespace tessera::normalise_patches_test

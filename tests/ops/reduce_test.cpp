@@ -5,7 +5,8 @@
 #include "tests/ops/op_check.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::reduce_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -150,3 +151,5 @@ TEST_CASE("reduce: errors") {
   CHECK_THROWS_WITH_AS(ops::argmax(x, -3), "max: no dimension -3 in shape [2, 0]", Error);
   CHECK_THROWS_WITH_AS(ops::sum(Tensor::zeros({2}, DType::i64), 0), "sum_to: dtype is i64, expected f32 or f64", Error);
 }
+
+}  // namespace tessera::reduce_test

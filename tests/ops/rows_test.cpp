@@ -8,7 +8,7 @@
 #include "tensor/philox.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::rows_test {
 
 namespace {
 
@@ -134,3 +134,5 @@ TEST_CASE("rows: what bad input gets") {
   CHECK_THROWS_WITH(interpolate_rows(table, i64({1}), Tensor::zeros({1})),
                     "interpolate_rows: index is i64 [1], expected i64 [n, taps]");
 }
+
+}  // namespace tessera::rows_test

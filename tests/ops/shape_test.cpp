@@ -1,6 +1,7 @@
 #include "tests/ops/op_check.h"
 
-using namespace tessera;
+namespace tessera::shape_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -75,3 +76,5 @@ TEST_CASE("shape: errors") {
   CHECK_THROWS_WITH_AS(concatenate({x, Variable(counting({2, 2}))}, 0),
                        "concatenate: part 1 is f64 [2, 2], expected f64 [2, 3] up to dimension 0", Error);
 }
+
+}  // namespace tessera::shape_test

@@ -3,7 +3,8 @@
 #include "tests/ops/op_check.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::softmax_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -95,3 +96,5 @@ TEST_CASE("softmax: errors") {
   CHECK_THROWS_WITH_AS(ops::masked_softmax(x, Tensor::zeros({2}, DType::i64)),
                        "masked_softmax: shapes [2, 3] and [2] do not broadcast", Error);
 }
+
+}  // namespace tessera::softmax_test

@@ -10,7 +10,8 @@
 #include "tests/ops/op_check.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::transport_test {
+
 using test::largest_difference;
 
 namespace {
@@ -230,3 +231,5 @@ TEST_CASE("optimal transport: what bad input gets") {
   CHECK_THROWS_WITH(transport_distance(Variable(cost), cost, cu_x, cu_x),
                     "transport_distance: cost is f32 [6], expected 4 elements");
 }
+
+}  // namespace tessera::transport_test

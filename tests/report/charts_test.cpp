@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-using namespace tessera;
+namespace tessera::charts_test {
 
 namespace {
 
@@ -106,3 +106,5 @@ TEST_CASE("charts: shares are written in percent") {
   CHECK(html.find(">100\u00a0%<") != std::string::npos);
   CHECK(html.find("<b>50.0\u00a0%</b>") != std::string::npos);
 }
+
+}  // namespace tessera::charts_test

@@ -6,7 +6,7 @@
 
 #include "tensor/error.h"
 
-using namespace tessera;
+namespace tessera::heat_map_test {
 
 namespace {
 
@@ -105,3 +105,5 @@ TEST_CASE("contact sheet: pictures in rows on white") {
   CHECK(luma(sheet, 4, 5) == doctest::Approx(255));
   CHECK_THROWS_AS(contact_sheet({}, 2, 1), Error);
 }
+
+}  // namespace tessera::heat_map_test

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-using namespace tessera;
+namespace tessera::html_test {
 
 TEST_CASE("html: text is escaped for elements and attributes") {
   CHECK(escape_html("a < b & \"c\" > 'd'") == "a &lt; b &amp; &quot;c&quot; &gt; &#39;d&#39;");
@@ -46,3 +46,5 @@ TEST_CASE("html: numbers as people read them") {
   CHECK(duration(7260) == "2 h 1 min");
   CHECK(duration(-1) == "–");
 }
+
+}  // namespace tessera::html_test

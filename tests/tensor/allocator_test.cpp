@@ -7,7 +7,7 @@
 
 #include "tensor/tensor.h"
 
-using namespace tessera;
+namespace tessera::allocator_test {
 
 namespace {
 
@@ -91,3 +91,5 @@ TEST_CASE("allocator: too much is an error that says how much") {
   CHECK_THROWS_WITH_AS(allocate_host(int64_t{1} << 60), doctest::Contains("out of memory: 1152921504606846976 bytes"),
                        Error);
 }
+
+}  // namespace tessera::allocator_test

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <vector>
 
-using namespace tessera;
+namespace tessera::eigen_test {
 
 namespace {
 
@@ -103,3 +103,5 @@ TEST_CASE("eigen: what does not fit is an error, and no modification") {
                        "mutable_array_map: f32 [3, 2] has strides [1, 3], expected contiguous memory", Error);
   CHECK(x.version() == 0);
 }
+
+}  // namespace tessera::eigen_test

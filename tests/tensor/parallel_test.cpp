@@ -8,7 +8,7 @@
 
 #include "tensor/error.h"
 
-using namespace tessera;
+namespace tessera::parallel_test {
 
 namespace {
 
@@ -104,3 +104,5 @@ TEST_CASE("parallel: errors and grains") {
   CHECK(grain_for(1000) == 16);
   CHECK(grain_for(1 << 20) == 1);
 }
+
+}  // namespace tessera::parallel_test

@@ -6,7 +6,7 @@
 #include <set>
 #include <vector>
 
-using namespace tessera;
+namespace tessera::philox_test {
 
 // The known answers that Random123 publishes for Philox4x32-10.
 TEST_CASE("philox: known answers") {
@@ -79,3 +79,5 @@ TEST_CASE("philox: shuffle permutes, every order about equally often") {
   Random(1).shuffle(none);
   CHECK(none.empty());
 }
+
+}  // namespace tessera::philox_test

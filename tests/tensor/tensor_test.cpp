@@ -7,7 +7,7 @@
 
 #include "tensor/device.h"
 
-using namespace tessera;
+namespace tessera::tensor_test {
 
 namespace {
 
@@ -146,3 +146,5 @@ TEST_CASE("tensor: errors") {
   if (const std::string reason = why_unavailable(gpu); !reason.empty())
     CHECK_THROWS_WITH_AS(Tensor::empty({1}, DType::f32, gpu), ("device cuda:0: " + reason).c_str(), Error);
 }
+
+}  // namespace tessera::tensor_test

@@ -9,7 +9,7 @@
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
 
-namespace tessera {
+namespace tessera::metrics_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -46,4 +46,4 @@ TEST_CASE("Metrics: a row that does not fit on the disk is an error") {
 }
 
 }  // namespace
-}  // namespace tessera
+}  // namespace tessera::metrics_file_test

@@ -7,7 +7,7 @@
 #include "tests/error_text.h"
 #include "tests/train/toy_run.h"
 
-namespace tessera {
+namespace tessera::run_test {
 namespace {
 
 using tests::error_of;
@@ -142,4 +142,4 @@ TEST_CASE("Figures: a table with too many losses, and a loss that the task forgo
   CHECK(error_of([&] { FigureSums({{"a", ""}}, {}).add(Losses{}, figures); }) == "figures: there is no loss 'a'");
 }
 
-}  // namespace tessera
+}  // namespace tessera::run_test

@@ -5,7 +5,7 @@
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
 
-namespace tessera {
+namespace tessera::config_test {
 namespace {
 
 using tests::error_of;
@@ -106,4 +106,4 @@ TEST_CASE("Wrong configurations are errors that name file and field") {
   CHECK_THROWS_WITH(ModelConfig::from_file("/nowhere/config.json"), "/nowhere/config.json: cannot be opened");
 }
 
-}  // namespace tessera
+}  // namespace tessera::config_test

@@ -6,7 +6,7 @@
 #include "tensor/ops/ipot.h"
 #include "tests/vilt/step_gradients.h"
 
-namespace tessera {
+namespace tessera::edge_cases_test {
 namespace {
 
 using tests::TinyModel;
@@ -149,4 +149,4 @@ TEST_CASE("A step whose captions have no word at all: nothing is masked, the ali
   }
 }
 
-}  // namespace tessera
+}  // namespace tessera::edge_cases_test

@@ -4,7 +4,7 @@
 
 #include "tests/vilt/tiny_model.h"
 
-namespace tessera {
+namespace tessera::initialise_test {
 namespace {
 
 using tests::tiny_settings;
@@ -84,4 +84,4 @@ TEST_CASE("Cosine positions: smooth in x and y on top of the noise") {
   for (size_t channel = 0; channel < 32; ++channel) CHECK(table[channel] == noise[channel]);
 }
 
-}  // namespace tessera
+}  // namespace tessera::initialise_test

@@ -15,7 +15,7 @@
 #include "vilt/tasks/task_losses.h"
 #include "vilt/tasks/trainer.h"
 
-namespace tessera {
+namespace tessera::masked_patches_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -325,4 +325,4 @@ TEST_CASE("Without masked patches a run's rows and checkpoints do not mention th
   }
 }
 
-}  // namespace tessera
+}  // namespace tessera::masked_patches_test

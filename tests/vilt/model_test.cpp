@@ -6,7 +6,7 @@
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
 
-namespace tessera {
+namespace tessera::model_test {
 namespace {
 
 using tests::tiny_settings;
@@ -208,4 +208,4 @@ TEST_CASE("What does not fit the model is an error") {
   CHECK(forward(pack({{ids, 0}})).find("40") != std::string::npos);  // no such position
 }
 
-}  // namespace tessera
+}  // namespace tessera::model_test

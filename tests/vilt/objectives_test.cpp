@@ -5,7 +5,7 @@
 #include "tests/ops/reference.h"
 #include "tests/vilt/step_gradients.h"
 
-namespace tessera {
+namespace tessera::objectives_test {
 namespace {
 
 using tests::Batches;
@@ -205,4 +205,4 @@ TEST_CASE("The equation that is printed names the weights and leaves out what is
   CHECK(loss_equation(options) == "loss = 0.5 · itm (mean over pairs)");
 }
 
-}  // namespace tessera
+}  // namespace tessera::objectives_test

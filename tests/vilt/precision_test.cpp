@@ -8,7 +8,7 @@
 #include "tests/ops/matrix_reference.h"
 #include "tests/vilt/step_gradients.h"
 
-namespace tessera {
+namespace tessera::precision_test {
 namespace {
 
 using tests::PretrainLearner;
@@ -165,4 +165,4 @@ TEST_CASE("Precisions have names, and people are told what is computed with") {
         "precision tf32 is the GPU's (--device cuda); on the CPU choose highest, high or bf16");
 }
 
-}  // namespace tessera
+}  // namespace tessera::precision_test

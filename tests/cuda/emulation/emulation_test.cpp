@@ -13,7 +13,8 @@
 #include "tests/cuda/planted_bugs.h"
 #include "tests/error_text.h"
 
-using namespace tessera;
+namespace tessera::emulation_test {
+
 using namespace tessera::test;
 
 namespace {
@@ -241,3 +242,5 @@ TEST_CASE("emulation: ThreadSanitizer sees races within a warp, a block and betw
     CHECK(words.find("ThreadSanitizer: data race") != std::string::npos);
   }
 }
+
+}  // namespace tessera::emulation_test

@@ -6,7 +6,7 @@
 #include "tests/vilt/tiny_model.h"
 #include "tests/error_text.h"
 
-namespace tessera {
+namespace tessera::graph_test {
 namespace {
 
 using tests::PretrainLearner;
@@ -65,4 +65,4 @@ TEST_CASE("training by graphs gives the same bits as without, and builds a graph
 }
 
 }  // namespace
-}  // namespace tessera
+}  // namespace tessera::graph_test

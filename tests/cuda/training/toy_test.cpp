@@ -4,7 +4,7 @@
 #include "tests/error_text.h"
 #include "tests/train/toy_run.h"
 
-namespace tessera {
+namespace tessera::toy_test {
 
 constexpr Device kGpu{Device::cuda, 0};
 
@@ -26,4 +26,4 @@ TEST_CASE("cuda: the loop trains any task, killed and continued bit for bit, and
         CHECK(got[i][key].get<double>() == doctest::Approx(expected[i][key].get<double>()).epsilon(1e-4));
 }
 
-}  // namespace tessera
+}  // namespace tessera::toy_test

@@ -7,7 +7,7 @@
 #include "tests/vilt/tiny_model.h"
 #include "vilt/ask/inference.h"
 
-namespace tessera {
+namespace tessera::training_test {
 namespace {
 
 using tests::PretrainLearner;
@@ -166,4 +166,4 @@ TEST_CASE("a step that is not finite changes nothing on the device, nor does any
   CHECK(message.find("nothing was updated") != std::string::npos);
 }
 
-}  // namespace tessera
+}  // namespace tessera::training_test

@@ -6,7 +6,7 @@
 
 #include "data/images/image.h"
 
-namespace tessera {
+namespace tessera::image_reference_test {
 
 TEST_CASE("reference pictures decode exactly") {
   for (const char* name : {"cmyk.jpg", "exif6.jpg", "adam7.png", "grey16.png", "grey_alpha.png", "rgba.png",
@@ -29,4 +29,4 @@ TEST_CASE("JPEG of every colour space, sampling and coding decodes as in Pillow"
   }
 }
 
-}  // namespace tessera
+}  // namespace tessera::image_reference_test

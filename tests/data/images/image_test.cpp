@@ -10,7 +10,8 @@
 #include "data/images/scratch_image.h"
 #include "tensor/error.h"
 
-using namespace tessera;
+namespace tessera::image_test {
+
 using Bytes = std::vector<uint8_t>;
 
 namespace {
@@ -367,3 +368,5 @@ TEST_CASE("random damage gives a picture or an error, never a crash") {
   CHECK(errors > 100);
   CHECK(pictures > 100);
 }
+
+}  // namespace tessera::image_test

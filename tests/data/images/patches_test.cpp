@@ -7,7 +7,7 @@
 #include "tensor/error.h"
 #include "tensor/gemm/packed/instruction_set.h"
 
-using namespace tessera;
+namespace tessera::patches_test {
 
 namespace {
 
@@ -138,3 +138,4 @@ TEST_CASE("No pixel of 8-bit levels sums to 0 under mean 0.5 and deviation 0.5")
   CHECK(smallest == doctest::Approx(1.0 / 255).epsilon(1e-4));
 }
 
+}  // namespace tessera::patches_test

@@ -9,7 +9,7 @@
 #include "data/images/image_operations.h"
 #include "tests/error_text.h"
 
-namespace tessera {
+namespace tessera::rand_augment_test {
 namespace {
 
 using tests::error_of;
@@ -187,4 +187,4 @@ TEST_CASE("Values and pictures that cannot be") {
   CHECK(error_of([&] { transform_affine(image, {1, 0, nan, 0, 1, 0}); }) == "transform_affine: coefficient nan");
 }
 
-}  // namespace tessera
+}  // namespace tessera::rand_augment_test

@@ -9,7 +9,7 @@
 #include "data/images/pixel_kernels.h"
 #include "tensor/error.h"
 
-using namespace tessera;
+namespace tessera::resize_test {
 
 namespace {
 
@@ -190,3 +190,5 @@ TEST_CASE("what cannot be resized") {
   CHECK_THROWS_WITH_AS(resize_bicubic(wrong, {4, 4}),
                        "resize_bicubic: the picture has 11 bytes, expected 3 for each of 2 x 2 pixels", Error);
 }
+
+}  // namespace tessera::resize_test

@@ -12,7 +12,8 @@
 #include "data/text/wordpiece.h"
 #include "tensor/error.h"
 
-using namespace tessera;
+namespace tessera::scenes_test {
+
 using scenes::Difference;
 using scenes::Relation;
 using scenes::SceneDescription;
@@ -252,3 +253,5 @@ TEST_CASE("scenes: names") {
   for (const ScenesKind kind : kKinds) CHECK(parse_scenes_kind(name(kind)) == kind);
   CHECK_THROWS_WITH_AS(parse_scenes_kind("quick"), "scenes: kind is 'quick', expected scenes or scenes-quick", Error);
 }
+
+}  // namespace tessera::scenes_test

@@ -10,7 +10,8 @@
 #include "tensor/error.h"
 #include "tests/temporary_directory.h"
 
-using namespace tessera;
+namespace tessera::write_scenes_test {
+
 using tests::TemporaryDirectory;
 namespace fs = std::filesystem;
 
@@ -178,3 +179,5 @@ TEST_CASE("write_scenes: impossible counts") {
   CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "set", options), doctest::Contains("no scenes are asked for"), Error);
   CHECK(entries(folder.path()) == 0);
 }
+
+}  // namespace tessera::write_scenes_test

@@ -9,7 +9,8 @@
 #include "tensor/error.h"
 #include "tests/temporary_directory.h"
 
-using namespace tessera;
+namespace tessera::dataset_test {
+
 using tests::TemporaryDirectory;
 namespace fs = std::filesystem;
 
@@ -279,3 +280,5 @@ TEST_CASE("annotations: boxes follow the resize; captions are true of pictures t
   CHECK_FALSE(caption_true_of(ring, exchanged));
   CHECK_FALSE(caption_true_of(both, exchanged));
 }
+
+}  // namespace tessera::dataset_test

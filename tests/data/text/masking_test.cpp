@@ -9,7 +9,7 @@
 #include "data/text/wordpiece.h"
 #include "tensor/error.h"
 
-namespace tessera {
+namespace tessera::masking_test {
 namespace {
 
 using doctest::Contains;
@@ -165,4 +165,4 @@ TEST_CASE("mask_words: errors") {
                        Contains("the sequence has 11 pieces, expected at most 8"), Error);
 }
 
-}  // namespace tessera
+}  // namespace tessera::masking_test

@@ -11,7 +11,7 @@
 #include "tensor/error.h"
 #include "tensor/philox.h"
 
-namespace tessera {
+namespace tessera::vocabulary_test {
 namespace {
 
 using doctest::Contains;
@@ -126,4 +126,4 @@ TEST_CASE("vocabulary: written and read again") {
   CHECK_THROWS_WITH_AS(write_vocabulary("/nowhere/vocab.txt", tokens), Contains("/nowhere/vocab.txt"), Error);
 }
 
-}  // namespace tessera
+}  // namespace tessera::vocabulary_test

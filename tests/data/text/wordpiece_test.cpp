@@ -11,7 +11,7 @@
 #include "data/text/unicode.h"
 #include "tensor/error.h"
 
-namespace tessera {
+namespace tessera::wordpiece_test {
 namespace {
 
 using doctest::Contains;
@@ -195,4 +195,4 @@ TEST_CASE("wordpiece: vocabulary files") {
   CHECK_THROWS_WITH_AS(Wordpiece::from_file("/nowhere/vocab.txt"), Contains("/nowhere/vocab.txt"), Error);
 }
 
-}  // namespace tessera
+}  // namespace tessera::wordpiece_test

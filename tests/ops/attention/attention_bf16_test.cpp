@@ -10,7 +10,8 @@
 #include "tests/ops/marks.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
-using namespace tessera;
+namespace tessera::attention_bf16_test {
+
 using reference::used_part;
 using test::marks;
 using test::total;
@@ -97,3 +98,5 @@ TEST_CASE("attention in bf16: what is not a number stays so, with every kernel")
     }
   });
 }
+
+}  // namespace tessera::attention_bf16_test

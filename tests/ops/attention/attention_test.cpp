@@ -10,7 +10,8 @@
 #include "tests/ops/attention/attention_reference.h"
 #include "tests/ops/marks.h"
 
-using namespace tessera;
+namespace tessera::attention_test {
+
 using test::largest_difference;
 using test::marks;
 using test::same_bits;
@@ -197,3 +198,5 @@ TEST_CASE("attention: what bad input gets") {
   CHECK_THROWS_WITH(call(x.to(DType::i64), x.to(DType::i64), x.to(DType::i64), cu, cu, 2),
                     "attention: dtype is i64, expected f32, f64 or bf16");
 }
+
+}  // namespace tessera::attention_test

@@ -10,7 +10,7 @@
 #include "tensor/gemm/gemm.h"
 #include "tensor/philox.h"
 
-using namespace tessera;
+namespace tessera::blas_lock_test {
 
 TEST_CASE("blas: products of several threads do not share a buffer") {
   // Linked as the build does it, nothing needs to wait for a whole product of another thread.
@@ -45,3 +45,5 @@ TEST_CASE("blas: products of several threads do not share a buffer") {
   for (std::thread& thread : threads) thread.join();
   CHECK(wrong == 0);
 }
+
+}  // namespace tessera::blas_lock_test

@@ -12,7 +12,7 @@
 #include "tensor/philox.h"
 #include "tests/ops/reference.h"
 
-using namespace tessera;
+namespace tessera::gemm_test {
 
 namespace {
 
@@ -220,3 +220,5 @@ TEST_CASE("gemm: sizes beyond the BLAS's integers are refused") {
   g.m = -1;
   CHECK_THROWS_WITH_AS(gemm(g), "gemm: negative size in m -1, n 1, k 1", Error);
 }
+
+}  // namespace tessera::gemm_test

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-using namespace tessera;
+namespace tessera::vector_math_test {
 
 namespace {
 
@@ -140,3 +140,5 @@ TEST_CASE("vector_math: infinities, NaN, zeros and denormals") {
   CHECK(std::isnan(vmath::gelu(kNan)));
   CHECK(std::isnan(vmath::gelu_derivative(kNan)));
 }
+
+}  // namespace tessera::vector_math_test

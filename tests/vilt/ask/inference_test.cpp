@@ -5,7 +5,7 @@
 #include "autograd/functions.h"
 #include "tests/vilt/tiny_model.h"
 
-namespace tessera {
+namespace tessera::inference_test {
 namespace {
 
 using tests::tiny_settings;
@@ -103,4 +103,4 @@ TEST_CASE("The normalised entropy is 1 for uniform weights, 0 for a single one, 
   CHECK(entropy({0, 0}) == 0);
 }
 
-}  // namespace tessera
+}  // namespace tessera::inference_test

@@ -5,7 +5,7 @@
 #include "autograd/functions.h"
 #include "tests/vilt/tiny_model.h"
 
-namespace tessera {
+namespace tessera::questions_test {
 namespace {
 
 // Heads of every kind on the tiny model; values are drawn, since a fresh classifier's are near zero.
@@ -150,4 +150,4 @@ TEST_CASE("What cannot be asked") {
                     "classifier: the model's output is not finite; are the weights damaged?");
 }
 
-}  // namespace tessera
+}  // namespace tessera::questions_test

@@ -6,7 +6,7 @@
 
 #include "tensor/error.h"
 
-namespace tessera {
+namespace tessera::gradcheck_test {
 
 TEST_CASE("gradcheck command: a table of the matching ops, exit status 0") {
   std::ostringstream out;
@@ -30,4 +30,4 @@ TEST_CASE("gradcheck command: an op that does not exist") {
                        Error);
 }
 
-}  // namespace tessera
+}  // namespace tessera::gradcheck_test

@@ -6,7 +6,7 @@
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
 
-namespace tessera {
+namespace tessera::convert_test {
 namespace {
 
 using tests::error_of;
@@ -133,4 +133,4 @@ TEST_CASE("Nothing is overwritten unasked") {
   CHECK(fs::exists(directory.path() / "photos" / "a.jpg"));
 }
 
-}  // namespace tessera
+}  // namespace tessera::convert_test

@@ -6,7 +6,7 @@
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
 
-namespace tessera {
+namespace tessera::load_model_test {
 namespace {
 
 using tests::error_of;
@@ -189,4 +189,4 @@ TEST_CASE("A file of weights is as good as its folder") {
   CHECK(lacking(error_of([&] { load_model(checkpoint.path() / "notes.txt"); }), {"notes.txt: not a file of weights (.safetensors, "}) == "");
 }
 
-}  // namespace tessera
+}  // namespace tessera::load_model_test

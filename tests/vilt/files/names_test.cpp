@@ -6,7 +6,7 @@
 #include "tests/error_text.h"
 #include "vilt/heads.h"
 
-namespace tessera {
+namespace tessera::names_test {
 namespace {
 
 using tests::error_of;
@@ -160,4 +160,4 @@ TEST_CASE("Names that nobody knows stay as they are") {
   CHECK(our_names({{"something.else", ones({2})}}, "file").naming == Naming::other);
 }
 
-}  // namespace tessera
+}  // namespace tessera::names_test

@@ -7,7 +7,7 @@
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
 
-namespace tessera {
+namespace tessera::preprocessing_test {
 namespace {
 
 using tests::error_of;
@@ -152,4 +152,4 @@ TEST_CASE("What is written reads back to the same, with all that transformers as
       "size": {"shortest_edge": 384}, "size_divisor": 32})"));
 }
 
-}  // namespace tessera
+}  // namespace tessera::preprocessing_test

@@ -7,7 +7,7 @@
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
 
-namespace tessera {
+namespace tessera::state_dict_test {
 namespace {
 
 using tests::error_of;
@@ -146,4 +146,4 @@ TEST_CASE("Gradients by name; those that none has reached are zero") {
   CHECK(file_views(gradients, one_layer().model).at("vilt.embeddings.cls_token").shape() == Shape{1, 1, 16});
 }
 
-}  // namespace tessera
+}  // namespace tessera::state_dict_test

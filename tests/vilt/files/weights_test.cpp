@@ -6,7 +6,7 @@
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
 
-namespace tessera {
+namespace tessera::weights_test {
 namespace {
 
 using tests::error_of;
@@ -186,4 +186,4 @@ TEST_CASE("A configuration is fitted to what the file holds, and says so") {
   CHECK(lacking(weights.notes[1], {"attention_probs_dropout_prob is 0.1"}) == "");
 }
 
-}  // namespace tessera
+}  // namespace tessera::weights_test

@@ -8,7 +8,7 @@
 #include "tests/vilt/input/collator_bench.h"
 #include "tests/error_text.h"
 
-namespace tessera {
+namespace tessera::augmented_batches_test {
 namespace {
 
 using tests::CollatorBench;
@@ -115,4 +115,4 @@ TEST_CASE("A bad image is left out of augmented batches, too") {
   CHECK(tests::lacking(bench.reports[0], {"gone.jpg"}) == "");
 }
 
-}  // namespace tessera
+}  // namespace tessera::augmented_batches_test

@@ -4,7 +4,7 @@
 
 #include "tensor/error.h"
 
-namespace tessera {
+namespace tessera::batch_test {
 namespace {
 
 using Ids = std::vector<int64_t>;
@@ -111,4 +111,4 @@ TEST_CASE("BatchBuilder says what does not fit") {
   CHECK(builder.finish().tokens() == 0);  // none of them has left anything behind
 }
 
-}  // namespace tessera
+}  // namespace tessera::batch_test

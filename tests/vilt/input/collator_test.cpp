@@ -10,7 +10,7 @@
 #include "tests/vilt/input/collator_bench.h"
 #include "tests/error_text.h"
 
-namespace tessera {
+namespace tessera::collator_test {
 namespace {
 
 using tests::CollatorBench;
@@ -377,4 +377,4 @@ TEST_CASE("Masked patches can be the only pass, and do not depend on how a step 
   CHECK(colours == one[0].objectives.target_colours.to_vector<int64_t>());
 }
 
-}  // namespace tessera
+}  // namespace tessera::collator_test

@@ -7,7 +7,7 @@
 #include "vilt/input/position_taps.h"
 #include "data/samples.h"
 
-namespace tessera {
+namespace tessera::extreme_images_test {
 namespace {
 
 // Black in the first half of the longer side, white in the second.
@@ -86,4 +86,4 @@ TEST_CASE("At native size a strip of a hundred patches is taken as it is") {
   check_taps(position_taps(12, 100, 1), 100, 12);
 }
 
-}  // namespace tessera
+}  // namespace tessera::extreme_images_test

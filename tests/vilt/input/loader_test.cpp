@@ -8,7 +8,7 @@
 #include "tests/vilt/input/batch_equality.h"
 #include "tests/tiny_scenes.h"
 
-namespace tessera {
+namespace tessera::loader_test {
 namespace {
 
 using tests::tiny_scenes;
@@ -89,4 +89,4 @@ TEST_CASE("A loader that nobody reads stops") {
   CHECK_THROWS_WITH(Loader<PretrainBatch>(numbered, 0, 1, 1, 0), "loader: 1 workers, 0 steps ahead; expected at least 1");
 }
 
-}  // namespace tessera
+}  // namespace tessera::loader_test

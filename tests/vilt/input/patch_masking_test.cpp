@@ -6,7 +6,7 @@
 
 #include "tensor/error.h"
 
-namespace tessera {
+namespace tessera::patch_masking_test {
 namespace {
 
 // What the labels are said to be for pictures of 8-bit levels: the whole part of the exact mean.
@@ -96,4 +96,4 @@ TEST_CASE("Another rate moves no other patch's draw") {
   CHECK(std::includes(many.replaced.begin(), many.replaced.end(), few.replaced.begin(), few.replaced.end()));
 }
 
-}  // namespace tessera
+}  // namespace tessera::patch_masking_test

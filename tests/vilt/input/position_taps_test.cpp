@@ -6,7 +6,7 @@
 
 #include "tensor/error.h"
 
-namespace tessera {
+namespace tessera::position_taps_test {
 namespace {
 
 // What the taps read from a table whose row 1 + y · side + x holds f(y, x).
@@ -56,4 +56,4 @@ TEST_CASE("A table of one row, and sizes that cannot be") {
   CHECK_THROWS_WITH(position_taps(4, 0, 2), "position_taps: table of side 4, grid of 0 x 2");
 }
 
-}  // namespace tessera
+}  // namespace tessera::position_taps_test

@@ -10,7 +10,7 @@
 #include "tests/vilt/input/collator_bench.h"
 #include "tests/error_text.h"
 
-namespace tessera {
+namespace tessera::quarantine_test {
 namespace {
 
 using tests::CollatorBench;
@@ -126,4 +126,4 @@ TEST_CASE("A data set of one image has no false one: every pair is true") {
   }
 }
 
-}  // namespace tessera
+}  // namespace tessera::quarantine_test

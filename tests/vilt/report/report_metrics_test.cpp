@@ -4,7 +4,7 @@
 
 #include "tests/temporary_directory.h"
 
-using namespace tessera;
+namespace tessera::report_metrics_test {
 
 namespace {
 
@@ -55,3 +55,5 @@ TEST_CASE("metrics: a run that goes back to a checkpoint replaces what it repeat
 }
 
 TEST_CASE("metrics: no file, no rows") { CHECK(read_metrics("/nonexistent/metrics.jsonl").training.empty()); }
+
+}  // namespace tessera::report_metrics_test

@@ -9,7 +9,8 @@
 #include "tests/vilt/report/tiny_report.h"
 #include "vilt/report/report_parts.h"
 
-using namespace tessera;
+namespace tessera::report_test {
+
 using tests::TemporaryDirectory;
 using tests::TinyReport;
 
@@ -218,3 +219,5 @@ TEST_CASE("report: words of a caption") {
     CHECK(heads == static_cast<int64_t>(annotation.objects->size()));
   }
 }
+
+}  // namespace tessera::report_test

@@ -11,7 +11,7 @@
 #include "vilt/files/load_model.h"
 #include "vilt/ask/inference.h"
 
-namespace tessera {
+namespace tessera::checkpoint_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -262,4 +262,4 @@ TEST_CASE("What is neither a run nor a checkpoint") {
         (directory.path() / "x").string() + ": no such file or directory; expected a model's folder, a run or a file of weights");
 }
 
-}  // namespace tessera
+}  // namespace tessera::checkpoint_test

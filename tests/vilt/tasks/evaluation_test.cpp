@@ -8,7 +8,7 @@
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
 
-namespace tessera {
+namespace tessera::evaluation_test {
 namespace {
 
 using tests::error_of;
@@ -277,4 +277,4 @@ TEST_CASE("Shuffled captions are scored on the box of the object with the same n
   CHECK_FALSE(e.mlm_accuracy_content);
 }
 
-}  // namespace tessera
+}  // namespace tessera::evaluation_test

@@ -11,7 +11,7 @@
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
 
-namespace tessera {
+namespace tessera::learner_test {
 namespace {
 
 using tests::PretrainLearner;
@@ -398,4 +398,4 @@ TEST_CASE("Settings become options of the parts") {
   CHECK(options.masking.max_length == 40);
 }
 
-}  // namespace tessera
+}  // namespace tessera::learner_test

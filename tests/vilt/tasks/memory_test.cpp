@@ -7,7 +7,7 @@
 #include "tensor/gemm/packed/precision.h"
 #include "tests/vilt/tiny_model.h"
 
-namespace tessera {
+namespace tessera::memory_test {
 namespace {
 
 using tests::PretrainLearner;
@@ -94,4 +94,4 @@ TEST_CASE("The memory of a step is predicted within 10 %, as a whole and beside 
   set_matmul_precision(MatmulPrecision::highest);
 }
 
-}  // namespace tessera
+}  // namespace tessera::memory_test

@@ -5,7 +5,7 @@
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
 
-namespace tessera {
+namespace tessera::settings_test {
 namespace {
 
 using tests::error_of;
@@ -187,4 +187,4 @@ TEST_CASE("The recipes of the project are valid") {
     CHECK_NOTHROW(Settings::from_toml(text(TESSERA_SOURCE_DIR, "/configs/", name, ".toml")));
 }
 
-}  // namespace tessera
+}  // namespace tessera::settings_test

@@ -7,7 +7,7 @@
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
 
-namespace tessera {
+namespace tessera::summary_test {
 namespace {
 
 using nlohmann::json;
@@ -93,4 +93,4 @@ TEST_CASE("Files that are no summary are errors that name them") {
   CHECK(lacking(error_of([&] { read_summary(directory.path() / "none.json"); }), {"none.json"}) == "");
 }
 
-}  // namespace tessera
+}  // namespace tessera::summary_test

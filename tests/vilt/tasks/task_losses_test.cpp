@@ -7,7 +7,7 @@
 #include "tests/error_text.h"
 #include "tests/ops/reference.h"
 
-namespace tessera {
+namespace tessera::task_losses_test {
 namespace {
 
 double item(const Variable& v) { return v.value().item<double>(); }
@@ -62,4 +62,4 @@ TEST_CASE("What cannot be is an error") {
         "class_loss: a step of 0 samples");
 }
 
-}  // namespace tessera
+}  // namespace tessera::task_losses_test

@@ -12,7 +12,7 @@
 #include "tests/vilt/tiny_model.h"
 #include "train/checkpoint.h"
 
-namespace tessera {
+namespace tessera::trainer_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -357,4 +357,4 @@ TEST_CASE("The report is made at the end, from the trained and the untrained mod
   CHECK(fs::exists(directory.path() / "run" / "summary.json"));
 }
 
-}  // namespace tessera
+}  // namespace tessera::trainer_test

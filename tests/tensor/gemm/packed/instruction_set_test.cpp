@@ -8,7 +8,7 @@
 #include "tensor/error.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
-using namespace tessera;
+namespace tessera::instruction_set_test {
 
 TEST_CASE("instruction_set: the machine's best, portable everywhere") {
   const auto sets = machine_instruction_sets();
@@ -35,3 +35,5 @@ TEST_CASE("instruction_set: names") {
   CHECK_THROWS_WITH_AS(instruction_set_named("TESSERA_ISA", "amx"),
                        doctest::Contains("TESSERA_ISA is 'amx', which this machine lacks; it has "), Error);
 }
+
+}  // namespace tessera::instruction_set_test

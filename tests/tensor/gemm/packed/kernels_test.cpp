@@ -14,7 +14,7 @@
 #include "tensor/philox.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
-using namespace tessera;
+namespace tessera::kernels_test {
 
 namespace {
 
@@ -131,3 +131,5 @@ TEST_CASE("kernels: pairs of a left operand that is not packed, at any distance"
           }
   });
 }
+
+}  // namespace tessera::kernels_test

@@ -7,7 +7,7 @@
 #include "tensor/error.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
-using namespace tessera;
+namespace tessera::packed_matrix_test {
 
 namespace {
 
@@ -104,3 +104,5 @@ TEST_CASE("PackedMatrix: errors") {
   CHECK_THROWS_WITH_AS(packed.refresh(Tensor::zeros({2, 3}, DType::bf16), false, PackedForm::split),
                        "PackedMatrix: matrix is bf16 [2, 3], expected f32 to be split", Error);
 }
+
+}  // namespace tessera::packed_matrix_test

@@ -15,7 +15,7 @@
 #include "tests/ops/reference.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
-using namespace tessera;
+namespace tessera::product_test {
 
 namespace {
 
@@ -272,3 +272,5 @@ TEST_CASE("product: errors") {
   check_throws(bad, "multiply: packed operand is not split, the product is ");
   CHECK_THROWS_WITH_AS(multiply_batched(p, -1, nullptr, nullptr), "multiply_batched: count is -1", Error);
 }
+
+}  // namespace tessera::product_test

@@ -14,7 +14,7 @@
 #include "tests/ops/reference.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
-using namespace tessera;
+namespace tessera::split_test {
 
 namespace {
 
@@ -135,3 +135,5 @@ TEST_CASE("precision: gemm splits large f32 products") {
   });
   set_matmul_precision(before);
 }
+
+}  // namespace tessera::split_test
