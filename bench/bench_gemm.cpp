@@ -24,7 +24,7 @@ struct ModelShapes {
   std::vector<int64_t> tokens;
 };
 
-const ModelShapes kModels[] = {{768, {241, 964, 3856}}, {256, {2112}}, {128, {1696}}};
+const ModelShapes kProducts[] = {{768, {241, 964, 3856}}, {256, {2112}}, {128, {1696}}};
 
 Tensor normal_values(int64_t rows, int64_t columns, uint64_t stream) {
   Random random(0, stream);
@@ -167,7 +167,7 @@ void bench_gemm(const Arguments& arguments) {
                                              {"bfloat16", "bf16", isa, peak_bf16},
                                              {"float32", "high", isa, peak_bf16 / 3}}};
   std::vector<Shares> layers;
-  for (const auto& [hidden, token_counts] : kModels)
+  for (const auto& [hidden, token_counts] : kProducts)
     for (const int64_t tokens : token_counts)
       for (const auto& [in, out] : {std::pair{hidden, 3 * hidden}, {hidden, hidden}, {hidden, 4 * hidden}, {4 * hidden, hidden}}) {
         Layer layer(arguments, tokens, in, out);

@@ -62,7 +62,7 @@ double rank_value(const json& result) { return result.at(result.contains("logit"
 
 // Compares lists in which the best comes first; neighbours that are closer than the tolerance may change places, and
 // the last with one that was cut off.
-class Comparison {
+class AnswerComparison {
  public:
   void compare(const json& got, const json& expected, const std::string& where) {
     check(got.is_array() && got.size() == expected.size(), where, ": ", got.size(), " results, expected ",
@@ -125,7 +125,7 @@ Outcome run_command_line(const fs::path& directory, const std::string& vilt) {
                                          " --jsonl " + quoted((directory / "queries.jsonl").string()) +
                                          (on_gpu() ? " --device cuda" : ""));
   check(rows.size() == expected.size(), rows.size(), " rows, expected ", expected.size());
-  Comparison comparison;
+  AnswerComparison comparison;
   for (size_t i = 0; i < rows.size(); ++i) {
     const std::string where = text("row ", i);
     check(rows[i].at("id") == expected[i].at("id"), where, ": id ", rows[i].at("id").dump(), ", expected ",

@@ -11,7 +11,7 @@ namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using JsonValue = nlohmann::json;
 
 constexpr uint64_t kLargestFile = uint64_t{1} << 20;
 constexpr int64_t kLargestSide = 16384, kLargestDivisor = 4096, kBicubic = 3;
@@ -21,27 +21,27 @@ constexpr double kRescale = 1.0 / 255;
 // The fields of one object; null is absent.
 class Fields {
  public:
-  Fields(const Json& object, std::string where) : object_(object), where_(std::move(where)) {}
+  Fields(const JsonValue& object, std::string where) : object_(object), where_(std::move(where)) {}
 
-  const Json* find(const char* field) const {
+  const JsonValue* find(const char* field) const {
     const auto found = object_.find(field);
     return found == object_.end() || found->is_null() ? nullptr : &*found;
   }
 
-  [[noreturn]] void wrong(const char* field, const Json& value, const std::string& expected) const {
-    std::string got = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  [[noreturn]] void wrong(const char* field, const JsonValue& value, const std::string& expected) const {
+    std::string got = value.dump(-1, ' ', true, JsonValue::error_handler_t::replace);
     if (got.size() > 60) got = got.substr(0, 60) + "...";
     fail(where_, ": field '", field, "' is ", got, ", expected ", expected);
   }
 
   bool truth(const char* field, bool otherwise) const {
-    const Json* value = find(field);
+    const JsonValue* value = find(field);
     if (!value) return otherwise;
     if (!value->is_boolean()) wrong(field, *value, "true or false");
     return value->get<bool>();
   }
 
-  int whole(const char* field, const Json& value, int64_t least, int64_t most) const {
+  int whole(const char* field, const JsonValue& value, int64_t least, int64_t most) const {
     // Beyond 64 bits the parser makes a real number.
     const bool fits = value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX);
     const int64_t number = fits ? value.get<int64_t>() : -1;
@@ -53,11 +53,11 @@ class Fields {
   std::array<float, 3> channels(const char* field, bool positive) const {
     std::array<float, 3> out;
     out.fill(0.5f);
-    const Json* value = find(field);
+    const JsonValue* value = find(field);
     if (!value) return out;
     if (!value->is_number() && !(value->is_array() && value->size() == 3)) wrong(field, *value, "a number or three");
     for (size_t c = 0; c < 3; ++c) {
-      const Json& one = value->is_array() ? (*value)[c] : *value;
+      const JsonValue& one = value->is_array() ? (*value)[c] : *value;
       out[c] = one.is_number() ? one.get<float>() : NAN;
       if (!std::isfinite(out[c]) || (positive && out[c] <= 0))
         wrong(field, *value, positive ? "numbers more than 0" : "finite numbers");
@@ -66,25 +66,25 @@ class Fields {
   }
 
  private:
-  const Json& object_;
+  const JsonValue& object_;
   std::string where_;
 };
 
 void check_type(const Fields& fields) {
   for (const char* field : {"image_processor_type", "feature_extractor_type"}) {
-    const Json* type = fields.find(field);
+    const JsonValue* type = fields.find(field);
     if (type && !(type->is_string() && type->get_ref<const std::string&>().starts_with("Vilt")))
       fields.wrong(field, *type, "ViltImageProcessor: images of other models are prepared in another way");
   }
 }
 
 void read_size(const Fields& fields, SampleOptions& options) {
-  if (const Json* divisor = fields.find("size_divisor")) {
+  if (const JsonValue* divisor = fields.find("size_divisor")) {
     options.size_divisor = fields.whole("size_divisor", *divisor, 1, kLargestDivisor);
     if (options.size_divisor % options.patch != 0)
       fields.wrong("size_divisor", *divisor, text("a multiple of the model's patch, ", options.patch));
   }
-  if (const Json* size = fields.find("size")) {
+  if (const JsonValue* size = fields.find("size")) {
     const auto edge = size->find("shortest_edge");
     const bool has_edge = edge != size->end() && !edge->is_null();
     if (size->is_object() && !has_edge) fields.wrong("size", *size, "a whole number or {\"shortest_edge\": a whole number}");
@@ -92,13 +92,13 @@ void read_size(const Fields& fields, SampleOptions& options) {
   }
   if (options.shorter < options.size_divisor)  // the default size
     fields.wrong("size_divisor", options.size_divisor, text("at most the size, ", options.shorter));
-  const Json* resample = fields.find("resample");
+  const JsonValue* resample = fields.find("resample");
   if (options.resize && resample && *resample != kBicubic) fields.wrong("resample", *resample, "3 (bicubic, the only one supported)");
 }
 
 void read_levels(const Fields& fields, SampleOptions& options) {
   if (!fields.truth("do_rescale", true)) fields.wrong("do_rescale", false, "true: levels are always scaled to 0..1");
-  const Json* factor = fields.find("rescale_factor");
+  const JsonValue* factor = fields.find("rescale_factor");
   if (factor && !(factor->is_number() && std::abs(factor->get<double>() - kRescale) <= 1e-9))
     fields.wrong("rescale_factor", *factor, "1/255");
   options.norm.mean = fields.channels("image_mean", false);
@@ -108,18 +108,18 @@ void read_levels(const Fields& fields, SampleOptions& options) {
   options.norm.std.fill(1);
 }
 
-Json parse_object(std::string_view json, const std::string& where) {
-  Json out = parse_strict_json(json, where);
+JsonValue parse_object(std::string_view json, const std::string& where) {
+  JsonValue out = parse_strict_json(json, where);
   check(out.is_object(), where, ": not a JSON object");
   return out;
 }
 
-Json read_object(const fs::path& file) {
+JsonValue read_object(const fs::path& file) {
   const std::vector<uint8_t> bytes = read_file(file, kLargestFile);
   return parse_object({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string());
 }
 
-SampleOptions from_object(const Json& object, const std::string& where, int patch) {
+SampleOptions from_object(const JsonValue& object, const std::string& where, int patch) {
   const Fields fields(object, where);
   check_type(fields);
   SampleOptions options = default_preprocessing(patch);
@@ -130,7 +130,7 @@ SampleOptions from_object(const Json& object, const std::string& where, int patc
   return options;
 }
 
-const Json* image_processor(const Json& object) {
+const JsonValue* image_processor(const JsonValue& object) {
   const auto found = object.find("image_processor");
   return found != object.end() && found->is_object() ? &*found : nullptr;
 }
@@ -147,8 +147,8 @@ SampleOptions default_preprocessing(int patch) {
 }
 
 SampleOptions preprocessing_from_json(std::string_view json, const std::string& where, int patch) {
-  const Json object = parse_object(json, where);
-  const Json* inner = image_processor(object);
+  const JsonValue object = parse_object(json, where);
+  const JsonValue* inner = image_processor(object);
   return from_object(inner ? *inner : object, where, patch);
 }
 
@@ -162,8 +162,8 @@ std::optional<SampleOptions> find_preprocessing(const fs::path& directory, int p
     return read_preprocessing(file, patch);
   const fs::path file = directory / "processor_config.json";
   if (!fs::exists(file)) return std::nullopt;
-  const Json object = read_object(file);
-  const Json* inner = image_processor(object);
+  const JsonValue object = read_object(file);
+  const JsonValue* inner = image_processor(object);
   if (!inner) return std::nullopt;
   return from_object(*inner, file.string(), patch);
 }
