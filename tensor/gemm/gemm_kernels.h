@@ -3,7 +3,7 @@
 // no algorithm for.
 //
 // Of cuBLASLt's epilogues the bias alone is used. Its GELU is the tanh form, not the exact one; its bias gradient can
-// only overwrite, and nothing is said of how its sums are formed (tensor/cuda/linear.h has both).
+// only overwrite, and nothing is said of how its sums are formed (tensor/ops/linear_kernels.h has both).
 #pragma once
 
 #include <cstdint>

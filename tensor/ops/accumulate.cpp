@@ -4,9 +4,10 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/tensor_kernels.h"
-#include "tensor/simd/lanes.h"
+#include "tensor/ops/accumulate_kernels.h"
+#include "tensor/ops/elementwise_kernels.h"
 #include "tensor/parallel.h"
+#include "tensor/simd/lanes.h"
 
 namespace tessera::ops {
 

@@ -5,11 +5,12 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/tensor_kernels.h"
 #include "tensor/ops/accumulate.h"
+#include "tensor/ops/accumulate_kernels.h"
 #include "tensor/ops/elementwise.h"
-#include "tensor/simd/row_kernels.h"
+#include "tensor/ops/reduce_kernels.h"
 #include "tensor/parallel.h"
+#include "tensor/simd/row_kernels.h"
 
 namespace tessera::ops {
 namespace {

@@ -5,10 +5,10 @@
 #include "tensor/activation.h"
 #include "tensor/cuda/device_copy.h"
 #include "tensor/cuda/dispatch.h"
-#include "tensor/cuda/kernels.h"
 #include "tensor/ops/broadcast.h"
-#include "tensor/simd/lanes.h"
 #include "tensor/ops/scratch.h"
+#include "tensor/ops/softmax_kernels.h"
+#include "tensor/simd/lanes.h"
 #include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {

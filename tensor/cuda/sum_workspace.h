@@ -1,0 +1,14 @@
+// What a sum of many terms by several blocks needs (tensor/cuda/block_sums.h), for those who call a kernel that forms one.
+#pragma once
+
+#include <cstdint>
+
+namespace tessera::cuda {
+
+inline constexpr int kSumWarps = 8, kSumThreads = kSumWarps * 32;
+inline constexpr int64_t kSumTerms = 16 * kSumThreads;  // of a block
+
+// f64 elements of workspace for a sum of `count` terms: one for each block.
+constexpr int64_t sum_workspace(int64_t count) { return (count + kSumTerms - 1) / kSumTerms; }
+
+}  // namespace tessera::cuda
