@@ -17,7 +17,7 @@
 #include "tensor/gemm/gemm_kernels.h"
 #include "tensor/cuda/memory.h"
 #include "tensor/cuda/stream.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 
 namespace tessera::cuda {
 namespace {

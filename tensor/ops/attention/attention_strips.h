@@ -75,7 +75,7 @@ inline void store_factor_pairs(bf16* to, Lanes a, Lanes b) {
   std::memcpy(static_cast<void*>(to), &words, sizeof words);
 }
 
-// Room for an operand in strips (products/kernels.h) of up to `vectors` vectors of length `depth`.
+// Room for an operand in strips (tensor/gemm/packed/kernels.h) of up to `vectors` vectors of length `depth`.
 class Strips {
  public:
   static int64_t bytes(int64_t vectors, int64_t depth) {
