@@ -10,8 +10,9 @@
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/parallel.h"
-#include "tensor/simd/pack.h"
-#include "tensor/simd/simd.h"
+#include "tensor/simd/packing.h"
+#include "tensor/simd/reductions.h"
+#include "tensor/simd/small_product.h"
 
 namespace tessera::ops {
 namespace {

@@ -10,7 +10,7 @@
 #include "tensor/ops/cross_entropy_kernels.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/parallel.h"
-#include "tensor/simd/simd.h"
+#include "tensor/simd/reductions.h"
 #include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {

@@ -18,7 +18,7 @@
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/parallel.h"
-#include "tensor/simd/simd.h"
+#include "tensor/simd/lanes.h"
 #include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {

@@ -9,7 +9,8 @@
 #include "tensor/ops/dropout_mask.h"
 #include "tensor/ops/layer_norm_kernels.h"
 #include "tensor/ops/matrix_operand.h"
-#include "tensor/simd/row_kernels.h"
+#include "tensor/ops/row_sums.h"
+#include "tensor/simd/reductions.h"
 
 namespace tessera::ops {
 namespace {
@@ -30,8 +31,8 @@ void check_layer_norm(const char* op, const Tensor& x, const Tensor& weight, con
 template <class X, class T>
 void normalise_row(const X* x, const T* w, const T* b, X* y, int64_t d, T eps, T* mean, T& rstd) {
   const T count = static_cast<T>(d);
-  const T m = row_sums<T, 1>(d, [&](auto load, int64_t i, auto& sums) { sums[0] += load(x + i); })[0] / count;
-  const auto [rest, squares] = row_sums<T, 2>(d, [&](auto load, int64_t i, auto& sums) {
+  const T m = simd::sums_over<T, 1>(d, [&](auto load, int64_t i, auto& sums) { sums[0] += load(x + i); })[0] / count;
+  const auto [rest, squares] = simd::sums_over<T, 2>(d, [&](auto load, int64_t i, auto& sums) {
     const auto centred = load(x + i) - m;
     sums[0] += centred;
     sums[1] += centred * centred;
@@ -39,8 +40,8 @@ void normalise_row(const X* x, const T* w, const T* b, X* y, int64_t d, T eps, T
   const T low = rest / count;
   const T variance = std::max(squares / count - low * low, T{0});
   const T r = T{1} / std::sqrt(variance + eps);
-  for_row<T>(d, [&](auto load, int64_t i) {
-    store(y + i, ((load(x + i) - m) - low) * r * load(w + i) + load(b + i));
+  simd::for_row<T>(d, [&](auto load, int64_t i) {
+    simd::store(y + i, ((load(x + i) - m) - low) * r * load(w + i) + load(b + i));
   });
   mean[0] = m;
   mean[1] = low;
@@ -52,17 +53,17 @@ template <class X, class T, class Write>
 void normalise_row_backward(const X* dy, const X* x, const T* w, const T* mean, T rstd, int64_t d, T* dw, T* db,
                                    Write&& write) {
   const T high = mean[0], low = mean[1];
-  const auto [sum, projection] = row_sums<T, 2>(d, [&](auto load, int64_t i, auto& sums) {
+  const auto [sum, projection] = simd::sums_over<T, 2>(d, [&](auto load, int64_t i, auto& sums) {
     const auto dy_i = load(dy + i);
     const auto normalised = ((load(x + i) - high) - low) * rstd;
     const auto g = dy_i * load(w + i);
     sums[0] += g;
     sums[1] += g * normalised;
-    store(dw + i, load(dw + i) + dy_i * normalised);
-    store(db + i, load(db + i) + dy_i);
+    simd::store(dw + i, load(dw + i) + dy_i * normalised);
+    simd::store(db + i, load(db + i) + dy_i);
   });
   const T mean_g = sum / static_cast<T>(d), mean_projection = projection / static_cast<T>(d);
-  for_row<T>(d, [&](auto load, int64_t i) {
+  simd::for_row<T>(d, [&](auto load, int64_t i) {
     const auto normalised = ((load(x + i) - high) - low) * rstd;
     write(load, i, rstd * (load(dy + i) * load(w + i) - mean_g - normalised * mean_projection));
   });
@@ -150,7 +151,7 @@ Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weig
     sums.run([&](int64_t begin, int64_t end, A* partial) {
       for (int64_t i = begin; i < end; ++i)
         normalise_row_backward(g + i * d, in + i * from.ld, scale, means + 2 * i, rstds[i], d, partial, partial + d,
-                               [to = out + i * d](auto, int64_t j, const auto& value) { store(to + j, value); });
+                               [to = out + i * d](auto, int64_t j, const auto& value) { simd::store(to + j, value); });
     });
     write_norm_gradients(sums, gradients, d);
   });
@@ -244,7 +245,7 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
         if (mask.drops())
           add_dropout_row<T, true>(add + i * d, in + i * d, row, d, i * d, mask, mask_rows);
         else
-          for_row<A>(d, [&](auto load, int64_t j) { store(row + j, load(add + i * d + j) + load(in + i * d + j)); });
+          simd::for_row<A>(d, [&](auto load, int64_t j) { simd::store(row + j, load(add + i * d + j) + load(in + i * d + j)); });
         normalise_row(row, scale, shift, y + i * d, d, static_cast<A>(eps), mean + 2 * i, rstd[i]);
       }
     });
@@ -286,9 +287,9 @@ DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const T
           normalise_row_backward(dy + at, s + at, scale, means + 2 * i, rstds[i], d, partial, partial + d, write);
         };
         if (dy && add)
-          backward([&](auto load, int64_t j, const auto& value) { store(out + at + j, load(add + at + j) + value); });
+          backward([&](auto load, int64_t j, const auto& value) { simd::store(out + at + j, load(add + at + j) + value); });
         else if (dy)
-          backward([&](auto, int64_t j, const auto& value) { store(out + at + j, value); });
+          backward([&](auto, int64_t j, const auto& value) { simd::store(out + at + j, value); });
         if (dropped) add_dropout_row<T, false>(nullptr, (dy ? out : add) + at, dropped + at, d, at, mask, mask_rows);
       }
     });

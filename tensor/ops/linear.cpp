@@ -5,7 +5,7 @@
 #include "tensor/ops/linear_device.h"
 #include "tensor/ops/linear_kernels.h"
 #include "tensor/ops/linear_products.h"
-#include "tensor/simd/row_kernels.h"
+#include "tensor/ops/row_sums.h"
 #include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {

@@ -71,7 +71,7 @@ inline void store_factor_pairs(bf16* to, Lanes a, Lanes b) {
     return;
   }
 #endif
-  const auto words = (Bf16Lanes<kLanes>::round(a) >> 16) | (Bf16Lanes<kLanes>::round(b) & 0xffff0000u);
+  const auto words = (simd::Bf16Lanes<kLanes>::round(a) >> 16) | (simd::Bf16Lanes<kLanes>::round(b) & 0xffff0000u);
   std::memcpy(static_cast<void*>(to), &words, sizeof words);
 }
 
