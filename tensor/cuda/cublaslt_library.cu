@@ -11,8 +11,8 @@ namespace {
 
 CublasLt load() {
   // Never closed: products may be formed until the program ends.
-  static const auto* library = new SharedLibrary(
-      "cuBLASLt " + std::to_string(CUBLAS_VER_MAJOR), toolkit_places("libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR)));
+  const std::string version = std::to_string(CUBLAS_VER_MAJOR);
+  static const auto* library = new SharedLibrary("cuBLASLt " + version, toolkit_places("libcublasLt.so." + version));
   CublasLt result{};
   const auto find = [](const char* name, auto& function) {
     function = library->function<std::remove_reference_t<decltype(function)>>(name);

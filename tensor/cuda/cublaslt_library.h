@@ -28,7 +28,7 @@ struct CublasLt {
 const CublasLt& cublaslt();
 
 inline void destroy_product(cublasLtMatmulDesc_t product) { cublaslt().MatmulDescDestroy(product); }
-inline void destroy_preference(cublasLtMatmulPreference_t preference) { cublaslt().MatmulPreferenceDestroy(preference); }
+inline void destroy_preference(cublasLtMatmulPreference_t wishes) { cublaslt().MatmulPreferenceDestroy(wishes); }
 inline void destroy_layout(cublasLtMatrixLayout_t layout) { cublaslt().MatrixLayoutDestroy(layout); }
 using ProductHandle = Handle<cublasLtMatmulDesc_t, destroy_product>;
 using PreferenceHandle = Handle<cublasLtMatmulPreference_t, destroy_preference>;

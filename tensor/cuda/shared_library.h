@@ -1,5 +1,5 @@
-// A shared library that is opened when it is first needed, and whose absence is an answer: cuBLASLt has half a gigabyte,
-// its loading would cost every start of a program 60 ms, also of those that never see a GPU.
+// A shared library that is opened when it is first needed, and whose absence is an answer: cuBLASLt has half a
+// gigabyte, its loading would cost every start of a program 60 ms, also of those that never see a GPU.
 #pragma once
 
 #include <span>
@@ -40,8 +40,8 @@ class SharedLibrary {
   Handle<void*, close> library_;
 };
 
-// Where a library of CUDA may lie: as the loader finds it, then in the toolkit that CUDA_HOME or CUDA_PATH names, then where
-// toolkits lie.
+// Where a library of CUDA may lie: as the loader finds it, then in the toolkit that CUDA_HOME or CUDA_PATH names, then
+// where toolkits lie.
 std::vector<std::string> toolkit_places(const std::string& file);
 
 }  // namespace tessera::cuda

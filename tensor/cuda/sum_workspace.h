@@ -1,4 +1,4 @@
-// What a sum of many terms by several blocks needs (tensor/cuda/block_sums.h), for those who call a kernel that forms one.
+// What sums of many terms by several blocks need (tensor/cuda/block_sums.h), for callers of such kernels.
 #pragma once
 
 #include <cstdint>

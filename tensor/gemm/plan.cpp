@@ -13,9 +13,9 @@ int64_t piece(int64_t size, int64_t pieces, int64_t unit) {
 
 }  // namespace
 
-// The number of pieces follows the work: one below 4 Mflop (about 16 µs, against 1 to 2 µs for starting a parallel loop),
-// then up to eight, then so many that none has more than 512 Mflop. A power of two divides evenly among the usual numbers
-// of threads.
+// The number of pieces follows the work: one below 4 Mflop (about 16 µs, against 1 to 2 µs for starting a parallel
+// loop), then up to eight, then so many that none has more than 512 Mflop. A power of two divides evenly among the
+// usual numbers of threads.
 //
 // The grid is the cheapest one. The BLAS copies its operands into packed form in every piece; a copied element costs
 // about 20 multiply-adds (measured: AVX-512 core, 230 to 270 Gflop/s), an element of a partial product that is written

@@ -61,7 +61,8 @@ Tensor bce_with_logits(const Tensor& logits_any, const Tensor& targets_any, doub
       for (int64_t i = begin; i < end; ++i) {
         check_target(t[i], i);
         const A logit = static_cast<A>(x[i]);
-        total += static_cast<double>((logit > 0 ? logit : A{0}) - logit * t[i] + std::log1p(std::exp(-std::abs(logit))));
+        const A softplus = std::log1p(std::exp(-std::abs(logit)));
+        total += static_cast<double>((logit > 0 ? logit : A{0}) - logit * t[i] + softplus);
       }
       partial[static_cast<size_t>(begin / kGrain)] = total;
     });

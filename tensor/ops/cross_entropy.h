@@ -4,8 +4,9 @@
 //
 //   loss = Σ_i (log_sum_exp_i - x_i,l_i) / divisor   over the rows whose label is not `ignore_index`;
 //
-// the divisor is the number of those rows (mean) or 1 (sum). Only log_sum_exp is kept for backward, in f64: its rounding to
-// f32 would scale all of a row's probabilities alike, and the gradients of a row would no longer cancel in a sum.
+// the divisor is the number of those rows (mean) or 1 (sum). Only log_sum_exp is kept for backward, in f64: its
+// rounding to f32 would scale all of a row's probabilities alike, and the gradients of a row would no longer cancel in
+// a sum.
 //
 //   dx_ic = dloss / divisor · (exp(x_ic - log_sum_exp_i) - [c = l_i]),   0 in rows that do not count.
 //

@@ -1,5 +1,5 @@
-// The kernels of tensor/ops/cross_entropy.h. A factor that the host does not know, such as the gradient of a loss, is read
-// where it lies: on the device.
+// The kernels of tensor/ops/cross_entropy.h. A factor that the host does not know, such as the gradient of a loss, is
+// read where it lies: on the device.
 #pragma once
 
 #include <cstdint>

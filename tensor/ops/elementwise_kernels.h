@@ -19,8 +19,8 @@ template <class T>
 void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double p, const Ticket& ticket);
 
 // ---- arrays with strides ----
-// Where strides are given (in elements, 0 where an array repeats) a pointer is that of the first element; other arrays are
-// row-major. T is float, bf16 (computed in f32 and rounded once) or double.
+// Where strides are given (in elements, 0 where an array repeats) a pointer is that of the first element; other arrays
+// are row-major. T is float, bf16 (computed in f32 and rounded once) or double.
 
 // y = f(x) (tensor/ops/elementwise_unary.cu). `scalar` is that of add_scalar and multiply_scalar.
 enum class Unary : uint8_t { add_scalar, multiply_scalar, exp, log, sqrt, square, tanh, sigmoid, relu, gelu };

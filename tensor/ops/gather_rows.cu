@@ -1,5 +1,5 @@
 // ops::gather_rows and interpolate_rows on the GPU. Their gradients are in scatter_rows.cu.
-#include "tensor/cuda/table_row.h"
+#include "tensor/cuda/row_lookup.h"
 #include "tensor/cuda/strided.h"
 #include "tensor/ops/gather_rows_kernels.h"
 

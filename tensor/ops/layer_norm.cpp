@@ -185,9 +185,10 @@ void clear(Tensor gradient) {
 }
 
 // The backward on a GPU, into dx and d_residual, which are one tensor if nothing is dropped.
-void dropout_add_backward_on_device(const Tensor& d_sum, const Tensor& d_normalised, const Tensor& sum, const Tensor& weight,
-                        const Tensor& mean, const Tensor& rstd, double p, const Ticket& ticket,
-                        const ParameterGradients& gradients, Tensor& dx, Tensor& d_residual) {
+void dropout_add_backward_on_device(const Tensor& d_sum, const Tensor& d_normalised, const Tensor& sum,
+                                    const Tensor& weight, const Tensor& mean, const Tensor& rstd, double p,
+                                    const Ticket& ticket, const ParameterGradients& gradients, Tensor& dx,
+                                    Tensor& d_residual) {
   const int64_t rows = row_count(sum), d = sum.size(-1);
   Tensor workspace = Tensor::empty({cuda::parameter_workspace(rows, d)}, DType::f32, sum.device());
   cuda::dispatch_device("dropout_add_layer_norm", sum.dtype(), [&](auto tag) {
@@ -245,7 +246,9 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
         if (mask.drops())
           add_dropout_row<T, true>(add + i * d, in + i * d, row, d, i * d, mask, mask_rows);
         else
-          simd::for_row<A>(d, [&](auto load, int64_t j) { simd::store(row + j, load(add + i * d + j) + load(in + i * d + j)); });
+          simd::for_row<A>(d, [a = add + i * d, b = in + i * d, row](auto load, int64_t j) {
+            simd::store(row + j, load(a + j) + load(b + j));
+          });
         normalise_row(row, scale, shift, y + i * d, d, static_cast<A>(eps), mean + 2 * i, rstd[i]);
       }
     });
@@ -255,7 +258,8 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
 
 DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const Tensor& d_normalised, const Tensor& sum,
                                                     const Tensor& weight, const Tensor& mean, const Tensor& rstd,
-                                                    double p, const Ticket& ticket, const ParameterGradients& gradients) {
+                                                    double p, const Ticket& ticket,
+                                                    const ParameterGradients& gradients) {
   const DropoutMask mask("dropout_add_layer_norm", p, ticket);
   check(d_sum.defined() || d_normalised.defined(), "dropout_add_layer_norm: no gradient arrived");
   const int64_t rows = row_count(sum), d = sum.size(-1);
@@ -287,7 +291,9 @@ DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const T
           normalise_row_backward(dy + at, s + at, scale, means + 2 * i, rstds[i], d, partial, partial + d, write);
         };
         if (dy && add)
-          backward([&](auto load, int64_t j, const auto& value) { simd::store(out + at + j, load(add + at + j) + value); });
+          backward([to = out + at, from = add + at](auto load, int64_t j, const auto& value) {
+            simd::store(to + j, load(from + j) + value);
+          });
         else if (dy)
           backward([&](auto, int64_t j, const auto& value) { simd::store(out + at + j, value); });
         if (dropped) add_dropout_row<T, false>(nullptr, (dy ? out : add) + at, dropped + at, d, at, mask, mask_rows);

@@ -1,4 +1,4 @@
-// ops::layer_norm and ops::dropout_add_layer_norm on the GPU: one warp for each row, one pass over memory in each direction.
+// The ops of layer_norm.h on the GPU: one warp for each row, one pass over memory in each direction.
 #include "tensor/ops/layer_norm_kernels.h"
 
 #include <algorithm>

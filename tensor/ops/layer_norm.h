@@ -1,15 +1,15 @@
-// Layer normalisation over the last dimension (Ba, Kiros, Hinton, 2016), by itself and behind dropout and a residual sum.
+// Layer normalisation over the last dimension (Ba, Kiros, Hinton, 2016); below, behind dropout and a residual sum.
 //
 //   mean = Σ x / d,  rstd = (Σ (x - mean)² / d + eps)^(-1/2),  x̂ = (x - mean) rstd,  y = x̂ w + b
 //
 // Gradient. With g = dy w, and since ∂mean/∂x_i = 1/d and ∂rstd/∂x_i = -rstd² x̂_i / d (Σ x̂ = 0),
 //   dx = rstd (g - Σ g / d - x̂ Σ(g x̂) / d),  dw = Σ_rows dy x̂,  db = Σ_rows dy.
 //
-// x [..., d], weight and bias [d], mean [rows, 2], rstd [rows]. Statistics are taken in two passes, in the dtype of x (f32
-// or f64; f32 if x is bf16, and so are then weight, bias, their gradients, mean and rstd). The mean is kept as the sum
-// of two numbers, the second being what the first lacks: rounded to one number, it would shift all of a row's x̂ by up
-// to rstd · ulp(mean) / 2, in f32 3e-5 for a deviation of 1e-3 around 0.5, and dw sums that shift up. Errors name the
-// shapes.
+// x [..., d], weight and bias [d], mean [rows, 2], rstd [rows]. Statistics are taken in two passes, in the dtype of x
+// (f32 or f64; f32 if x is bf16, and so are then weight, bias, their gradients, mean and rstd). The mean is kept as the
+// sum of two numbers, the second being what the first lacks: rounded to one number, it would shift all of a row's x̂ by
+// up to rstd · ulp(mean) / 2, in f32 3e-5 for a deviation of 1e-3 around 0.5, and dw sums that shift up. Errors name
+// the shapes.
 #pragma once
 
 #include "tensor/ops/parameter_gradients.h"
@@ -51,6 +51,7 @@ struct DropoutAddGradients {
 };
 DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const Tensor& d_normalised, const Tensor& sum,
                                                     const Tensor& weight, const Tensor& mean, const Tensor& rstd,
-                                                    double p, const Ticket& ticket, const ParameterGradients& gradients);
+                                                    double p, const Ticket& ticket,
+                                                    const ParameterGradients& gradients);
 
 }  // namespace tessera::ops

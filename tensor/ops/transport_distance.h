@@ -1,5 +1,5 @@
-// The transport distance of each sample: what moving the plan's mass costs. Costs and plans are flat, as of cosine_cost.h
-// and ipot.h. On a GPU the marks lie on the host.
+// The transport distance of each sample: what moving the plan's mass costs. Costs and plans are flat, as of
+// cosine_cost.h and ipot.h. On a GPU the marks lie on the host.
 #pragma once
 
 #include "tensor/tensor.h"

@@ -1,5 +1,5 @@
-// Short vectors: GNU vector types, as wide as the machine's registers unless a width is named, and what is done with them.
-// Lanes are added in a fixed order, so that a result depends on the width and on nothing else.
+// Short vectors: GNU vector types, as wide as the machine's registers unless a width is named, and what is done with
+// them. Lanes are added in a fixed order, so that a result depends on the width and on nothing else.
 #pragma once
 
 #include <cstdint>

@@ -10,10 +10,10 @@
 
 namespace tessera::simd {
 
-// How a run is cut: `chains` running vectors of `bytes` each, which take the run's vectors in turn. A single running sum
-// would wait for each addition; several independent ones keep the adders busy, and the error grows with the length of one
-// lane of one chain. The whole vectors behind the last round go to the first chain. Then chains are combined in pairs,
-// lanes by halves, and the last elements follow one by one.
+// How a run is cut: `chains` running vectors of `bytes` each, which take the run's vectors in turn. A single running
+// sum would wait for each addition; several independent ones keep the adders busy, and the error grows with the length
+// of one lane of one chain. The whole vectors behind the last round go to the first chain. Then chains are combined in
+// pairs, lanes by halves, and the last elements follow one by one.
 struct Order {
   int bytes, chains;
 };
@@ -36,8 +36,8 @@ struct LoadScalar {
   }
 };
 
-// N sums over a run at once. terms(load, i, sums) adds its terms at i to sums[0 .. N): for i in steps of a vector with a load
-// of vectors, then for the last elements with a load of scalars.
+// N sums over a run at once. terms(load, i, sums) adds its terms at i to sums[0 .. N): for i in steps of a vector with
+// a load of vectors, then for the last elements with a load of scalars.
 template <class T, size_t N, Order order = kRowOrder, class F>
 inline std::array<T, N> sums_over(int64_t n, F&& terms) {
   using V = Vector<T, order.bytes>;
@@ -70,7 +70,8 @@ inline T sum(const T* x, int64_t n) {
 // products it fuses with the sum.
 template <Order order = kShortOrder, class A, class B, class T = Arithmetic<A>>
 [[gnu::noinline]] T dot(const A* a, const B* b, int64_t n) {
-  return sums_over<T, 1, order>(n, [a, b](auto load, int64_t i, auto& sums) { sums[0] += load(a + i) * load(b + i); })[0];
+  const auto terms = [a, b](auto load, int64_t i, auto& sums) { sums[0] += load(a + i) * load(b + i); };
+  return sums_over<T, 1, order>(n, terms)[0];
 }
 
 // max x[i], i < n; -∞ for n = 0. NaN elements are passed over.

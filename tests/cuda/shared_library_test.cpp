@@ -54,8 +54,8 @@ TEST_CASE("a shared library that is not there says where it was looked for, when
   const SharedLibrary library("cuMissing", kMissing);
   CHECK_FALSE(library.loaded());
   CHECK(library.problem().starts_with("cuda: cuMissing cannot be loaded: libtessera_missing.so.1: "));
-  CHECK(library.problem().ends_with("(tried libtessera_missing.so.1, /nowhere/libtessera_missing.so.2); add its folder to "
-                                    "LD_LIBRARY_PATH"));
+  CHECK(library.problem().ends_with(
+      "(tried libtessera_missing.so.1, /nowhere/libtessera_missing.so.2); add its folder to LD_LIBRARY_PATH"));
   CHECK_THROWS_WITH_AS(library.function<void (*)()>("cbrt"), library.problem().c_str(), Error);
   CHECK_THROWS_WITH_AS(library.find<void (*)()>("cbrt"), library.problem().c_str(), Error);
 }
