@@ -14,7 +14,7 @@ SharedLibrary::SharedLibrary(std::string name, std::span<const std::string> cand
     library_ = Handle<void*, close>(dlopen(candidate.c_str(), RTLD_NOW | RTLD_LOCAL));
     if (library_) return;
     if (reason.empty()) reason = dlerror();
-    tried += (tried.empty() ? "" : ", ") + candidate;
+    tried.append(tried.empty() ? "" : ", ").append(candidate);
   }
   problem_ = text("cuda: ", name_, " cannot be loaded: ", reason, " (tried ", tried,
                   "); add its folder to LD_LIBRARY_PATH");

@@ -7,7 +7,8 @@
 
 #include "tensor/error.h"
 
-using namespace tessera;
+namespace tessera::shared_library_test {
+
 using cuda::SharedLibrary;
 
 namespace {
@@ -94,3 +95,5 @@ TEST_CASE("a handle destroys what it owns, once") {
   }
   CHECK(destroyed == 3);
 }
+
+}  // namespace tessera::shared_library_test

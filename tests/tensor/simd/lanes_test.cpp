@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-using namespace tessera;
+namespace tessera::lanes_test {
 
 namespace {
 
@@ -87,3 +87,5 @@ TEST_CASE("simd: bf16 is rounded and widened as one number is, at any width") {
   check_width(std::integral_constant<int, 32>{});
   check_width(std::integral_constant<int, 64>{});
 }
+
+}  // namespace tessera::lanes_test

@@ -9,7 +9,7 @@
 
 #include "tensor/philox.h"
 
-using namespace tessera;
+namespace tessera::reductions_test {
 
 namespace {
 
@@ -144,3 +144,5 @@ TEST_CASE("simd: a loop over a row reads and writes every element once") {
     CHECK(static_cast<float>(y.back()) == 7.0f);
   }
 }
+
+}  // namespace tessera::reductions_test
