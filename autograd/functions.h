@@ -72,7 +72,7 @@ Variable linear_gelu(const Variable& x, const Variable& weight, const Variable& 
 Variable mlp(const Variable& x, const Variable& weight1, const Variable& bias1, const Variable& weight2,
              const Variable& bias2, double p = 0, const Ticket& ticket = {});
 
-// ---- normalisation and dropout (autograd/ops/layer_norm.cpp, dropout.cpp, dropout_add_layer_norm.cpp) ----
+// ---- normalisation and dropout (autograd/ops/layer_norm.cpp, dropout.cpp) ----
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
 // Keeps each element with probability 1 - p and divides it by 1 - p. The mask is a function of the ticket and the
 // element's index in row-major order; p = 0 returns x.

@@ -4,7 +4,7 @@
 #include "tensor/ops/linear.h"
 #include "tensor/parallel.h"
 #include "tensor/philox.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 
 namespace tessera::bench {
 namespace {

@@ -3,7 +3,7 @@
 #include "autograd/tape.h"
 #include "bench/bench_model.h"
 #include "nn/adamw.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 #include "tensor/gemm/packed/weight_copies.h"
 #include "tensor/step_graph.h"
 #include "vilt/ask/inference.h"

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tensor/copy_kernels.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/memory.h"
-#include "tensor/cuda/tensor_kernels.h"
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
 

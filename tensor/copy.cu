@@ -2,9 +2,9 @@
 // addresses allow (16 bytes); a converting copy reads and writes n at once, the wider side 16 bytes.
 #include <cstring>
 
+#include "tensor/copy_kernels.h"
 #include "tensor/cuda/memory.h"
 #include "tensor/cuda/strided.h"
-#include "tensor/cuda/tensor_kernels.h"
 
 namespace tessera::cuda {
 namespace {

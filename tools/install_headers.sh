@@ -13,7 +13,7 @@ find tensor io distributed autograd nn data train report vilt -path vilt/command
   case $header in
     tensor/cuda/* | tensor/simd/* | tensor/*_kernels.h | tensor/*_kernel_tiles.h | tensor/*_device.h) continue ;;
     tensor/ops/attention/attention_*) continue ;;
-    tensor/ops/layer_norm_rows.h | tensor/ops/linear_products.h | tensor/ops/scratch.h) continue ;;
+    tensor/ops/linear_products.h | tensor/ops/scratch.h) continue ;;
     tensor/gemm/packed/amx_tiles.h | tensor/gemm/packed/avx512_blocks.h | tensor/gemm/packed/plain_blocks.h) continue ;;
   esac
   mkdir -p "$target/$(dirname "$header")"

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "tensor/gemm/packed/instruction_set.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 
 namespace tessera {
 

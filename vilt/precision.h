@@ -2,7 +2,7 @@
 //
 //   highest   f32 activations, f32 products: what goldens and published figures are compared with
 //   high      f32 activations, products of operands split in two bf16 where that is faster
-//             (tensor/gemm/packed/precision.h)
+//             (tensor/gemm/precision.h)
 //   tf32      f32 activations, products of operands reduced to TF32: on a GPU alone
 //   bf16      bf16 activations in the patch projection, the blocks and the heads for masked words and patches, products
 //             with f32 sums. Parameters, their gradients, moments, statistics of LayerNorm, softmax, the losses and

@@ -2,6 +2,7 @@
 
 #include "autograd/functions.h"
 #include "autograd/tape.h"
+#include "tensor/ops/transport_distance.h"
 
 namespace tessera {
 namespace {

@@ -2,6 +2,7 @@
 
 #include "autograd/functions.h"
 #include "autograd/tape.h"
+#include "tensor/ops/bce_with_logits.h"
 
 namespace tessera {
 

@@ -1,6 +1,6 @@
 #include "tensor/cuda/bf16_copies.h"
 
-#include "tensor/cuda/linear.h"
+#include "tensor/ops/linear_kernels.h"
 
 namespace tessera::cuda {
 namespace {

@@ -2,12 +2,10 @@
 // their number alone. Include from .cu files.
 #pragma once
 
+#include "tensor/cuda/sum_workspace.h"
 #include "tensor/cuda/warp.h"
 
 namespace tessera::cuda {
-
-constexpr int kSumWarps = 8, kSumThreads = kSumWarps * 32;
-constexpr int64_t kSumTerms = 16 * kSumThreads;  // of a block
 
 struct SumShared {
   BlockReduction<double, kSumWarps> total;
@@ -38,7 +36,7 @@ void add_partial_sums(const double* partial, int64_t count, double factor, Out* 
   simt::launch<add_partial_sums_kernel<Out>>(1, kSumThreads, 0, partial, count, factor, out);
 }
 
-// workspace: as many elements as there are blocks (sum_workspace).
+// workspace [sum_workspace(count)].
 template <class Term, class Out>
 void sum_of_terms(Term term, int64_t count, double factor, Out* out, double* workspace) {
   const unsigned blocks = blocks_for(count, kSumTerms);

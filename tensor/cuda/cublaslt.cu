@@ -10,14 +10,13 @@
 #include <array>
 #include <cstdio>
 #include <map>
-#include <memory>
 #include <mutex>
 
 #include "tensor/cuda/cublaslt_library.h"
 #include "tensor/gemm/gemm_kernels.h"
 #include "tensor/cuda/memory.h"
 #include "tensor/cuda/stream.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 
 namespace tessera::cuda {
 namespace {
@@ -74,37 +73,23 @@ Problem problem_of(const Gemm& g) {
 
 cudaDataType type_of(DType dtype) { return dtype == DType::f32 ? CUDA_R_32F : CUDA_R_16BF; }
 
-template <auto destroy>
-struct Destroy {
-  template <class Handle>
-  void operator()(Handle handle) const {
-    (cublaslt().*destroy)(handle);
-  }
-};
-template <class Handle, auto destroy>
-using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, Destroy<destroy>>;
-using OwnedLayout = Owned<cublasLtMatrixLayout_t, &CublasLt::MatrixLayoutDestroy>;
-using OwnedProduct = Owned<cublasLtMatmulDesc_t, &CublasLt::MatmulDescDestroy>;
-using OwnedPreference = Owned<cublasLtMatmulPreference_t, &CublasLt::MatmulPreferenceDestroy>;
-
-OwnedLayout make_layout(DType dtype, int64_t rows, int64_t columns, int64_t ld, int64_t batch, int64_t stride) {
+LayoutHandle make_layout(DType dtype, int64_t rows, int64_t columns, int64_t ld, int64_t batch, int64_t stride) {
   const CublasLt& lt = cublaslt();
-  cublasLtMatrixLayout_t made = nullptr;
-  check_status("matrix layout", lt.MatrixLayoutCreate(&made, type_of(dtype), static_cast<uint64_t>(rows),
+  LayoutHandle layout;
+  check_status("matrix layout", lt.MatrixLayoutCreate(layout.place(), type_of(dtype), static_cast<uint64_t>(rows),
                                                       static_cast<uint64_t>(columns), ld));
-  OwnedLayout layout(made);
   if (batch == 1) return layout;
   const auto count = static_cast<int32_t>(batch);
   check_status("batch count",
-               lt.MatrixLayoutSetAttribute(made, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof(count)));
-  check_status("batch stride", lt.MatrixLayoutSetAttribute(made, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
-                                                           sizeof(stride)));
+               lt.MatrixLayoutSetAttribute(layout.get(), CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof(count)));
+  check_status("batch stride", lt.MatrixLayoutSetAttribute(layout.get(), CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
+                                                           &stride, sizeof(stride)));
   return layout;
 }
 
 struct Plan {
-  OwnedProduct product;
-  OwnedLayout a, b, c;
+  ProductHandle product;
+  LayoutHandle a, b, c;
   cublasLtMatmulAlgo_t algorithm;
   bool found = false;
 
@@ -114,12 +99,12 @@ struct Plan {
   }
 };
 
-OwnedPreference make_preference(const Problem& p) {
-  cublasLtMatmulPreference_t made = nullptr;
-  check_status("preference", cublaslt().MatmulPreferenceCreate(&made));
-  OwnedPreference preference(made);
+PreferenceHandle make_preference(const Problem& p) {
+  PreferenceHandle preference;
+  check_status("preference", cublaslt().MatmulPreferenceCreate(preference.place()));
   const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
-    check_status("preference", cublaslt().MatmulPreferenceSetAttribute(made, attribute, &value, sizeof(value)));
+    check_status("preference",
+                 cublaslt().MatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof(value)));
   };
   set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<uint64_t>(kWorkspaceBytes));
   set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, static_cast<uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
@@ -136,10 +121,9 @@ Plan make_plan(cublasLtHandle_t handle, const Problem& p) {
   const CublasLt& lt = cublaslt();
   const Gemm& g = p.g;
   Plan plan;
-  cublasLtMatmulDesc_t made = nullptr;
-  check_status("product", lt.MatmulDescCreate(&made, p.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
-                                              CUDA_R_32F));
-  plan.product.reset(made);
+  check_status("product",
+               lt.MatmulDescCreate(plan.product.place(), p.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
+                                   CUDA_R_32F));
   plan.set(CUBLASLT_MATMUL_DESC_TRANSA, static_cast<int32_t>(p.b.transpose ? CUBLAS_OP_T : CUBLAS_OP_N));
   plan.set(CUBLASLT_MATMUL_DESC_TRANSB, static_cast<int32_t>(p.a.transpose ? CUBLAS_OP_T : CUBLAS_OP_N));
   if (g.bias) {
@@ -150,11 +134,12 @@ Plan make_plan(cublasLtHandle_t handle, const Problem& p) {
   plan.a = make_layout(g.dtype, p.b.rows, p.b.columns, p.b.ld, g.batch, g.b.batch);
   plan.b = make_layout(g.dtype, p.a.rows, p.a.columns, p.a.ld, g.batch, g.a.batch);
   plan.c = make_layout(g.c_dtype, g.n, g.m, g.ldc, g.batch, g.batch_c);
-  const OwnedPreference preference = make_preference(p);
+  const PreferenceHandle preference = make_preference(p);
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  const cublasStatus_t status = lt.MatmulAlgoGetHeuristic(handle, made, plan.a.get(), plan.b.get(), plan.c.get(),
-                                                          plan.c.get(), preference.get(), 1, &result, &found);
+  const cublasStatus_t status = lt.MatmulAlgoGetHeuristic(handle, plan.product.get(), plan.a.get(), plan.b.get(),
+                                                          plan.c.get(), plan.c.get(), preference.get(), 1, &result,
+                                                          &found);
   if (status != CUBLAS_STATUS_NOT_SUPPORTED && status != CUBLAS_STATUS_INVALID_VALUE)
     check_status("choice of an algorithm", status);
   plan.found = status == CUBLAS_STATUS_SUCCESS && found > 0 && result.state == CUBLAS_STATUS_SUCCESS;

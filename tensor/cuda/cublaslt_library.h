@@ -1,8 +1,9 @@
-// cuBLASLt, loaded when the first product needs it: it has half a gigabyte, and its loading would cost every start of a
-// program 60 ms, also of those that never see a GPU.
+// cuBLASLt, opened when the first product needs it (shared_library.h).
 #pragma once
 
 #include <cublasLt.h>
+
+#include "tensor/cuda/handle.h"
 
 namespace tessera::cuda {
 
@@ -23,8 +24,15 @@ struct CublasLt {
   decltype(&cublasLtMatrixLayoutSetAttribute) MatrixLayoutSetAttribute;
 };
 
-// Throws, with the loader's words, where the library cannot be loaded or lacks a function.
+// Throws where the library cannot be loaded or lacks a function.
 const CublasLt& cublaslt();
+
+inline void destroy_product(cublasLtMatmulDesc_t product) { cublaslt().MatmulDescDestroy(product); }
+inline void destroy_preference(cublasLtMatmulPreference_t wishes) { cublaslt().MatmulPreferenceDestroy(wishes); }
+inline void destroy_layout(cublasLtMatrixLayout_t layout) { cublaslt().MatrixLayoutDestroy(layout); }
+using ProductHandle = Handle<cublasLtMatmulDesc_t, destroy_product>;
+using PreferenceHandle = Handle<cublasLtMatmulPreference_t, destroy_preference>;
+using LayoutHandle = Handle<cublasLtMatrixLayout_t, destroy_layout>;
 
 // Throws "cuda: what: cuBLASLt's own words" unless the status is success.
 void check_status(const char* what, cublasStatus_t status);

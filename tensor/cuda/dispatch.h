@@ -2,8 +2,7 @@
 #pragma once
 
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/kernels.h"
-#include "tensor/ops/parameter_gradients.h"
+#include "tensor/cuda/row_tables.h"
 #include "tensor/tensor.h"
 
 namespace tessera::cuda {
@@ -37,13 +36,6 @@ RowTables<T> row_tables(const char* op, std::span<const Tensor> sources) {
     tables.rows[k] = sources[k].size(0);
   }
   return tables;
-}
-
-// Where the gradients of a weight and a bias go.
-inline ParameterTargets parameter_targets(const ops::ParameterGradients& gradients) {
-  Tensor dweight = gradients.dweight, dbias = gradients.dbias;
-  return {mutable_data_or_null<float>(dweight), mutable_data_or_null<float>(dbias), gradients.accumulate_weight,
-          gradients.accumulate_bias};
 }
 
 }  // namespace tessera::cuda

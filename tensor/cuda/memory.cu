@@ -2,9 +2,11 @@
 #include "tensor/cuda/memory.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "tensor/cuda/caching_allocator.h"
+#include "tensor/cuda/handle.h"
 #include "tensor/cuda/out_of_memory.h"
 #include "tensor/cuda/stream.h"
 #include "tensor/error.h"
@@ -84,20 +86,22 @@ class PinnedBuffers : public StagingDevice {
   }
 
  private:
+  using Event = Handle<cudaEvent_t, cudaEventDestroy>;
+
   // One that was never recorded counts as done.
   cudaEvent_t event(int number) {
     while (events_.size() <= static_cast<size_t>(number)) {
-      cudaEvent_t made = nullptr;
-      check_status("event", cudaEventCreateWithFlags(&made, cudaEventDisableTiming));
-      events_.push_back(made);
+      Event made;
+      check_status("event", cudaEventCreateWithFlags(made.place(), cudaEventDisableTiming));
+      events_.push_back(std::move(made));
     }
-    return events_[static_cast<size_t>(number)];
+    return events_[static_cast<size_t>(number)].get();
   }
   void note(int number) { check_status("copy to device", cudaEventRecord(event(number), compute_stream())); }
   bool is_captured(int number) const {
     return std::find(captured_.begin(), captured_.end(), number) != captured_.end();
   }
-  std::vector<cudaEvent_t> events_;
+  std::vector<Event> events_;
   std::vector<int> captured_;
 };
 

@@ -1,6 +1,6 @@
 // What a kernel is written against. nvcc compiles a .cu file for the GPU; g++ compiles the same file against
-// tensor/cuda/emulation/emulated.h, where every CUDA thread is a fibre on the CPU, so that kernels are tested where there is no
-// GPU.
+// tensor/cuda/emulation/emulated.h, where every CUDA thread is a fibre on the CPU, so that kernels are tested where
+// there is no GPU.
 //
 // Kernels use CUDA's own spelling, except for three things that CUDA spells in ways which plain C++ cannot observe:
 //
@@ -8,9 +8,15 @@
 //   simt::dynamic_shared<T>()       the dynamic shared memory of the launch
 //   simt::launch<kernel>(grid, block, shared_bytes, arguments...)
 //
-// A launch of no blocks does nothing. Every launch checks for errors; without NDEBUG, or with TESSERA_CUDA_DEBUG=1 in the
-// environment, it also waits for the kernel, so that an error is reported where it belongs. Sums over threads are
-// written in a fixed order, not with atomics of floating-point numbers: results depend neither on the order of threads nor on the number of blocks that run at once.
+// A launch of no blocks does nothing. Every launch checks for errors; without NDEBUG, or with TESSERA_CUDA_DEBUG=1 in
+// the environment, it also waits for the kernel, so that an error is reported where it belongs.
+//
+// The kernels of an op X lie in X.cu, and X_kernels.h declares how they are called, the same for the GPU and for the
+// emulation. Formulas and shapes are those of X.h. There tensors are pointers to row-major arrays in the GPU's memory;
+// nothing is checked but what a kernel cannot do. Unless X_kernels.h says otherwise T is float or bf16; parameters,
+// statistics and gradients of parameters are f32, arithmetic is f32, and a result is rounded once, when it is stored. A
+// workspace may be overwritten. Sums over threads are written in a fixed order, not with atomics of floating-point
+// numbers: results depend neither on the order of threads nor on the number of blocks that run at once.
 #pragma once
 
 #ifdef __CUDACC__

@@ -5,7 +5,7 @@
 
 #include "tensor/cuda/memory.h"
 #include "tensor/cuda/warp.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 
 namespace tessera::cuda {
 namespace {

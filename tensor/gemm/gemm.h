@@ -16,8 +16,8 @@ namespace tessera {
 //   dx = dy · W    m = tokens, n = in,  k = out
 //   dW = dyᵀ · x   m = out,    n = in,  k = tokens, transpose_a
 //
-// Products of few terms in f32 are formed in f64 and rounded once (gemm.cpp, worth_exactness). The others are f32 arithmetic,
-// or, with precision `high` where that is faster, products of split operands (products/precision.h).
+// Products of few terms in f32 are formed in f64 and rounded once (exact_sums.h). The others are f32 arithmetic,
+// or, with precision `high` where that is faster, products of split operands (precision.h).
 template <class T>
 struct Gemm {
   int64_t m = 0, n = 0, k = 0;
@@ -36,13 +36,6 @@ struct Gemm {
 struct GemmTile {
   int64_t row_begin, row_end, column_begin, column_end;
 };
-
-// How a product is cut: pieces of at most `rows` × `columns` of C, and of at most `depth` of k, whose partial products
-// are added in order.
-struct GemmPlan {
-  int64_t rows, columns, depth;
-};
-GemmPlan plan_gemm(int64_t m, int64_t n, int64_t k);
 
 // True if a product of these sizes in f32 is one of split operands now.
 bool is_split_product(int64_t m, int64_t n, int64_t k);

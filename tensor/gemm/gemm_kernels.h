@@ -3,7 +3,7 @@
 // no algorithm for.
 //
 // Of cuBLASLt's epilogues the bias alone is used. Its GELU is the tanh form, not the exact one; its bias gradient can
-// only overwrite, and nothing is said of how its sums are formed (tensor/cuda/linear.h has both).
+// only overwrite, and nothing is said of how its sums are formed (tensor/ops/linear_kernels.h has both).
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct GemmOperand {
 //   dx = dy · W    a {dy, out, 1}   b {W, in, 1}
 //   dW = dyᵀ · x   a {dy, 1, out}   b {x, in, 1}
 //
-// f32 operands: as matmul_precision() says (tensor/gemm/packed/precision.h). `highest`: f32 arithmetic. `high`: each is
+// f32 operands: as matmul_precision() says (tensor/gemm/precision.h). `highest`: f32 arithmetic. `high`: each is
 // split in two bf16, and one product of three times the depth, [h h l] · [h l h]ᵀ, gives h·h + h·l + l·h. `tf32`:
 // operands reduced to 11 bits by the tensor cores (by cuBLASLt alone; our kernel keeps all bits). bf16 operands have
 // exact products at any setting.

@@ -4,9 +4,10 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/tensor_kernels.h"
-#include "tensor/simd/lanes.h"
+#include "tensor/ops/accumulate_kernels.h"
+#include "tensor/ops/elementwise_kernels.h"
 #include "tensor/parallel.h"
+#include "tensor/simd/reductions.h"
 
 namespace tessera::ops {
 
@@ -54,7 +55,7 @@ int64_t rows_per_chunk(int64_t columns) {
 template <class T>
 void sum_rows(const T* x, int64_t stride, int64_t rows, int64_t columns, T* y) {
   if (columns == 1 && stride == 1) {
-    *y = run_sum(x, rows);
+    *y = simd::sum<simd::kLongOrder>(x, rows);
     return;
   }
   std::fill(y, y + columns, T{0});

@@ -1,8 +1,8 @@
-// Sums over the middle of [outer, middle, inner] on the GPU, in passes (tensor/cuda/tensor_kernels.h).
+// Sums over the middle of [outer, middle, inner] on the GPU, in passes (tensor/ops/accumulate_kernels.h).
 #include <algorithm>
 
 #include "tensor/cuda/reduction.h"
-#include "tensor/cuda/tensor_kernels.h"
+#include "tensor/ops/accumulate_kernels.h"
 
 namespace tessera::cuda {
 namespace {

@@ -1,7 +1,7 @@
 // ops::adamw_ on the GPU: one pass over the arenas, which also writes the weights' bf16 copies.
-#include "tensor/cuda/kernels.h"
 #include "tensor/cuda/simt.h"
 #include "tensor/ops/adamw_constants.h"
+#include "tensor/ops/adamw_kernels.h"
 
 namespace tessera::cuda {
 namespace {

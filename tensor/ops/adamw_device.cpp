@@ -5,8 +5,8 @@
 
 #include "tensor/cuda/bf16_copies.h"
 #include "tensor/cuda/dispatch.h"
-#include "tensor/cuda/kernels.h"
 #include "tensor/ops/adamw_constants.h"
+#include "tensor/ops/adamw_kernels.h"
 
 namespace tessera::cuda {
 namespace {

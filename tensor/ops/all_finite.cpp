@@ -4,7 +4,7 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/tensor_kernels.h"
+#include "tensor/ops/all_finite_kernels.h"
 
 namespace tessera::ops {
 

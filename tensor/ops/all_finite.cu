@@ -1,8 +1,8 @@
 // Whether an array holds nothing but finite numbers, on the GPU.
 #include "tensor/activation.h"
 #include "tensor/cuda/device_array.h"
-#include "tensor/cuda/tensor_kernels.h"
 #include "tensor/cuda/warp.h"
+#include "tensor/ops/all_finite_kernels.h"
 
 namespace tessera::cuda {
 namespace {

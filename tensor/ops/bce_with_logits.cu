@@ -1,6 +1,6 @@
 // ops::bce_with_logits on the GPU.
 #include "tensor/cuda/block_sums.h"
-#include "tensor/cuda/loss_kernels.h"
+#include "tensor/ops/bce_with_logits_kernels.h"
 
 namespace tessera::cuda {
 namespace {
@@ -31,8 +31,6 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 }  // namespace
-
-int64_t sum_workspace(int64_t count) { return int64_t{blocks_for(count, kSumTerms)}; }
 
 template <class T>
 void bce_with_logits(const T* logits, const float* targets, float* loss, double* workspace, int64_t count,

@@ -1,7 +1,7 @@
 // ops::cosine_cost on the GPU. Norms and cosines are f64, as on the CPU: transport amplifies the cost's rounding, by up
 // to iterations / beta.
-#include "tensor/cuda/loss_kernels.h"
 #include "tensor/cuda/warp.h"
+#include "tensor/ops/cosine_cost_kernels.h"
 
 namespace tessera::cuda {
 namespace {

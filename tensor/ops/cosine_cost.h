@@ -27,9 +27,4 @@ CosineCostGradients cosine_cost_backward(const Tensor& dcost, const Tensor& x, c
                                          const CosineCostResult& forward, const Tensor& cu_x, const Tensor& cu_y,
                                          double eps);
 
-// Σ_ij plan_ij cost_ij of each sample → [samples]; cost and plan flat as above.
-Tensor transport_distance(const Tensor& cost, const Tensor& plan, const Tensor& cu_x, const Tensor& cu_y);
-// dcost = ddistance_s · plan.
-Tensor transport_distance_backward(const Tensor& ddistance, const Tensor& plan, const Tensor& cu_x, const Tensor& cu_y);
-
 }  // namespace tessera::ops

@@ -1,7 +1,7 @@
 // ops::cross_entropy on the GPU: one block for each row of logits. Logits are read, never copied; backward may
 // overwrite them.
 #include "tensor/cuda/block_sums.h"
-#include "tensor/cuda/loss_kernels.h"
+#include "tensor/ops/cross_entropy_kernels.h"
 
 namespace tessera::cuda {
 namespace {

@@ -4,8 +4,9 @@
 //
 //   loss = Σ_i (log_sum_exp_i - x_i,l_i) / divisor   over the rows whose label is not `ignore_index`;
 //
-// the divisor is the number of those rows (mean) or 1 (sum). Only log_sum_exp is kept for backward, in f64: its rounding to
-// f32 would scale all of a row's probabilities alike, and the gradients of a row would no longer cancel in a sum.
+// the divisor is the number of those rows (mean) or 1 (sum). Only log_sum_exp is kept for backward, in f64: its
+// rounding to f32 would scale all of a row's probabilities alike, and the gradients of a row would no longer cancel in
+// a sum.
 //
 //   dx_ic = dloss / divisor · (exp(x_ic - log_sum_exp_i) - [c = l_i]),   0 in rows that do not count.
 //
@@ -33,15 +34,5 @@ Tensor cross_entropy_backward(double factor, const Tensor& logits, const Tensor&
 // The same for a gradient `dloss` [1], on the device of the logits.
 Tensor cross_entropy_backward(const Tensor& dloss, double divisor, const Tensor& logits, const Tensor& labels,
                               const Tensor& log_sum_exp, int64_t ignore_index);
-
-// Binary cross-entropy with logits, elementwise, in a form that neither overflows nor cancels:
-//   -t log σ(x) - (1 - t) log(1 - σ(x)) = max(x, 0) - x t + log(1 + exp(-|x|)).
-// The sum of all elements, times `factor`. targets in [0, 1], of the shape and dtype of logits, f32 for bf16 logits.
-Tensor bce_with_logits(const Tensor& logits, const Tensor& targets, double factor);
-
-// factor · (σ(x) - t).
-Tensor bce_with_logits_backward(double factor, const Tensor& logits, const Tensor& targets);
-// The same times dloss [1], which lies on the device of the logits.
-Tensor bce_with_logits_backward(const Tensor& dloss, double factor, const Tensor& logits, const Tensor& targets);
 
 }  // namespace tessera::ops

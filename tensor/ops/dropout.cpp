@@ -4,7 +4,7 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/dispatch.h"
-#include "tensor/cuda/kernels.h"
+#include "tensor/ops/dropout_kernels.h"
 #include "tensor/ops/dropout_mask.h"
 #include "tensor/parallel.h"
 

@@ -1,7 +1,7 @@
 // ops::dropout on the GPU, the same bits.
-#include "tensor/cuda/dropout_mask.h"
-#include "tensor/cuda/elementwise.h"
-#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/device_mask.h"
+#include "tensor/cuda/elementwise_launch.h"
+#include "tensor/ops/dropout_kernels.h"
 
 namespace tessera::cuda {
 namespace {

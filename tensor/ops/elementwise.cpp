@@ -2,8 +2,8 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/tensor_kernels.h"
 #include "tensor/ops/broadcast.h"
+#include "tensor/ops/elementwise_kernels.h"
 #include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {

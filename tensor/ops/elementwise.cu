@@ -1,9 +1,9 @@
 // The elementwise ops of a transformer on the GPU: GELU (exact, x Φ(x)), alone and with the dropout behind it, and
 // sums.
-#include "tensor/cuda/dropout_mask.h"
-#include "tensor/cuda/elementwise.h"
-#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/device_mask.h"
+#include "tensor/cuda/elementwise_launch.h"
 #include "tensor/cuda/normal_cdf.h"
+#include "tensor/ops/elementwise_kernels.h"
 
 namespace tessera::cuda {
 namespace {

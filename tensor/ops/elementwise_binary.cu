@@ -2,7 +2,7 @@
 // or for each element where sizes, strides or addresses do not allow that.
 #include "tensor/cuda/scalar_math.h"
 #include "tensor/cuda/strided.h"
-#include "tensor/cuda/tensor_kernels.h"
+#include "tensor/ops/elementwise_kernels.h"
 
 namespace tessera::cuda {
 namespace {

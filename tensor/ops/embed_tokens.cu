@@ -1,8 +1,9 @@
 // ops::embed_tokens on the GPU: rows of several tables, dropout, and the embedding of each token's type, in one pass.
 // The gradients are scatter_rows', with the mask and without.
-#include "tensor/cuda/dropout_mask.h"
-#include "tensor/cuda/row_tables.h"
+#include "tensor/cuda/device_mask.h"
+#include "tensor/cuda/row_lookup.h"
 #include "tensor/cuda/strided.h"
+#include "tensor/ops/embed_tokens_kernels.h"
 
 namespace tessera::cuda {
 namespace {

@@ -6,8 +6,10 @@
 #include "tensor/activation.h"
 #include "tensor/cuda/device_copy.h"
 #include "tensor/cuda/dispatch.h"
+#include "tensor/ops/gather_rows_kernels.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/row_sources.h"
+#include "tensor/ops/scatter_rows_kernels.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {

@@ -1,6 +1,7 @@
 // ops::gather_rows and interpolate_rows on the GPU. Their gradients are in scatter_rows.cu.
-#include "tensor/cuda/row_tables.h"
+#include "tensor/cuda/row_lookup.h"
 #include "tensor/cuda/strided.h"
+#include "tensor/ops/gather_rows_kernels.h"
 
 namespace tessera::cuda {
 namespace {

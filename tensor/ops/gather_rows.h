@@ -4,8 +4,8 @@
 //   interpolate:  out[i] = Σ_t weight[i, t] · table[index[i, t]]
 //
 // Gradient: dtable[r] = Σ over the entries e with index[e] = r of weight[e] · dout[row of e], added in the order of e.
-// The entries are sorted by row once (a counting sort), then every row of dtable is summed by itself, so the result does
-// not depend on the number of threads. Sums of bf16 rows are f32, rounded once.
+// The entries are sorted by row once (a counting sort), then every row of dtable is summed by itself, so the result
+// does not depend on the number of threads. Sums of bf16 rows are f32, rounded once.
 #pragma once
 
 #include <span>

@@ -5,7 +5,8 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/loss_kernels.h"
+#include "tensor/cuda/sum_workspace.h"
+#include "tensor/ops/global_norm_kernels.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {

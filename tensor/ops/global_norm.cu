@@ -1,6 +1,6 @@
 // ops::global_norm on the GPU, before the root.
 #include "tensor/cuda/block_sums.h"
-#include "tensor/cuda/loss_kernels.h"
+#include "tensor/ops/global_norm_kernels.h"
 
 namespace tessera::cuda {
 namespace {

@@ -14,12 +14,12 @@
 
 #include "tensor/cuda/device_copy.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/loss_kernels.h"
+#include "tensor/ops/ipot_kernels.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/simd/simd.h"
-#include "tensor/simd/vector_math.h"
 #include "tensor/parallel.h"
+#include "tensor/simd/lanes.h"
+#include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {
 namespace {

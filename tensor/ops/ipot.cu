@@ -3,8 +3,8 @@
 // in which blocks of other samples return at once.
 #include <bit>
 
-#include "tensor/cuda/loss_kernels.h"
 #include "tensor/cuda/warp.h"
+#include "tensor/ops/ipot_kernels.h"
 
 namespace tessera::cuda {
 namespace {

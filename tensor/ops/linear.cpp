@@ -1,11 +1,11 @@
 #include "tensor/ops/linear.h"
 
 #include "tensor/cuda/dispatch.h"
-#include "tensor/cuda/kernels.h"
-#include "tensor/cuda/linear.h"
-#include "tensor/cuda/linear_products.h"
+#include "tensor/ops/elementwise_kernels.h"
+#include "tensor/ops/linear_device.h"
+#include "tensor/ops/linear_kernels.h"
 #include "tensor/ops/linear_products.h"
-#include "tensor/simd/row_kernels.h"
+#include "tensor/ops/row_sums.h"
 #include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {

@@ -1,9 +1,9 @@
 // What surrounds the products of ops::linear and ops::mlp on the GPU.
-#include "tensor/cuda/linear.h"
+#include "tensor/ops/linear_kernels.h"
 
 #include <algorithm>
 
-#include "tensor/cuda/dropout_mask.h"
+#include "tensor/cuda/device_mask.h"
 #include "tensor/cuda/normal_cdf.h"
 #include "tensor/cuda/warp.h"
 

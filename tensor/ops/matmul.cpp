@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/linear_products.h"
+#include "tensor/ops/linear_device.h"
 #include "tensor/gemm/gemm.h"
 #include "tensor/ops/accumulate.h"
 #include "tensor/ops/matrix_operand.h"

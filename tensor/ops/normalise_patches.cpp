@@ -2,7 +2,7 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/dispatch.h"
-#include "tensor/cuda/tensor_kernels.h"
+#include "tensor/ops/normalise_patches_kernels.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {

@@ -1,6 +1,6 @@
 // Patches of 8-bit levels to normalised values on the GPU: a thread for each 128 bits of the result.
 #include "tensor/cuda/strided.h"
-#include "tensor/cuda/tensor_kernels.h"
+#include "tensor/ops/normalise_patches_kernels.h"
 
 namespace tessera::cuda {
 namespace {

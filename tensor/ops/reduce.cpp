@@ -5,11 +5,12 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/tensor_kernels.h"
 #include "tensor/ops/accumulate.h"
+#include "tensor/ops/accumulate_kernels.h"
 #include "tensor/ops/elementwise.h"
-#include "tensor/simd/row_kernels.h"
+#include "tensor/ops/reduce_kernels.h"
 #include "tensor/parallel.h"
+#include "tensor/simd/reductions.h"
 
 namespace tessera::ops {
 namespace {
@@ -50,19 +51,21 @@ auto beats(const V& a, const V& b) {
 // The first of the largest of x [n], n >= 1: the first of each lane, and then of the lanes.
 template <class T, class A = Arithmetic<T>>
 int64_t first_largest(const T* x, int64_t n) {
-  using Index = decltype(Vector<A>{} < Vector<A>{});
-  constexpr int64_t kLanes = kVectorLanes<A>;
+  constexpr int kBytes = simd::kRowOrder.bytes;
+  using Values = simd::Vector<A, kBytes>;
+  using Index = simd::Mask<A, kBytes>;
+  constexpr int64_t kLanes = simd::kLanes<A, kBytes>;
   const auto value = [x](int64_t i) { return static_cast<A>(x[i]); };
   int64_t found = 0, i = 0;
   if (n >= kLanes) {
     Index place{}, places;
     for (int lane = 0; lane < kLanes; ++lane) place[lane] = lane;
     places = place;
-    Vector<A> best = LoadVector{}(x);
+    Values best = simd::load<kBytes>(x);
     const int64_t end = std::min<int64_t>(n, std::numeric_limits<int32_t>::max()) - kLanes;
     for (i = kLanes; i <= end; i += kLanes) {
       place += static_cast<int>(kLanes);
-      const Vector<A> candidate = LoadVector{}(x + i);
+      const Values candidate = simd::load<kBytes>(x + i);
       const Index better = beats(candidate, best);
       best = better ? candidate : best;
       places = better ? place : places;

@@ -1,7 +1,8 @@
-// Maxima over the middle of [outer, middle, inner] on the GPU, in passes (tensor/cuda/tensor_kernels.h).
+// Maxima over the middle of [outer, middle, inner] on the GPU, in passes (tensor/ops/accumulate_kernels.h).
 #include "tensor/activation.h"
 #include "tensor/cuda/reduction.h"
-#include "tensor/cuda/tensor_kernels.h"
+#include "tensor/ops/accumulate_kernels.h"
+#include "tensor/ops/reduce_kernels.h"
 
 namespace tessera::cuda {
 namespace {

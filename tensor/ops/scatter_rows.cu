@@ -1,7 +1,7 @@
 // The gradients of ops::gather_rows and interpolate_rows on the GPU: every row of a table is the sum of its entries in
 // their own order, by one thread for each column. Long rows are summed in pieces.
-#include "tensor/cuda/dropout_mask.h"
-#include "tensor/cuda/kernels.h"
+#include "tensor/cuda/device_mask.h"
+#include "tensor/ops/scatter_rows_kernels.h"
 
 namespace tessera::cuda {
 namespace {

@@ -5,10 +5,10 @@
 #include "tensor/activation.h"
 #include "tensor/cuda/device_copy.h"
 #include "tensor/cuda/dispatch.h"
-#include "tensor/cuda/kernels.h"
 #include "tensor/ops/broadcast.h"
-#include "tensor/simd/lanes.h"
 #include "tensor/ops/scratch.h"
+#include "tensor/ops/softmax_kernels.h"
+#include "tensor/simd/reductions.h"
 #include "tensor/simd/vector_math.h"
 
 namespace tessera::ops {
@@ -17,9 +17,9 @@ namespace {
 // x, y [n]. May work in place.
 template <class T>
 void softmax_row(const T* x, T* y, int64_t n) {
-  const T largest = run_max(x, n);
+  const T largest = simd::maximum<simd::kLongOrder>(x, n);
   for (int64_t i = 0; i < n; ++i) y[i] = vmath::exp(x[i] - largest);
-  const T scale = T{1} / run_sum(y, n);
+  const T scale = T{1} / simd::sum<simd::kLongOrder>(y, n);
   for (int64_t i = 0; i < n; ++i) y[i] *= scale;
 }
 void softmax_row(const bf16* x, bf16* y, int64_t n) {
@@ -46,7 +46,7 @@ void masked_softmax_row(const T* x, const int64_t* mask, int64_t step, T* y, int
 // dx = y (dy - Σ dy y), rows [n].
 template <class T>
 void softmax_backward_row(const T* dy, const T* y, T* dx, int64_t n) {
-  const T inner = run_dot(dy, y, n);
+  const T inner = simd::dot<simd::kLongOrder>(dy, y, n);
   for (int64_t i = 0; i < n; ++i) dx[i] = y[i] * (dy[i] - inner);
 }
 void softmax_backward_row(const bf16* dy, const bf16* y, bf16* dx, int64_t n) {

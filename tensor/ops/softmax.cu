@@ -1,6 +1,6 @@
 // ops::softmax on the GPU: one block for each row.
-#include "tensor/cuda/kernels.h"
 #include "tensor/cuda/warp.h"
+#include "tensor/ops/softmax_kernels.h"
 
 namespace tessera::cuda {
 namespace {

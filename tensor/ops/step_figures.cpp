@@ -2,8 +2,9 @@
 
 #include "tensor/cuda/device_copy.h"
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/cuda/loss_kernels.h"
-#include "tensor/cuda/step_kernels.h"
+#include "tensor/cuda/sum_workspace.h"
+#include "tensor/ops/global_norm_kernels.h"
+#include "tensor/ops/step_figures_kernels.h"
 
 namespace tessera::ops {
 

@@ -1,6 +1,6 @@
 // Kernels of ops::StepFigures.
 #include "tensor/cuda/simt.h"
-#include "tensor/cuda/step_kernels.h"
+#include "tensor/ops/step_figures_kernels.h"
 
 namespace tessera::cuda {
 namespace {

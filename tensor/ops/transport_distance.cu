@@ -1,6 +1,6 @@
 // ops::transport_distance on the GPU: a block for each sample, sums in f64.
-#include "tensor/cuda/loss_kernels.h"
 #include "tensor/cuda/warp.h"
+#include "tensor/ops/transport_distance_kernels.h"
 
 namespace tessera::cuda {
 namespace {

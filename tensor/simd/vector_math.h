@@ -70,9 +70,9 @@ inline float exp(float x) {
 }
 
 // With a = |x|: a - a³ / q(a²) for a < 0.7, where q = 3 + 6/5 a² - … is the denominator of a continued fraction, and
-// 1 - 2 / (e^(2a) + 1) elsewhere. Both subtract a quotient that is small beside what it is taken from, so that its error
-// counts for little, and they share one division. The exponential, which may be less exact than exp(), is 2^n e^(2r) with
-// |r| <= ln(2)/4.
+// 1 - 2 / (e^(2a) + 1) elsewhere. Both subtract a quotient that is small beside what it is taken from, so that its
+// error counts for little, and they share one division. The exponential, which may be less exact than exp(), is 2^n
+// e^(2r) with |r| <= ln(2)/4.
 inline float tanh(float x) {
   const float a = std::fabs(x);
   const float bounded = a > 10.0f ? 10.0f : a;

@@ -1,6 +1,9 @@
 #include "tensor/ops/cross_entropy.h"
 
-#include "tensor/cuda/loss_kernels.h"
+#include "tensor/cuda/sum_workspace.h"
+#include "tensor/ops/bce_with_logits.h"
+#include "tensor/ops/bce_with_logits_kernels.h"
+#include "tensor/ops/cross_entropy_kernels.h"
 #include "tensor/ops/elementwise.h"
 #include "tests/cuda/on_device.h"
 

@@ -1,6 +1,8 @@
 #include "tensor/ops/elementwise.h"
 
 #include "tensor/ops/dropout.h"
+#include "tensor/ops/dropout_kernels.h"
+#include "tensor/ops/elementwise_kernels.h"
 #include "tests/cuda/on_device.h"
 
 namespace tessera::elementwise_test {

@@ -1,7 +1,6 @@
 // The functions of layers, rows, losses and transport on tensors of a GPU.
 #include "tensor/cuda/deferred_errors.h"
 #include "tensor/cuda/device_copy.h"
-#include "tensor/cuda/loss_kernels.h"
 #include "tensor/ops/global_norm.h"
 #include "tensor/ops/ipot.h"
 #include "tests/cuda/functions_on_gpu.h"

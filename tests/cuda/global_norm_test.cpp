@@ -1,6 +1,7 @@
 #include "tensor/ops/global_norm.h"
 
-#include "tensor/cuda/loss_kernels.h"
+#include "tensor/cuda/sum_workspace.h"
+#include "tensor/ops/global_norm_kernels.h"
 #include "tests/cuda/on_device.h"
 
 namespace tessera::global_norm_test {

@@ -1,7 +1,7 @@
 #include "tensor/ops/ipot.h"
 
 #include "tensor/cuda/deferred_errors.h"
-#include "tensor/cuda/loss_kernels.h"
+#include "tensor/ops/ipot_kernels.h"
 #include "tensor/ops/ragged.h"
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"

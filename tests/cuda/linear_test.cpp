@@ -1,4 +1,4 @@
-#include "tensor/cuda/linear.h"
+#include "tensor/ops/linear_kernels.h"
 
 #include <tuple>
 

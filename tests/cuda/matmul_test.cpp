@@ -5,7 +5,7 @@
 
 #include "tensor/gemm/gemm_kernels.h"
 #include "tensor/ops/elementwise.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 #include "tests/cuda/on_device.h"
 
 namespace tessera::matmul_test {

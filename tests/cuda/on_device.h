@@ -10,7 +10,6 @@
 
 #include "tensor/activation.h"
 #include "tensor/cuda/device_array.h"
-#include "tensor/cuda/kernels.h"
 #include "tests/cuda/order.h"
 #include "tests/ops/matrix_reference.h"
 

@@ -80,7 +80,7 @@ plant 'no barrier before a place is used again' attention_tensor_cores_backward 
 plant 'numbers of another tile' attention_tensor_cores_backward 'cuda attention on tensor cores*' \
   'store_numbers(next, stage ^ 1);' 'store_numbers(next, stage);'
 plant 'one class too many' cross_entropy 'cuda cross_entropy*' 'if (t < classes - tail)' 'if (t <= classes - tail)'
-plant 'the mask of another row' dropout_add_layer_norm 'cuda dropout_add*' 'mask.apply(row * d + i, v);' \
+plant 'the mask of another row' layer_norm 'cuda dropout_add*' 'mask.apply(row * d + i, v);' \
   'mask.apply(row * d + i + d, v);'
 plant 'a column too many' scatter_rows 'cuda scatter*' 'if (c >= entries.width || end' 'if (end'
 plant 'long rows are summed twice' scatter_rows 'cuda scatter*' '|| end - begin > SortedEntries::kPiece ' ''

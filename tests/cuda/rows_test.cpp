@@ -1,5 +1,9 @@
 // gather_rows, interpolate_rows, scatter_rows and embed_tokens.
+#include "tensor/cuda/row_segments.h"
 #include "tensor/ops/embed_tokens.h"
+#include "tensor/ops/embed_tokens_kernels.h"
+#include "tensor/ops/gather_rows_kernels.h"
+#include "tensor/ops/scatter_rows_kernels.h"
 #include "tests/cuda/on_device.h"
 
 namespace tessera::rows_test {

@@ -1,5 +1,6 @@
 #include "tensor/ops/softmax.h"
 
+#include "tensor/ops/softmax_kernels.h"
 #include "tests/cuda/on_device.h"
 
 namespace tessera::softmax_test {

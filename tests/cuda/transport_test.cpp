@@ -1,7 +1,9 @@
 // cosine_cost and transport_distance.
-#include "tensor/cuda/loss_kernels.h"
 #include "tensor/ops/cosine_cost.h"
+#include "tensor/ops/cosine_cost_kernels.h"
 #include "tensor/ops/ragged.h"
+#include "tensor/ops/transport_distance.h"
+#include "tensor/ops/transport_distance_kernels.h"
 #include "tests/cuda/on_device.h"
 #include "tests/ops/marks.h"
 #include "tests/ops/reference.h"

@@ -5,6 +5,7 @@
 #include "autograd/functions.h"
 #include "autograd/gradcheck.h"
 #include "autograd/tape.h"
+#include "tensor/ops/bce_with_logits.h"
 #include "tensor/ops/cross_entropy.h"
 #include "tensor/parallel.h"
 #include "tests/ops/reference.h"

@@ -6,6 +6,7 @@
 #include "tensor/ops/cosine_cost.h"
 #include "tensor/ops/ipot.h"
 #include "tensor/ops/reduce.h"
+#include "tensor/ops/transport_distance.h"
 #include "tensor/parallel.h"
 #include "tests/ops/op_check.h"
 #include "tests/ops/reference.h"

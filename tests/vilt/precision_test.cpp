@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "tensor/gemm/packed/instruction_set.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 #include "tests/error_text.h"
 #include "tests/ops/matrix_reference.h"
 #include "tests/vilt/step_gradients.h"

@@ -10,7 +10,7 @@
 #include "data/text/wordpiece.h"
 #include "nn/parameter.h"
 #include "tensor/error.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/weights_options.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "tensor/simd/bf16_lanes.h"
+#include "tensor/simd/lanes.h"
 #include "tensor/parallel.h"
 #include "tensor/gemm/packed/kernel_choice.h"
 #include "tensor/gemm/packed/pack_right.h"
@@ -169,7 +169,7 @@ class Chunk {
   }
 
   void store_rounded(const GemmTile& tile, const float* sums) {
-    using Lanes = Bf16Lanes<16>;
+    using Lanes = simd::Bf16Lanes<16>;
     const int64_t columns = tile.column_end - tile.column_begin, whole = columns / 16 * 16;
     for (int64_t i = tile.row_begin; i < tile.row_end; ++i) {
       const float* from = sums + (i - tile.row_begin) * ld_;

@@ -1,8 +1,8 @@
 // Tiles of queries, keys and values in shared memory, which attention's kernels share. Include from .cu files.
 #pragma once
 
-#include "tensor/cuda/kernels.h"
 #include "tensor/cuda/warp.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 namespace tessera::cuda {
 

@@ -1,14 +1,43 @@
-// Entry points of attention's kernels beside the two of tensor/cuda/kernels.h, which choose among these: bf16 is
+// The kernels of tensor/ops/attention/attention.h. attention and attention_backward choose between two kinds: bf16 is
 // computed on tensor cores wherever they apply; the plain kernels are the reference, and what runs elsewhere. The
 // environment variable TESSERA_ATTENTION says otherwise: `auto` (as if it were not set), `plain` or `tensor-cores`.
 // Emulation runs the plain kernels faster, so that there `auto` is `plain`.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 
-#include "tensor/cuda/kernels.h"
+#include "tensor/dtype.h"
 
 namespace tessera::cuda {
+
+// Rows `stride` elements apart, so that q, k and v may be parts of one fused projection.
+template <class T>
+struct AttentionRows {
+  T* data;
+  int64_t stride;
+};
+
+// cu_queries and cu_keys [sequences + 1] lie on the device; the largest lengths and the number of query tokens are the
+// host's.
+struct AttentionSizes {
+  const int64_t *cu_queries, *cu_keys;
+  int64_t sequences, query_tokens, most_queries, most_keys;
+  int64_t heads, head_size;  // head_size <= 128
+  bool causal;
+};
+
+// q, out [query tokens, heads · head_size], k, v [key tokens, ...], log_sum_exp [query tokens, heads].
+template <class T>
+void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
+               float* log_sum_exp, const AttentionSizes& sizes);
+// row_dots [query tokens, heads] is workspace. In bf16 the tensor cores take what they can and round probabilities and
+// their gradients (see below); the plain kernels round neither.
+template <class T>
+void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
+                        AttentionRows<const T> v, AttentionRows<const T> out, const float* log_sum_exp,
+                        AttentionRows<T> dq, AttentionRows<T> dk, AttentionRows<T> dv, float* row_dots,
+                        const AttentionSizes& sizes);
 
 // Attention of bf16 on tensor cores. Probabilities and their gradients are rounded to bf16 as factors of P V, Pᵀ dO,
 // dS K and dSᵀ Q, which adds 2^-8 of the sum of the terms' magnitudes to an element's error; scores, softmax and sums

@@ -71,11 +71,11 @@ inline void store_factor_pairs(bf16* to, Lanes a, Lanes b) {
     return;
   }
 #endif
-  const auto words = (Bf16Lanes<kLanes>::round(a) >> 16) | (Bf16Lanes<kLanes>::round(b) & 0xffff0000u);
+  const auto words = (simd::Bf16Lanes<kLanes>::round(a) >> 16) | (simd::Bf16Lanes<kLanes>::round(b) & 0xffff0000u);
   std::memcpy(static_cast<void*>(to), &words, sizeof words);
 }
 
-// Room for an operand in strips (products/kernels.h) of up to `vectors` vectors of length `depth`.
+// Room for an operand in strips (tensor/gemm/packed/kernels.h) of up to `vectors` vectors of length `depth`.
 class Strips {
  public:
   static int64_t bytes(int64_t vectors, int64_t depth) {

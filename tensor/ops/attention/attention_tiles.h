@@ -7,9 +7,10 @@
 #include <span>
 
 #include "tensor/activation.h"
-#include "tensor/simd/pack.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/simd/simd.h"
+#include "tensor/simd/packing.h"
+#include "tensor/simd/reductions.h"
+#include "tensor/simd/small_product.h"
 #include "tensor/simd/vector_math.h"
 
 namespace tessera::ops::attention_detail {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tensor/error.h"
+#include "tensor/gemm/plan.h"
 #include "tensor/parallel.h"
 #include "tensor/philox.h"
 #include "tests/ops/reference.h"

@@ -4,7 +4,7 @@
 
 #include "tensor/allocator.h"
 #include "tensor/gemm/packed/instruction_set.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 #include "tests/vilt/tiny_model.h"
 
 namespace tessera::memory_test {

@@ -9,7 +9,7 @@
 #include "tensor/gemm/gemm.h"
 #include "tensor/parallel.h"
 #include "tensor/philox.h"
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 #include "tensor/gemm/packed/product.h"
 #include "tests/ops/reference.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"

@@ -1,4 +1,4 @@
-#include "tensor/gemm/packed/precision.h"
+#include "tensor/gemm/precision.h"
 
 #include <atomic>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// Entry points of the kernels of ops::StepFigures, as those of tensor/cuda/kernels.h.
+// The kernels of tensor/ops/step_figures.h.
 #pragma once
 
 #include <cstdint>

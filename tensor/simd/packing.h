@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "tensor/activation.h"
-#include "tensor/simd/simd.h"
+#include "tensor/simd/lanes.h"
 
 namespace tessera::simd {
 

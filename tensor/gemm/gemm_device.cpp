@@ -1,4 +1,4 @@
-// The count of products that cuBLASLt has not taken: tensor/gemm/gemm_kernels.h.
+// The count of products that cuBLASLt has not taken (tensor/gemm/gemm_kernels.h).
 #include <atomic>
 
 #include "tensor/gemm/gemm_kernels.h"

@@ -1,4 +1,4 @@
-#include "tensor/cuda/linear_products.h"
+#include "tensor/ops/linear_device.h"
 
 #include "tensor/cuda/bf16_copies.h"
 #include "tensor/cuda/dispatch.h"

@@ -1,5 +1,5 @@
-// What the layers of tensor/ops/linear.h and mlp.h need on the GPU beside products (tensor/gemm/gemm_kernels.h) and
-// tensor/cuda/kernels.h. T is float or bf16.
+// The kernels of tensor/ops/linear.h and mlp.h beside products (tensor/gemm/gemm_kernels.h) and GELU
+// (elementwise_kernels.h). T is float or bf16.
 #pragma once
 
 #include <cstdint>
