@@ -23,6 +23,11 @@ diff <(echo "$expected") <(cd "$include" && find -- * -type f | sort)
 report $? "all headers, in their folders"
 
 export PKG_CONFIG_PATH=${pc%/*}
+# What users compile with is their own affair, but for the headers' place, the standard and threads.
+[[ $(pkg-config --cflags tessera | xargs -n 1 | grep -vE '/include/tessera$' | sort | xargs) == '-pthread -std=c++20' ]]
+report $? "pkg-config passes no flag that only the library itself is compiled with"
+[[ $(ninja -C "$build" -t inputs all | grep -cE "^(tests|bench|examples)/") == 0 ]]
+report $? "neither tests nor examples are built to install"
 cd "$work" || exit 1
 # shellcheck disable=SC2046
 "${CXX:-c++}" "$here/consumer.cpp" $(pkg-config --cflags --libs tessera) -o consumer
