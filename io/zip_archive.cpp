@@ -13,7 +13,6 @@
 #include "tensor/error.h"
 
 namespace tessera {
-namespace {
 
 struct CloseArchive {
   void operator()(zip_t* archive) const { zip_discard(archive); }
@@ -21,6 +20,8 @@ struct CloseArchive {
 struct CloseMember {
   void operator()(zip_file_t* member) const { zip_fclose(member); }
 };
+namespace {
+
 struct FreeSource {
   void operator()(zip_source_t* source) const { zip_source_free(source); }
 };
