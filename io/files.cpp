@@ -1,7 +1,6 @@
 #include "io/files.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -10,6 +9,7 @@
 #include <cstring>
 #include <string>
 
+#include "io/input_file.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -61,24 +61,10 @@ std::filesystem::path partial_path(const std::filesystem::path& path) {
 }  // namespace
 
 std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t limit) {
-  // Without O_NONBLOCK opening a named pipe would wait for a writer before its kind can be seen.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) fail_with_errno("cannot open", path);
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) fail_with_errno("cannot read", path);
-  check(S_ISREG(status.st_mode), "cannot read ", path.string(), ": it is not a regular file");
-  const uint64_t size = static_cast<uint64_t>(status.st_size);
-  check(size <= limit, "cannot read ", path.string(), ": it has ", size, " bytes, the limit is ", limit);
-
-  std::vector<uint8_t> bytes(size);
-  size_t filled = 0;
-  while (filled < bytes.size()) {
-    const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail_with_errno("cannot read", path);
-    check(got > 0, "cannot read ", path.string(), ": it became shorter while being read");
-    filled += static_cast<size_t>(got);
-  }
+  InputFile file(path);
+  check(file.size() <= limit, "cannot read ", path.string(), ": it has ", file.size(), " bytes, the limit is ", limit);
+  std::vector<uint8_t> bytes(file.size());
+  file.read(bytes.data(), bytes.size());
   return bytes;
 }
 

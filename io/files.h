@@ -10,6 +10,7 @@
 namespace tessera {
 
 inline constexpr uint64_t kDefaultFileLimit = uint64_t{1} << 30;
+inline constexpr uint64_t kNoFileLimit = UINT64_MAX;
 
 // Throws when the file cannot be read, is not a regular file or has more than `limit` bytes (seen before memory is
 // taken).

@@ -1,7 +1,6 @@
 #include "io/safetensors.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "io/half.h"
+#include "io/input_file.h"
 #include "io/safetensors_header.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
@@ -44,40 +44,31 @@ class Memory : public Source {
   uint64_t position_ = 0;
 };
 
-// An open file, closed at the end of the scope.
 class File : public Source {
  public:
-  File(const std::string& path, int flags) : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+  explicit File(const std::string& path) : file_(path) {}
+  uint64_t size() const { return file_.size(); }
+  void read(void* to, uint64_t bytes) override { file_.read(to, bytes); }
+  void seek(uint64_t position) override { file_.seek(position); }
+
+ private:
+  InputFile file_;
+};
+
+// A file or folder that is written, closed at the end of the scope.
+class Output {
+ public:
+  Output(const std::string& path, int flags) : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
     check(descriptor_ >= 0, path, ": cannot open: ", std::strerror(errno));
   }
-  ~File() override {
+  ~Output() {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
 
-  uint64_t size() const {
-    struct stat status {};
-    check(::fstat(descriptor_, &status) == 0, path_, ": cannot read: ", std::strerror(errno));
-    check(S_ISREG(status.st_mode), path_, ": not a file");
-    return static_cast<uint64_t>(status.st_size);
-  }
-  void read(void* to, uint64_t bytes) override {
-    auto* out = static_cast<char*>(to);
-    while (bytes > 0) {
-      const ssize_t count = ::read(descriptor_, out, std::min(bytes, kPiece));
-      if (count < 0 && errno == EINTR) continue;
-      check(count >= 0, path_, ": cannot read: ", std::strerror(errno));
-      check(count > 0, path_, ": ended while it was read");
-      out += count;
-      bytes -= static_cast<uint64_t>(count);
-    }
-  }
-  void seek(uint64_t position) override {
-    check(::lseek(descriptor_, static_cast<off_t>(position), SEEK_SET) >= 0, path_,
-          ": cannot read: ", std::strerror(errno));
-  }
   void write(const void* from, uint64_t bytes) {
+    constexpr uint64_t kPiece = uint64_t{1} << 30;  // write(2) moves at most 2 GiB at once
     auto* in = static_cast<const char*>(from);
     while (bytes > 0) {
       const ssize_t count = ::write(descriptor_, in, std::min(bytes, kPiece));
@@ -96,7 +87,6 @@ class File : public Source {
   void flush_directory() const { ::fsync(descriptor_); }
 
  private:
-  static constexpr uint64_t kPiece = uint64_t{1} << 30;  // read(2) moves at most 2 GiB at once
   const std::string path_;
   int descriptor_;
 };
@@ -229,7 +219,7 @@ const Tensor& SafeTensors::at(const std::string& name) const {
 
 SafeTensors load_safetensors(const std::string& path) {
   // O_NONBLOCK: opening a named pipe must not wait for a writer; it has no effect on files.
-  File file(path, O_RDONLY | O_NONBLOCK);
+  File file(path);
   return read(file, file.size(), path);
 }
 
@@ -242,7 +232,7 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata) {
   const std::string beside = path + ".writing";
   try {
-    File file(beside, O_WRONLY | O_CREAT | O_TRUNC);
+    Output file(beside, O_WRONLY | O_CREAT | O_TRUNC);
     write_contents([&](const void* from, uint64_t bytes) { file.write(from, bytes); }, path, tensors, metadata);
     file.flush_and_close();
     check(std::rename(beside.c_str(), path.c_str()) == 0, path, ": cannot rename ", beside, ": ", std::strerror(errno));
@@ -251,7 +241,7 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
     throw;
   }
   const size_t slash = path.rfind('/');
-  File(slash == std::string::npos ? "." : path.substr(0, slash + 1), O_RDONLY).flush_directory();
+  Output(slash == std::string::npos ? "." : path.substr(0, slash + 1), O_RDONLY).flush_directory();
 }
 
 std::vector<uint8_t> safetensors_bytes(const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {

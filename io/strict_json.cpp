@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kDeepest = 32;
 
-std::string printable(std::string_view value, size_t longest) {
+std::string shown(std::string_view value, size_t longest) {
   std::string out;
   for (const char c : value.substr(0, longest)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
   if (value.size() > longest) out += "...";
@@ -24,7 +24,7 @@ std::string printable(std::string_view value, size_t longest) {
 std::string reason(const json::exception& error) {
   std::string_view what = error.what();
   if (const size_t end = what.find("] "); what.starts_with('[') && end != std::string_view::npos) what.remove_prefix(end + 2);
-  return printable(what, 200);
+  return shown(what, 200);
 }
 
 // Watches the parser's events for what nlohmann-json would let pass. The parser does not recurse, and neither does this.
@@ -59,7 +59,7 @@ json parse(std::string_view text, const json::parser_callback_t& callback, const
 
 }  // namespace
 
-std::string quoted_text(std::string_view value) { return text('\'', printable(value, 60), '\''); }
+std::string quoted_text(std::string_view value) { return text('\'', shown(value, 60), '\''); }
 
 std::string described_type(const json& value) {
   if (value.is_null()) return "null";
@@ -118,7 +118,7 @@ int64_t JsonFields::integer(const char* name) const {
   check(value.is_number(), where_, ": field '", name, "' is ", described_type(value), ", expected an integer");
   // Integers beyond 64 bits arrive as floating-point numbers, those beyond 63 as unsigned ones.
   const bool fits = value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX);
-  check(fits, where_, ": field '", name, "' is ", printable(value.dump(), 40), ", expected an integer of at most 63 bits");
+  check(fits, where_, ": field '", name, "' is ", shown(value.dump(), 40), ", expected an integer of at most 63 bits");
   return value.get<int64_t>();
 }
 

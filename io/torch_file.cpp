@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "io/input_file.h"
 #include "io/pickle.h"
 #include "io/pickle_globals.h"
 #include "io/printable.h"
@@ -259,13 +260,10 @@ constexpr size_t kHeadBytes = 512;
 }  // namespace
 
 TorchFile load_torch_file(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(path, ignored)) {  // else ZipArchive says what is wrong
-    std::string head(kHeadBytes, '\0');
-    std::ifstream in(path, std::ios::binary);
-    in.read(head.data(), kHeadBytes);
-    check_is_zip({head.data(), static_cast<size_t>(in.gcount())}, path);
-  }
+  InputFile file(path);
+  std::string head(std::min<uint64_t>(file.size(), kHeadBytes), '\0');
+  file.read(head.data(), head.size());
+  check_is_zip(head, path);
   return read_archive(ZipArchive(path));
 }
 

@@ -1,14 +1,12 @@
 #include "io/zip_archive.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zip.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
+#include "io/input_file.h"
 #include "io/printable.h"
 #include "tensor/error.h"
 
@@ -96,17 +94,10 @@ struct ZipArchive::Archive {
 
 ZipArchive::ZipArchive(const std::string& path) : archive_(std::make_unique<Archive>()) {
   archive_->path = path;
-  // O_NONBLOCK: opening a named pipe must not wait for a writer; it has no effect on files.
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  check(descriptor >= 0, path, ": cannot open: ", std::strerror(errno));
-  std::FILE* file = ::fdopen(descriptor, "rb");
-  if (!file) ::close(descriptor);
-  check(file != nullptr, path, ": cannot open: ", std::strerror(errno));
-  struct stat status {};
-  const bool is_file = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-  if (!is_file) std::fclose(file);
-  check(is_file, path, ": not a file");
-  archive_->bytes = static_cast<uint64_t>(status.st_size);
+  InputFile input(path);
+  archive_->bytes = input.size();
+  std::FILE* file = ::fdopen(input.release(), "rb");
+  check(file != nullptr, "cannot open ", path, ": ", std::strerror(errno));
   ZipError error;
   zip_source_t* source = zip_source_filep_create(file, 0, 0, error.get());
   if (!source) std::fclose(file);

@@ -1,9 +1,8 @@
 #include "vilt/config.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "io/files.h"
 #include "io/strict_json.h"
 #include "tensor/error.h"
 
@@ -96,7 +95,7 @@ const Architecture kArchitectures[] = {
 };
 
 // {"0": "no", "1": "yes"} → the labels in order of class.
-std::vector<std::string> read_labels(const json& map, const std::string& origin) {
+std::vector<std::string> labels_in(const json& map, const std::string& origin) {
   check(map.is_object() && map.size() <= kMaxLabels, origin, ": the labels are not an object from class to label");
   std::vector<std::string> labels(map.size());
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -155,7 +154,7 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
     check(eps.is_number(), origin, ": field 'block_layer_norm_eps' has the value ", eps.dump());
     config.layer_norm_eps = eps.get<double>();
   }
-  if (is_given("id2label")) config.labels = read_labels(root["id2label"], origin);
+  if (is_given("id2label")) config.labels = labels_in(root["id2label"], origin);
   if (is_given("num_images") && root["num_images"].is_number_integer() && root["num_images"] > 0)
     config.num_images = root["num_images"].get<int64_t>();
   if (config.architecture == "ViLTPretraining" && is_given("masked_patches")) {
@@ -172,15 +171,13 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
 
 std::vector<std::string> labels_of_json(const std::string& object, const std::string& origin) {
   const json root = parse_strict_json(object, origin);
-  return read_labels(root.is_object() && root.contains("id2label") ? root["id2label"] : root, origin);
+  return labels_in(root.is_object() && root.contains("id2label") ? root["id2label"] : root, origin);
 }
 
 ModelConfig ModelConfig::from_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  check(in.good(), path.string(), ": cannot be opened");
-  std::ostringstream contents;
-  contents << in.rdbuf();
-  return from_json(contents.str(), path.string());
+  constexpr uint64_t kLargestFile = uint64_t{64} << 20;  // thousands of labels are less than one
+  const std::vector<uint8_t> bytes = read_file(path, kLargestFile);
+  return from_json({bytes.begin(), bytes.end()}, path.string());
 }
 
 std::string ModelConfig::to_json() const {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "data/scenes/scenes.h"
+#include "io/files.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -229,10 +230,11 @@ bool complete(const fs::path& directory, const ScenesOptions& options) {
 // Whether what is there is what is asked for. Throws where it must not be replaced.
 bool keep_existing(const fs::path& directory, const ScenesOptions& options) {
   if (!fs::exists(directory) || (fs::is_directory(directory) && fs::is_empty(directory))) return false;
-  std::ifstream in(directory / "manifest.json", std::ios::binary);
-  std::string manifest(4096, '\0');
-  in.read(manifest.data(), static_cast<std::streamsize>(manifest.size()));
-  manifest.resize(static_cast<size_t>(in.gcount()));
+  std::string manifest;
+  if (fs::is_regular_file(directory / "manifest.json")) {
+    const std::vector<uint8_t> bytes = read_file(directory / "manifest.json");
+    manifest.assign(bytes.begin(), bytes.begin() + std::min<ptrdiff_t>(std::ssize(bytes), 4096));
+  }
   check(manifest.starts_with("{\"generator\": \"tessera scenes\""), "scenes: ", directory.string(),
         " exists and is no data set written by `vilt scenes`; name another directory");
   if (options.force) return false;

@@ -113,8 +113,8 @@ class FillTask : public Task {
   void check_text(const LoadedModel& model, const Words& words) const override {
     const auto& ids = words.sequence.ids;
     const bool has_mask = std::find(ids.begin(), ids.end(), model.vocabulary->mask_id()) != ids.end();
-    check(has_mask || words.left_out == 0, "the text ", quoted(words.original), " has no [MASK] in the part that fits");
-    check(has_mask, "the text ", quoted(words.original), " has no [MASK]; write [MASK] for each hidden word piece");
+    check(has_mask || words.left_out == 0, "the text ", beginning_of(words.original), " has no [MASK] in the part that fits");
+    check(has_mask, "the text ", beginning_of(words.original), " has no [MASK]; write [MASK] for each hidden word piece");
   }
 
   Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {

@@ -39,7 +39,7 @@ Picture open_picture(const LoadedModel& model, const std::string& path, bool res
   return {std::move(ready), std::make_shared<const PatchedImage>(std::move(patched))};
 }
 
-std::string quoted(const std::string& caption) {
+std::string beginning_of(const std::string& caption) {
   constexpr size_t kLongest = 60;
   if (caption.size() <= kLongest) return "'" + caption + "'";
   size_t end = kLongest;
@@ -66,7 +66,7 @@ Words read_text(const LoadedModel& model, const std::string& caption, const Text
   const Encoding pieces = model.vocabulary->encode(caption, {options.special_tokens});
   const auto most = static_cast<size_t>(model.config.max_position_embeddings);
   const bool fits = pieces.size() + 2 <= most;
-  check(fits || options.truncate, "the text ", quoted(caption), " has ", pieces.size(),
+  check(fits || options.truncate, "the text ", beginning_of(caption), " has ", pieces.size(),
         " tokens, and this model takes at most ", most - 2, "; shorten it, or let --truncate cut it");
   return {model.vocabulary->sequence(pieces, most), caption, fits ? 0 : pieces.size() + 2 - most};
 }
@@ -79,7 +79,7 @@ void report_losses(const LoadedModel& model, const Words& words) {
       std::cerr << "note: '" << spelling << "' cannot be written with this model's vocabulary and counts as [UNK]\n";
   }
   if (words.left_out > 0)
-    std::cerr << "note: the last " << words.left_out << " tokens of " << quoted(words.original) << " are left out\n";
+    std::cerr << "note: the last " << words.left_out << " tokens of " << beginning_of(words.original) << " are left out\n";
 }
 
 }  // namespace tessera::command

@@ -23,7 +23,7 @@ struct Picture {
 Picture open_picture(const LoadedModel& model, const std::string& path, bool respect_orientation);
 
 // The beginning of a text, for a message.
-std::string quoted(const std::string& caption);
+std::string beginning_of(const std::string& caption);
 
 // Words of a text with their pieces; the ids include [CLS] and [SEP].
 struct Words {

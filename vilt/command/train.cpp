@@ -27,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // As it has to be typed into a shell.
-std::string quoted(const std::string& word) {
+std::string shell_word(const std::string& word) {
   const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                                              "0123456789_-+=./:,@%") == std::string::npos;
   if (plain) return word;
@@ -38,11 +38,11 @@ std::string quoted(const std::string& word) {
 
 std::string command_line(const TrainArguments& arguments) {
   std::string overrides;
-  for (const std::string& setting : arguments.overrides) overrides.append(1, ' ').append(quoted(setting));
+  for (const std::string& setting : arguments.overrides) overrides.append(1, ' ').append(shell_word(setting));
   if (!arguments.precision.empty()) overrides.append(" --precision ").append(arguments.precision);
   if (!arguments.device.empty()) overrides.append(" --device ").append(arguments.device);
   if (arguments.cuda_graph) overrides.append(" --cuda-graph");
-  return text("vilt train ", quoted(arguments.config), overrides);
+  return text("vilt train ", shell_word(arguments.config), overrides);
 }
 
 // Held while a run is trained, so that two processes do not write into one folder. The system releases it with the
@@ -111,7 +111,7 @@ int run_train(const TrainArguments& arguments) {
 
 int run_report(const ReportArguments& arguments) {
   const fs::path run = arguments.run;
-  rebuild_report(run, text("vilt train ", quoted((run / "settings.toml").string()), " --fresh"));
+  rebuild_report(run, text("vilt train ", shell_word((run / "settings.toml").string()), " --fresh"));
   std::cout << "report: " << report_of(run).string() << '\n';
   return 0;
 }

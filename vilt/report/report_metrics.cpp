@@ -8,9 +8,9 @@
 namespace tessera {
 namespace {
 
-using Json = nlohmann::json;
+using JsonValue = nlohmann::json;
 
-MetricRow row_of(double step, const Json& object) {
+MetricRow row_of(double step, const JsonValue& object) {
   MetricRow row{step, {}};
   for (const auto& [name, value] : object.items())
     if (value.is_number()) row.figures[name] = value.get<double>();
@@ -22,7 +22,7 @@ void drop_from(std::vector<MetricRow>& rows, double step) {
 }
 
 void add_line(MetricLog& log, std::string_view line) {
-  const Json object = Json::parse(line, nullptr, false);
+  const JsonValue object = JsonValue::parse(line, nullptr, false);
   if (!object.is_object()) return;
   const auto step = object.find("step");
   if (step == object.end() || !step->is_number()) return;
