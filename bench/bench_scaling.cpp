@@ -27,7 +27,7 @@ double step_ms(const ModelSize& size, int batch, const std::string& precision, c
   uint32_t step = 0;
   const auto update = [&] {
     TicketSource tickets(0, step++);
-    BlockContext context{arguments.dropout, arguments.dropout, true, &tickets, arguments.checkpoint_blocks};
+    ForwardContext context{arguments.dropout, arguments.dropout, true, &tickets, arguments.checkpoint_blocks};
     pretrain_objectives(model, made.batch, {}, divisors, context).total.backward();
     optimizer.step(1e-4);
     parameters.clear_gradients();

@@ -51,7 +51,7 @@ void bench_step(const Arguments& arguments) {
   uint32_t step = 0;
   const auto update = [&] {
     TicketSource tickets(0, step++);
-    BlockContext context{arguments.dropout, arguments.dropout, true, &tickets, arguments.checkpoint_blocks};
+    ForwardContext context{arguments.dropout, arguments.dropout, true, &tickets, arguments.checkpoint_blocks};
     const PretrainBatch& seen = arguments.upload ? fresh_copy(batch) : batch;
     pretrain_objectives(model, seen, {}, divisors, context).total.backward();
     optimizer.step(1e-4);
@@ -87,7 +87,7 @@ void bench_infer(const Arguments& arguments) {
   batch.packed.patches = batch.packed.patches.to(arguments.device);
   const auto forward = [&, &batch = batch] {
     const NoGrad no_grad;
-    BlockContext context;
+    ForwardContext context;
     model.matching_logits(model.vilt(batch.packed, context), batch.objectives.pair_rows);
   };
   measure(arguments, forward, [&](const Milliseconds& ms) -> JsonFields {

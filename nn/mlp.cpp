@@ -2,7 +2,7 @@
 
 namespace tessera {
 
-Variable Mlp::operator()(const Variable& x, const BlockContext& context) const {
+Variable Mlp::operator()(const Variable& x, const ForwardContext& context) const {
   const double p = context.activation_probability();
   return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, p, context.ticket(p));
 }

@@ -21,7 +21,7 @@ struct Stream {
 };
 
 // The stream's value, and its LayerNorm: at the start of a branch, or after the last block.
-AddLayerNorm add_layer_norm(const Stream& stream, const LayerNorm& norm, const BlockContext& context);
+AddLayerNorm add_layer_norm(const Stream& stream, const LayerNorm& norm, const ForwardContext& context);
 
 struct TransformerBlock {
   LayerNorm layernorm_before, layernorm_after;
@@ -33,10 +33,10 @@ struct TransformerBlock {
       : layernorm_before(d, eps), layernorm_after(d, eps), attention(d, heads, qkv_bias), mlp(d, hidden) {}
 
   // cu_seqlens i64 [sequences + 1]
-  Stream operator()(const Stream& stream, const Tensor& cu_seqlens, const BlockContext& context) const;
+  Stream operator()(const Stream& stream, const Tensor& cu_seqlens, const ForwardContext& context) const;
 
   // The same values and gradients; for backward only `stream` is kept, from which the rest is computed again.
-  Stream checkpointed(const Stream& stream, const Tensor& cu_seqlens, const BlockContext& context) const;
+  Stream checkpointed(const Stream& stream, const Tensor& cu_seqlens, const ForwardContext& context) const;
 
   // layernorm_before.*, attention.qkv.*, attention.output.dense.*, layernorm_after.*, intermediate.dense.*,
   // output.dense.*

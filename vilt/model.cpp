@@ -55,7 +55,7 @@ Tensor Vilt::patch_rows(const PackedBatch& batch, DType dtype) const {
 
 // Rows of text, class token and patches are gathered into the packed order; an image that two sequences use is embedded
 // once, and dropout comes after the gather, so that each use has a mask of its own.
-Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) const {
+Variable Vilt::embed(const PackedBatch& batch, const ForwardContext& context) const {
   const Variable text = text_embeddings(batch);
   const DType dtype = activations == DType::bf16 ? DType::bf16 : cls_token.dtype();
   const Variable patches = in_parameter_type(patch_projection(Variable(patch_rows(batch, dtype))));
@@ -75,7 +75,7 @@ Variable Vilt::in_parameter_type(const Variable& x) const {
   return x.dtype() == cls_token.dtype() ? x : cast(x, cls_token.dtype());
 }
 
-Variable Vilt::operator()(const PackedBatch& batch, const BlockContext& context, Observations* observations) const {
+Variable Vilt::operator()(const PackedBatch& batch, const ForwardContext& context, Observations* observations) const {
   check(batch.patches.size(1) == config.patch_values(), "vilt: patches have ", batch.patches.size(1),
         " values, expected ", config.patch_values(), " (patch_size ", config.patch_size, ")");
   const auto observe = [&](const Stream& stream) {

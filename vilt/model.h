@@ -50,7 +50,7 @@ struct Vilt {
 
   explicit Vilt(const ModelConfig& config);
   // [tokens, hidden] after the final LayerNorm, in the type of the activations.
-  Variable operator()(const PackedBatch& batch, const BlockContext& context, Observations* observations = nullptr) const;
+  Variable operator()(const PackedBatch& batch, const ForwardContext& context, Observations* observations = nullptr) const;
   // tanh(pooler(hidden[rows])): rows i64 [n] → [n, hidden], in the parameters' type.
   Variable pooled(const Variable& hidden, const Tensor& rows) const;
   // Where the parameters lie, and everything is computed. The tables of a batch stay on the host.
@@ -61,7 +61,7 @@ struct Vilt {
 
  private:
   Tensor patch_rows(const PackedBatch& batch, DType dtype) const;
-  Variable embed(const PackedBatch& batch, const BlockContext& context) const;
+  Variable embed(const PackedBatch& batch, const ForwardContext& context) const;
 };
 
 }  // namespace tessera

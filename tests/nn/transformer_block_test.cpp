@@ -24,7 +24,7 @@ struct Blocks {
   explicit Blocks(int count) : layers(static_cast<size_t>(count), TransformerBlock()) {
     for (TransformerBlock& layer : layers) layer = TransformerBlock(kSize, kHeads, kHidden, kEps);
   }
-  Variable operator()(const Variable& x, const BlockContext& context) const {
+  Variable operator()(const Variable& x, const ForwardContext& context) const {
     Stream stream{x, {}};
     for (const TransformerBlock& layer : layers) stream = layer(stream, cu_seqlens(), context);
     return add_layer_norm(stream, norm, context).normalised;
@@ -125,7 +125,7 @@ TEST_CASE("transformer block: computed again in backward, every value, gradient 
     std::vector<std::vector<double>> results[2];
     for (const bool again : {false, true}) {
       TicketSource tickets(11, 3);
-      const BlockContext context{p, activation_p, true, &tickets};
+      const ForwardContext context{p, activation_p, true, &tickets};
       const Variable input(x, true);
       Stream stream{input, {}};
       for (const TransformerBlock& layer : blocks.layers)
@@ -146,7 +146,7 @@ TEST_CASE("transformer block: computed again in backward, every value, gradient 
 TEST_CASE("transformer block: dropout without tickets is an error, also in a block that is computed again") {
   Blocks blocks(1);
   randomise(blocks, 5);
-  const BlockContext context{0.5, 0, true, nullptr};
+  const ForwardContext context{0.5, 0, true, nullptr};
   const Stream stream{Variable(random_normal({8, kSize}, 1), true), {}};
   CHECK_THROWS_WITH(blocks.layers[0].checkpointed(stream, cu_seqlens(), context),
                     "block: dropout 0.5 in training needs a ticket source");
@@ -159,7 +159,7 @@ TEST_CASE("transformer block: equals the composition of plain ops, values and gr
     Blocks blocks(2);
     randomise(blocks, 5);
     TicketSource tickets(11, 3);
-    const BlockContext context{p, activation_p, true, &tickets};
+    const ForwardContext context{p, activation_p, true, &tickets};
     const Tensor x = random_normal({8, kSize}, 1), cotangent = random_normal({8, kSize}, 2);
     std::vector<Tensor> results[2];
     for (const bool fused : {true, false}) {

@@ -109,7 +109,7 @@ void for_each_batch(const ViltWithHeads& model, std::span<const Question> questi
     count = batch_size(questions, first, max_tokens);
     const PackedBatch batch = pack(model.vilt.config, questions.subspan(first, count));
     if (observations) observations->attention.clear();
-    body(batch, model.vilt(batch, BlockContext{}, observations), first);
+    body(batch, model.vilt(batch, ForwardContext{}, observations), first);
   }
 }
 

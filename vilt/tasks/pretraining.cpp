@@ -116,7 +116,7 @@ std::set<std::string> Pretraining::trained() const {
 }
 
 Losses Pretraining::losses(const PretrainBatch& batch, std::span<const int64_t> divisors, TicketSource& tickets) const {
-  BlockContext context;
+  ForwardContext context;
   context.dropout = settings_.model.hidden_dropout_prob;
   context.activation_dropout = settings_.model.dropout_after_activation ? context.dropout : 0;
   context.training = true;

@@ -21,7 +21,7 @@ class TicketSource {
   Ticket next_;
 };
 
-struct BlockContext {
+struct ForwardContext {
   double dropout = 0;  // of each branch, before it is added to the residual
   // After the GELU of the MLP. Hugging Face's ViLT has no dropout there, the official code has.
   double activation_dropout = 0;
