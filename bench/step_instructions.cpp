@@ -22,7 +22,7 @@ struct Training {
 
   void update(uint32_t step) {
     TicketSource tickets(0, step);
-    ForwardContext context{0.1, 0.1, true, &tickets};
+    const ForwardContext context{.training = true, .tickets = &tickets, .activations = activations};
     const std::vector<int64_t> divisors = count_divisors({&made.batch, 1});
     pretrain_objectives(model, made.batch, {}, divisors, context).total.backward();
     parameters.global_norm();

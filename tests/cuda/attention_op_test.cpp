@@ -78,9 +78,9 @@ TEST_CASE("cuda attention op: separate inputs, with their elements side by side 
     CHECK_CLOSE(got[i].to(Device{}), expected[i], 5e-6);
     CHECK(same_bits(got[i].to(Device{}), strided[i].to(Device{})));
   }
-  CHECK_THROWS_WITH(ops::attention(there(q), k, there(v), cu_q, cu_k, 2, false),
+  CHECK_THROWS_WITH(ops::attention(there(q), k, there(v), cu_q, cu_k, {2, false}),
                     "attention: q, k and v are on cuda:0, cpu and cuda:0, expected one device");
-  CHECK_THROWS_WITH(ops::attention(there(wide(q)), there(wide(k)), there(wide(v)), cu_q, cu_k, 2, false),
+  CHECK_THROWS_WITH(ops::attention(there(wide(q)), there(wide(k)), there(wide(v)), cu_q, cu_k, {2, false}),
                     "attention: dtype is f64, expected f32 or bf16 on a GPU");
 }
 

@@ -72,9 +72,9 @@ TEST_CASE("cuda attention and its gradients equal the CPU's in f64") {
       const AttentionInputs in = inputs_of<T>(c);
       const std::vector<Tensor> got = in_three_orders([&] { return on_gpu<T>(c, in); });
       const Tensor q = wide(in.q), k = wide(in.k), v = wide(in.v);
-      const ops::AttentionResult cpu = ops::attention(q, k, v, in.cu_queries, in.cu_keys, c.heads, c.causal);
+      const ops::AttentionResult cpu = ops::attention(q, k, v, in.cu_queries, in.cu_keys, {c.heads, c.causal});
       Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
-      ops::attention_backward(wide(in.dout), q, k, v, cpu, in.cu_queries, in.cu_keys, c.heads, c.causal, dq, dk, dv);
+      ops::attention_backward(wide(in.dout), q, k, v, cpu, in.cu_queries, in.cu_keys, {c.heads, c.causal}, dq, dk, dv);
       const double through_out = std::is_same_v<T, float> ? 0 : 0x1p-8;
       CHECK_CLOSE(got[0], cpu.out, 2e-6);
       CHECK_CLOSE(got[1], cpu.log_sum_exp, 2e-6);

@@ -1,4 +1,4 @@
-#include "vilt/precision.h"
+#include "nn/precision.h"
 
 #include <doctest/doctest.h>
 
@@ -72,7 +72,7 @@ double error_of(const std::vector<double>& got, const std::vector<double>& exact
   return rms(difference) / std::max(rms(exact), 1e-12);
 }
 
-// The bound of vilt/precision.h, of which r is the rounding of one tensor. A plan is exp(-cost / beta), scaled: with
+// The bound of nn/precision.h, of which r is the rounding of one tensor. A plan is exp(-cost / beta), scaled: with
 // beta 0.5 and its own sums an error of the costs counts several times.
 double bound_of(const std::string& name, double r, int64_t layers) {
   if (name == "plan") return 10 * bound_of("costs", r, layers);

@@ -25,6 +25,8 @@ struct AttentionSizes {
   int64_t sequences, query_tokens, most_queries, most_keys;
   int64_t heads, head_size;  // head_size <= 128
   bool causal;
+  double p = 0;  // of the probabilities' dropout
+  Ticket ticket = {};
 };
 
 // q, out [query tokens, heads · head_size], k, v [key tokens, ...], log_sum_exp [query tokens, heads].
@@ -46,7 +48,7 @@ void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, A
 //
 // Whether TESSERA_ATTENTION lets them be used.
 bool tensor_cores_wanted();
-// Whether they take these rows: a head size of 16, 32, 64, 96 or 128, and rows that begin at multiples of 16
+// Whether they take these rows (dropout of probabilities they do not know): a head size of 16, 32, 64, 96 or 128, and rows that begin at multiples of 16
 // bytes.
 bool tensor_cores_take(int64_t head_size, std::initializer_list<AttentionRows<const bf16>> rows);
 
