@@ -128,6 +128,7 @@ TEST_CASE("A batch of levels gives the bits of the batch of normalised values") 
 
 TEST_CASE("Dropout differs between two uses of one image, and is drawn from the tickets") {
   Settings settings = tiny_settings();
+  settings.model.hidden_dropout_prob = 0.3;
   SUBCASE("of the whole model") {}
   SUBCASE("of the embeddings alone") { settings.model.num_hidden_layers = 0; }
   const TinyModel tiny(settings, DType::f64);
@@ -135,7 +136,6 @@ TEST_CASE("Dropout differs between two uses of one image, and is drawn from the 
   const auto run = [&](uint32_t step) {
     TicketSource tickets(3, step);
     ForwardContext context;
-    context.dropout = context.activation_dropout = 0.3;
     context.training = true;
     context.tickets = &tickets;
     const NoGrad guard;
