@@ -9,8 +9,7 @@
 #include "tests/golden/compare.h"
 #include "tests/golden/json.h"
 
-using namespace tessera;
-
+namespace tessera::golden_block_test {
 namespace {
 
 // A block's parts, and the file's layers that stand one below the other in them.
@@ -295,3 +294,5 @@ TEST_CASE("golden: CLIP's towers with QuickGELU, padding read as any token") {
 TEST_CASE("golden: CLIP's towers with GELU, padding left out") {
   in_both_types("clip_vit_gelu", [](GoldenCase& golden) { compare_clip(golden, true); });
 }
+
+}  // namespace tessera::golden_block_test

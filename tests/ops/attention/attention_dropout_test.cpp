@@ -12,7 +12,8 @@
 #include "tests/ops/marks.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
-using namespace tessera;
+namespace tessera::attention_dropout_test {
+
 using test::marks;
 using test::same_bits;
 using test::total;
@@ -196,3 +197,5 @@ TEST_CASE("attention's dropout: a backward with another mask is caught, and p ha
   CHECK_THROWS_WITH(cross_attention(Variable(x), Variable(Tensor::zeros({12, 7})), cu, cu, 1),
                     "cross_attention: kv is f32 [12, 7], expected [key tokens, 2 · heads · head size]");
 }
+
+}  // namespace tessera::attention_dropout_test
