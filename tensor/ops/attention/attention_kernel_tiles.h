@@ -1,7 +1,7 @@
 // Tiles of queries, keys and values in shared memory, which attention's kernels share. Include from .cu files.
 #pragma once
 
-#include "tensor/cuda/dropout_mask.h"
+#include "tensor/cuda/device_mask.h"
 #include "tensor/cuda/warp.h"
 #include "tensor/ops/attention/attention_kernels.h"
 

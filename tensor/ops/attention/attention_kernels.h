@@ -8,6 +8,7 @@
 #include <initializer_list>
 
 #include "tensor/dtype.h"
+#include "tensor/philox.h"
 
 namespace tessera::cuda {
 
