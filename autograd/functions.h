@@ -106,7 +106,8 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
 // Self-attention on a fused projection qkv [tokens, 3 · heads · head size]: q, k and v side by side.
 Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t heads, bool causal = false, double p = 0,
                         const Ticket& ticket = {});
-// Attention of q to the fused projection kv [key tokens, 2 · heads · head size] of other sequences: k and v side by side.
+// Attention of q to the fused projection kv [key tokens, 2 · heads · head size] of other sequences: k and v side by
+// side.
 Variable cross_attention(const Variable& q, const Variable& kv, const Tensor& cu_queries, const Tensor& cu_keys,
                          int64_t heads, double p = 0, const Ticket& ticket = {});
 

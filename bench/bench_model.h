@@ -20,8 +20,8 @@ ModelConfig make_config(const ModelSize& size);
 // With every matrix and table drawn from a normal distribution of deviation 0.02.
 ViltWithHeads make_model(const ModelSize& size, double dropout = 0);
 
-// Returns the type of the activations. bf16: they are; high, tf32: all products of f32; f32 leaves the products of the CPU
-// as the environment says.
+// Returns the type of the activations. bf16: they are; high, tf32: all products of f32; f32 leaves the products of the
+// CPU as the environment says.
 DType use_precision(const std::string& precision, Device device);
 
 struct MadeBatch {

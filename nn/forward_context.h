@@ -33,8 +33,8 @@ struct ForwardContext {
   TicketSource* tickets = nullptr;  // needed when something is dropped
   // Blocks keep their input alone and run again in backward: memory for time. Results are the same, bit for bit.
   bool checkpoint_blocks = false;
-  // bf16: what a model computes its blocks on, and what else its header says. Else: the parameters' own type, which never
-  // changes, nor their gradients'. nn/precision.h
+  // bf16: what a model computes its blocks on, and what else its header says. Else: the parameters' own type, which
+  // never changes, nor their gradients'. nn/precision.h
   DType activations = DType::f32;
 
   // What a layer with this rate drops in this pass. No ticket is used up when that is nothing.

@@ -1,12 +1,12 @@
-// Transformer block on packed sequences: self-attention, cross-attention where wanted, MLP. Each is a branch, and is added
-// to what it has read, with the LayerNorm before the branch or after the sum:
+// Transformer block on packed sequences: self-attention, cross-attention where wanted, MLP. Each is a branch, and is
+// added to what it has read, with the LayerNorm before the branch or after the sum:
 //
 //   before (ViT, CLIP)   y = x + dropout(branch(norm(x)))
 //   after  (BERT)        y = norm(x + dropout(branch(x)))
 //
-// Between two branches lie always the same three steps: dropout of the branch, addition to what was read, LayerNorm. They
-// are one fused op. With the norm before the branch also across blocks: a block does not add its last branch itself but
-// hands it on.
+// Between two branches lie always the same three steps: dropout of the branch, addition to what was read, LayerNorm.
+// They are one fused op. With the norm before the branch also across blocks: a block does not add its last branch itself
+// but hands it on.
 #pragma once
 
 #include <optional>
@@ -58,7 +58,8 @@ struct TransformerBlock {
   Stream operator()(const Stream& stream, const Tensor& cu_seqlens, const ForwardContext& context,
                     const States& states = {}) const;
 
-  // The same values and gradients; for backward only `stream` and `states` are kept, from which the rest is computed again.
+  // The same values and gradients; for backward only `stream` and `states` are kept, from which the rest is computed
+  // again.
   Stream checkpointed(const Stream& stream, const Tensor& cu_seqlens, const ForwardContext& context,
                       const States& states = {}) const;
 

@@ -49,7 +49,8 @@ struct Vilt {
   // [tokens, hidden] after the final LayerNorm, in the type of the context's activations: what the patch projection and
   // the blocks compute on, and the heads for masked words and patches after them. bf16: embeddings are summed in the
   // parameters' type, then cast.
-  Variable operator()(const PackedBatch& batch, const ForwardContext& context, Observations* observations = nullptr) const;
+  Variable operator()(const PackedBatch& batch, const ForwardContext& context,
+                      Observations* observations = nullptr) const;
   // tanh(pooler(hidden[rows])): rows i64 [n] → [n, hidden], in the parameters' type.
   Variable pooled(const Variable& hidden, const Tensor& rows) const;
   // Where the parameters lie, and everything is computed. The tables of a batch stay on the host.

@@ -34,8 +34,8 @@ Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t h
       ops::attention(part(x, 0, width), part(x, 1, width), part(x, 2, width), cu_seqlens, cu_seqlens, options);
   return record("self_attention", forward.out, {qkv}, [=](const Tensor& dy, GradSlots) -> Grads {
     const Tensor dx = Tensor::empty_like(x);
-    ops::attention_backward(dy, part(x, 0, width), part(x, 1, width), part(x, 2, width), forward, cu_seqlens, cu_seqlens,
-                            options, part(dx, 0, width), part(dx, 1, width), part(dx, 2, width));
+    ops::attention_backward(dy, part(x, 0, width), part(x, 1, width), part(x, 2, width), forward, cu_seqlens,
+                            cu_seqlens, options, part(dx, 0, width), part(dx, 1, width), part(dx, 2, width));
     return {dx};
   });
 }

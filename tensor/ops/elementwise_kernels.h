@@ -23,7 +23,9 @@ void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double
 // are row-major. T is float, bf16 (computed in f32 and rounded once) or double.
 
 // y = f(x) (tensor/ops/elementwise_unary.cu). `scalar` is that of add_scalar and multiply_scalar.
-enum class Unary : uint8_t { add_scalar, multiply_scalar, exp, log, sqrt, square, tanh, sigmoid, relu, gelu, quick_gelu };
+enum class Unary : uint8_t {
+  add_scalar, multiply_scalar, exp, log, sqrt, square, tanh, sigmoid, relu, gelu, quick_gelu
+};
 template <class T>
 void unary(Unary f, const T* x, const Shape& x_strides, T* y, const Shape& shape, double scalar = 0);
 

@@ -149,7 +149,8 @@ TEST_CASE("cuda ops of two tensors broadcast as the CPU's do, and give its bits 
 // size 1.
 TEST_CASE("cuda gradients of tanh, sigmoid and GELU equal the CPU's in f64") {
   const std::pair<BinaryOp, const char*> kOps[] = {{ops::tanh_backward, "tanh"}, {ops::sigmoid_backward, "sigmoid"},
-                                                   {ops::gelu_backward, "gelu"}, {ops::quick_gelu_backward, "quick_gelu"}};
+                                                   {ops::gelu_backward, "gelu"},
+                                                   {ops::quick_gelu_backward, "quick_gelu"}};
   for_each_type([&](auto tag) {
     using T = decltype(tag);
     for (const auto& [op, name] : kOps)

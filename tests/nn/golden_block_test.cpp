@@ -1,6 +1,6 @@
 // The block as BERT's encoder, its encoder that reads other states, its decoder, and CLIP's two towers: Hugging Face's
-// classes on the same weights (tests/golden/README.md). Padding is left out, and so are the embeddings, whose output is the
-// input here; losses are computed to their end, so that the gradients of all blocks come from them.
+// classes on the same weights (tests/golden/README.md). Padding is left out, and so are the embeddings, whose output is
+// the input here; losses are computed to their end, so that the gradients of all blocks come from them.
 #include <doctest/doctest.h>
 
 #include "autograd/functions.h"

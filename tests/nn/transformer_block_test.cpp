@@ -29,7 +29,12 @@ struct Variant {
 const Variant kVariants[] = {
     {"norms before, GELU", kPlain},
     {"norms before, QuickGELU, causal",
-     {.size = kSize, .heads = kHeads, .hidden = kHidden, .activation = Activation::quick_gelu, .causal = true, .eps = 1e-5}},
+     {.size = kSize,
+      .heads = kHeads,
+      .hidden = kHidden,
+      .activation = Activation::quick_gelu,
+      .causal = true,
+      .eps = 1e-5}},
     {"norms before, ReLU, cross-attention",
      {.size = kSize, .heads = kHeads, .hidden = kHidden, .activation = Activation::relu, .state_size = kStateSize}},
     {"norms after, GELU", {.size = kSize, .heads = kHeads, .hidden = kHidden, .norms = NormPlacement::after}},
@@ -85,9 +90,10 @@ void randomise(Blocks& blocks, uint64_t seed) {
 
 // ---- the same from plain ops, one sequence and one head at a time ----
 
-// q, k and v [tokens, kSize]. Dropout of the probabilities: the word of (query token, head, key) as the op's header has it.
-Variable plain_attention(const Variable& q, const Variable& k, const Variable& v, const std::vector<int64_t>& key_offsets,
-                         bool causal, double p, TicketSource& tickets) {
+// q, k and v [tokens, kSize]. Dropout of the probabilities: the word of (query token, head, key) as the op's header has
+// it.
+Variable plain_attention(const Variable& q, const Variable& k, const Variable& v,
+                         const std::vector<int64_t>& key_offsets, bool causal, double p, TicketSource& tickets) {
   const Ticket ticket = p > 0 ? tickets.next() : Ticket{};
   constexpr int64_t kHead = kSize / kHeads;
   std::vector<Variable> sequences;
@@ -154,9 +160,9 @@ Variable plain(const Blocks& blocks, Variable x, const BlockOptions& o, TicketSo
     if (block.cross)
       add_branch(block.cross_norm, [&](const Variable& in) {
         const Variable kv = plain_linear(block.cross->key_value, blocks.states.rows);
-        return plain_linear(block.cross->output,
-                            plain_attention(plain_linear(block.cross->query, in), part(kv, 0), part(kv, 1), kStateOffsets,
-                                            false, o.attention_dropout, tickets));
+        const Variable q = plain_linear(block.cross->query, in);
+        return plain_linear(block.cross->output, plain_attention(q, part(kv, 0), part(kv, 1), kStateOffsets, false,
+                                                                 o.attention_dropout, tickets));
       });
     add_branch(block.mlp_norm, [&](const Variable& in) {
       const Variable hidden = plain_activation(o.activation, plain_linear(block.mlp.fc1, in));
@@ -207,8 +213,9 @@ TEST_CASE("transformer block: names and shapes, and a model's own names") {
         "layer.0.mlp.fc1.weight [10, 6]\nlayer.0.mlp.fc1.bias [10]\n"
         "layer.0.mlp.fc2.weight [6, 10]\nlayer.0.mlp.fc2.bias [6]\n");
   // An entry holds for whole words alone, and the first that fits counts.
-  CHECK(names_of(TransformerBlock(kVariants[4].options),
-                 {{"attention", "first"}, {"attention.qkv", "never"}, {"cross", "second"}, {"mlp.fc1", "inner"}, {"m", "never"}}, "") ==
+  const NameTable table{
+      {"attention", "first"}, {"attention.qkv", "never"}, {"cross", "second"}, {"mlp.fc1", "inner"}, {"m", "never"}};
+  CHECK(names_of(TransformerBlock(kVariants[4].options), table, "") ==
         "attention_norm.weight [6]\nattention_norm.bias [6]\n"
         "first.qkv.weight [18, 6]\nfirst.output.weight [6, 6]\nfirst.output.bias [6]\n"
         "cross_norm.weight [6]\ncross_norm.bias [6]\n"

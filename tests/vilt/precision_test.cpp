@@ -154,7 +154,9 @@ TEST_CASE("Precisions have names, and people are told what is computed with") {
   settings.train.precision = "f16";
   CHECK(tests::error_of([&] { settings.validate(); }) ==
         "setting 'train.precision' is 'f16', expected one of: highest, high, tf32, bf16");
-  const auto told = [](Precision precision) { return describe_precision(use_precision(precision, Device{}), Device{}); };
+  const auto told = [](Precision precision) {
+    return describe_precision(use_precision(precision, Device{}), Device{});
+  };
   CHECK(told(Precision::highest) == "f32");
   force_instruction_set(InstructionSet::portable);
   CHECK(told(Precision::bf16) ==

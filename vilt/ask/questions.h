@@ -23,7 +23,8 @@ struct Question {
 // question. `context`, here and below: how the model computes (its activations).
 using BatchBody = std::function<void(const PackedBatch& batch, const Variable& hidden, size_t first)>;
 void for_each_batch(const ViltWithHeads& model, std::span<const Question> questions, const BatchBody& body,
-                    const ForwardContext& context = {}, Observations* observations = nullptr, int64_t max_tokens = 8192);
+                    const ForwardContext& context = {}, Observations* observations = nullptr,
+                    int64_t max_tokens = 8192);
 
 struct LabelScore {
   int64_t label = 0;  // index into ModelConfig::labels

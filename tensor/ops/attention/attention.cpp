@@ -59,10 +59,11 @@ int64_t units_per_chunk(const Sizes& sizes, int64_t units) {
   return std::clamp<int64_t>(kProducts * units / products, 1, 2 * sizes.heads);
 }
 
-// Dropout, in place, of a tile [rows, length] of one head whose rows are the queries from `query` on, of all tokens, and
-// whose n columns are a sequence's keys from `key` on.
+// Dropout, in place, of a tile [rows, length] of one head whose rows are the queries from `query` on, of all tokens,
+// and whose n columns are a sequence's keys from `key` on.
 template <class T>
-void drop(const Sizes& sizes, int64_t head, int64_t query, int64_t key, T* tile, int64_t rows, int64_t n, int64_t length) {
+void drop(const Sizes& sizes, int64_t head, int64_t query, int64_t key, T* tile, int64_t rows, int64_t n,
+          int64_t length) {
   if (!sizes.dropout.drops()) return;
   const T scale = static_cast<T>(sizes.dropout.scale());
   const uint32_t last_dropped = sizes.dropout.last_dropped();

@@ -89,8 +89,8 @@ void attention_plain(AttentionRows<const T> q, AttentionRows<const T> k, Attenti
   with_columns(sizes.head_size, [&](auto columns) {
     with_dropout(sizes, [&](auto drops) {
       simt::launch<attention_kernel<T, decltype(columns)::value, decltype(drops)::value>>(
-          attention_grid(sizes, sizes.most_queries), kAttentionThreads, ForwardTiles::bytes(sizes.head_size), q, k, v, out,
-          log_sum_exp, sizes, attention_scale(sizes), mask);
+          attention_grid(sizes, sizes.most_queries), kAttentionThreads, ForwardTiles::bytes(sizes.head_size), q, k, v,
+          out, log_sum_exp, sizes, attention_scale(sizes), mask);
     });
   });
 }

@@ -16,12 +16,12 @@
 // With `causal`, query i of a sequence sees its keys 0 .. i + (keys - queries). A query that sees no key has output 0,
 // log_sum_exp -inf and passes no gradient.
 //
-// Dropout of the probabilities: out = P' V with P'_ij = m_ij P_ij, where m_ij is 1 / (1 - p) or 0. The sum in the softmax
-// is over all of P. Then dV = P'ᵀ dO and dP_ij = m_ij (dO Vᵀ)_ij; the rest stays, D_i = dO_i · out_i too. The mask is a
-// function of the ticket and of where an element lies, not of how a kernel divides its work: with n = (query token) · heads
-// + head, counted over the whole batch, m_ij is kept iff word 2^32 n + j of the ticket is at least p · 2^32. It is drawn
-// again in backward. Kernels that multiply pairs of bf16 or use tensor cores drop nothing: with p > 0 those that compute in
-// f32 take their place.
+// Dropout of the probabilities: out = P' V with P'_ij = m_ij P_ij, where m_ij is 1 / (1 - p) or 0. The softmax's sum is
+// over all of P. Then dV = P'ᵀ dO and dP_ij = m_ij (dO Vᵀ)_ij; the rest stays, D_i = dO_i · out_i too. The mask is a
+// function of the ticket and of where an element lies, not of how a kernel divides its work: with n = (query token) ·
+// heads + head, counted over the whole batch, element j is kept iff word 2^32 n + j of the ticket is at least p · 2^32.
+// It is drawn again in backward. Kernels that multiply pairs of bf16 or use tensor cores drop nothing: with p > 0 those
+// that compute in f32 take their place.
 //
 // Rows may lie any distance apart (row-strided views): the q, k and v of a fused projection [tokens, 3 · width] are
 // read in place, and backward may write dq, dk and dv into the three parts of one tensor.

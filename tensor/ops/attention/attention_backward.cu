@@ -162,10 +162,11 @@ void attention_plain_backward(AttentionRows<const T> dout, AttentionRows<const T
     with_dropout(sizes, [&](auto drops) {
       constexpr int n = decltype(columns)::value;
       constexpr bool kDrops = decltype(drops)::value;
-      simt::launch<attention_dq_kernel<T, n, kDrops>>(attention_grid(sizes, sizes.most_queries), kAttentionThreads, bytes,
-                                                      dout, q, k, v, log_sum_exp, row_dots, dq, sizes, scale, mask);
-      simt::launch<attention_dkv_kernel<T, n, kDrops>>(attention_grid(sizes, sizes.most_keys), kAttentionThreads, bytes,
-                                                       dout, q, k, v, log_sum_exp, row_dots, dk, dv, sizes, scale, mask);
+      const dim3 query_grid = attention_grid(sizes, sizes.most_queries), key_grid = attention_grid(sizes, sizes.most_keys);
+      simt::launch<attention_dq_kernel<T, n, kDrops>>(query_grid, kAttentionThreads, bytes, dout, q, k, v, log_sum_exp,
+                                                      row_dots, dq, sizes, scale, mask);
+      simt::launch<attention_dkv_kernel<T, n, kDrops>>(key_grid, kAttentionThreads, bytes, dout, q, k, v, log_sum_exp,
+                                                       row_dots, dk, dv, sizes, scale, mask);
     });
   });
 }

@@ -49,8 +49,8 @@ void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, A
 //
 // Whether TESSERA_ATTENTION lets them be used.
 bool tensor_cores_wanted();
-// Whether they take these rows (dropout of probabilities they do not know): a head size of 16, 32, 64, 96 or 128, and rows that begin at multiples of 16
-// bytes.
+// Whether they take these rows: a head size of 16, 32, 64, 96 or 128, and rows that begin at multiples of 16 bytes.
+// Dropout of probabilities they do not know: with it the plain kernels are called.
 bool tensor_cores_take(int64_t head_size, std::initializer_list<AttentionRows<const bf16>> rows);
 
 void attention_tensor_cores(AttentionRows<const bf16> q, AttentionRows<const bf16> k, AttentionRows<const bf16> v,

@@ -33,7 +33,8 @@ std::vector<Tensor> naive(const Tensor& q, const Tensor& k, const Tensor& v, con
                           const Tensor& cu_k, const ops::AttentionOptions& options) {
   const int64_t width = q.size(1), heads = options.heads, d = width / heads;
   const double scale = 1 / std::sqrt(static_cast<double>(d));
-  Tensor out = Tensor::zeros_like(q), dq = Tensor::zeros_like(q), dk = Tensor::zeros_like(k), dv = Tensor::zeros_like(v);
+  Tensor out = Tensor::zeros_like(q), dq = Tensor::zeros_like(q);
+  Tensor dk = Tensor::zeros_like(k), dv = Tensor::zeros_like(v);
   const auto mq = cu_q.to_vector<int64_t>(), mk = cu_k.to_vector<int64_t>();
   for (size_t s = 0; s + 1 < mq.size(); ++s)
     for (int64_t i = mq[s]; i < mq[s + 1]; ++i)
@@ -90,8 +91,9 @@ double magnitude(const Tensor& x) {
 
 }  // namespace
 
-// In f64 sums of up to 600 terms, in f32 as in attention_test.cpp. In bf16 inputs are what they are and P is not rounded,
-// but out is, from which D_i comes where a row has more keys than a block: 2^-8 of an element's own size and of its terms'.
+// In f64 sums of up to 600 terms, in f32 as in attention_test.cpp. In bf16 inputs are what they are and P is not
+// rounded, but out is, from which D_i comes where a row has more keys than a block: 2^-8 of an element's own size and of
+// its terms'.
 TEST_CASE("attention drops the probabilities that its header says, and their gradients") {
   struct Setup {
     std::vector<int64_t> queries, keys;
@@ -123,7 +125,8 @@ TEST_CASE("attention drops the probabilities that its header says, and their gra
         for (size_t i = 0; i < got.size(); ++i) {
           CAPTURE(i);
           CHECK(got[i].dtype() == dtype);
-          CHECK(test::largest_difference(wide(got[i]), expected[i]) <= rounding * std::max(1.0, magnitude(expected[i])));
+          const double bound = rounding * std::max(1.0, magnitude(expected[i]));
+          CHECK(test::largest_difference(wide(got[i]), expected[i]) <= bound);
         }
       };
       if (dtype == DType::bf16)
@@ -134,11 +137,12 @@ TEST_CASE("attention drops the probabilities that its header says, and their gra
   }
 }
 
-TEST_CASE("attention's dropout: the same bits on any number of threads and wherever the batch goes on, and none at p 0") {
+TEST_CASE("attention's dropout: the same bits on any number of threads and however a batch goes on, and none at p 0") {
   const int before = thread_count();
   const std::vector<int64_t> lengths{47, 1, 33, 0, 20};
-  const Tensor cu = marks(lengths), x = random_normal({101, 64}, 1, DType::f32), dout = random_normal({101, 64}, 2, DType::f32);
-  const auto run = [&](const Tensor& rows, const Tensor& where, const Tensor& cotangent, double p, const Ticket& ticket) {
+  const Tensor cu = marks(lengths), x = random_normal({101, 64}, 1, DType::f32);
+  const Tensor dout = random_normal({101, 64}, 2, DType::f32);
+  const auto run = [](const Tensor& rows, const Tensor& where, const Tensor& cotangent, double p, const Ticket& ticket) {
     return fast(rows, rows, rows, cotangent, where, where, {4, false, p, ticket});
   };
   set_thread_count(1);
@@ -159,8 +163,8 @@ TEST_CASE("attention's dropout: the same bits on any number of threads and where
   }
 }
 
-// Probabilities of 1/n, seen through values that are unit vectors. 64 · 64 · 2 draws: the share dropped has a deviation of
-// 0.005, and five of them are allowed.
+// Probabilities of 1/n, seen through values that are unit vectors. 64 · 64 · 2 draws: the share dropped has a deviation
+// of 0.005, and five of them are allowed.
 TEST_CASE("attention's dropout: each head and query has a mask of its own, and a share p is dropped") {
   constexpr int64_t n = 64;
   Tensor unit = Tensor::zeros({n, 2 * n});
@@ -168,8 +172,8 @@ TEST_CASE("attention's dropout: each head and query has a mask of its own, and a
     for (const int64_t head : {0, 1}) unit.mutable_data<float>()[j * 2 * n + head * n + j] = 1;
   const Tensor none = Tensor::zeros({n, 2 * n}), cu = marks({n});
   const auto out = ops::attention(none, none, unit, cu, cu, {2, false, 0.3, kTicket}).out.to_vector<float>();
-  CHECK(std::abs(static_cast<double>(std::count(out.begin(), out.end(), 0.0f)) / static_cast<double>(out.size()) - 0.3) <
-        0.025);
+  const auto dropped = static_cast<double>(std::count(out.begin(), out.end(), 0.0f));
+  CHECK(std::abs(dropped / static_cast<double>(out.size()) - 0.3) < 0.025);
   std::vector<std::vector<float>> rows;
   for (int64_t i = 0; i < 2 * n; ++i) rows.emplace_back(out.begin() + i * n, out.begin() + (i + 1) * n);
   std::sort(rows.begin(), rows.end());
