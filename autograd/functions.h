@@ -39,6 +39,7 @@ Variable tanh(const Variable& x);
 Variable sigmoid(const Variable& x);
 Variable relu(const Variable& x);
 Variable gelu(const Variable& x);  // exact: x Φ(x), with erf
+Variable quick_gelu(const Variable& x);  // x σ(1.702 x)
 Variable cast(const Variable& x, DType dtype);
 
 // ---- shape (autograd/ops/shape.cpp) ----
@@ -99,11 +100,16 @@ Variable embed_tokens(const std::vector<Variable>& sources, const Tensor& index,
 // ---- attention (autograd/ops/attention.cpp) ----
 // Sequences lie packed; cu_seqlens i64 [sequences + 1] marks where each begins. scale = head size ^ -1/2.
 // q [query tokens, heads · head size], k and v [key tokens, heads · head size]. With `causal`, query i of a sequence
-// sees keys 0 .. i + (keys - queries).
+// sees keys 0 .. i + (keys - queries). p: dropout of the probabilities (tensor/ops/attention/attention.h says which).
 Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& cu_queries,
-                   const Tensor& cu_keys, int64_t heads, bool causal = false);
+                   const Tensor& cu_keys, int64_t heads, bool causal = false, double p = 0, const Ticket& ticket = {});
 // Self-attention on a fused projection qkv [tokens, 3 · heads · head size]: q, k and v side by side.
-Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t heads, bool causal = false);
+Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t heads, bool causal = false, double p = 0,
+                        const Ticket& ticket = {});
+// Attention of q to the fused projection kv [key tokens, 2 · heads · head size] of other sequences: k and v side by
+// side.
+Variable cross_attention(const Variable& q, const Variable& kv, const Tensor& cu_queries, const Tensor& cu_keys,
+                         int64_t heads, double p = 0, const Ticket& ticket = {});
 
 // ---- losses (autograd/ops/cross_entropy.cpp) ----
 enum class Reduction : uint8_t { mean, sum };

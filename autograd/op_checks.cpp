@@ -68,7 +68,8 @@ void add_binary_checks(OpCheckList& list) {
 
 void add_unary_checks(OpCheckList& list) {
   const std::pair<const char*, Unary> everywhere[] = {{"exp", exp}, {"square", square}, {"tanh", tanh},
-                                                      {"sigmoid", sigmoid}, {"relu", relu}, {"gelu", gelu}};
+                                                      {"sigmoid", sigmoid}, {"relu", relu}, {"gelu", gelu},
+                                                      {"quick_gelu", quick_gelu}};
   const std::pair<const char*, Unary> positive[] = {{"log", log}, {"sqrt", sqrt}};
   for (const auto& [name, op] : everywhere) {
     const auto f = [op = op](Inputs x) { return op(x[0]); };

@@ -23,6 +23,15 @@ void add_attention_checks(OpCheckList& list) {
   list.add("attention", "longer than a tile", cross(marks({70, 3}), marks({130, 3}), 2, false),
            {list.normal({73, 10}), list.normal({133, 10}), list.normal({133, 10})});
 
+  const Ticket ticket = list.ticket();
+  const auto dropping = [ticket](const Tensor& cu_queries, const Tensor& cu_keys, bool causal) {
+    return [=](Inputs x) { return attention(x[0], x[1], x[2], cu_queries, cu_keys, 2, causal, 0.4, ticket); };
+  };
+  list.add("attention", "p 0.4", dropping(marks({3, 0, 1, 4}), marks({2, 1, 5, 1}), false),
+           {list.normal({8, 6}), list.normal({9, 6}), list.normal({9, 6})});
+  list.add("attention", "p 0.4, causal, longer than a tile", dropping(marks({70, 3}), marks({130, 3}), true),
+           {list.normal({73, 10}), list.normal({133, 10}), list.normal({133, 10})});
+
   const auto self = [](const Tensor& cu_seqlens, int64_t heads, bool causal) {
     return [=](Inputs x) { return self_attention(x[0], cu_seqlens, heads, causal); };
   };
@@ -31,6 +40,19 @@ void add_attention_checks(OpCheckList& list) {
   list.add("self_attention", "strided", self(marks({5}), 1, false), {list.strided({5, 9})});
   list.add("self_attention", "longer than a tile", self(marks({131, 2}), 2, false), {list.normal({133, 24})});
   list.add("self_attention", "causal, longer than a tile", self(marks({131, 2}), 2, true), {list.normal({133, 24})});
+  const Tensor four = marks({4, 1, 3});
+  list.add("self_attention", "p 0.4", [=](Inputs x) { return self_attention(x[0], four, 2, false, 0.4, ticket); },
+           {list.normal({8, 12})});
+
+  const auto to_others = [ticket](const Tensor& cu_queries, const Tensor& cu_keys, double p) {
+    return [=](Inputs x) { return cross_attention(x[0], x[1], cu_queries, cu_keys, 2, p, ticket); };
+  };
+  list.add("cross_attention", "ragged, one without keys", to_others(marks({3, 0, 1, 4}), marks({2, 1, 0, 6}), 0),
+           {list.normal({8, 6}), list.normal({9, 12})});
+  list.add("cross_attention", "strided, p 0.4", to_others(marks({5}), marks({7}), 0.4),
+           {list.strided({5, 4}), list.strided({7, 8})});
+  list.add("cross_attention", "p 0.1, longer than a tile", to_others(marks({70, 3}), marks({131, 2}), 0.1),
+           {list.normal({73, 8}), list.normal({133, 16})});
 }
 
 void add_loss_checks(OpCheckList& list) {

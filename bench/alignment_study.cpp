@@ -40,7 +40,7 @@ Pass run(const ViltWithHeads& model, const SampleSource& source, int64_t sentenc
   Pass pass{builder.finish(), {}, {}};
   Observations seen;
   seen.keep_hidden = seen.keep_attention = true;
-  const Variable last = model.vilt(pass.batch, BlockContext{}, &seen);
+  const Variable last = model.vilt(pass.batch, ForwardContext{}, &seen);
   pass.hidden = seen.hidden;
   pass.hidden.push_back(last.value());
   pass.attention = seen.attention.back().view({last.size(0), last.size(0)});

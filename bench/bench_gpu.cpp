@@ -69,7 +69,7 @@ void bench_attention(const Arguments& arguments) {
   const Tensor dqkv = Tensor::empty({tokens, 3 * d}, dtype, arguments.device);
   const auto part = [d](const Tensor& of, int64_t number) { return of.narrow(1, number * d, d); };
   const auto forward = [&] {
-    return ops::attention(part(qkv, 0), part(qkv, 1), part(qkv, 2), cu, cu, size.heads, false);
+    return ops::attention(part(qkv, 0), part(qkv, 1), part(qkv, 2), cu, cu, {size.heads, false});
   };
   const ops::AttentionResult result = forward();
   const auto line = [&](const char* kind, double products, const std::function<void()>& run) {
@@ -81,7 +81,7 @@ void bench_attention(const Arguments& arguments) {
   };
   line("forward", 2, [&] { forward(); });
   line("backward", 5, [&] {
-    ops::attention_backward(dout, part(qkv, 0), part(qkv, 1), part(qkv, 2), result, cu, cu, size.heads, false,
+    ops::attention_backward(dout, part(qkv, 0), part(qkv, 1), part(qkv, 2), result, cu, cu, {size.heads, false},
                             part(dqkv, 0), part(dqkv, 1), part(dqkv, 2));
   });
 }

@@ -55,8 +55,10 @@ ModelConfig make_config(const ModelSize& size) {
   return config;
 }
 
-ViltWithHeads make_model(const ModelSize& size) {
-  ViltWithHeads model(make_config(size));
+ViltWithHeads make_model(const ModelSize& size, double dropout) {
+  ModelConfig config = make_config(size);
+  config.hidden_dropout_prob = dropout;
+  ViltWithHeads model(config);
   model.visit("", [](const std::string& name, Variable& parameter) {
     if (parameter.value().dim() > 1) init_normal_(parameter, name, 0, 0.02);
   });

@@ -18,11 +18,11 @@ const ModelSize& model_size(const std::string& name);
 
 ModelConfig make_config(const ModelSize& size);
 // With every matrix and table drawn from a normal distribution of deviation 0.02.
-ViltWithHeads make_model(const ModelSize& size);
+ViltWithHeads make_model(const ModelSize& size, double dropout = 0);
 
-// bf16: the activations; high, tf32: all products of f32; f32 leaves the products of the CPU as the environment says. The
-// model has to lie on its device.
-void use_precision(Vilt& model, const std::string& precision);
+// Returns the type of the activations. bf16: they are; high, tf32: all products of f32; f32 leaves the products of the
+// CPU as the environment says.
+DType use_precision(const std::string& precision, Device device);
 
 struct MadeBatch {
   PretrainBatch batch;

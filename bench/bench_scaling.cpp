@@ -18,8 +18,8 @@ namespace {
 constexpr std::array<const char*, 2> kPrecisions{"f32", "bf16"};
 
 double step_ms(const ModelSize& size, int batch, const std::string& precision, const Arguments& arguments) {
-  ViltWithHeads model = make_model(size);
-  use_precision(model.vilt, precision);
+  ViltWithHeads model = make_model(size, arguments.dropout);
+  const DType activations = use_precision(precision, Device{});
   ParameterSet parameters(model);
   AdamW optimizer(parameters, {});
   const MadeBatch made = make_batch(size, batch, false, true);
@@ -27,7 +27,10 @@ double step_ms(const ModelSize& size, int batch, const std::string& precision, c
   uint32_t step = 0;
   const auto update = [&] {
     TicketSource tickets(0, step++);
-    BlockContext context{arguments.dropout, arguments.dropout, true, &tickets, arguments.checkpoint_blocks};
+    const ForwardContext context{.training = true,
+                                 .tickets = &tickets,
+                                 .checkpoint_blocks = arguments.checkpoint_blocks,
+                                 .activations = activations};
     pretrain_objectives(model, made.batch, {}, divisors, context).total.backward();
     optimizer.step(1e-4);
     parameters.clear_gradients();

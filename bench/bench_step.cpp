@@ -3,20 +3,20 @@
 #include "autograd/tape.h"
 #include "bench/bench_model.h"
 #include "nn/adamw.h"
+#include "nn/precision.h"
 #include "tensor/gemm/precision.h"
 #include "tensor/gemm/packed/weight_copies.h"
 #include "tensor/step_graph.h"
 #include "vilt/ask/inference.h"
 #include "vilt/objectives.h"
-#include "vilt/precision.h"
 
 namespace tessera::bench {
 
-void use_precision(Vilt& model, const std::string& precision) {
-  if (model.device().kind == Device::cuda)
-    return tessera::use_precision(model, precision_named("--precision", precision == "f32" ? "highest" : precision));
-  if (precision == "bf16") model.activations = DType::bf16;
+DType use_precision(const std::string& precision, Device device) {
+  if (device.kind == Device::cuda)
+    return tessera::use_precision(precision_named("--precision", precision == "f32" ? "highest" : precision), device);
   if (precision == "high") set_matmul_precision(MatmulPrecision::high);
+  return precision == "bf16" ? DType::bf16 : DType::f32;
 }
 
 namespace {
@@ -39,9 +39,9 @@ PretrainBatch fresh_copy(PretrainBatch batch) {
 // nothing does.
 void bench_step(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
-  ViltWithHeads model = make_model(size);
+  ViltWithHeads model = make_model(size, arguments.dropout);
   ParameterSet parameters(model, DType::f32, "", arguments.device);
-  use_precision(model.vilt, arguments.precision);
+  const DType activations = use_precision(arguments.precision, arguments.device);
   AdamW optimizer(parameters, {});
   MadeBatch made = make_batch(size, arguments.batch, arguments.ragged, true, arguments.upload);
   PretrainBatch& batch = made.batch;
@@ -51,7 +51,10 @@ void bench_step(const Arguments& arguments) {
   uint32_t step = 0;
   const auto update = [&] {
     TicketSource tickets(0, step++);
-    BlockContext context{arguments.dropout, arguments.dropout, true, &tickets, arguments.checkpoint_blocks};
+    const ForwardContext context{.training = true,
+                                 .tickets = &tickets,
+                                 .checkpoint_blocks = arguments.checkpoint_blocks,
+                                 .activations = activations};
     const PretrainBatch& seen = arguments.upload ? fresh_copy(batch) : batch;
     pretrain_objectives(model, seen, {}, divisors, context).total.backward();
     optimizer.step(1e-4);
@@ -82,12 +85,11 @@ void bench_infer(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
   ViltWithHeads model = make_model(size);
   const ParameterSet parameters(model, DType::f32, "", arguments.device);
-  use_precision(model.vilt, arguments.precision);
+  const ForwardContext context{.activations = use_precision(arguments.precision, arguments.device)};
   auto [batch, tokens] = make_batch(size, arguments.batch, arguments.ragged, false);
   batch.packed.patches = batch.packed.patches.to(arguments.device);
   const auto forward = [&, &batch = batch] {
     const NoGrad no_grad;
-    BlockContext context;
     model.matching_logits(model.vilt(batch.packed, context), batch.objectives.pair_rows);
   };
   measure(arguments, forward, [&](const Milliseconds& ms) -> JsonFields {
@@ -105,7 +107,7 @@ void bench_rank(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
   ViltWithHeads model = make_model(size);
   const ParameterSet parameters(model, DType::f32, "", arguments.device);
-  use_precision(model.vilt, arguments.precision);
+  const ForwardContext context{.activations = use_precision(arguments.precision, arguments.device)};
   int captions = 1;
   for (int c = 2; c * c <= arguments.batch; ++c)
     if (arguments.batch % c == 0) captions = c;
@@ -121,7 +123,7 @@ void bench_rank(const Arguments& arguments) {
       ids.push_back(5 + static_cast<int64_t>(random.below(static_cast<uint64_t>(size.vocabulary - 5))));
     for (const auto& picture : pictures) pairs.push_back({ids, picture});
   }
-  measure(arguments, [&] { match_scores(model, pairs); }, [&](const Milliseconds& ms) -> JsonFields {
+  measure(arguments, [&] { match_scores(model, pairs, context); }, [&](const Milliseconds& ms) -> JsonFields {
     return {{"model", arguments.model},
             {"captions", captions},
             {"images", images},

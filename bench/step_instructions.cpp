@@ -15,6 +15,7 @@ namespace tessera {
 namespace {
 
 struct Training {
+  DType activations;
   ViltWithHeads model{bench::make_config(bench::model_size("tiny"))};
   ParameterSet parameters{model};
   AdamW optimizer{parameters, {}};
@@ -22,7 +23,7 @@ struct Training {
 
   void update(uint32_t step) {
     TicketSource tickets(0, step);
-    BlockContext context{0.1, 0.1, true, &tickets};
+    const ForwardContext context{.training = true, .tickets = &tickets, .activations = activations};
     const std::vector<int64_t> divisors = count_divisors({&made.batch, 1});
     pretrain_objectives(model, made.batch, {}, divisors, context).total.backward();
     parameters.global_norm();
@@ -36,8 +37,8 @@ struct Training {
 
 int main(int argc, char** argv) {
   tessera::set_thread_count(1);
-  tessera::Training training;
-  if (argc > 1 && std::string_view(argv[1]) == "bf16") training.model.vilt.activations = tessera::DType::bf16;
+  const bool bf16 = argc > 1 && std::string_view(argv[1]) == "bf16";
+  tessera::Training training{bf16 ? tessera::DType::bf16 : tessera::DType::f32};
   training.update(0);
   CALLGRIND_START_INSTRUMENTATION;
   training.update(1);

@@ -89,7 +89,7 @@ int main(int count, char** arguments) try {
     TicketSource tickets(kSeed, static_cast<uint32_t>(step));
     parameters.clear_gradients();
     for (const PretrainBatch& batch : batches) {  // one, unless CollatorOptions::accumulate cuts the step
-      const BlockContext context{.training = true, .tickets = &tickets};
+      const ForwardContext context{.training = true, .tickets = &tickets};
       const Objectives loss = pretrain_objectives(model, batch, objectives, divisors, context);
       loss.total.backward();
       if ((step + 1) % (steps / 10 + 1) == 0 || step + 1 == steps) {

@@ -2,14 +2,26 @@
 
 namespace tessera {
 
-Variable Mlp::operator()(const Variable& x, const BlockContext& context) const {
-  const double p = context.activation_probability();
-  return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, p, context.ticket(p));
+Variable activate(Activation activation, const Variable& x) {
+  switch (activation) {
+    case Activation::quick_gelu:
+      return quick_gelu(x);
+    case Activation::relu:
+      return relu(x);
+    default:
+      return gelu(x);
+  }
+}
+
+Variable Mlp::operator()(const Variable& x, const ForwardContext& context) const {
+  const auto [p, ticket] = context.dropout(dropout);
+  if (activation == Activation::gelu) return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, p, ticket);
+  return fc2(tessera::dropout(activate(activation, fc1(x)), p, ticket));
 }
 
 void Mlp::visit(const std::string& prefix, const ParameterVisitor& visitor) {
-  fc1.visit(join_name(prefix, "intermediate.dense"), visitor);
-  fc2.visit(join_name(prefix, "output.dense"), visitor);
+  fc1.visit(join_name(prefix, "fc1"), visitor);
+  fc2.visit(join_name(prefix, "fc2"), visitor);
 }
 
 }  // namespace tessera

@@ -1,22 +1,33 @@
-// The feed-forward branch of a transformer block: fc2(dropout(gelu(fc1(x)))).
+// The feed-forward branch of a transformer block: fc2(dropout(activation(fc1(x)))).
 #pragma once
 
-#include "nn/block_context.h"
+#include "nn/forward_context.h"
 #include "nn/linear.h"
 
 namespace tessera {
 
+enum class Activation : uint8_t {
+  gelu,        // exact: x Φ(x)
+  quick_gelu,  // x σ(1.702 x)
+  relu,
+};
+
+Variable activate(Activation activation, const Variable& x);
+
 struct Mlp {
   Linear fc1;  // [hidden, d]
   Linear fc2;  // [d, hidden]
+  Activation activation = Activation::gelu;
+  double dropout = 0;
 
   Mlp() = default;
-  Mlp(int64_t d, int64_t hidden) : fc1(d, hidden), fc2(hidden, d) {}
+  Mlp(int64_t d, int64_t hidden, Activation function = Activation::gelu, double dropout_rate = 0)
+      : fc1(d, hidden), fc2(hidden, d), activation(function), dropout(dropout_rate) {}
 
-  // x [..., d] → [..., d]
-  Variable operator()(const Variable& x, const BlockContext& context) const;
+  // x [..., d] → [..., d]. With GELU one op, which keeps little of the hidden layer for backward; else composed.
+  Variable operator()(const Variable& x, const ForwardContext& context) const;
 
-  // intermediate.dense.*, output.dense.*
+  // fc1.*, fc2.*
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };
 

@@ -5,6 +5,15 @@
 
 namespace tessera {
 
+ParameterVisitor with_names(const NameTable& table, const std::string& prefix, const ParameterVisitor& visitor) {
+  return [=](const std::string& name, Variable& parameter) {
+    for (const auto& [of_layer, of_model] : table)
+      if (name.starts_with(of_layer + "."))
+        return visitor(join_name(prefix, of_model + name.substr(of_layer.size())), parameter);
+    visitor(join_name(prefix, name), parameter);
+  };
+}
+
 void ParameterSet::build(const std::vector<Named>& found, DType dtype, Device device) {
   check(dtype == DType::f32 || dtype == DType::f64, "parameters: dtype is ", dtype, ", expected f32 or f64");
   const int64_t alignment = 64 / size_of(dtype);

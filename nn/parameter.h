@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "autograd/variable.h"
@@ -20,6 +21,12 @@ using ParameterVisitor = std::function<void(const std::string& name, Variable& p
 inline std::string join_name(const std::string& prefix, const std::string& name) {
   return prefix.empty() ? name : prefix + "." + name;
 }
+
+// A visitor for the parameters of a layer whose names a model chooses: each name gets `prefix` in front, and what it
+// begins with is replaced as the table {{of the layer, of the model}, …} says, in whole words between dots; the first
+// entry that fits counts. {{"mlp.fc1", "intermediate.dense"}} makes "prefix.intermediate.dense.bias" of "mlp.fc1.bias".
+using NameTable = std::vector<std::pair<std::string, std::string>>;
+ParameterVisitor with_names(const NameTable& table, const std::string& prefix, const ParameterVisitor& visitor);
 
 // The named parameters of a model. Their values lie in one flat arena and their gradients in another, each at a 64-byte
 // aligned place of its own (the gaps hold zeros), so that one pass updates all, one takes the norm, one clears.

@@ -14,7 +14,7 @@
 
 #include "distributed/communicator.h"
 #include "nn/adamw.h"
-#include "nn/block_context.h"
+#include "nn/forward_context.h"
 #include "nn/schedule.h"
 #include "tensor/step_graph.h"
 #include "train/figures.h"

@@ -10,6 +10,24 @@ namespace {
 
 Variable zero_parameter(const Shape& shape) { return Variable(Tensor::zeros(shape), true); }
 
+// Hugging Face's names of a block's parts.
+const NameTable kBlockNames{{"attention_norm", "layernorm_before"},
+                            {"attention.output", "attention.output.dense"},
+                            {"mlp_norm", "layernorm_after"},
+                            {"mlp.fc1", "intermediate.dense"},
+                            {"mlp.fc2", "output.dense"}};
+
+BlockOptions block_options(const ModelConfig& c) {
+  return {.size = c.hidden_size,
+          .heads = c.num_attention_heads,
+          .hidden = c.intermediate_size,
+          .qkv_bias = c.qkv_bias,
+          .eps = c.layer_norm_eps,
+          .dropout = c.hidden_dropout_prob,
+          .activation_dropout = c.dropout_after_activation ? c.hidden_dropout_prob : 0,
+          .attention_dropout = c.attention_probs_dropout_prob};
+}
+
 }  // namespace
 
 TextEmbeddings::TextEmbeddings(const ModelConfig& config)
@@ -42,8 +60,7 @@ Vilt::Vilt(const ModelConfig& c)
       layer_norm(c.hidden_size, c.layer_norm_eps),
       pooler(c.hidden_size, c.hidden_size) {
   c.validate();
-  for (int64_t i = 0; i < c.num_hidden_layers; ++i)
-    blocks.emplace_back(c.hidden_size, c.num_attention_heads, c.intermediate_size, c.layer_norm_eps, c.qkv_bias);
+  for (int64_t i = 0; i < c.num_hidden_layers; ++i) blocks.emplace_back(block_options(c));
 }
 
 // The batch's patches as the projection takes them, on the model's device.
@@ -55,9 +72,9 @@ Tensor Vilt::patch_rows(const PackedBatch& batch, DType dtype) const {
 
 // Rows of text, class token and patches are gathered into the packed order; an image that two sequences use is embedded
 // once, and dropout comes after the gather, so that each use has a mask of its own.
-Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) const {
+Variable Vilt::embed(const PackedBatch& batch, const ForwardContext& context) const {
   const Variable text = text_embeddings(batch);
-  const DType dtype = activations == DType::bf16 ? DType::bf16 : cls_token.dtype();
+  const DType dtype = context.activations_beside(cls_token.dtype());
   const Variable patches = in_parameter_type(patch_projection(Variable(patch_rows(batch, dtype))));
   const Tensor weight = batch.position_weight.to(cls_token.dtype());
   const Variable positions = interpolate_rows(position_embeddings, batch.position_index, weight);
@@ -67,15 +84,15 @@ Variable Vilt::embed(const PackedBatch& batch, const BlockContext& context) cons
     check(mask_token.defined(), "vilt: the batch hides patches, but the model has no mask token");
     sources.push_back(mask_token + gather_rows({positions}, batch.replaced_patches));
   }
-  const double p = context.branch_probability();
-  return embed_tokens(sources, batch.gather, modality_embeddings.weight, batch.modality, p, context.ticket(p), dtype);
+  const auto [p, ticket] = context.dropout(config.hidden_dropout_prob);
+  return embed_tokens(sources, batch.gather, modality_embeddings.weight, batch.modality, p, ticket, dtype);
 }
 
 Variable Vilt::in_parameter_type(const Variable& x) const {
   return x.dtype() == cls_token.dtype() ? x : cast(x, cls_token.dtype());
 }
 
-Variable Vilt::operator()(const PackedBatch& batch, const BlockContext& context, Observations* observations) const {
+Variable Vilt::operator()(const PackedBatch& batch, const ForwardContext& context, Observations* observations) const {
   check(batch.patches.size(1) == config.patch_values(), "vilt: patches have ", batch.patches.size(1),
         " values, expected ", config.patch_values(), " (patch_size ", config.patch_size, ")");
   const auto observe = [&](const Stream& stream) {
@@ -92,7 +109,7 @@ Variable Vilt::operator()(const PackedBatch& batch, const BlockContext& context,
   for (size_t i = 0; i < blocks.size(); ++i) {
     const NameScope scope("vilt.encoder.layer.", static_cast<int64_t>(i));
     if (observations && observations->keep_attention) {
-      const Variable input = add_layer_norm(stream, blocks[i].layernorm_before, context).normalised;
+      const Variable input = add_layer_norm(stream, blocks[i].attention_norm, context).normalised;
       observations->attention.push_back(ops::attention_weights(blocks[i].attention.qkv(input).value(), batch.cu_seqlens,
                                                                config.num_attention_heads));
     }
@@ -117,7 +134,7 @@ void Vilt::visit(const std::string& prefix, const ParameterVisitor& visitor) {
   patch_projection.visit(embeddings + ".patch_embeddings.projection", visitor);
   modality_embeddings.visit(embeddings + ".token_type_embeddings", visitor);
   for (size_t i = 0; i < blocks.size(); ++i)
-    blocks[i].visit(join_name(prefix, "encoder.layer." + std::to_string(i)), visitor);
+    blocks[i].visit("", with_names(kBlockNames, join_name(prefix, "encoder.layer." + std::to_string(i)), visitor));
   layer_norm.visit(join_name(prefix, "layernorm"), visitor);
   pooler.visit(join_name(prefix, "pooler.dense"), visitor);
 }

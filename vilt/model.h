@@ -35,9 +35,6 @@ struct Observations {
 
 struct Vilt {
   ModelConfig config;
-  // What the patch projection, the blocks and the heads for masked words and patches compute on; in no checkpoint. bf16:
-  // embeddings are summed in f32, then cast. Else: the parameters' own type, which never changes, nor their gradients'.
-  DType activations = DType::f32;
   TextEmbeddings text_embeddings;
   Linear patch_projection;       // [hidden, 3 · P²]: the checkpoint's convolution kernel, reshaped
   Variable cls_token;            // [1, hidden], of the image
@@ -49,8 +46,11 @@ struct Vilt {
   Linear pooler;
 
   explicit Vilt(const ModelConfig& config);
-  // [tokens, hidden] after the final LayerNorm, in the type of the activations.
-  Variable operator()(const PackedBatch& batch, const BlockContext& context, Observations* observations = nullptr) const;
+  // [tokens, hidden] after the final LayerNorm, in the type of the context's activations: what the patch projection and
+  // the blocks compute on, and the heads for masked words and patches after them. bf16: embeddings are summed in the
+  // parameters' type, then cast.
+  Variable operator()(const PackedBatch& batch, const ForwardContext& context,
+                      Observations* observations = nullptr) const;
   // tanh(pooler(hidden[rows])): rows i64 [n] → [n, hidden], in the parameters' type.
   Variable pooled(const Variable& hidden, const Tensor& rows) const;
   // Where the parameters lie, and everything is computed. The tables of a batch stay on the host.
@@ -61,7 +61,7 @@ struct Vilt {
 
  private:
   Tensor patch_rows(const PackedBatch& batch, DType dtype) const;
-  Variable embed(const PackedBatch& batch, const BlockContext& context) const;
+  Variable embed(const PackedBatch& batch, const ForwardContext& context) const;
 };
 
 }  // namespace tessera

@@ -114,7 +114,7 @@ std::vector<int64_t> count_divisors(std::span<const PretrainBatch> step) {
 }
 
 Objectives pretrain_objectives(const ViltWithHeads& model, const PretrainBatch& batch, const ObjectiveOptions& options,
-                               std::span<const int64_t> divisors, const BlockContext& context,
+                               std::span<const int64_t> divisors, const ForwardContext& context,
                                const Tensor& frozen_plan) {
   Objectives out;
   out.hidden = model.vilt(batch.packed, context);

@@ -72,7 +72,7 @@ Variable alignment_cost(const Vilt& model, const Variable& hidden, const Objecti
 // `divisors`: of all_objectives(), of the whole step. `frozen_plan`: use it in place of the plan of these costs (for
 // gradient checks).
 Objectives pretrain_objectives(const ViltWithHeads& model, const PretrainBatch& batch, const ObjectiveOptions& options,
-                               std::span<const int64_t> divisors, const BlockContext& context,
+                               std::span<const int64_t> divisors, const ForwardContext& context,
                                const Tensor& frozen_plan = {});
 
 // "loss = 1 · mlm + 1 · itm + 0.1 · wpa": printed at the start of training.

@@ -87,6 +87,10 @@ Variable relu(const Variable& x) {
 
 Variable gelu(const Variable& x) { return unary("gelu", ops::gelu(x.value()), x, x.value(), ops::gelu_backward); }
 
+Variable quick_gelu(const Variable& x) {
+  return unary("quick_gelu", ops::quick_gelu(x.value()), x, x.value(), ops::quick_gelu_backward);
+}
+
 Variable cast(const Variable& x, DType dtype) {
   check(is_floating(x.dtype()) && is_floating(dtype), "cast: from ", x.dtype(), " to ", dtype,
         ", expected two floating-point types");

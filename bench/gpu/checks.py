@@ -11,7 +11,7 @@ from gpu.run import ROOT, call
 # f32: a step is a thousand roundings (6e-8 each) from the exact one. Another order of sums on the CPU moves losses by 2e-7
 # in sixty steps, so 1e-4 is far above what rounding does, and far below a wrong mask or a missing term (1e-2).
 # bf16: r sqrt(10 L) for losses and r sqrt(30 L) for the norm of the gradient with r = 1.7e-3 and L = 4 blocks, as derived in
-# vilt/precision.h for the root mean square of an error; other instructions on the CPU move them by 0.15 % and 0.6 %.
+# nn/precision.h for the root mean square of an error; other instructions on the CPU move them by 0.15 % and 0.6 %.
 ROUNDING, BLOCKS = 1.7e-3, 4
 BOUNDS = {
     "highest": dict.fromkeys(("loss", "mlm_loss", "itm_loss", "wpa_loss", "grad_norm"), 1e-4),

@@ -48,4 +48,15 @@ __device__ __forceinline__ A exact_gelu_derivative(A x) {
   return x > 0 ? (A{1} - tail) + slope : tail - slope;
 }
 
+// x σ(1.702 x), and its derivative.
+template <class A>
+__device__ __forceinline__ A sigmoid_gelu(A x) {
+  return x * logistic(A(1.702) * x);
+}
+template <class A>
+__device__ __forceinline__ A sigmoid_gelu_derivative(A x) {
+  const A scaled = A(1.702) * x, s = logistic(scaled);
+  return s * (1 + scaled * (1 - s));
+}
+
 }  // namespace tessera::cuda

@@ -133,6 +133,10 @@ Tensor relu(const Tensor& x) {
 Tensor gelu(const Tensor& x) {
   return unary("gelu", Unary::gelu, x, [](auto v) { return vmath::gelu(v); });
 }
+Tensor quick_gelu(const Tensor& x) {
+  return unary("quick_gelu", Unary::quick_gelu, x,
+               [](auto v) { return v * vmath::sigmoid(static_cast<decltype(v)>(1.702) * v); });
+}
 
 Tensor sqrt_backward(const Tensor& dy, const Tensor& y) {
   return binary("sqrt_backward", Binary::sqrt_backward, dy, y, [](auto d, auto v) { return d / (v + v); });
@@ -153,6 +157,12 @@ Tensor relu_backward(const Tensor& dy, const Tensor& y) {
 Tensor gelu_backward(const Tensor& dy, const Tensor& x) {
   return binary("gelu_backward", Binary::gelu_backward, dy, x,
                 [](auto d, auto v) { return d * vmath::gelu_derivative(v); });
+}
+Tensor quick_gelu_backward(const Tensor& dy, const Tensor& x) {
+  return binary("quick_gelu_backward", Binary::quick_gelu_backward, dy, x, [](auto d, auto v) {
+    const auto scaled = static_cast<decltype(v)>(1.702) * v, s = vmath::sigmoid(scaled);
+    return d * (s * (1 + scaled * (1 - s)));
+  });
 }
 
 }  // namespace tessera::ops

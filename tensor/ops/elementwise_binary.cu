@@ -53,6 +53,10 @@ template <class A>
 struct GeluBackward {
   __device__ A operator()(A dy, A x) const { return dy * exact_gelu_derivative(x); }
 };
+template <class A>
+struct QuickGeluBackward {
+  __device__ A operator()(A dy, A x) const { return dy * sigmoid_gelu_derivative(x); }
+};
 
 template <int n, class T, class F>
 __global__ void __launch_bounds__(kStridedThreads) binary_kernel(Walk<3> walk, const T* a, const T* b, T* y, F f) {
@@ -100,6 +104,7 @@ void binary(Binary f, const T* a, const Shape& a_strides, const T* b, const Shap
     case Binary::sigmoid_backward: return apply(layout, a, b, y, SigmoidBackward<A>{});
     case Binary::relu_backward: return apply(layout, a, b, y, ReluBackward<A>{});
     case Binary::gelu_backward: return apply(layout, a, b, y, GeluBackward<A>{});
+    case Binary::quick_gelu_backward: return apply(layout, a, b, y, QuickGeluBackward<A>{});
   }
 }
 

@@ -49,6 +49,10 @@ template <class A>
 struct Gelu {
   __device__ A operator()(A x) const { return exact_gelu(x); }
 };
+template <class A>
+struct QuickGelu {
+  __device__ A operator()(A x) const { return sigmoid_gelu(x); }
+};
 
 template <int n, class T, class F>
 __global__ void __launch_bounds__(kStridedThreads) unary_kernel(Walk<2> walk, const T* x, T* y, F f) {
@@ -91,6 +95,7 @@ void unary(Unary f, const T* x, const Shape& x_strides, T* y, const Shape& shape
     case Unary::sigmoid: return apply(layout, x, y, Sigmoid<A>{});
     case Unary::relu: return apply(layout, x, y, Relu<A>{});
     case Unary::gelu: return apply(layout, x, y, Gelu<A>{});
+    case Unary::quick_gelu: return apply(layout, x, y, QuickGelu<A>{});
   }
 }
 

@@ -13,6 +13,7 @@ struct AttentionCase {
   std::vector<int64_t> queries, keys;
   int64_t heads, head_size;
   bool causal;
+  double p = 0;  // of the probabilities' dropout
 };
 
 struct AttentionInputs {

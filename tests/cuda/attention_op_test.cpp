@@ -32,9 +32,9 @@ class Setting {
 };
 
 // Output and gradient of self_attention on qkv where it lies.
-std::pair<Tensor, Tensor> fused(const Tensor& qkv, const Tensor& dy, const Tensor& cu, bool causal) {
+std::pair<Tensor, Tensor> fused(const Tensor& qkv, const Tensor& dy, const Tensor& cu, bool causal, double p = 0) {
   const Variable leaf(qkv, true);
-  const Variable y = self_attention(leaf, cu, 2, causal);
+  const Variable y = self_attention(leaf, cu, 2, causal, p, {3, 1, 4});
   y.backward(dy);
   return {y.value(), leaf.grad()};
 }
@@ -78,9 +78,9 @@ TEST_CASE("cuda attention op: separate inputs, with their elements side by side 
     CHECK_CLOSE(got[i].to(Device{}), expected[i], 5e-6);
     CHECK(same_bits(got[i].to(Device{}), strided[i].to(Device{})));
   }
-  CHECK_THROWS_WITH(ops::attention(there(q), k, there(v), cu_q, cu_k, 2, false),
+  CHECK_THROWS_WITH(ops::attention(there(q), k, there(v), cu_q, cu_k, {2, false}),
                     "attention: q, k and v are on cuda:0, cpu and cuda:0, expected one device");
-  CHECK_THROWS_WITH(ops::attention(there(wide(q)), there(wide(k)), there(wide(v)), cu_q, cu_k, 2, false),
+  CHECK_THROWS_WITH(ops::attention(there(wide(q)), there(wide(k)), there(wide(v)), cu_q, cu_k, {2, false}),
                     "attention: dtype is f64, expected f32 or bf16 on a GPU");
 }
 
@@ -90,9 +90,9 @@ TEST_CASE("cuda attention op: separate inputs, with their elements side by side 
 TEST_CASE("cuda attention op: TESSERA_ATTENTION chooses the kernels") {
   const Tensor cu = marks({5, 30});
   const Tensor qkv = random_values<bf16>({35, 3 * 64}, 1).to(kGpu), dy = random_values<bf16>({35, 64}, 2).to(kGpu);
-  const auto with = [&](const char* name) {
+  const auto with = [&](const char* name, double p = 0) {
     const Setting setting(name);
-    const auto [y, dx] = fused(qkv, dy, cu, true);
+    const auto [y, dx] = fused(qkv, dy, cu, true, p);
     return std::vector<Tensor>{y.to(Device{}), dx.to(Device{})};
   };
   const auto plain = with("plain"), tensor_cores = with("tensor-cores");
@@ -101,6 +101,12 @@ TEST_CASE("cuda attention op: TESSERA_ATTENTION chooses the kernels") {
     CHECK_CLOSE(tensor_cores[i], wide(plain[i]), 0x1p-6);
   }
   CHECK(same_bits(with("")[0], with("auto")[0]));
+  // Tensor cores drop nothing: the plain kernels do.
+  const auto dropped = with("plain", 0.2), preferred = with("tensor-cores", 0.2);
+  for (size_t i = 0; i < 2; ++i) {
+    CHECK_FALSE(same_bits(dropped[i], plain[i]));
+    CHECK(same_bits(dropped[i], preferred[i]));
+  }
   CHECK_THROWS_WITH(with("fast"), "TESSERA_ATTENTION is 'fast', expected auto, plain or tensor-cores");
 }
 

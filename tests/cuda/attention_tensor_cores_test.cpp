@@ -100,7 +100,7 @@ TEST_CASE("cuda attention on tensor cores: values and gradients are f64's within
     const AttentionInputs in = inputs_of(c);
     const auto got = in_three_orders([&] { return on_gpu(c, in, Kernels::tensor_cores); });
     check_results(got, reference_of(c, in, true));
-    const auto f64 = ops::attention(wide(in.q), wide(in.k), wide(in.v), in.cu_queries, in.cu_keys, c.heads, c.causal);
+    const auto f64 = ops::attention(wide(in.q), wide(in.k), wide(in.v), in.cu_queries, in.cu_keys, {c.heads, c.causal});
     CHECK_CLOSE(got[1], f64.log_sum_exp, 2e-6);
   }
 }

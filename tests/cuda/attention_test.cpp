@@ -12,6 +12,8 @@ using namespace tessera::test;
 
 namespace {
 
+constexpr Ticket kTicket{5, 2, 9};
+
 // q, k and v side by side in one tensor, as a fused projection leaves them, where queries and keys are the same tokens.
 template <class T>
 AttentionInputs inputs_of(const AttentionCase& c) {
@@ -42,7 +44,8 @@ std::vector<Tensor> on_gpu(const AttentionCase& c, const AttentionInputs& in) {
   };
   const AttentionSizes sizes{cu_queries.data(), cu_keys.data(),  static_cast<int64_t>(c.queries.size()),
                              queries,           most(c.queries), most(c.keys),
-                             c.heads,           c.head_size,     c.causal};
+                             c.heads,           c.head_size,     c.causal,
+                             c.p,               kTicket};
   const AttentionRows<const T> qs{q.data(), width}, ks{kv.data(), 2 * width}, vs{kv.data() + width, 2 * width};
   attention_plain<T>(qs, ks, vs, {out.data(), width}, log_sum_exp.data(), sizes);
   attention_plain_backward<T>({dout.data(), width}, qs, ks, vs, {out.data(), width}, log_sum_exp.data(),
@@ -63,7 +66,8 @@ TEST_CASE("cuda attention and its gradients equal the CPU's in f64") {
   const std::vector<AttentionCase> cases{
       {{}, {}, 2, 8, false},      {{1}, {1}, 1, 1, false},         {{3, 0, 17}, {5, 4, 33}, 2, 8, false},
       {{40}, {70}, 1, 64, false}, {{33, 5}, {33, 2}, 1, 33, true}, {{7}, {0}, 1, 4, false},
-      {{18}, {18}, 1, 96, true}};
+      {{18}, {18}, 1, 96, true},  {{3, 0, 17}, {5, 4, 33}, 2, 8, false, 0.4},
+      {{40}, {70}, 1, 64, false, 0.1}, {{33, 5}, {33, 2}, 3, 33, true, 0.25}};
   for_float_and_bf16([&](auto tag) {
     using T = decltype(tag);
     for (size_t i = 0; i < cases.size(); ++i) {
@@ -72,9 +76,10 @@ TEST_CASE("cuda attention and its gradients equal the CPU's in f64") {
       const AttentionInputs in = inputs_of<T>(c);
       const std::vector<Tensor> got = in_three_orders([&] { return on_gpu<T>(c, in); });
       const Tensor q = wide(in.q), k = wide(in.k), v = wide(in.v);
-      const ops::AttentionResult cpu = ops::attention(q, k, v, in.cu_queries, in.cu_keys, c.heads, c.causal);
+      const ops::AttentionOptions options{c.heads, c.causal, c.p, kTicket};
+      const ops::AttentionResult cpu = ops::attention(q, k, v, in.cu_queries, in.cu_keys, options);
       Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
-      ops::attention_backward(wide(in.dout), q, k, v, cpu, in.cu_queries, in.cu_keys, c.heads, c.causal, dq, dk, dv);
+      ops::attention_backward(wide(in.dout), q, k, v, cpu, in.cu_queries, in.cu_keys, options, dq, dk, dv);
       const double through_out = std::is_same_v<T, float> ? 0 : 0x1p-8;
       CHECK_CLOSE(got[0], cpu.out, 2e-6);
       CHECK_CLOSE(got[1], cpu.log_sum_exp, 2e-6);

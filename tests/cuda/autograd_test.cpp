@@ -74,6 +74,7 @@ TEST_CASE("cuda: functions of one tensor, and their gradients") {
   check_on_gpu("sigmoid", [](V x) { return sigmoid(x[0]); }, {a});
   check_on_gpu("relu", [](V x) { return relu(x[0]); }, {a});
   check_on_gpu("gelu", [](V x) { return gelu(x[0]); }, {a});
+  check_on_gpu("quick_gelu", [](V x) { return quick_gelu(x[0]); }, {a});
 }
 
 TEST_CASE("cuda: shapes and reductions, and their gradients") {

@@ -55,7 +55,8 @@ const Shape kShapes[] = {{}, {0, 3}, {1}, {7}, {3, 5}, {5, 16}, {2, 3, 8}};
 // against |x|: Φ is good to a few ulp, but its argument x / √2 is rounded.
 TEST_CASE("cuda functions of one tensor equal the CPU's in f64") {
   const std::pair<UnaryOp, const char*> kOps[] = {{ops::exp, "exp"}, {ops::log, "log"}, {ops::tanh, "tanh"},
-                                                  {ops::sigmoid, "sigmoid"}, {ops::gelu, "gelu"}};
+                                                  {ops::sigmoid, "sigmoid"}, {ops::gelu, "gelu"},
+                                                  {ops::quick_gelu, "quick_gelu"}};
   for_each_type([&](auto tag) {
     using T = decltype(tag);
     for (const auto& [op, name] : kOps)
@@ -148,7 +149,8 @@ TEST_CASE("cuda ops of two tensors broadcast as the CPU's do, and give its bits 
 // size 1.
 TEST_CASE("cuda gradients of tanh, sigmoid and GELU equal the CPU's in f64") {
   const std::pair<BinaryOp, const char*> kOps[] = {{ops::tanh_backward, "tanh"}, {ops::sigmoid_backward, "sigmoid"},
-                                                   {ops::gelu_backward, "gelu"}};
+                                                   {ops::gelu_backward, "gelu"},
+                                                   {ops::quick_gelu_backward, "quick_gelu"}};
   for_each_type([&](auto tag) {
     using T = decltype(tag);
     for (const auto& [op, name] : kOps)

@@ -70,6 +70,11 @@ fi
 plant 'no barrier before the next tile' attention 'cuda attention and*' '__syncthreads();  // the tile before has been read' ''
 plant 'no barrier in the warp' attention 'cuda attention and*' '__syncwarp();' ''
 plant 'a sum is not scaled' attention 'cuda attention and*' 'sum = sum * shrink + warp_sum(p);' 'sum = sum + warp_sum(p);'
+plant 'the mask of another key' attention 'cuda attention and*' 'head) + key0 + lane, p);' \
+  'head) + key0 + lane + 1, p);'
+plant 'the mask of another head' attention_backward 'cuda attention and*' 'sizes.heads, head) + key0 + row;' \
+  'sizes.heads, 0) + key0 + row;'
+plant 'the sum of what was dropped' attention_backward 'cuda attention and*' 'ds = whole * (dp' 'ds = p * (dp'
 plant 'no barrier before the next tile' attention_tensor_cores 'cuda attention on tensor cores*' \
   '__syncthreads();  // the next tile is there, and this one has been read' ''
 plant 'copies are not waited for' attention_tensor_cores 'cuda attention on tensor cores*' 'copies.wait();' ''

@@ -21,8 +21,8 @@ namespace tessera::golden {
 
 class Comparison {
  public:
-  // `directory` is the case's, one below the golden root: the root's f32_errors.json is looked up for its
-  // case.safetensors. Without that file only 1e-6 · largest holds.
+  // `directory` is the case's, one below the golden root: its own f32_errors.json is read, or the root's looked up for
+  // its case.safetensors. Without either only 1e-6 · largest holds.
   explicit Comparison(const std::filesystem::path& directory);
 
   // The bound is that of `actual`'s dtype (f32 or f64) where it is computed (device.h); i64 tensors must be equal. `name` is the tensor's in

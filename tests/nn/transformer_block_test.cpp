@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <tuple>
 
 #include "autograd/gradcheck.h"
 #include "autograd/tape.h"
@@ -12,21 +13,63 @@ namespace tessera::transformer_block_test {
 
 namespace {
 
-constexpr int64_t kSize = 6, kHeads = 2, kHidden = 10;
-constexpr double kEps = 1e-12;
-const std::vector<int64_t> kOffsets{0, 3, 3, 8};  // one sequence is empty
+constexpr int64_t kSize = 6, kHeads = 2, kHidden = 10, kStateSize = 4;
+const std::vector<int64_t> kOffsets{0, 3, 3, 8};       // one sequence is empty
+const std::vector<int64_t> kStateOffsets{0, 2, 3, 7};  // of what cross-attention reads
 
 Tensor cu_seqlens() { return Tensor::from(kOffsets); }
 
+constexpr BlockOptions kPlain{.size = kSize, .heads = kHeads, .hidden = kHidden};
+
+// One of each: what the systems that this library is for are made of, and what could be mixed up.
+struct Variant {
+  const char* name;
+  BlockOptions options;
+};
+const Variant kVariants[] = {
+    {"norms before, GELU", kPlain},
+    {"norms before, QuickGELU, causal",
+     {.size = kSize,
+      .heads = kHeads,
+      .hidden = kHidden,
+      .activation = Activation::quick_gelu,
+      .causal = true,
+      .eps = 1e-5}},
+    {"norms before, ReLU, cross-attention",
+     {.size = kSize, .heads = kHeads, .hidden = kHidden, .activation = Activation::relu, .state_size = kStateSize}},
+    {"norms after, GELU", {.size = kSize, .heads = kHeads, .hidden = kHidden, .norms = NormPlacement::after}},
+    {"norms after, QuickGELU, causal, cross-attention, no bias",
+     {.size = kSize,
+      .heads = kHeads,
+      .hidden = kHidden,
+      .norms = NormPlacement::after,
+      .activation = Activation::quick_gelu,
+      .causal = true,
+      .state_size = kStateSize,
+      .qkv_bias = false}},
+};
+
+// With these rates of dropout: of branches, of the hidden layer, of the attention's probabilities.
+BlockOptions with_dropout(BlockOptions options, double p, double activation_p, double attention_p = 0) {
+  options.dropout = p;
+  options.activation_dropout = activation_p;
+  options.attention_dropout = attention_p;
+  return options;
+}
+
 struct Blocks {
   std::vector<TransformerBlock> layers;
-  LayerNorm norm{kSize, kEps};
-  explicit Blocks(int count) : layers(static_cast<size_t>(count), TransformerBlock()) {
-    for (TransformerBlock& layer : layers) layer = TransformerBlock(kSize, kHeads, kHidden, kEps);
+  LayerNorm norm{kSize, 1e-12};
+  States states{Variable(random_normal({kStateOffsets.back(), kStateSize}, 17), true), Tensor::from(kStateOffsets)};
+
+  explicit Blocks(int count, const BlockOptions& options = kPlain) {
+    for (int i = 0; i < count; ++i) layers.emplace_back(options);
   }
-  Variable operator()(const Variable& x, const BlockContext& context) const {
+  Variable operator()(const Variable& x, const ForwardContext& context) const {
     Stream stream{x, {}};
-    for (const TransformerBlock& layer : layers) stream = layer(stream, cu_seqlens(), context);
+    for (const TransformerBlock& layer : layers)
+      stream = context.checkpoint_blocks ? layer.checkpointed(stream, cu_seqlens(), context, states)
+                                         : layer(stream, cu_seqlens(), context, states);
     return add_layer_norm(stream, norm, context).normalised;
   }
   void visit(const std::string& prefix, const ParameterVisitor& visitor) {
@@ -47,18 +90,34 @@ void randomise(Blocks& blocks, uint64_t seed) {
 
 // ---- the same from plain ops, one sequence and one head at a time ----
 
-Variable plain_attention(const Variable& qkv) {
+// q, k and v [tokens, kSize]. Dropout of the probabilities: the word of (query token, head, key) as the op's header has
+// it.
+Variable plain_attention(const Variable& q, const Variable& k, const Variable& v,
+                         const std::vector<int64_t>& key_offsets, bool causal, double p, TicketSource& tickets) {
+  const Ticket ticket = p > 0 ? tickets.next() : Ticket{};
+  constexpr int64_t kHead = kSize / kHeads;
   std::vector<Variable> sequences;
   for (size_t s = 0; s + 1 < kOffsets.size(); ++s) {
-    const int64_t tokens = kOffsets[s + 1] - kOffsets[s], head = kSize / kHeads;
-    if (tokens == 0) continue;
+    const int64_t queries = kOffsets[s + 1] - kOffsets[s], keys = key_offsets[s + 1] - key_offsets[s];
+    if (queries == 0) continue;
     std::vector<Variable> heads;
     for (int64_t h = 0; h < kHeads; ++h) {
-      const auto part = [&](int64_t which) {
-        return narrow(narrow(qkv, 0, kOffsets[s], tokens), 1, which * kSize + h * head, head);
+      const auto part = [&](const Variable& x, int64_t first, int64_t rows) {
+        return narrow(narrow(x, 0, first, rows), 1, h * kHead, kHead);
       };
-      const Variable scores = matmul(part(0), transpose(part(1), 0, 1)) * (1 / std::sqrt(static_cast<double>(head)));
-      heads.push_back(matmul(softmax(scores), part(2)));
+      std::vector<int64_t> seen;
+      std::vector<double> factors;
+      for (int64_t i = 0; i < queries; ++i)
+        for (int64_t j = 0; j < keys; ++j) {
+          seen.push_back(!causal || j <= i);
+          const auto word = static_cast<uint64_t>((kOffsets[s] + i) * kHeads + h) << 32 | static_cast<uint64_t>(j);
+          factors.push_back(p == 0 ? 1 : ticket.word(word) >= p * 0x1p32 ? 1 / (1 - p) : 0);
+        }
+      const Variable scores = matmul(part(q, kOffsets[s], queries), transpose(part(k, key_offsets[s], keys), 0, 1)) *
+                              (1 / std::sqrt(static_cast<double>(kHead)));
+      const Variable probabilities = masked_softmax(scores, Tensor::from(seen, {queries, keys}));
+      heads.push_back(matmul(probabilities * Variable(Tensor::from(factors, {queries, keys})),
+                             part(v, key_offsets[s], keys)));
     }
     sequences.push_back(concatenate(heads, 1));
   }
@@ -66,7 +125,8 @@ Variable plain_attention(const Variable& qkv) {
 }
 
 Variable plain_linear(const Linear& layer, const Variable& x) {
-  return matmul(x, transpose(layer.weight, 0, 1)) + layer.bias;
+  const Variable y = matmul(x, transpose(layer.weight, 0, 1));
+  return layer.bias.defined() ? y + layer.bias : y;
 }
 
 Variable plain_norm(const LayerNorm& layer, const Variable& x) {
@@ -78,17 +138,53 @@ Variable plain_dropout(const Variable& x, double p, TicketSource& tickets) {
   return p == 0 ? x : dropout(x, p, tickets.next());
 }
 
-Variable plain(const Blocks& blocks, Variable x, double p, double activation_p, TicketSource tickets) {
+Variable plain_activation(Activation activation, const Variable& x) {
+  if (activation == Activation::relu) return relu(x);
+  return activation == Activation::gelu ? gelu(x) : x * sigmoid(x * 1.702);
+}
+
+Variable plain(const Blocks& blocks, Variable x, const BlockOptions& o, TicketSource tickets) {
+  const auto add_branch = [&](const LayerNorm& norm, const auto& branch) {
+    const bool before = o.norms == NormPlacement::before;
+    const Variable y = branch(before ? plain_norm(norm, x) : x);
+    const Variable sum = x + plain_dropout(y, o.dropout, tickets);
+    x = before ? sum : plain_norm(norm, sum);
+  };
+  const auto part = [](const Variable& fused, int64_t i) { return narrow(fused, 1, i * kSize, kSize); };
   for (const TransformerBlock& block : blocks.layers) {
-    const Variable attended =
-        plain_linear(block.attention.output,
-                     plain_attention(plain_linear(block.attention.qkv, plain_norm(block.layernorm_before, x))));
-    const Variable a = x + plain_dropout(attended, p, tickets);
-    const Variable hidden = gelu(plain_linear(block.mlp.fc1, plain_norm(block.layernorm_after, a)));
-    const Variable branch = plain_linear(block.mlp.fc2, plain_dropout(hidden, activation_p, tickets));
-    x = a + plain_dropout(branch, p, tickets);
+    add_branch(block.attention_norm, [&](const Variable& in) {
+      const Variable qkv = plain_linear(block.attention.qkv, in);
+      return plain_linear(block.attention.output, plain_attention(part(qkv, 0), part(qkv, 1), part(qkv, 2), kOffsets,
+                                                                  o.causal, o.attention_dropout, tickets));
+    });
+    if (block.cross)
+      add_branch(block.cross_norm, [&](const Variable& in) {
+        const Variable kv = plain_linear(block.cross->key_value, blocks.states.rows);
+        const Variable q = plain_linear(block.cross->query, in);
+        return plain_linear(block.cross->output, plain_attention(q, part(kv, 0), part(kv, 1), kStateOffsets, false,
+                                                                 o.attention_dropout, tickets));
+      });
+    add_branch(block.mlp_norm, [&](const Variable& in) {
+      const Variable hidden = plain_activation(o.activation, plain_linear(block.mlp.fc1, in));
+      return plain_linear(block.mlp.fc2, plain_dropout(hidden, o.activation_dropout, tickets));
+    });
   }
   return plain_norm(blocks.norm, x);
+}
+
+// The output, and the gradients of the input, of the states and of every parameter, which are cleared.
+std::vector<Tensor> results_of(Blocks& blocks, const Variable& input, const Variable& y) {
+  y.backward(random_normal({8, kSize}, 2));
+  std::vector<Tensor> all{y.value(), input.grad().clone()};
+  if (blocks.layers[0].cross) {
+    all.push_back(blocks.states.rows.grad().clone());
+    blocks.states.rows.clear_grad();
+  }
+  blocks.visit("", [&all](const std::string&, Variable& parameter) {
+    all.push_back(parameter.grad().clone());
+    parameter.clear_grad();
+  });
+  return all;
 }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
@@ -101,108 +197,126 @@ double largest_difference(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-TEST_CASE("transformer block: names and shapes") {
-  Blocks blocks(1);
-  std::string names;
-  blocks.visit("encoder",
-               [&names](const std::string& name, Variable& p) { names += text(name, ' ', p.shape(), '\n'); });
-  CHECK(names ==
-        "encoder.layer.0.layernorm_before.weight [6]\nencoder.layer.0.layernorm_before.bias [6]\n"
-        "encoder.layer.0.attention.qkv.weight [18, 6]\nencoder.layer.0.attention.qkv.bias [18]\n"
-        "encoder.layer.0.attention.output.dense.weight [6, 6]\nencoder.layer.0.attention.output.dense.bias [6]\n"
-        "encoder.layer.0.layernorm_after.weight [6]\nencoder.layer.0.layernorm_after.bias [6]\n"
-        "encoder.layer.0.intermediate.dense.weight [10, 6]\nencoder.layer.0.intermediate.dense.bias [10]\n"
-        "encoder.layer.0.output.dense.weight [6, 10]\nencoder.layer.0.output.dense.bias [6]\n"
-        "encoder.layernorm.weight [6]\nencoder.layernorm.bias [6]\n");
+TEST_CASE("transformer block: names and shapes, and a model's own names") {
+  const auto names_of = [](TransformerBlock block, const NameTable& table, const std::string& prefix) {
+    std::string names;
+    block.visit("", with_names(table, prefix, [&names](const std::string& name, Variable& p) {
+      names += text(name, ' ', p.shape(), '\n');
+    }));
+    return names;
+  };
+  CHECK(names_of(TransformerBlock(kPlain), {}, "layer.0") ==
+        "layer.0.attention_norm.weight [6]\nlayer.0.attention_norm.bias [6]\n"
+        "layer.0.attention.qkv.weight [18, 6]\nlayer.0.attention.qkv.bias [18]\n"
+        "layer.0.attention.output.weight [6, 6]\nlayer.0.attention.output.bias [6]\n"
+        "layer.0.mlp_norm.weight [6]\nlayer.0.mlp_norm.bias [6]\n"
+        "layer.0.mlp.fc1.weight [10, 6]\nlayer.0.mlp.fc1.bias [10]\n"
+        "layer.0.mlp.fc2.weight [6, 10]\nlayer.0.mlp.fc2.bias [6]\n");
+  // An entry holds for whole words alone, and the first that fits counts.
+  const NameTable table{
+      {"attention", "first"}, {"attention.qkv", "never"}, {"cross", "second"}, {"mlp.fc1", "inner"}, {"m", "never"}};
+  CHECK(names_of(TransformerBlock(kVariants[4].options), table, "") ==
+        "attention_norm.weight [6]\nattention_norm.bias [6]\n"
+        "first.qkv.weight [18, 6]\nfirst.output.weight [6, 6]\nfirst.output.bias [6]\n"
+        "cross_norm.weight [6]\ncross_norm.bias [6]\n"
+        "second.query.weight [6, 6]\nsecond.key_value.weight [12, 4]\n"
+        "second.output.weight [6, 6]\nsecond.output.bias [6]\n"
+        "mlp_norm.weight [6]\nmlp_norm.bias [6]\n"
+        "inner.weight [10, 6]\ninner.bias [10]\nmlp.fc2.weight [6, 10]\nmlp.fc2.bias [6]\n");
   CHECK_THROWS_WITH(SelfAttention(6, 4), "attention: size 6 is not a multiple of 4 heads");
+  CHECK_THROWS_WITH(CrossAttention(6, 3, 4), "attention: size 6 is not a multiple of 4 heads");
 }
 
 TEST_CASE("transformer block: computed again in backward, every value, gradient and later ticket is the same") {
-  for (const auto& [p, activation_p] : {std::pair(0.0, 0.0), std::pair(0.3, 0.4)}) {
-    Blocks blocks(2);
-    randomise(blocks, 5);
-    const Tensor x = random_normal({8, kSize}, 1), cotangent = random_normal({8, kSize}, 2);
-    std::vector<std::vector<double>> results[2];
-    for (const bool again : {false, true}) {
-      TicketSource tickets(11, 3);
-      const BlockContext context{p, activation_p, true, &tickets};
-      const Variable input(x, true);
-      Stream stream{input, {}};
-      for (const TransformerBlock& layer : blocks.layers)
-        stream = again ? layer.checkpointed(stream, cu_seqlens(), context) : layer(stream, cu_seqlens(), context);
-      const Variable y = add_layer_norm(stream, blocks.norm, context).normalised;
-      y.backward(cotangent);
-      auto& all = results[again];
-      all = {y.value().to_vector<double>(), input.grad().to_vector<double>(), {static_cast<double>(tickets.next().stream)}};
-      blocks.visit("", [&all](const std::string&, Variable& parameter) {
-        all.push_back(parameter.grad().to_vector<double>());
-        parameter.clear_grad();
-      });
+  for (const Variant& variant : kVariants)
+    for (const bool drops : {false, true}) {
+      CAPTURE(variant.name);
+      Blocks blocks(2, drops ? with_dropout(variant.options, 0.3, 0.4, 0.2) : variant.options);
+      randomise(blocks, 5);
+      std::vector<std::vector<double>> results[2];
+      for (const bool again : {false, true}) {
+        TicketSource tickets(11, 3);
+        const Variable input(random_normal({8, kSize}, 1), true);
+        const Variable y = blocks(input, {.training = true, .tickets = &tickets, .checkpoint_blocks = again});
+        for (const Tensor& tensor : results_of(blocks, input, y)) results[again].push_back(tensor.to_vector<double>());
+        results[again].push_back({static_cast<double>(tickets.next().stream)});
+      }
+      CHECK(results[0] == results[1]);
     }
-    CHECK(results[0] == results[1]);
-  }
 }
 
 TEST_CASE("transformer block: dropout without tickets is an error, also in a block that is computed again") {
-  Blocks blocks(1);
+  Blocks blocks(1, with_dropout(kPlain, 0.5, 0));
   randomise(blocks, 5);
-  const BlockContext context{0.5, 0, true, nullptr};
-  const Stream stream{Variable(random_normal({8, kSize}, 1), true), {}};
-  CHECK_THROWS_WITH(blocks.layers[0].checkpointed(stream, cu_seqlens(), context),
+  const Variable x(random_normal({8, kSize}, 1), true);
+  CHECK_THROWS_WITH(blocks(x, {.training = true, .checkpoint_blocks = true}),
                     "block: dropout 0.5 in training needs a ticket source");
 }
 
 // Two blocks and a final LayerNorm, so that the sums across blocks are covered. Both sides are f64 on values of order
 // one to ten; some hundred roundings of 1e-16 stay far below 1e-11.
 TEST_CASE("transformer block: equals the composition of plain ops, values and gradients") {
-  for (const auto& [p, activation_p] : {std::pair(0.0, 0.0), std::pair(0.3, 0.0), std::pair(0.3, 0.4)}) {
-    Blocks blocks(2);
-    randomise(blocks, 5);
-    TicketSource tickets(11, 3);
-    const BlockContext context{p, activation_p, true, &tickets};
-    const Tensor x = random_normal({8, kSize}, 1), cotangent = random_normal({8, kSize}, 2);
-    std::vector<Tensor> results[2];
-    for (const bool fused : {true, false}) {
-      const Variable input(x, true);
-      const Variable y = fused ? blocks(input, context) : plain(blocks, input, p, activation_p, TicketSource(11, 3));
-      y.backward(cotangent);
-      auto& all = results[fused];
-      all = {y.value(), input.grad()};
-      blocks.visit("", [&all](const std::string&, Variable& parameter) {
-        all.push_back(parameter.grad().clone());
-        parameter.clear_grad();
-      });
+  for (const Variant& variant : kVariants)
+    for (const auto& [p, activation_p, attention_p] :
+         {std::tuple(0.0, 0.0, 0.0), std::tuple(0.3, 0.0, 0.0), std::tuple(0.3, 0.4, 0.0), std::tuple(0.3, 0.4, 0.2)}) {
+      CAPTURE(variant.name);
+      const BlockOptions options = with_dropout(variant.options, p, activation_p, attention_p);
+      Blocks blocks(2, options);
+      randomise(blocks, 5);
+      std::vector<Tensor> results[2];
+      for (const bool fused : {false, true}) {
+        TicketSource tickets(11, 3);
+        const Variable input(random_normal({8, kSize}, 1), true);
+        results[fused] =
+            results_of(blocks, input, fused ? blocks(input, {.training = true, .tickets = &tickets})
+                                            : plain(blocks, input, options, tickets));
+      }
+      REQUIRE(results[0].size() == results[1].size());
+      for (size_t i = 0; i < results[0].size(); ++i) {
+        CAPTURE(i);
+        CHECK(largest_difference(results[0][i], results[1][i]) < 1e-11);
+      }
     }
-    for (size_t i = 0; i < results[0].size(); ++i) {
-      CAPTURE(i);
-      CHECK(largest_difference(results[0][i], results[1][i]) < 1e-11);
-    }
-  }
 }
 
 TEST_CASE("transformer block: gradcheck") {
-  Blocks blocks(1);
-  randomise(blocks, 7);
-  std::vector<Tensor> inputs{random_normal({8, kSize}, 1)};
-  blocks.visit("", [&inputs](const std::string&, Variable& parameter) { inputs.push_back(parameter.value()); });
-  const auto report = gradcheck_one(
-      [&](std::span<const Variable> x) {
-        size_t next = 1;
-        blocks.visit("", [&](const std::string&, Variable& parameter) { parameter = x[next++]; });
-        TicketSource tickets(4, 1);
-        return blocks(x[0], {0.2, 0.1, true, &tickets});
-      },
-      inputs);
-  INFO(report.message());
-  CHECK(report.ok);
+  for (const Variant& variant : kVariants) {
+    CAPTURE(variant.name);
+    Blocks blocks(1, with_dropout(variant.options, 0.2, 0.1, 0.2));
+    randomise(blocks, 7);
+    std::vector<Tensor> inputs{random_normal({8, kSize}, 1), blocks.states.rows.value()};
+    blocks.visit("", [&inputs](const std::string&, Variable& parameter) { inputs.push_back(parameter.value()); });
+    const auto report = gradcheck_one(
+        [&](std::span<const Variable> x) {
+          size_t next = 2;
+          blocks.visit("", [&](const std::string&, Variable& parameter) { parameter = x[next++]; });
+          blocks.states.rows = x[1];
+          TicketSource tickets(4, 1);
+          const Variable y = blocks(x[0], {.training = true, .tickets = &tickets});
+          return blocks.layers[0].cross ? y : y + sum(x[1]) * 0.1;  // else nothing depends on the states
+        },
+        inputs);
+    INFO(report.message());
+    CHECK(report.ok);
+  }
 }
 
 TEST_CASE("transformer block: without training nothing is dropped and no ticket needed") {
-  Blocks blocks(1);
+  Blocks dropping(1, with_dropout(kPlain, 0.5, 0.5, 0.5)), plainly(1);
+  randomise(dropping, 7);
+  randomise(plainly, 7);
+  const Variable x(random_normal({8, kSize}, 1));
+  CHECK(largest_difference(dropping(x, {}).value(), plainly(x, {}).value()) == 0);
+  CHECK_THROWS_WITH(dropping(x, {.training = true}), "block: dropout 0.5 in training needs a ticket source");
+}
+
+TEST_CASE("transformer block: what does not go together is an error") {
+  Blocks blocks(1, kVariants[4].options);
   randomise(blocks, 7);
   const Variable x(random_normal({8, kSize}, 1));
-  CHECK(largest_difference(blocks(x, {0.5, 0.5, false, nullptr}).value(), blocks(x, {}).value()) == 0);
-  CHECK_THROWS_WITH(blocks(x, {0.5, 0, true, nullptr}), "block: dropout 0.5 in training needs a ticket source");
+  CHECK_THROWS_WITH(blocks.layers[0]({x, {}}, cu_seqlens(), {}), "cross-attention: there are no states to read");
+  CHECK_THROWS_WITH(blocks.layers[0]({x, x}, cu_seqlens(), {}, blocks.states),
+                    "block: a branch that is not yet added, before a block that has its norms after the sums");
 }
 
 TEST_CASE("ticket source: streams in call order, and a copy draws the same again") {

@@ -107,6 +107,7 @@ TEST_CASE("bf16: elementwise ops with one operand") {
   const std::tuple<const char*, Unary, double, double> ops[] = {
       {"exp", exp, -2, 8},       {"log", log, 0.5, 0},  {"sqrt", sqrt, 0.5, 1}, {"square", square, -2, 0},
       {"tanh", tanh, -2, 2},     {"relu", relu, -2, 0}, {"gelu", gelu, -2, 0},  {"sigmoid", sigmoid, -2, 1},
+      {"quick_gelu", quick_gelu, -2, 0},
   };
   for (const auto& [name, op, low, extra] : ops)
     for (const Shape& shape : {Shape{}, Shape{1}, Shape{0, 2}, Shape{3, 5}, Shape{3, 6000}})

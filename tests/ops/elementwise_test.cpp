@@ -25,6 +25,7 @@ const Unary kUnary[] = {
     {"sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, false},
     {"relu", relu, [](double x) { return x > 0 ? x : 0; }, false},
     {"gelu", gelu, reference::gelu, false},
+    {"quick_gelu", quick_gelu, [](double x) { return x / (1 + std::exp(-1.702 * x)); }, false},
     {"add scalar", [](const Variable& x) { return x + 1.5; }, [](double x) { return x + 1.5; }, false},
     {"sub scalar", [](const Variable& x) { return x - 1.5; }, [](double x) { return x - 1.5; }, false},
     {"mul scalar", [](const Variable& x) { return -0.75 * x; }, [](double x) { return -0.75 * x; }, false},

@@ -45,7 +45,7 @@ PackedBatch pack(const std::vector<Example>& examples, bool share_images = true)
 
 std::vector<double> hidden_of(const TinyModel& tiny, const PackedBatch& batch) {
   const NoGrad guard;
-  return tests::values_of(tiny.model.vilt(batch, BlockContext{}).value());
+  return tests::values_of(tiny.model.vilt(batch, ForwardContext{}).value());
 }
 
 std::vector<double> rows_of(const std::vector<double>& hidden, const SequenceLayout& sequence) {
@@ -92,7 +92,7 @@ TEST_CASE("An image that two sequences use is embedded once, and both get their 
   CHECK(apart.patches.size(0) == 25 + 24 + 25 + 24);
   const auto run = [&](const PackedBatch& batch) {
     tiny.parameters->clear_gradients();
-    const Variable hidden = tiny.model.vilt(batch, BlockContext{});
+    const Variable hidden = tiny.model.vilt(batch, ForwardContext{});
     std::vector<double> cotangent;
     Random random(8);
     for (int64_t i = 0; i < hidden.value().numel(); ++i) cotangent.push_back(random.normal());
@@ -128,14 +128,14 @@ TEST_CASE("A batch of levels gives the bits of the batch of normalised values") 
 
 TEST_CASE("Dropout differs between two uses of one image, and is drawn from the tickets") {
   Settings settings = tiny_settings();
+  settings.model.hidden_dropout_prob = 0.3;
   SUBCASE("of the whole model") {}
   SUBCASE("of the embeddings alone") { settings.model.num_hidden_layers = 0; }
   const TinyModel tiny(settings, DType::f64);
   const PackedBatch twice = pack({kExamples[0], kExamples[0]});
   const auto run = [&](uint32_t step) {
     TicketSource tickets(3, step);
-    BlockContext context;
-    context.dropout = context.activation_dropout = 0.3;
+    ForwardContext context;
     context.training = true;
     context.tickets = &tickets;
     const NoGrad guard;
@@ -153,7 +153,7 @@ TEST_CASE("Observations: inputs of every block, and attention whose rows sum to 
   const NoGrad guard;
   Observations seen;
   seen.keep_hidden = seen.keep_attention = true;
-  const auto observed = tests::values_of(tiny.model.vilt(batch, BlockContext{}, &seen).value());
+  const auto observed = tests::values_of(tiny.model.vilt(batch, ForwardContext{}, &seen).value());
   CHECK(observed == hidden_of(tiny, batch));  // looking changes nothing
   REQUIRE(seen.hidden.size() == 3);
   CHECK(seen.hidden[0].shape() == Shape{batch.tokens(), 16});
@@ -182,7 +182,7 @@ TEST_CASE("Tied words: the decoder is the word table, and its gradient has both 
   const auto step = tests::Batches(settings).step(0);
   ObjectiveOptions options;
   options.itm_weight = options.wpa_weight = 0;
-  pretrain_objectives(tied.model, step[0], options, count_divisors(step), BlockContext{}).total.backward();
+  pretrain_objectives(tied.model, step[0], options, count_divisors(step), ForwardContext{}).total.backward();
   tied.parameters->finish_gradients();
   const auto gradient =
       tests::values_of(tied.parameters->at("vilt.embeddings.text_embeddings.word_embeddings.weight").grad());
@@ -197,7 +197,7 @@ TEST_CASE("Tied words: the decoder is the word table, and its gradient has both 
 TEST_CASE("What does not fit the model is an error") {
   const TinyModel tiny(tiny_settings(), DType::f32);
   const auto forward = [&](const PackedBatch& batch) {
-    return tests::error_of([&] { tiny.model.vilt(batch, BlockContext{}); });
+    return tests::error_of([&] { tiny.model.vilt(batch, ForwardContext{}); });
   };
   BatchBuilder small(192, 6);
   small.add_image({1, 1, std::vector<float>(192)});

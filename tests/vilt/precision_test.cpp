@@ -1,4 +1,4 @@
-#include "vilt/precision.h"
+#include "nn/precision.h"
 
 #include <doctest/doctest.h>
 
@@ -42,9 +42,9 @@ using Tensors = std::map<std::string, std::vector<double>>;
 // The outputs of a step's forward pass and all gradients.
 Tensors step_of(const Settings& settings, DType parameters, Precision precision, const Tensor& plan = {}) {
   TinyModel tiny(settings, parameters);
-  use_precision(tiny.model.vilt, precision);
+  const ForwardContext context{.activations = use_precision(precision, Device{})};
   const auto step = Batches(settings).step(0);
-  const Objectives out = tests::run(tiny, step, 0, objective_options(settings), plan);
+  const Objectives out = tests::run(tiny, step, 0, objective_options(settings), plan, context);
   out.total.backward();
   tiny.parameters->finish_gradients();
   Tensors tensors;
@@ -72,7 +72,7 @@ double error_of(const std::vector<double>& got, const std::vector<double>& exact
   return rms(difference) / std::max(rms(exact), 1e-12);
 }
 
-// The bound of vilt/precision.h, of which r is the rounding of one tensor. A plan is exp(-cost / beta), scaled: with
+// The bound of nn/precision.h, of which r is the rounding of one tensor. A plan is exp(-cost / beta), scaled: with
 // beta 0.5 and its own sums an error of the costs counts several times.
 double bound_of(const std::string& name, double r, int64_t layers) {
   if (name == "plan") return 10 * bound_of("costs", r, layers);
@@ -112,17 +112,18 @@ TEST_CASE("Every output and gradient of a step is within the bound of its precis
 TEST_CASE("bf16: hidden states and word logits are bf16, what must not be rounded is f32") {
   Settings settings = wide_settings();
   TinyModel tiny(settings, DType::f32);
-  use_precision(tiny.model.vilt, Precision::bf16);
   const auto step = Batches(settings).step(0);
-  const Objectives out = tests::run(tiny, step, 0, objective_options(settings));
+  const auto run_in = [&](DType activations) {
+    return tests::run(tiny, step, 0, objective_options(settings), {}, {.activations = activations});
+  };
+  const Objectives out = run_in(use_precision(Precision::bf16, Device{}));
   CHECK(out.hidden.dtype() == DType::bf16);
   CHECK(out["mlm"].logits.dtype() == DType::bf16);
   CHECK(out["mpp"].logits.dtype() == DType::bf16);
   for (const DType dtype : {out["itm"].logits.dtype(), out.cost.dtype(), out.plan.dtype(), out["mlm"].loss.dtype(), out["itm"].loss.dtype(),
                             out["wpa"].loss.dtype(), out.total.dtype()})
     CHECK(dtype == DType::f32);
-  use_precision(tiny.model.vilt, Precision::highest);
-  CHECK(tests::run(tiny, step, 0, objective_options(settings)).hidden.dtype() == DType::f32);
+  CHECK(run_in(use_precision(Precision::highest, Device{})).hidden.dtype() == DType::f32);
 }
 
 TEST_CASE("bf16: updates have the same bits on any number of threads, and with blocks computed again") {
@@ -153,15 +154,15 @@ TEST_CASE("Precisions have names, and people are told what is computed with") {
   settings.train.precision = "f16";
   CHECK(tests::error_of([&] { settings.validate(); }) ==
         "setting 'train.precision' is 'f16', expected one of: highest, high, tf32, bf16");
-  ViltWithHeads model(tiny_settings().model);
-  CHECK(describe_precision(model.vilt) == "f32");
-  use_precision(model.vilt, Precision::bf16);
+  const auto told = [](Precision precision) {
+    return describe_precision(use_precision(precision, Device{}), Device{});
+  };
+  CHECK(told(Precision::highest) == "f32");
   force_instruction_set(InstructionSet::portable);
-  CHECK(describe_precision(model.vilt) ==
+  CHECK(told(Precision::bf16) ==
         "bf16 activations, products in bf16 with f32 sums (portable); parameters, statistics and losses in f32");
-  use_precision(model.vilt, Precision::high);
-  CHECK(describe_precision(model.vilt) == "f32 activations, products of operands split in two bf16 (portable)");
-  CHECK(tests::error_of([&] { use_precision(model.vilt, precision_named("--precision", "tf32")); }) ==
+  CHECK(told(Precision::high) == "f32 activations, products of operands split in two bf16 (portable)");
+  CHECK(tests::error_of([&] { told(precision_named("--precision", "tf32")); }) ==
         "precision tf32 is the GPU's (--device cuda); on the CPU choose highest, high or bf16");
 }
 

@@ -7,8 +7,8 @@
 namespace tessera::tests {
 
 inline Objectives run(const TinyModel& tiny, const std::vector<PretrainBatch>& step, size_t micro,
-               const ObjectiveOptions& options, const Tensor& plan = {}) {
-  return pretrain_objectives(tiny.model, step[micro], options, count_divisors(step), BlockContext{}, plan);
+               const ObjectiveOptions& options, const Tensor& plan = {}, const ForwardContext& context = {}) {
+  return pretrain_objectives(tiny.model, step[micro], options, count_divisors(step), context, plan);
 }
 
 inline double loss_of(const TinyModel& tiny, const std::vector<PretrainBatch>& step, const ObjectiveOptions& options,

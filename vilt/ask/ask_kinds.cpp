@@ -50,7 +50,7 @@ class ClassifierTask : public Task {
   using Task::Task;
   Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
     Answers out(questions.size());
-    const auto labels = classify(*model.model, questions, top_or(standard()));
+    const auto labels = classify(*model.model, questions, top_or(standard()), model.context);
     for (size_t i = 0; i < labels.size(); ++i) out[i].labels = labels[i];
     return out;
   }
@@ -122,7 +122,7 @@ class FillTask : public Task {
     for (size_t q = 0; q < questions.size(); ++q)
       for (size_t t = 0; t < questions[q].ids.size(); ++t)
         if (questions[q].ids[t] == model.vocabulary->mask_id()) masks[q].push_back(static_cast<int64_t>(t));
-    const auto words = predict_words(*model.model, questions, masks, top_or(kShown));
+    const auto words = predict_words(*model.model, questions, masks, top_or(kShown), model.context);
     Answers out(questions.size());
     for (size_t q = 0; q < questions.size(); ++q) {
       out[q].masks = masks[q];
@@ -164,7 +164,7 @@ class MatchTask : public Task {
   }
   Query read(const JsonFields& fields) const override { return read_image_and_texts(fields); }
   Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
-    const std::vector<double> scores = match_scores(*model.model, questions);
+    const std::vector<double> scores = match_scores(*model.model, questions, model.context);
     Answers out(scores.size());
     for (size_t i = 0; i < scores.size(); ++i) out[i].score = scores[i];
     return out;
@@ -196,7 +196,7 @@ class RankTask : public Task {
   }
   Query read(const JsonFields& fields) const override { return read_ranking(fields); }
   Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
-    const std::vector<double> scores = rank_scores(*model.model, questions);
+    const std::vector<double> scores = rank_scores(*model.model, questions, model.context);
     Answers out(scores.size());
     for (size_t i = 0; i < scores.size(); ++i) out[i].score = scores[i];
     return out;

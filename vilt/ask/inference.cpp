@@ -18,15 +18,16 @@ std::vector<Question> questions_of(const std::vector<TextImage>& pairs) {
 
 }  // namespace
 
-std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs) {
-  return match_scores(model, questions_of(pairs));
+std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
+                                 const ForwardContext& context) {
+  return match_scores(model, questions_of(pairs), context);
 }
 
 std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,
                                                                     const std::vector<TextImage>& pairs,
                                                                     const std::vector<std::vector<int64_t>>& positions,
-                                                                    int top) {
-  return predict_words(model, questions_of(pairs), positions, top);
+                                                                    int top, const ForwardContext& context) {
+  return predict_words(model, questions_of(pairs), positions, top, context);
 }
 
 namespace {
@@ -80,14 +81,14 @@ void append_maps(const Vilt& model, const PackedBatch& batch, const Variable& hi
 }  // namespace
 
 std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
-                                const PlanSettings& settings) {
+                                const PlanSettings& settings, const ForwardContext& context) {
   std::vector<WordMaps> out;
   Observations observations;
   observations.keep_attention = true;
   const auto append = [&](const PackedBatch& batch, const Variable& hidden, size_t) {
     append_maps(model.vilt, batch, hidden, observations, settings, out);
   };
-  for_each_batch(model, questions_of(pairs), append, &observations);
+  for_each_batch(model, questions_of(pairs), append, context, &observations);
   return out;
 }
 

@@ -15,14 +15,17 @@ struct TextImage {
   std::shared_ptr<const PatchedImage> image;
 };
 
+// Of all below: `context` says how the model computes (its activations).
+
 // logit(match) - logit(no match) of each pair: above 0 means match; the probability is its sigmoid.
-std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs);
+std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
+                                 const ForwardContext& context = {});
 
 // For each pair and each position in positions[pair] (an index into its ids), the `top` most probable ids.
 std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,
                                                                     const std::vector<TextImage>& pairs,
                                                                     const std::vector<std::vector<int64_t>>& positions,
-                                                                    int top = 1);
+                                                                    int top = 1, const ForwardContext& context = {});
 
 // Where the words of one pair look: rows are the words without [CLS] and [SEP], columns the patches.
 struct WordMaps {
@@ -40,7 +43,7 @@ struct PlanSettings {
 };
 
 std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
-                                const PlanSettings& settings = {});
+                                const PlanSettings& settings = {}, const ForwardContext& context = {});
 
 // One word's map: the rows of its pieces added up. `map` is [words, patches]; `tokens` are places in the sequence, where
 // [CLS] is 0, so that token 1 is row 0.

@@ -4,10 +4,10 @@
 #include <iostream>
 
 #include "data/images/patches.h"
+#include "nn/precision.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "vilt/command/weights_options.h"
-#include "vilt/precision.h"
 
 namespace tessera::command {
 
@@ -18,8 +18,8 @@ LoadedModel open_model(const ModelArguments& arguments) {
   check_available(options.device);
   LoadedModel loaded = load_model(arguments.path, options);
   if (!arguments.precision.empty()) {
-    use_precision(loaded.model->vilt, precision_named("--precision", arguments.precision));
-    std::cerr << "note: precision: " << describe_precision(loaded.model->vilt) << '\n';
+    loaded.context.activations = use_precision(precision_named("--precision", arguments.precision), options.device);
+    std::cerr << "note: precision: " << describe_precision(loaded.context.activations, options.device) << '\n';
   }
   return loaded;
 }

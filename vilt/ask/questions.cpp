@@ -57,16 +57,17 @@ void check_images(std::span<const Question> questions, size_t expected, const ch
 // The values [n, width] that a head gives for the [CLS] rows of every batch, one row after the other.
 template <class Head>
 std::vector<float> head_values(const ViltWithHeads& model, std::span<const Question> questions, const char* what,
-                               const Head& head) {
+                               const ForwardContext& context, const Head& head) {
   std::vector<float> out;
-  for_each_batch(model, questions, [&](const PackedBatch& batch, const Variable& hidden, size_t) {
+  const auto append = [&](const PackedBatch& batch, const Variable& hidden, size_t) {
     std::vector<int64_t> rows;
     for (const SequenceLayout& sequence : batch.sequences) rows.push_back(sequence.begin);
     const Tensor values = head(hidden, Tensor::from(rows)).value().to(DType::f32).to(Device{});
     check(all_finite(values), what, ": the model's output is not finite; are the weights damaged?");
     const auto part = values.template to_vector<float>();
     out.insert(out.end(), part.begin(), part.end());
-  });
+  };
+  for_each_batch(model, questions, append, context);
   return out;
 }
 
@@ -103,22 +104,22 @@ std::vector<WordPrediction> most_probable(std::span<const float> logits, int64_t
 }  // namespace
 
 void for_each_batch(const ViltWithHeads& model, std::span<const Question> questions, const BatchBody& body,
-                    Observations* observations, int64_t max_tokens) {
+                    const ForwardContext& context, Observations* observations, int64_t max_tokens) {
   const NoGrad guard;
   for (size_t first = 0, count = 0; first < questions.size(); first += count) {
     count = batch_size(questions, first, max_tokens);
     const PackedBatch batch = pack(model.vilt.config, questions.subspan(first, count));
     if (observations) observations->attention.clear();
-    body(batch, model.vilt(batch, BlockContext{}, observations), first);
+    body(batch, model.vilt(batch, context, observations), first);
   }
 }
 
 std::vector<std::vector<LabelScore>> classify(const ViltWithHeads& model, std::span<const Question> questions,
-                                              int64_t top) {
+                                              int64_t top, const ForwardContext& context) {
   const ModelConfig& config = model.vilt.config;
   check_images(questions, static_cast<size_t>(config.num_images), "classifier");
   const std::vector<float> values =
-      head_values(model, questions, "classifier",
+      head_values(model, questions, "classifier", context,
                   [&](const Variable& hidden, const Tensor& rows) { return model.class_logits(hidden, rows); });
   const auto width = static_cast<size_t>(config.num_labels());
   std::vector<std::vector<LabelScore>> out(questions.size());
@@ -133,10 +134,11 @@ std::vector<std::vector<LabelScore>> classify(const ViltWithHeads& model, std::s
   return out;
 }
 
-std::vector<double> match_scores(const ViltWithHeads& model, std::span<const Question> questions) {
+std::vector<double> match_scores(const ViltWithHeads& model, std::span<const Question> questions,
+                                 const ForwardContext& context) {
   check_images(questions, 1, "itm_score");
   const std::vector<float> logits =
-      head_values(model, questions, "itm_score",
+      head_values(model, questions, "itm_score", context,
                   [&](const Variable& hidden, const Tensor& rows) { return model.matching_logits(hidden, rows); });
   std::vector<double> scores;
   for (size_t i = 0; i < logits.size(); i += 2)
@@ -144,11 +146,12 @@ std::vector<double> match_scores(const ViltWithHeads& model, std::span<const Que
   return scores;
 }
 
-std::vector<double> rank_scores(const ViltWithHeads& model, std::span<const Question> questions) {
-  if (!model.rank) return match_scores(model, questions);
+std::vector<double> rank_scores(const ViltWithHeads& model, std::span<const Question> questions,
+                                const ForwardContext& context) {
+  if (!model.rank) return match_scores(model, questions, context);
   check_images(questions, 1, "rank_output");
   const std::vector<float> scores =
-      head_values(model, questions, "rank_output",
+      head_values(model, questions, "rank_output", context,
                   [&](const Variable& hidden, const Tensor& rows) { return model.rank_scores(hidden, rows); });
   return {scores.begin(), scores.end()};
 }
@@ -156,12 +159,12 @@ std::vector<double> rank_scores(const ViltWithHeads& model, std::span<const Ques
 std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,
                                                                     std::span<const Question> questions,
                                                                     const std::vector<std::vector<int64_t>>& positions,
-                                                                    int64_t top) {
+                                                                    int64_t top, const ForwardContext& context) {
   check(questions.size() == positions.size(), "predict_words: ", questions.size(), " pairs, positions for ",
         positions.size());
   check_images(questions, 1, "mlm_score");
   std::vector<std::vector<std::vector<WordPrediction>>> out(questions.size());
-  for_each_batch(model, questions, [&](const PackedBatch& batch, const Variable& hidden, size_t first) {
+  const auto predict = [&](const PackedBatch& batch, const Variable& hidden, size_t first) {
     std::vector<int64_t> rows;
     for (size_t i = 0; i < batch.sequences.size(); ++i)
       for (const int64_t position : positions[first + i]) {
@@ -176,7 +179,8 @@ std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWi
     for (size_t i = 0; i < batch.sequences.size(); ++i)
       for (size_t k = 0; k < positions[first + i].size(); ++k, row += width)
         out[first + i].push_back(most_probable({row, width}, top));
-  });
+  };
+  for_each_batch(model, questions, predict, context);
   return out;
 }
 

@@ -20,10 +20,11 @@ struct Question {
 // Calls body(batch, hidden [tokens, hidden], first question) for one batch of questions after the other, in order. A
 // question with n images is n sequences with the same text, image i with modality i + 1. Images that are the same
 // object are embedded once per batch. A batch has at most 64 sequences and `max_tokens` tokens, or is a single
-// question.
+// question. `context`, here and below: how the model computes (its activations).
 using BatchBody = std::function<void(const PackedBatch& batch, const Variable& hidden, size_t first)>;
 void for_each_batch(const ViltWithHeads& model, std::span<const Question> questions, const BatchBody& body,
-                    Observations* observations = nullptr, int64_t max_tokens = 8192);
+                    const ForwardContext& context = {}, Observations* observations = nullptr,
+                    int64_t max_tokens = 8192);
 
 struct LabelScore {
   int64_t label = 0;  // index into ModelConfig::labels
@@ -34,14 +35,16 @@ struct LabelScore {
 // that a probability is the logit's sigmoid; with several it is their softmax. Needs the classifier, and as many images
 // as it looks at.
 std::vector<std::vector<LabelScore>> classify(const ViltWithHeads& model, std::span<const Question> questions,
-                                              int64_t top);
+                                              int64_t top, const ForwardContext& context = {});
 
 // logit(match) - logit(no match) of each question, by the matching head: above 0 means match; the probability is its
 // sigmoid.
-std::vector<double> match_scores(const ViltWithHeads& model, std::span<const Question> questions);
+std::vector<double> match_scores(const ViltWithHeads& model, std::span<const Question> questions,
+                                 const ForwardContext& context = {});
 
 // How well text and image fit, higher is better: rank_output, or where the model has none, match_scores.
-std::vector<double> rank_scores(const ViltWithHeads& model, std::span<const Question> questions);
+std::vector<double> rank_scores(const ViltWithHeads& model, std::span<const Question> questions,
+                                const ForwardContext& context = {});
 
 struct WordPrediction {
   int64_t id = 0;
@@ -53,6 +56,6 @@ struct WordPrediction {
 std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,
                                                                     std::span<const Question> questions,
                                                                     const std::vector<std::vector<int64_t>>& positions,
-                                                                    int64_t top);
+                                                                    int64_t top, const ForwardContext& context = {});
 
 }  // namespace tessera

@@ -22,6 +22,7 @@ int run_eval(const EvalArguments& arguments) {
   EvaluationOptions evaluation;
   evaluation.limit = arguments.limit;
   evaluation.group = arguments.group;
+  evaluation.context = model.context;
   const Evaluation result = evaluate(*model.model, source, evaluation);
   if (arguments.json) {
     std::cout << evaluation_json(result) << '\n';

@@ -9,6 +9,7 @@
 
 #include "data/text/wordpiece.h"
 #include "nn/parameter.h"
+#include "nn/precision.h"
 #include "tensor/error.h"
 #include "tensor/gemm/precision.h"
 #include "vilt/command/command.h"
@@ -17,7 +18,6 @@
 #include "vilt/tasks/pretraining.h"
 #include "vilt/files/load_model.h"
 #include "vilt/tasks/memory.h"
-#include "vilt/precision.h"
 #include "vilt/tasks/settings.h"
 #include "vilt/files/weights.h"
 
@@ -207,9 +207,9 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
   const ModelConfig& c = subject.config;
   ViltWithHeads model(c);
   const double dropout = c.hidden_dropout_prob;
-  use_precision(model.vilt, subject.precision);
+  const DType activations = use_precision(subject.precision, model.vilt.device());
   const MemoryOptions options{dropout, c.dropout_after_activation ? dropout : 0, subject.checkpoint_blocks,
-                              model.vilt.activations, model.vilt.activations == DType::f32 && splits_f32_products()};
+                              activations, activations == DType::f32 && splits_f32_products()};
   const StepMemory memory = step_memory(model, full_shape(batch, text, grid, subject.mask_rate), options);
   const int64_t batches = subject.accumulate * (1 + subject.prefetch);
   const auto amount = [](int64_t value) { return bytes(static_cast<double>(value)); };

@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "data/sets/dataset.h"
+#include "nn/precision.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "train/checkpoint.h"
@@ -98,7 +99,15 @@ int run_train(const TrainArguments& arguments) {
   options.fresh = arguments.fresh;
   options.report = [&](const Settings& resolved, const Summary& summary, const ViltWithHeads& trained,
                        const ViltWithHeads& untrained, const SampleSource& test) {
-    write_report(report_of(run), {resolved, run / "metrics.jsonl", summary, trained, untrained, test, command});
+    const DType activations = activations_of(precision_named("train.precision", resolved.train.precision));
+    write_report(report_of(run), {.settings = resolved,
+                                  .metrics = run / "metrics.jsonl",
+                                  .summary = summary,
+                                  .trained = trained,
+                                  .untrained = untrained,
+                                  .source = test,
+                                  .command = command,
+                                  .context = {.activations = activations}});
   };
   const RunLock lock(run);
   const Summary summary = train(settings, options);

@@ -34,6 +34,7 @@ struct LoadedModel {
   std::unique_ptr<ParameterSet> parameters;
   std::unique_ptr<Wordpiece> vocabulary;  // null if it is not there and not needed
   SampleOptions preprocessing;
+  ForwardContext context;  // how its answers are computed
 };
 
 // `path`: a run's directory (its newest checkpoint), a checkpoint, a Hugging Face directory, or a file of weights. Strict,

@@ -20,6 +20,7 @@ struct ReportInputs {
   const SampleSource& source;      // held-out pairs, best the test split
   std::string command;             // what reproduces the run
   int examples = 6;                // held-out pairs shown, spread evenly over the split
+  ForwardContext context = {};     // how the trained model computes
 };
 
 // Written beside and renamed: no reader meets half a page.

@@ -200,8 +200,8 @@ std::string words_html(const ReportInputs& inputs, const std::vector<ReportPair>
   if (pairs.empty()) return "";
   const SampleSource& source = inputs.source;
   const Questions q = questions_for(source, pairs);
-  const auto predicted = predict_words(inputs.trained, q.masked, q.positions, kGuesses);
-  const std::vector<double> scores = match_scores(inputs.trained, q.matches);
+  const auto predicted = predict_words(inputs.trained, q.masked, q.positions, kGuesses, inputs.context);
+  const std::vector<double> scores = match_scores(inputs.trained, q.matches, inputs.context);
   std::string out =
       text("<p class=\"note\">", pairs.size(),
            " held-out pairs, spread evenly over the split, not chosen. Each marked "

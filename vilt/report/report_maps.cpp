@@ -248,8 +248,9 @@ std::string maps_html(const ReportInputs& inputs, const std::vector<ReportPair>&
   plan.training_beta = inputs.settings.objectives.ipot_beta;
   plan.training_iterations = inputs.settings.objectives.ipot_iterations;
   const std::vector<TextImage> own = with_captions(inputs.source, pairs, false);
-  const auto trained = word_maps(inputs.trained, own, plan), untrained = word_maps(inputs.untrained, own, plan);
-  const auto shuffled = word_maps(inputs.trained, with_captions(inputs.source, pairs, true), plan);
+  const auto trained = word_maps(inputs.trained, own, plan, inputs.context);
+  const auto untrained = word_maps(inputs.untrained, own, plan);
+  const auto shuffled = word_maps(inputs.trained, with_captions(inputs.source, pairs, true), plan, inputs.context);
   std::string out =
       "<p class=\"note\">The same pairs. For each word: the attention of the last layer (mean over heads) and two "
       "transport plans between words and patches (β × iterations; the second is the one that the loss uses), of "

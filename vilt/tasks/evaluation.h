@@ -43,6 +43,7 @@ struct EvaluationOptions {
   std::string group;   // only sentences annotated with this group; empty: all. None is an error
   bool controls = true;  // wrong images and transport plans, which take most of the time
   PlanSettings plan;
+  ForwardContext context;  // how the model computes (its activations)
 };
 
 Evaluation evaluate(const ViltWithHeads& model, const SampleSource& source, const EvaluationOptions& options = {});

@@ -74,7 +74,7 @@ void evaluate_pointing(const ViltWithHeads& model, const SampleSource& source, c
     std::vector<TextImage> pairs;
     const size_t last = std::min(first + kSlice, sentences.size());
     for (size_t i = first; i < last; ++i) pairs.push_back({source.text(sentences[i]).ids, pool.get(images[i])});
-    const std::vector<WordMaps> maps = word_maps(model, pairs, plan);
+    const std::vector<WordMaps> maps = word_maps(model, pairs, plan, options.context);
     for (size_t i = first; i < last; ++i) point(source, sentences[i], images[i], maps[i - first], means);
   }
   out.pointed_words = means.plan.count();

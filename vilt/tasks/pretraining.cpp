@@ -3,10 +3,10 @@
 #include <cmath>
 
 #include "io/words.h"
+#include "nn/precision.h"
 #include "tensor/device.h"
 #include "vilt/files/model_folder.h"
 #include "vilt/initialise.h"
-#include "vilt/precision.h"
 #include "vilt/tasks/summary.h"
 
 namespace tessera {
@@ -96,7 +96,8 @@ Pretraining::Pretraining(const Settings& settings)
       objectives_(objective_options(settings)),
       model_(initial_model(settings_)),
       parameters_(model_, DType::f32, "", device_named("train.device", settings.train.device)) {
-  use_precision(model_.vilt, precision_named("train.precision", settings.train.precision));
+  const Precision precision = precision_named("train.precision", settings.train.precision);
+  context_.activations = use_precision(precision, parameters_.device());
 }
 
 ParameterGroup Pretraining::group(const std::string& name, const Variable& parameter) const {
@@ -116,9 +117,7 @@ std::set<std::string> Pretraining::trained() const {
 }
 
 Losses Pretraining::losses(const PretrainBatch& batch, std::span<const int64_t> divisors, TicketSource& tickets) const {
-  BlockContext context;
-  context.dropout = settings_.model.hidden_dropout_prob;
-  context.activation_dropout = settings_.model.dropout_after_activation ? context.dropout : 0;
+  ForwardContext context = context_;
   context.training = true;
   context.tickets = &tickets;
   context.checkpoint_blocks = settings_.train.checkpoint_blocks;
@@ -146,6 +145,7 @@ Evaluated PretrainingRun::evaluate() {
   EvaluationOptions options;
   options.limit = settings_.train.evaluate_samples;
   options.controls = false;
+  options.context = context();
   const Evaluation e = tessera::evaluate(model(), validation_, options);
   return {evaluation_json(e),
           text(e.samples, " of ", settings_.data.validation_split, ": matching random ", figure(e.itm_accuracy_random),

@@ -29,6 +29,7 @@ class Pretraining {
   ViltWithHeads& model() { return model_; }
   const ViltWithHeads& model() const { return model_; }
   ParameterSet& parameters() { return parameters_; }
+  const ForwardContext& context() const { return context_; }  // how the model computes outside of training
   FigureTable figure_table() const { return objective_table(objectives_); }
   ParameterGroup group(const std::string& name, const Variable& parameter) const;
   std::set<std::string> trained() const;
@@ -41,6 +42,7 @@ class Pretraining {
   ObjectiveOptions objectives_;
   ViltWithHeads model_;
   ParameterSet parameters_;
+  ForwardContext context_;
 };
 
 // With data, evaluation and files. What is given must outlive the task.

@@ -69,7 +69,7 @@ struct Settings {
     int64_t steps = 100000;
     int64_t batch_size = 32;   // pairs per step
     int64_t accumulate = 1;    // micro-batches per step
-    std::string precision = "highest";  // or "high", "tf32" or "bf16": vilt/precision.h
+    std::string precision = "highest";  // or "high", "tf32" or "bf16": nn/precision.h
     bool checkpoint_blocks = false;  // keep the input of each block alone and compute the rest again in backward
     int64_t seed = 0;
     double curriculum = 0;         // share of the steps that use the curriculum group only (needs annotations)

@@ -7,12 +7,12 @@
 
 #include "io/files.h"
 #include "io/words.h"
+#include "nn/precision.h"
 #include "tensor/device.h"
 #include "tensor/parallel.h"
 #include "train/checkpoint.h"
 #include "train/run.h"
 #include "vilt/initialise.h"
-#include "vilt/precision.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/same_settings.h"
 
@@ -107,12 +107,14 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
   summary.steps = settings_.train.steps;
   summary.train_seconds = train_seconds;
   summary.parameters = task.parameters().total();
-  EvaluationOptions options;
+  EvaluationOptions options, of_untrained;
   options.plan.training_beta = settings_.objectives.ipot_beta;
   options.plan.training_iterations = settings_.objectives.ipot_iterations;
+  of_untrained = options;
+  options.context = task.context();
   log_ << "evaluating on " << test.dataset.sentences().size() << " captions of split " << settings_.data.test_split << std::endl;
   summary.blocks["test"] = evaluate(task.model(), *test.source, options);
-  summary.blocks["untrained"] = evaluate(untrained, *test.source, options);
+  summary.blocks["untrained"] = evaluate(untrained, *test.source, of_untrained);
   summary.blocks["shuffled_caption"] = evaluate_shuffled(task.model(), *test.source, options);
   if (!settings_.data.unseen_split.empty()) {
     Split unseen = open(settings_.data.unseen_split);
@@ -174,7 +176,7 @@ void Training::say_what_is_trained(PretrainingRun& task, const Dataset& captions
        << vocabulary_->size() << "; " << task.parameters().total() << " parameters; image cache up to "
        << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count() << " threads\ndevice: "
        << device_description(task.parameters().device()).name << "\nprecision: "
-       << describe_precision(task.model().vilt) << std::endl;
+       << describe_precision(task.context().activations, task.parameters().device()) << std::endl;
 }
 
 }  // namespace

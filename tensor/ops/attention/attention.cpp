@@ -20,7 +20,8 @@ using namespace attention_detail;
 constexpr const char* kOp = "attention";
 
 Sizes check_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_queries, const Tensor& cu_keys,
-                  int64_t heads, bool causal) {
+                  const AttentionOptions& options) {
+  const int64_t heads = options.heads;
   check(q.defined() && q.dim() == 2, kOp, ": q is ", describe(q), ", expected [query tokens, heads · head size]");
   check(heads >= 1 && q.size(1) % heads == 0 && q.size(1) > 0, kOp, ": width ", q.size(1), " does not divide into ",
         heads, " heads");
@@ -35,7 +36,7 @@ Sizes check_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Tenso
   const auto keys = check_marks(kOp, "cu_keys", cu_keys, k.size(0));
   check(queries.size() == keys.size(), kOp, ": cu_queries marks ", queries.size() - 1, " sequences, cu_keys ",
         keys.size() - 1);
-  return {queries, keys, heads, q.size(1) / heads, causal};
+  return {queries, keys, heads, q.size(1) / heads, options.causal, DropoutMask(kOp, options.p, options.ticket)};
 }
 
 std::vector<Unit> units_of(const Sizes& sizes, int64_t query_block) {
@@ -56,6 +57,23 @@ int64_t units_per_chunk(const Sizes& sizes, int64_t units) {
   for (int64_t s = 0; s < sizes.sequences(); ++s)
     products += sizes.queries(s) * sizes.keys(s) * sizes.heads * sizes.head_size;
   return std::clamp<int64_t>(kProducts * units / products, 1, 2 * sizes.heads);
+}
+
+// Dropout, in place, of a tile [rows, length] of one head whose rows are the queries from `query` on, of all tokens,
+// and whose n columns are a sequence's keys from `key` on.
+template <class T>
+void drop(const Sizes& sizes, int64_t head, int64_t query, int64_t key, T* tile, int64_t rows, int64_t n,
+          int64_t length) {
+  if (!sizes.dropout.drops()) return;
+  const T scale = static_cast<T>(sizes.dropout.scale());
+  const uint32_t last_dropped = sizes.dropout.last_dropped();
+  DropoutMask::Buffer buffer;
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t first = (((query + r) * sizes.heads + head) << 32) + key;
+    const uint32_t* words = sizes.dropout.words(first, n, buffer);
+    T* row = tile + r * length;
+    for (int64_t j = 0; j < n; ++j) row[j] = words[j] > last_dropped ? row[j] * scale : T{0};
+  }
 }
 
 // Softmax over all blocks of keys in one pass: with the maximum m and the sum l so far, a block with larger maximum m'
@@ -123,6 +141,7 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const E> q, Rows<co
       softmax_tile(softmax + i, scores, rows, length, sums + i * width, width, [&](int64_t r) {
         return std::clamp<int64_t>(sizes.visible(s, unit.query + i + r) - begin, 0, n);
       });
+      drop(sizes, unit.head, first_query + i, begin, scores, rows, n, length);
       simd::product<T>({scores, length, 1}, values, width, sums + i * width, width, rows, d, n, begin > 0);
     }
   }
@@ -226,12 +245,14 @@ void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRo
       const T *q_tile = q + i * width, *dout_tile = dout + i * width;
       simd::product<T>({q_tile, width, 1}, k_transposed, length, scores, length, rows, n, d, false);
       simd::product<T>({dout_tile, width, 1}, v_transposed, length, gradients, length, rows, n, d, false);
+      drop(sizes, head, first_query + i, begin, gradients, rows, n, length);
       const T* log_sum_exp = x.log_sum_exp + (first_query + i) * sizes.heads + head;
       const auto visible = [&](int64_t r) { return std::clamp<int64_t>(sizes.visible(s, i + r) - begin, 0, n); };
       if (whole_rows)
         whole_row_gradients(scores, gradients, rows, length, log_sum_exp, sizes.heads, scale, visible);
       else
         score_gradients(scores, gradients, rows, length, log_sum_exp, sizes.heads, d_sums + i, scale, visible);
+      drop(sizes, head, first_query + i, begin, scores, rows, n, length);
       simd::product<T>({scores, 1, length}, dout_tile, width, dv, width, n, d, rows, true);
       simd::product<T>({gradients, 1, length}, q_tile, width, dk, width, n, d, rows, true);
       simd::product<T>({gradients, length, 1}, k, width, dq + i * width, width, rows, d, n, true);
@@ -261,19 +282,19 @@ Rows<T> target_rows(Tensor& x) {
 }  // namespace
 
 AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor& v_any, const Tensor& cu_queries,
-                          const Tensor& cu_keys, int64_t heads, bool causal) {
-  const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, heads, causal);
+                          const Tensor& cu_keys, const AttentionOptions& options) {
+  const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, options);
   const Tensor q = with_plain_rows(q_any), k = with_plain_rows(k_any), v = with_plain_rows(v_any);
   const DType arithmetic = arithmetic_dtype(q.dtype());
   AttentionResult result{Tensor::empty(q.shape(), q.dtype(), q.device()),
-                         Tensor::empty({q.size(0), heads}, arithmetic, q.device())};
+                         Tensor::empty({q.size(0), options.heads}, arithmetic, q.device())};
   if constexpr (kHasCuda)
     if (q.on_cuda()) {
       cuda::attention_forward(sizes, {cu_queries, cu_keys}, q, k, v, result);
       return result;
     }
   const std::vector<Unit> units = units_of(sizes, kQueryBlock);
-  const bool pairs = multiplies_bf16_pairs();
+  const bool pairs = multiplies_bf16_pairs() && !sizes.dropout.drops();
   dispatch_activation(kOp, q.dtype(), [&](auto tag) {
     using E = decltype(tag);
     const Rows<const E> qs = rows_of<E>(q), ks = rows_of<E>(k), vs = rows_of<E>(v);
@@ -293,9 +314,9 @@ AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor
 }
 
 void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tensor& k_any, const Tensor& v_any,
-                        const AttentionResult& forward, const Tensor& cu_queries, const Tensor& cu_keys, int64_t heads,
-                        bool causal, Tensor dq, Tensor dk, Tensor dv) {
-  const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, heads, causal);
+                        const AttentionResult& forward, const Tensor& cu_queries, const Tensor& cu_keys,
+                        const AttentionOptions& options, Tensor dq, Tensor dk, Tensor dv) {
+  const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, options);
   check(dout_any.shape() == q_any.shape() && dout_any.dtype() == q_any.dtype() && dout_any.device() == q_any.device(),
         kOp, ": dout is ", describe(dout_any), ", expected ", describe(q_any));
   check_target(dq, q_any, "dq");
@@ -306,7 +327,7 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
   if constexpr (kHasCuda)
     if (q.on_cuda())
       return cuda::attention_gradients(sizes, {cu_queries, cu_keys}, dout, q, k, v, forward, {dq, dk, dv});
-  const bool pairs = multiplies_bf16_pairs();
+  const bool pairs = multiplies_bf16_pairs() && !sizes.dropout.drops();
   dispatch_activation(kOp, q.dtype(), [&](auto tag) {
     using E = decltype(tag);
     const BackwardRows<E> x{rows_of<E>(dout), rows_of<E>(q), rows_of<E>(k), rows_of<E>(v), rows_of<E>(forward.out),
@@ -317,7 +338,7 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
         if (pairs) return backward_unit_bf16(sizes, sequence, head, x);
       backward_unit<E>(sizes, sequence, head, x);
     };
-    const int64_t count = sizes.sequences() * heads;
+    const int64_t heads = sizes.heads, count = sizes.sequences() * heads;
     parallel_for(count, units_per_chunk(sizes, count), [&](int64_t begin, int64_t end) {
       for (int64_t u = begin; u < end; ++u) backward(u / heads, u % heads);
     });

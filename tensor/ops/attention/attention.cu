@@ -38,10 +38,10 @@ struct RunningRow {
   }
 };
 
-template <class T, int kColumns>
+template <class T, int kColumns, bool kDrops>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_kernel(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
-                     float* log_sum_exp, AttentionSizes sizes, float scale) {
+                     float* log_sum_exp, AttentionSizes sizes, float scale, Mask mask) {
   const int d = static_cast<int>(sizes.head_size), head = static_cast<int>(blockIdx.y), column = head * d;
   const int query0 = static_cast<int>(blockIdx.x) * kOwned;
   const Sequence sequence(sizes, blockIdx.z);
@@ -62,7 +62,10 @@ __global__ void __launch_bounds__(kAttentionThreads)
       const int row = first_row + r;
       const bool seen = row < queries && key0 + lane < sequence.visible(query0 + row);
       const float score = dot(tiles.queries() + row * d, tiles.keys() + lane * (d + 1), d);
-      tiles.probabilities()[row * kPassed + lane] = rows[r].add(seen ? score : -INFINITY);
+      float p = rows[r].add(seen ? score : -INFINITY);
+      if constexpr (kDrops)
+        p = dropped(mask, first_word(sequence.first_query + query0 + row, sizes.heads, head) + key0 + lane, p);
+      tiles.probabilities()[row * kPassed + lane] = p;
     }
     __syncwarp();
     for (int r = 0; r < kPerWarp; ++r)
@@ -82,10 +85,13 @@ __global__ void __launch_bounds__(kAttentionThreads)
 template <class T>
 void attention_plain(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
                      float* log_sum_exp, const AttentionSizes& sizes) {
+  const Mask mask("attention", sizes.p, sizes.ticket);
   with_columns(sizes.head_size, [&](auto columns) {
-    simt::launch<attention_kernel<T, decltype(columns)::value>>(
-        attention_grid(sizes, sizes.most_queries), kAttentionThreads, ForwardTiles::bytes(sizes.head_size), q,
-        k, v, out, log_sum_exp, sizes, attention_scale(sizes));
+    with_dropout(sizes, [&](auto drops) {
+      simt::launch<attention_kernel<T, decltype(columns)::value, decltype(drops)::value>>(
+          attention_grid(sizes, sizes.most_queries), kAttentionThreads, ForwardTiles::bytes(sizes.head_size), q, k, v,
+          out, log_sum_exp, sizes, attention_scale(sizes), mask);
+    });
   });
 }
 
@@ -107,7 +113,7 @@ template <class T>
 void attention(AttentionRows<const T> q, AttentionRows<const T> k, AttentionRows<const T> v, AttentionRows<T> out,
                float* log_sum_exp, const AttentionSizes& sizes) {
   if constexpr (std::is_same_v<T, bf16>)
-    if (tensor_cores_wanted() && tensor_cores_take(sizes.head_size, {q, k, v, {out.data, out.stride}}))
+    if (sizes.p == 0 && tensor_cores_wanted() && tensor_cores_take(sizes.head_size, {q, k, v, {out.data, out.stride}}))
       return attention_tensor_cores(q, k, v, out, log_sum_exp, sizes);
   attention_plain<T>(q, k, v, out, log_sum_exp, sizes);
 }

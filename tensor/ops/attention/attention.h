@@ -16,13 +16,28 @@
 // With `causal`, query i of a sequence sees its keys 0 .. i + (keys - queries). A query that sees no key has output 0,
 // log_sum_exp -inf and passes no gradient.
 //
+// Dropout of the probabilities: out = P' V with P'_ij = m_ij P_ij, where m_ij is 1 / (1 - p) or 0. The softmax's sum is
+// over all of P. Then dV = P'ᵀ dO and dP_ij = m_ij (dO Vᵀ)_ij; the rest stays, D_i = dO_i · out_i too. The mask is a
+// function of the ticket and of where an element lies, not of how a kernel divides its work: with n = (query token) ·
+// heads + head, counted over the whole batch, element j is kept iff word 2^32 n + j of the ticket is at least p · 2^32.
+// It is drawn again in backward. Kernels that multiply pairs of bf16 or use tensor cores drop nothing: with p > 0 those
+// that compute in f32 take their place.
+//
 // Rows may lie any distance apart (row-strided views): the q, k and v of a fused projection [tokens, 3 · width] are
 // read in place, and backward may write dq, dk and dv into the three parts of one tensor.
 #pragma once
 
+#include "tensor/philox.h"
 #include "tensor/tensor.h"
 
 namespace tessera::ops {
+
+struct AttentionOptions {
+  int64_t heads = 1;
+  bool causal = false;
+  double p = 0;  // of the probabilities' dropout, 0 <= p < 1
+  Ticket ticket = {};
+};
 
 struct AttentionResult {
   Tensor out;          // [query tokens, heads · d_h]
@@ -36,12 +51,12 @@ struct AttentionResult {
 // the instruction set multiplies pairs of bf16, P and dS are rounded to bf16 as factors of P V, Pᵀ dO, dS K and dSᵀ Q,
 // which adds 2^-8 of the sum of the terms' magnitudes to an element's error.
 AttentionResult attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_queries,
-                          const Tensor& cu_keys, int64_t heads, bool causal);
+                          const Tensor& cu_keys, const AttentionOptions& options);
 
 // Overwrites dq, dk and dv: tensors of the shapes of q, k and v whose rows have their elements side by side.
 void attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
-                        const AttentionResult& forward, const Tensor& cu_queries, const Tensor& cu_keys, int64_t heads,
-                        bool causal, Tensor dq, Tensor dk, Tensor dv);
+                        const AttentionResult& forward, const Tensor& cu_queries, const Tensor& cu_keys,
+                        const AttentionOptions& options, Tensor dq, Tensor dk, Tensor dv);
 
 // The probabilities P of self-attention on qkv [tokens, 3 · heads · d_h], for pictures: flat f32 [Σ L_s²], the [L_s, L_s]
 // matrices (query, key) one after another. head = -1: the mean over heads; else of that head.

@@ -37,11 +37,11 @@ __global__ void __launch_bounds__(kAttentionThreads)
 }
 
 // Owned: queries and dout. Passed: keys and values.
-template <class T, int kColumns>
+template <class T, int kColumns, bool kDrops>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_dq_kernel(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
                         AttentionRows<const T> v, const float* log_sum_exp, const float* row_dots, AttentionRows<T> dq,
-                        AttentionSizes sizes, float scale) {
+                        AttentionSizes sizes, float scale, Mask mask) {
   const int d = static_cast<int>(sizes.head_size), head = static_cast<int>(blockIdx.y), column = head * d;
   const int query0 = static_cast<int>(blockIdx.x) * kOwned;
   const Sequence sequence(sizes, blockIdx.z);
@@ -66,7 +66,9 @@ __global__ void __launch_bounds__(kAttentionThreads)
       if (row < queries && key0 + lane < sequence.visible(query0 + row)) {
         const int64_t at = (first_query + row) * sizes.heads + head;
         const float p = expf(dot(tiles.owned(0) + row * d, tiles.passed(0) + lane * (d + 1), d) - log_sum_exp[at]);
-        ds = p * (dot(tiles.owned(1) + row * d, tiles.passed(1) + lane * (d + 1), d) - row_dots[at]);
+        float dp = dot(tiles.owned(1) + row * d, tiles.passed(1) + lane * (d + 1), d);
+        if constexpr (kDrops) dp = dropped(mask, first_word(first_query + row, sizes.heads, head) + key0 + lane, dp);
+        ds = p * (dp - row_dots[at]);
       }
       tiles.pairs(0)[row * kPassed + lane] = ds;
     }
@@ -79,11 +81,11 @@ __global__ void __launch_bounds__(kAttentionThreads)
 }
 
 // Owned: keys and values. Passed: queries and dout, with their log_sum_exp and row_dots.
-template <class T, int kColumns>
+template <class T, int kColumns, bool kDrops>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_dkv_kernel(AttentionRows<const T> dout, AttentionRows<const T> q, AttentionRows<const T> k,
                          AttentionRows<const T> v, const float* log_sum_exp, const float* row_dots, AttentionRows<T> dk,
-                         AttentionRows<T> dv, AttentionSizes sizes, float scale) {
+                         AttentionRows<T> dv, AttentionSizes sizes, float scale, Mask mask) {
   const int d = static_cast<int>(sizes.head_size), head = static_cast<int>(blockIdx.y), column = head * d;
   const int key0 = static_cast<int>(blockIdx.x) * kOwned;
   const Sequence sequence(sizes, blockIdx.z);
@@ -113,7 +115,14 @@ __global__ void __launch_bounds__(kAttentionThreads)
       float p = 0, ds = 0;
       if (lane < count && row < keys && key0 + row < sequence.visible(query0 + lane)) {
         p = expf(dot(tiles.owned(0) + row * d, tiles.passed(0) + lane * (d + 1), d) - tiles.numbers(0)[lane]);
-        ds = p * (dot(tiles.owned(1) + row * d, tiles.passed(1) + lane * (d + 1), d) - tiles.numbers(1)[lane]);
+        float dp = dot(tiles.owned(1) + row * d, tiles.passed(1) + lane * (d + 1), d);
+        const float whole = p;
+        if constexpr (kDrops) {
+          const int64_t word = first_word(first_query + lane, sizes.heads, head) + key0 + row;
+          dp = dropped(mask, word, dp);
+          p = dropped(mask, word, p);
+        }
+        ds = whole * (dp - tiles.numbers(1)[lane]);
       }
       tiles.pairs(0)[row * kPassed + lane] = p;
       tiles.pairs(1)[row * kPassed + lane] = ds;
@@ -147,13 +156,18 @@ void attention_plain_backward(AttentionRows<const T> dout, AttentionRows<const T
                               const AttentionSizes& sizes) {
   const float scale = attention_scale(sizes);
   attention_row_dots<T>(dout, out, row_dots, sizes);
+  const Mask mask("attention", sizes.p, sizes.ticket);
+  const size_t bytes = BackwardTiles::bytes(sizes.head_size);
   with_columns(sizes.head_size, [&](auto columns) {
-    constexpr int n = decltype(columns)::value;
-    const size_t bytes = BackwardTiles::bytes(sizes.head_size);
-    simt::launch<attention_dq_kernel<T, n>>(attention_grid(sizes, sizes.most_queries), kAttentionThreads, bytes,
-                                            dout, q, k, v, log_sum_exp, row_dots, dq, sizes, scale);
-    simt::launch<attention_dkv_kernel<T, n>>(attention_grid(sizes, sizes.most_keys), kAttentionThreads, bytes,
-                                             dout, q, k, v, log_sum_exp, row_dots, dk, dv, sizes, scale);
+    with_dropout(sizes, [&](auto drops) {
+      constexpr int n = decltype(columns)::value;
+      constexpr bool kDrops = decltype(drops)::value;
+      const dim3 query_grid = attention_grid(sizes, sizes.most_queries), key_grid = attention_grid(sizes, sizes.most_keys);
+      simt::launch<attention_dq_kernel<T, n, kDrops>>(query_grid, kAttentionThreads, bytes, dout, q, k, v, log_sum_exp,
+                                                      row_dots, dq, sizes, scale, mask);
+      simt::launch<attention_dkv_kernel<T, n, kDrops>>(key_grid, kAttentionThreads, bytes, dout, q, k, v, log_sum_exp,
+                                                       row_dots, dk, dv, sizes, scale, mask);
+    });
   });
 }
 
@@ -164,7 +178,7 @@ void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, A
                         const AttentionSizes& sizes) {
   if constexpr (std::is_same_v<T, bf16>) {
     const auto read = [](const AttentionRows<T>& x) { return AttentionRows<const T>{x.data, x.stride}; };
-    if (tensor_cores_wanted() &&
+    if (sizes.p == 0 && tensor_cores_wanted() &&
         tensor_cores_take(sizes.head_size, {dout, q, k, v, read(dq), read(dk), read(dv)}))
       return attention_tensor_cores_backward(dout, q, k, v, out, log_sum_exp, dq, dk, dv, row_dots, sizes);
   }

@@ -36,7 +36,9 @@ struct Problem {
               longest(host.cu_keys),
               host.heads,
               host.head_size,
-              host.causal} {
+              host.causal,
+              host.dropout.p(),
+              host.dropout.ticket()} {
     check_sequences("attention", sizes.sequences);
   }
 };

@@ -1,6 +1,7 @@
 // Tiles of queries, keys and values in shared memory, which attention's kernels share. Include from .cu files.
 #pragma once
 
+#include "tensor/cuda/device_mask.h"
 #include "tensor/cuda/warp.h"
 #include "tensor/ops/attention/attention_kernels.h"
 
@@ -29,6 +30,18 @@ struct Sequence {
   // The first query that sees key j.
   __device__ int first_query_of(int j) const { return causal ? max(0, j + queries - keys) : 0; }
 };
+
+// The mask's first word for a head of a query, counted over the batch: that of the sequence's first key.
+__device__ __forceinline__ int64_t first_word(int64_t query, int64_t heads, int head) {
+  return (query * heads + head) << 32;
+}
+
+// value = dropout(value), which is that of word `word`.
+__device__ __forceinline__ float dropped(const Mask& mask, int64_t word, float value) {
+  float one[1] = {value};
+  mask.apply(word, one);
+  return one[0];
+}
 
 // tile [rows, ld] = rows first .. first + count - 1 of a head's columns, times `factor`; rows from `count` on are 0.
 template <class T>
@@ -73,6 +86,15 @@ void with_columns(int64_t d, F f) {
     f(std::integral_constant<int, 2>{});
   else
     f(std::integral_constant<int, 4>{});
+}
+
+// Calls f with whether something is dropped as a constant, so that kernels which drop nothing carry nothing of it.
+template <class F>
+void with_dropout(const AttentionSizes& sizes, F f) {
+  if (sizes.p > 0)
+    f(std::true_type{});
+  else
+    f(std::false_type{});
 }
 
 inline dim3 attention_grid(const AttentionSizes& sizes, int64_t most_rows) {

@@ -8,6 +8,7 @@
 #include <initializer_list>
 
 #include "tensor/dtype.h"
+#include "tensor/philox.h"
 
 namespace tessera::cuda {
 
@@ -25,6 +26,8 @@ struct AttentionSizes {
   int64_t sequences, query_tokens, most_queries, most_keys;
   int64_t heads, head_size;  // head_size <= 128
   bool causal;
+  double p = 0;  // of the probabilities' dropout
+  Ticket ticket = {};
 };
 
 // q, out [query tokens, heads · head_size], k, v [key tokens, ...], log_sum_exp [query tokens, heads].
@@ -46,8 +49,8 @@ void attention_backward(AttentionRows<const T> dout, AttentionRows<const T> q, A
 //
 // Whether TESSERA_ATTENTION lets them be used.
 bool tensor_cores_wanted();
-// Whether they take these rows: a head size of 16, 32, 64, 96 or 128, and rows that begin at multiples of 16
-// bytes.
+// Whether they take these rows: a head size of 16, 32, 64, 96 or 128, and rows that begin at multiples of 16 bytes.
+// Dropout of probabilities they do not know: with it the plain kernels are called.
 bool tensor_cores_take(int64_t head_size, std::initializer_list<AttentionRows<const bf16>> rows);
 
 void attention_tensor_cores(AttentionRows<const bf16> q, AttentionRows<const bf16> k, AttentionRows<const bf16> v,

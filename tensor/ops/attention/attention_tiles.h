@@ -7,6 +7,7 @@
 #include <span>
 
 #include "tensor/activation.h"
+#include "tensor/ops/dropout_mask.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/simd/packing.h"
 #include "tensor/simd/reductions.h"
@@ -37,6 +38,7 @@ struct Sizes {
   std::span<const int64_t> cu_queries, cu_keys;
   int64_t heads, head_size;
   bool causal;
+  DropoutMask dropout;
 
   int64_t sequences() const { return static_cast<int64_t>(cu_queries.size()) - 1; }
   int64_t queries(int64_t s) const { return cu_queries[s + 1] - cu_queries[s]; }

@@ -72,7 +72,7 @@ TEST_CASE("cuda training follows the CPU's losses and norms, with dropout, and c
   }
 }
 
-// 1.9 % of a hidden state is the bound of twelve blocks (vilt/precision.h), and a loss is a mean of many.
+// 1.9 % of a hidden state is the bound of twelve blocks (nn/precision.h), and a loss is a mean of many.
 TEST_CASE("cuda training in bf16 follows the CPU's") {
   Settings settings = with_dropout();
   settings.train.precision = "bf16";

@@ -36,16 +36,16 @@ void check_bf16(const Bf16Setup& setup) {
   const auto expected =
       reference::attention_bf16(wide(q), wide(k), wide(v), wide(dout), cu_q, cu_k, setup.heads, setup.causal,
                                 ops::attention_detail::multiplies_bf16_pairs(), 128);
-  const auto f64 = ops::attention(wide(q), wide(k), wide(v), cu_q, cu_k, setup.heads, setup.causal);
+  const auto f64 = ops::attention(wide(q), wide(k), wide(v), cu_q, cu_k, {setup.heads, setup.causal});
   CHECK(test::largest_difference(f64.out, expected.out.value) < 1e-12);
 
-  const auto forward = ops::attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
+  const auto forward = ops::attention(q, k, v, cu_q, cu_k, {setup.heads, setup.causal});
   CHECK(forward.out.dtype() == DType::bf16);
   CHECK(forward.log_sum_exp.dtype() == DType::f32);
   CHECK(used_part(forward.out, expected.out) <= 1);
   CHECK(test::largest_difference(forward.log_sum_exp, f64.log_sum_exp) < 1e-5);
   const Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
-  ops::attention_backward(dout, q, k, v, forward, cu_q, cu_k, setup.heads, setup.causal, dq, dk, dv);
+  ops::attention_backward(dout, q, k, v, forward, cu_q, cu_k, {setup.heads, setup.causal}, dq, dk, dv);
   CHECK(used_part(dq, expected.dq) <= 1);
   CHECK(used_part(dk, expected.dk) <= 1);
   CHECK(used_part(dv, expected.dv) <= 1);
@@ -84,11 +84,11 @@ TEST_CASE("attention in bf16: what is not a number stays so, with every kernel")
     Tensor q = normal(1), k = normal(2);
     const Tensor v = normal(3), dout = normal(4);
     q.select(0, 7).fill_(NAN);
-    const auto one_query = ops::attention(q, k, v, cu, cu, 1, false);
+    const auto one_query = ops::attention(q, k, v, cu, cu, {1, false});
     const Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
-    ops::attention_backward(dout, q, k, v, one_query, cu, cu, 1, false, dq, dk, dv);
+    ops::attention_backward(dout, q, k, v, one_query, cu, cu, {1, false}, dq, dk, dv);
     k.select(0, 7).fill_(NAN);
-    const auto one_key = ops::attention(normal(1), k, v, cu, cu, 1, false);
+    const auto one_key = ops::attention(normal(1), k, v, cu, cu, {1, false});
     for (const int64_t row : {0, 7, 39}) {
       CHECK(is_nan(one_query.out, row) == (row == 7));
       CHECK(is_nan(dq, row) == (row == 7));

@@ -37,12 +37,12 @@ TEST_CASE("attention equals its formula: odd lengths, none, one, several blocks 
     const Tensor v = random_normal({total(setup.keys), width}, 3);
     const Tensor cu_q = marks(setup.queries), cu_k = marks(setup.keys);
     const auto expected = reference::attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
-    const auto f64 = ops::attention(q, k, v, cu_q, cu_k, setup.heads, setup.causal);
+    const auto f64 = ops::attention(q, k, v, cu_q, cu_k, {setup.heads, setup.causal});
     // Sums of up to 600 terms of order one in f64: 600 · 2^-53 = 7e-14.
     CHECK(largest_difference(f64.out, expected.out) < 1e-12);
     CHECK(largest_difference(f64.log_sum_exp, expected.log_sum_exp) < 1e-12);
-    const auto f32 = ops::attention(q.to(DType::f32), k.to(DType::f32), v.to(DType::f32), cu_q, cu_k, setup.heads,
-                                    setup.causal);
+    const auto f32 = ops::attention(q.to(DType::f32), k.to(DType::f32), v.to(DType::f32), cu_q, cu_k, {setup.heads,
+                                    setup.causal});
     // Scores up to about 10 with relative error 1e-7 each change a weight by 1e-6 of it.
     CHECK(largest_difference(f32.out, expected.out) < 1e-5);
     CHECK(largest_difference(f32.log_sum_exp, expected.log_sum_exp) < 1e-5);
@@ -76,11 +76,11 @@ TEST_CASE("attention gradients: a backward without the row sums D is caught") {
   const Tensor cu = marks({150, 3});
   const auto planted = [&](std::span<const Variable> x) {
     const Tensor q = x[0].value(), k = x[1].value(), v = x[2].value();
-    const auto forward = ops::attention(q, k, v, cu, cu, 1, false);
+    const auto forward = ops::attention(q, k, v, cu, cu, {1, false});
     return record("planted", forward.out, {x[0], x[1], x[2]}, [=](const Tensor& dy, GradSlots) -> Grads {
       const Tensor dq = Tensor::empty_like(q), dk = Tensor::empty_like(k), dv = Tensor::empty_like(v);
       const ops::AttentionResult without{Tensor::zeros_like(forward.out), forward.log_sum_exp};
-      ops::attention_backward(dy, q, k, v, without, cu, cu, 1, false, dq, dk, dv);
+      ops::attention_backward(dy, q, k, v, without, cu, cu, {1, false}, dq, dk, dv);
       return {dq, dk, dv};
     });
   };
@@ -117,9 +117,9 @@ TEST_CASE("attention reads strided views in place and gives the same bits at any
   CHECK(same_bits(alone.second, one.second.narrow(0, 34, 47)));
 
   const auto part = [&](int64_t i) { return qkv.narrow(1, 64 * i, 64); };
-  const auto views = ops::attention(part(0), part(1), part(2), cu, cu, 4, false);
-  const auto copies = ops::attention(part(0).clone(), part(1).clone(), part(2).clone(), cu, cu, 4, false);
-  const auto columns = ops::attention(part(0).transpose(0, 1).clone().transpose(0, 1), part(1), part(2), cu, cu, 4, false);
+  const auto views = ops::attention(part(0), part(1), part(2), cu, cu, {4, false});
+  const auto copies = ops::attention(part(0).clone(), part(1).clone(), part(2).clone(), cu, cu, {4, false});
+  const auto columns = ops::attention(part(0).transpose(0, 1).clone().transpose(0, 1), part(1), part(2), cu, cu, {4, false});
   CHECK(same_bits(views.out, copies.out));
   CHECK(same_bits(views.out, columns.out));
   CHECK(same_bits(views.out, one.first));
@@ -129,16 +129,16 @@ TEST_CASE("attention: scores beyond exp's range, and queries that see nothing") 
   // One key far above the others: the output is its value.
   const Tensor q = Tensor::full({1, 2}, 1e3), k = Tensor::from(std::vector<float>{1, 1, 9, 9, -5, 3}, {3, 2});
   const Tensor v = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {3, 2});
-  const auto sure = ops::attention(q, k, v, marks({1}), marks({3}), 1, false);
+  const auto sure = ops::attention(q, k, v, marks({1}), marks({3}), {1, false});
   CHECK(sure.out.to_vector<float>() == std::vector<float>{3, 4});
   // Causal with 3 queries and 1 key: only the last query sees it.
   const Tensor x = random_normal({3, 4}, 1, DType::f32), y = random_normal({1, 4}, 2, DType::f32);
-  const auto late = ops::attention(x, y, y, marks({3}), marks({1}), 2, true);
+  const auto late = ops::attention(x, y, y, marks({3}), marks({1}), {2, true});
   CHECK(late.log_sum_exp.to_vector<float>()[0] == -std::numeric_limits<float>::infinity());
   CHECK(same_bits(late.out.narrow(0, 2, 1), y));
   CHECK(late.out.narrow(0, 0, 2).to_vector<float>() == std::vector<float>(8, 0.0f));
   Tensor dx = Tensor::full({3, 4}, 7), dk = Tensor::full({1, 4}, 7), dv = Tensor::full({1, 4}, 7);
-  ops::attention_backward(x, x, y, y, late, marks({3}), marks({1}), 2, true, dx, dk, dv);
+  ops::attention_backward(x, x, y, y, late, marks({3}), marks({1}), {2, true}, dx, dk, dv);
   CHECK(dx.narrow(0, 0, 2).to_vector<float>() == std::vector<float>(8, 0.0f));
   CHECK(same_bits(dv, x.narrow(0, 2, 1)));
 }
@@ -151,7 +151,7 @@ TEST_CASE("attention_weights are the probabilities, per head and on average") {
   const auto m = mean.to_vector<float>(), a = first.to_vector<float>(), b = second.to_vector<float>();
   for (size_t i = 0; i < m.size(); ++i) CHECK(m[i] == doctest::Approx((a[i] + b[i]) / 2).epsilon(1e-5));
   // Rows sum to 1, and the weighted values are attention's output.
-  const auto out = ops::attention(qkv.narrow(1, 0, 10), qkv.narrow(1, 10, 10), qkv.narrow(1, 20, 10), cu, cu, 2, false).out;
+  const auto out = ops::attention(qkv.narrow(1, 0, 10), qkv.narrow(1, 10, 10), qkv.narrow(1, 20, 10), cu, cu, {2, false}).out;
   const auto outs = out.to_vector<float>(), values = qkv.narrow(1, 20, 10).to_vector<float>();
   for (size_t i = 0; i < 30; ++i) {
     double sum = 0, weighted = 0;
@@ -174,7 +174,7 @@ TEST_CASE("attention_weights are the probabilities, per head and on average") {
 TEST_CASE("attention: what bad input gets") {
   const Tensor x = Tensor::zeros({4, 6}), cu = marks({4});
   const auto call = [&](const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& a, const Tensor& b, int64_t heads) {
-    ops::attention(q, k, v, a, b, heads, false);
+    ops::attention(q, k, v, a, b, {heads, false});
   };
   CHECK_THROWS_WITH(call(Tensor::zeros({4}), x, x, cu, cu, 2),
                     "attention: q is f32 [4], expected [query tokens, heads · head size]");

@@ -105,7 +105,7 @@ TEST_CASE("Batches are bounded by tokens and by sequences, and embed an image on
           CHECK(modality[static_cast<size_t>(batch.sequences[s].image_class_row())] == 1 + static_cast<int64_t>(s % 2));
         next += batch.sequences.size() / 2;
       },
-      nullptr, 60);
+      {}, nullptr, 60);
   CHECK(next == pairs.size());
   std::vector<size_t> sizes;
   for_each_batch(*two.model, pairs,

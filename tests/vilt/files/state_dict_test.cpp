@@ -138,7 +138,7 @@ TEST_CASE("Gradients by name; those that none has reached are zero") {
   const auto step = tests::Batches(one_layer()).step(0);
   ObjectiveOptions options;
   options.itm_weight = options.wpa_weight = 0;
-  pretrain_objectives(tiny.model, step[0], options, count_divisors(step), BlockContext{}).total.backward();
+  pretrain_objectives(tiny.model, step[0], options, count_divisors(step), ForwardContext{}).total.backward();
   const StateDict gradients = gradient_state(*tiny.parameters);
   CHECK(gradients.size() == tiny.parameters->slots().size());
   CHECK(tests::largest(tests::values_of(gradients.at("itm_score.fc.weight"))) == 0);

@@ -352,7 +352,7 @@ TEST_CASE("Evaluation of a fixed shape makes no system call for memory after its
   PretrainLearner learner(settings);
   const auto evaluate = [&] {
     const NoGrad guard;
-    const Variable hidden = learner.model().vilt(step[0].packed, BlockContext{});
+    const Variable hidden = learner.model().vilt(step[0].packed, ForwardContext{});
     return learner.model().matching_logits(hidden, step[0].objectives.pair_rows).value().numel();
   };
   for (int i = 0; i < 3; ++i) evaluate();

@@ -1,6 +1,7 @@
-// What a block needs to know about the step it runs in.
+// What the layers of a model need to know about the pass they run in.
 #pragma once
 
+#include "tensor/dtype.h"
 #include "tensor/error.h"
 #include "tensor/philox.h"
 
@@ -21,23 +22,28 @@ class TicketSource {
   Ticket next_;
 };
 
-struct BlockContext {
-  double dropout = 0;  // of each branch, before it is added to the residual
-  // After the GELU of the MLP. Hugging Face's ViLT has no dropout there, the official code has.
-  double activation_dropout = 0;
+// A dropout as an op takes it.
+struct Dropout {
+  double p = 0;
+  Ticket ticket = {};
+};
+
+struct ForwardContext {
   bool training = false;            // without, nothing is dropped
   TicketSource* tickets = nullptr;  // needed when something is dropped
   // Blocks keep their input alone and run again in backward: memory for time. Results are the same, bit for bit.
   bool checkpoint_blocks = false;
+  // bf16: what a model computes its blocks on, and what else its header says. Else: the parameters' own type, which
+  // never changes, nor their gradients'. nn/precision.h
+  DType activations = DType::f32;
 
-  double branch_probability() const { return training ? dropout : 0; }
-  double activation_probability() const { return training ? activation_dropout : 0; }
-  // A ticket for a dropout of probability p; none is used up when p is 0.
-  Ticket ticket(double p) const {
-    if (p == 0) return {};
-    check(tickets != nullptr, "block: dropout ", p, " in training needs a ticket source");
-    return tickets->next();
+  // What a layer with this rate drops in this pass. No ticket is used up when that is nothing.
+  Dropout dropout(double rate) const {
+    if (!training || rate == 0) return {};
+    check(tickets != nullptr, "block: dropout ", rate, " in training needs a ticket source");
+    return {rate, tickets->next()};
   }
+  DType activations_beside(DType parameters) const { return activations == DType::bf16 ? activations : parameters; }
 };
 
 }  // namespace tessera

@@ -1,4 +1,4 @@
-#include "vilt/precision.h"
+#include "nn/precision.h"
 
 #include <array>
 
@@ -19,10 +19,8 @@ constexpr std::array<Named, 4> kPrecisions{{{"highest", Precision::highest, Matm
                                             {"tf32", Precision::tf32, MatmulPrecision::tf32},
                                             {"bf16", Precision::bf16, MatmulPrecision::highest}}};
 
-bool on_cuda(const Vilt& model) { return model.device().kind == Device::cuda; }
-
-std::string describe_on_cuda(const Vilt& model) {
-  if (model.activations == DType::bf16)
+std::string describe_on_cuda(DType activations) {
+  if (activations == DType::bf16)
     return "bf16 activations, products in bf16 with f32 sums (cuda); parameters, statistics and losses in f32";
   switch (matmul_precision()) {
     case MatmulPrecision::high:
@@ -42,18 +40,18 @@ Precision precision_named(const char* setting, std::string_view name) {
   fail(setting, " is '", name, "', expected highest, high, tf32 or bf16");
 }
 
-void use_precision(Vilt& model, Precision precision) {
-  check(precision != Precision::tf32 || on_cuda(model),
+DType use_precision(Precision precision, Device device) {
+  check(precision != Precision::tf32 || device.kind == Device::cuda,
         "precision tf32 is the GPU's (--device cuda); on the CPU choose highest, high or bf16");
-  model.activations = precision == Precision::bf16 ? DType::bf16 : DType::f32;
   for (const Named& known : kPrecisions)
     if (precision == known.precision) set_matmul_precision(known.products);
+  return activations_of(precision);
 }
 
-std::string describe_precision(const Vilt& model) {
-  if (on_cuda(model)) return describe_on_cuda(model);
+std::string describe_precision(DType activations, Device device) {
+  if (device.kind == Device::cuda) return describe_on_cuda(activations);
   const char* set = name_of(instruction_set());
-  if (model.activations == DType::bf16)
+  if (activations == DType::bf16)
     return text("bf16 activations, products in bf16 with f32 sums (", set, "); parameters, statistics and losses in f32");
   if (splits_f32_products()) return text("f32 activations, products of operands split in two bf16 (", set, ")");
   if (matmul_precision() == MatmulPrecision::high)

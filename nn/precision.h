@@ -4,9 +4,9 @@
 //   high      f32 activations, products of operands split in two bf16 where that is faster
 //             (tensor/gemm/precision.h)
 //   tf32      f32 activations, products of operands reduced to TF32: on a GPU alone
-//   bf16      bf16 activations in the patch projection, the blocks and the heads for masked words and patches, products
-//             with f32 sums. Parameters, their gradients, moments, statistics of LayerNorm, softmax, the losses and
-//             optimal transport stay f32
+//   bf16      bf16 activations in a model's blocks, and in what else its header names; products with f32 sums.
+//             Parameters, their gradients, moments, statistics of LayerNorm, softmax, the losses and optimal transport
+//             stay f32
 //
 // Accuracy. Let r be the root mean square of one rounding, relative: 1.7·10⁻³ of bf16, 7.5·10⁻⁴ of a product in TF32
 // (if its tensor cores cut off what is beyond 11 bits; 3·10⁻⁴ if they round), 4.4·10⁻⁶ of a product of split operands,
@@ -21,7 +21,8 @@
 #include <string>
 #include <string_view>
 
-#include "vilt/model.h"
+#include "tensor/device.h"
+#include "tensor/dtype.h"
 
 namespace tessera {
 
@@ -30,11 +31,14 @@ enum class Precision : uint8_t { highest, high, tf32, bf16 };
 // The precision called `name`; throws, naming the setting, if there is none.
 Precision precision_named(const char* setting, std::string_view name);
 
-// From now on `model` computes so, and the process's matmul_precision() is what belongs to it, whatever the environment
-// says. The model has to lie on its device already: tf32 on the CPU is an error.
-void use_precision(Vilt& model, Precision precision);
+// The activations that belong to it, for ForwardContext::activations.
+constexpr DType activations_of(Precision precision) { return precision == Precision::bf16 ? DType::bf16 : DType::f32; }
 
-// What `model` computes with now, for people: "bf16 activations, products in bf16 with f32 sums (avx512_bf16); …".
-std::string describe_precision(const Vilt& model);
+// From now on the process's products of f32, matmul_precision(), are what belongs to `precision`, whatever the
+// environment says. Returns activations_of(precision). `device` is the model's: tf32 on the CPU is an error.
+DType use_precision(Precision precision, Device device);
+
+// What is computed with now, for people: "bf16 activations, products in bf16 with f32 sums (avx512_bf16); …".
+std::string describe_precision(DType activations, Device device);
 
 }  // namespace tessera
