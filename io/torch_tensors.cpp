@@ -67,7 +67,8 @@ bool TorchTensors::is_tensor(Id id) const {
 }
 
 // Peels what torch wraps around the call that rebuilds the tensor itself:
-//   _rebuild_parameter(tensor, requires_grad, hooks), _rebuild_parameter_with_state(tensor, requires_grad, hooks, state),
+//   _rebuild_parameter(tensor, requires_grad, hooks)
+//   _rebuild_parameter_with_state(tensor, requires_grad, hooks, state)
 //   _rebuild_from_type_v2(function, type, arguments, state)
 TorchTensors::Call TorchTensors::rebuild_call(Id id, const std::string& entry) const {
   constexpr int kMaxWrappers = 4;
@@ -104,7 +105,8 @@ Shape TorchTensors::counts_of(Id id, const char* what, const std::string& entry)
   return counts;
 }
 
-//   _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks[, metadata]), _rebuild_tensor: the first four
+//   _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks[, metadata])
+//   _rebuild_tensor(storage, offset, size, stride)
 TorchTensors::Layout TorchTensors::layout_of(const Call& call, const std::string& entry) const {
   const bool second = is_global(call.callee, "torch._utils", "_rebuild_tensor_v2");
   if (!second && !is_global(call.callee, "torch._utils", "_rebuild_tensor"))

@@ -1,7 +1,8 @@
 // The figures of a training. A task names each of its losses once, in a table; what is summed, logged, stored, shown and
 // drawn reads the table.
 //
-//   name "mlm", counted "masked"  →  metrics.jsonl: mlm_loss, mlm_accuracy; state.json: mlm_loss, masked, masked_correct;
+//   name "mlm", counted "masked"  →  metrics.jsonl: mlm_loss, mlm_accuracy
+//                                    state.json: mlm_loss, masked, masked_correct
 //                                    progress line: mlm
 #pragma once
 

@@ -1,8 +1,8 @@
 // What a trained model knows: figures on a split of a data set, and their controls.
 //
-//   itm_accuracy_random      balanced accuracy of matching at logit difference 0: every caption with its image and with a
-//                            false one (drawn with a fixed seed; never the sibling, nor, where objects are annotated, an
-//                            image of which the caption may be true)
+//   itm_accuracy_random      balanced accuracy of matching at logit difference 0: every caption with its image and with
+//                            a false one (drawn with a fixed seed; never the sibling, nor, where objects are annotated,
+//                            an image of which the caption may be true)
 //   itm_accuracy_hard        the same with the annotated sibling image as the false one; also by kind of difference
 //   mlm_accuracy_content     every content word masked alone; counts when all its pieces are predicted
 //   mlm_accuracy_wrong_image the same with the image of a fixed other record: what can be told without the picture

@@ -4,9 +4,9 @@
 //
 //   - a barrier or warp collective that not all threads reach, or reach at different places; a shuffle from a lane that
 //     takes no part; a lane that is missing in its own mask;
-//   - with TESSERA_SIMT_ACCESSES (tensor/cuda/emulation/accesses.h), at the first such access: reading or writing outside of
-//     all arrays and of shared memory, or misaligned; reading what was never written; two threads on the same memory,
-//     one of them writing, with no barrier between them.
+//   - with TESSERA_SIMT_ACCESSES (tensor/cuda/emulation/accesses.h), at the first such access: reading or writing
+//     outside of all arrays and of shared memory, or misaligned; reading what was never written; two threads on the
+//     same memory, one of them writing, with no barrier between them.
 //
 // Under AddressSanitizer and ThreadSanitizer these do the second part's work; shared memory has red zones then. In any
 // build, fresh memory is filled with NaN, and the order of threads and blocks is drawn from a number
@@ -203,8 +203,8 @@ int64_t launches();  // so far
 template <auto kernel, class... Arguments>
 void launch_now(dim3 grid, dim3 block, size_t shared_bytes, Arguments... arguments) {
   auto body = [&]() __attribute__((no_sanitize("thread"))) { kernel(arguments...); };
-  run({__PRETTY_FUNCTION__, grid, block, shared_bytes,
-       [](void* f) __attribute__((no_sanitize("thread"))) { (*static_cast<decltype(body)*>(f))(); }, &body});
+  const auto call = [](void* f) __attribute__((no_sanitize("thread"))) { (*static_cast<decltype(body)*>(f))(); };
+  run({__PRETTY_FUNCTION__, grid, block, shared_bytes, call, &body});
 }
 
 template <auto kernel, class... Arguments>

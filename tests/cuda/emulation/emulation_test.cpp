@@ -12,6 +12,7 @@
 #include "tests/cuda/on_device.h"
 #include "tests/cuda/planted_bugs.h"
 #include "tests/error_text.h"
+#include "tests/skipped.h"
 
 namespace tessera::emulation_test {
 
@@ -206,10 +207,7 @@ TEST_CASE("emulation: after an error the next launch is as good as the first") {
 }
 
 TEST_CASE("emulation: races, unwritten memory and accesses outside of arrays are named where accesses are checked") {
-  if (!simt::accesses_are_checked()) {
-    std::puts("skipped: cuda accesses (they are not checked in this build)");
-    return;
-  }
+  if (!simt::accesses_are_checked()) return tests::skipped("accesses are not checked in this build");
   for (const Planted& planted : kRaces) check_message(planted);
   for (const Planted& planted : kUnwritten) check_message(planted);
   for (const Planted& planted : kOutside) check_message(planted);
@@ -225,7 +223,7 @@ TEST_CASE("emulation: without the checker a missing barrier shows in the results
 }
 
 TEST_CASE("emulation: AddressSanitizer and UndefinedBehaviorSanitizer see accesses outside of arrays and shared memory") {
-  if (!kAddressSanitizer) return;
+  if (!kAddressSanitizer) return tests::skipped("this build is not under AddressSanitizer");
   for (const Planted& planted : kOutside) {
     CAPTURE(planted.name);
     const std::string words = last_words([&] { run_in(1, planted.bug, kSize - 5); });
@@ -235,7 +233,7 @@ TEST_CASE("emulation: AddressSanitizer and UndefinedBehaviorSanitizer see access
 }
 
 TEST_CASE("emulation: ThreadSanitizer sees races within a warp, a block and between blocks") {
-  if (!kThreadSanitizer) return;
+  if (!kThreadSanitizer) return tests::skipped("this build is not under ThreadSanitizer");
   for (const Planted& planted : kRaces) {
     CAPTURE(planted.name);
     const std::string words = last_words([&] { run_in(1, planted.bug, kSize - 5); });

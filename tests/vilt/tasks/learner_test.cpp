@@ -9,6 +9,7 @@
 #include "tensor/allocator.h"
 #include "tensor/parallel.h"
 #include "tests/error_text.h"
+#include "tests/skipped.h"
 #include "tests/vilt/tiny_model.h"
 
 namespace tessera::learner_test {
@@ -304,7 +305,7 @@ TEST_CASE("A gradient that overflows while the loss is finite is found in backwa
 
 TEST_CASE("After the first steps of a fixed shape a step makes no system call for memory and takes no page faults") {
 #if defined(__SANITIZE_ADDRESS__)
-  MESSAGE("skipped: under AddressSanitizer the allocator keeps no memory");
+  tests::skipped("under AddressSanitizer the allocator keeps no memory");
 #else
   Settings settings = larger_batch();
   SUBCASE("every activation kept") {}
@@ -344,7 +345,7 @@ TEST_CASE("Blocks that are computed again in backward: the same bits, with dropo
 
 TEST_CASE("Evaluation of a fixed shape makes no system call for memory after its first batch") {
 #if defined(__SANITIZE_ADDRESS__)
-  MESSAGE("skipped: under AddressSanitizer the allocator keeps no memory");
+  tests::skipped("under AddressSanitizer the allocator keeps no memory");
 #else
   const Settings settings = larger_batch();
   const auto step = Batches(settings).step(0);
