@@ -17,7 +17,7 @@
 namespace tessera::ops {
 namespace {
 
-constexpr const char* kOp = "cosine_cost";
+constexpr const char* kCosineCostOp = "cosine_cost";
 
 // Up to so many multiply-adds the cosines of an f32 sample are taken in f64, which is not worth saving: transport amplifies
 // the cost's rounding, by up to iterations / beta.
@@ -87,12 +87,12 @@ struct Problem {
 };
 
 Problem check_problem(const Tensor& x, const Tensor& y, const Tensor& cu_x, const Tensor& cu_y, double eps) {
-  check(x.defined() && x.dim() == 2, kOp, ": x is ", describe(x), ", expected [rows, d]");
-  check(y.defined() && y.dim() == 2 && y.size(1) == x.size(1) && y.dtype() == x.dtype(), kOp, ": y is ", describe(y),
+  check(x.defined() && x.dim() == 2, kCosineCostOp, ": x is ", describe(x), ", expected [rows, d]");
+  check(y.defined() && y.dim() == 2 && y.size(1) == x.size(1) && y.dtype() == x.dtype(), kCosineCostOp, ": y is ", describe(y),
         ", expected ", x.dtype(), " [rows, ", x.size(1), "]");
-  check(eps > 0, kOp, ": eps is ", eps, ", expected more than 0");
-  const auto rows = check_marks(kOp, "cu_x", cu_x, x.size(0)), columns = check_marks(kOp, "cu_y", cu_y, y.size(0));
-  check(rows.size() == columns.size(), kOp, ": cu_x marks ", rows.size() - 1, " samples, cu_y ", columns.size() - 1);
+  check(eps > 0, kCosineCostOp, ": eps is ", eps, ", expected more than 0");
+  const auto rows = check_marks(kCosineCostOp, "cu_x", cu_x, x.size(0)), columns = check_marks(kCosineCostOp, "cu_y", cu_y, y.size(0));
+  check(rows.size() == columns.size(), kCosineCostOp, ": cu_x marks ", rows.size() - 1, " samples, cu_y ", columns.size() - 1);
   return {rows, columns, matrix_offsets(rows, columns), x.size(1)};
 }
 
@@ -136,7 +136,7 @@ CosineCostResult cosine_cost(const Tensor& x_any, const Tensor& y_any, const Ten
       return result;
     }
   const Tensor x = with_plain_rows(x_any), y = with_plain_rows(y_any);
-  dispatch_floating(kOp, x.dtype(), [&](auto tag) {
+  dispatch_floating(kCosineCostOp, x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *xs = x.data<T>(), *ys = y.data<T>();
     T *x_scale = result.x_scale.mutable_data<T>(), *y_scale = result.y_scale.mutable_data<T>();
@@ -162,7 +162,7 @@ CosineCostGradients cosine_cost_backward(const Tensor& dcost_any, const Tensor& 
                                          double eps) {
   const Problem p = check_problem(x_any, y_any, cu_x, cu_y, eps);
   const Tensor dcost = dcost_any.contiguous();
-  check(dcost.numel() == p.offsets.back() && dcost.dtype() == x_any.dtype(), kOp, ": dcost is ", describe(dcost),
+  check(dcost.numel() == p.offsets.back() && dcost.dtype() == x_any.dtype(), kCosineCostOp, ": dcost is ", describe(dcost),
         ", expected ", x_any.dtype(), " with ", p.offsets.back(), " elements");
   CosineCostGradients result{Tensor::empty_like(x_any), Tensor::empty_like(y_any)};
   if constexpr (kHasCuda)
@@ -175,7 +175,7 @@ CosineCostGradients cosine_cost_backward(const Tensor& dcost_any, const Tensor& 
       return result;
     }
   const Tensor x = with_plain_rows(x_any), y = with_plain_rows(y_any);
-  dispatch_floating(kOp, x.dtype(), [&](auto tag) {
+  dispatch_floating(kCosineCostOp, x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *xs = x.data<T>(), *ys = y.data<T>(), *gradient = dcost.data<T>();
     const T *x_scale = forward.x_scale.data<T>(), *y_scale = forward.y_scale.data<T>();

@@ -16,20 +16,20 @@
 namespace tessera::ops {
 namespace {
 
-constexpr const char* kOp = "cross_entropy";
+constexpr const char* kCrossEntropyOp = "cross_entropy";
 // Probabilities of so few classes are taken in f64: p - 1 of a label that is nearly certain keeps its digits.
 constexpr int64_t kFewClasses = 16;
 
 int64_t check_labels(const Tensor& logits, const Tensor& labels, int64_t ignore_index) {
-  check(logits.defined() && logits.dim() == 2, kOp, ": logits are ", describe(logits), ", expected [n, classes]");
-  check(labels.defined() && labels.dtype() == DType::i64 && labels.shape() == Shape{logits.size(0)}, kOp, ": labels are ",
+  check(logits.defined() && logits.dim() == 2, kCrossEntropyOp, ": logits are ", describe(logits), ", expected [n, classes]");
+  check(labels.defined() && labels.dtype() == DType::i64 && labels.shape() == Shape{logits.size(0)}, kCrossEntropyOp, ": labels are ",
         describe(labels), ", expected i64 [", logits.size(0), "]");
-  check(labels.is_contiguous(), kOp, ": labels are not contiguous");
+  check(labels.is_contiguous(), kCrossEntropyOp, ": labels are not contiguous");
   const int64_t* label = labels.data<int64_t>();
   int64_t counted = 0;
   for (int64_t i = 0; i < labels.numel(); ++i) {
     if (label[i] == ignore_index) continue;
-    check(label[i] >= 0 && label[i] < logits.size(1), kOp, ": label[", i, "] is ", label[i], ", expected 0 to ",
+    check(label[i] >= 0 && label[i] < logits.size(1), kCrossEntropyOp, ": label[", i, "] is ", label[i], ", expected 0 to ",
           logits.size(1) - 1, " or ", ignore_index, " (ignored)");
     ++counted;
   }
@@ -60,7 +60,7 @@ CrossEntropyResult cross_entropy_on_device(const Tensor& logits, const Tensor& l
   Tensor losses = Tensor::empty({n}, DType::f64, device);
   const Tensor label = cuda::on_device(labels);
   const double divisor = mean && counted > 0 ? static_cast<double>(counted) : 1.0;
-  cuda::dispatch_device(kOp, logits.dtype(), [&](auto tag) {
+  cuda::dispatch_device(kCrossEntropyOp, logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
     cuda::cross_entropy(logits.device_data<T>(), label.device_data<int64_t>(),
                         result.log_sum_exp.mutable_device_data<double>(), losses.mutable_device_data<double>(),
@@ -81,7 +81,7 @@ CrossEntropyResult cross_entropy(const Tensor& logits_any, const Tensor& labels_
   const int64_t n = logits.size(0), classes = logits.size(1);
   CrossEntropyResult result{{}, Tensor::empty({n}, DType::f64), counted};
   std::vector<double> losses(static_cast<size_t>(n), 0.0);
-  dispatch_activation(kOp, logits.dtype(), [&](auto tag) {
+  dispatch_activation(kCrossEntropyOp, logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const int64_t* label = labels.data<int64_t>();
     const T* x = logits.data<T>();
@@ -136,7 +136,7 @@ Tensor cross_entropy_backward(double factor, const Tensor& logits_any, const Ten
   const Tensor logits = with_plain_rows(logits_any), labels = labels_any.contiguous();
   const int64_t n = logits.size(0), classes = logits.size(1);
   Tensor gradient = Tensor::empty({n, classes}, logits.dtype());
-  dispatch_activation(kOp, logits.dtype(), [&](auto tag) {
+  dispatch_activation(kCrossEntropyOp, logits.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const int64_t* label = labels.data<int64_t>();
     const T* x = logits.data<T>();
@@ -161,7 +161,7 @@ Tensor cross_entropy_backward(const Tensor& dloss, double divisor, const Tensor&
     if (logits_any.on_cuda()) {
       const Tensor logits = logits_any.contiguous(), label = cuda::on_device(labels.contiguous());
       Tensor gradient = Tensor::empty_like(logits);
-      cuda::dispatch_device(kOp, logits.dtype(), [&](auto tag) {
+      cuda::dispatch_device(kCrossEntropyOp, logits.dtype(), [&](auto tag) {
         using T = decltype(tag);
         cuda::cross_entropy_backward(dloss.device_data<float>(), divisor, logits.device_data<T>(),
                                      label.device_data<int64_t>(), log_sum_exp.device_data<double>(),

@@ -14,7 +14,7 @@
 namespace tessera::ops {
 namespace {
 
-constexpr const char* kOp = "embed_tokens";
+constexpr const char* kEmbedTokensOp = "embed_tokens";
 
 // x, type, y [n]: y = x / (1 - p) + type where the mask keeps x, else type.
 template <class T, class Y>
@@ -56,9 +56,9 @@ void embed(const RowSources& sources, const int64_t* index, const Tensor& type_t
 void embed_on_device(const RowSources& sources, const Tensor& index, const Tensor& type_table, const Tensor& types,
                      const DropoutMask& mask, Tensor& out) {
   const std::vector<Tensor> tables = sources.contiguous_tables();
-  const cuda::RowTables<float> rows = cuda::row_tables<float>(kOp, tables);
+  const cuda::RowTables<float> rows = cuda::row_tables<float>(kEmbedTokensOp, tables);
   const Tensor where = cuda::on_device(index), type = cuda::on_device(types);
-  cuda::dispatch_device(kOp, out.dtype(), [&](auto tag) {
+  cuda::dispatch_device(kEmbedTokensOp, out.dtype(), [&](auto tag) {
     using Y = decltype(tag);
     cuda::embed_tokens(rows, where.device_data<int64_t>(), type_table.device_data<float>(), type.device_data<int64_t>(),
                        out.mutable_device_data<Y>(), index.numel(), sources.width(), mask.p(), mask.ticket());
@@ -69,20 +69,20 @@ void embed_on_device(const RowSources& sources, const Tensor& index, const Tenso
 
 Tensor embed_tokens(std::span<const Tensor> tables, const Tensor& index_any, const Tensor& type_table_any,
                     const Tensor& types_any, double p, const Ticket& ticket, DType dtype) {
-  const RowSources sources(kOp, tables);
-  const Tensor index = checked_row_index(kOp, index_any, sources.rows());
-  check(index.dim() == 1, kOp, ": index is ", describe(index), ", expected i64 [n]");
+  const RowSources sources(kEmbedTokensOp, tables);
+  const Tensor index = checked_row_index(kEmbedTokensOp, index_any, sources.rows());
+  check(index.dim() == 1, kEmbedTokensOp, ": index is ", describe(index), ", expected i64 [n]");
   check(type_table_any.defined() && type_table_any.dim() == 2 && type_table_any.size(1) == sources.width() &&
             type_table_any.dtype() == sources.dtype(),
-        kOp, ": type_table is ", describe(type_table_any), ", expected ", sources.dtype(), " [types, ", sources.width(),
+        kEmbedTokensOp, ": type_table is ", describe(type_table_any), ", expected ", sources.dtype(), " [types, ", sources.width(),
         "]");
   const Tensor type_table = with_plain_rows(type_table_any);
-  check(types_any.defined() && types_any.shape() == index.shape(), kOp, ": types are ", describe(types_any),
+  check(types_any.defined() && types_any.shape() == index.shape(), kEmbedTokensOp, ": types are ", describe(types_any),
         ", expected i64 ", index.shape());
   const Tensor types = checked_row_index("embed_tokens: types", types_any, type_table.size(0));
-  check(dtype == sources.dtype() || (dtype == DType::bf16 && sources.dtype() == DType::f32), kOp, ": dtype is ", dtype,
+  check(dtype == sources.dtype() || (dtype == DType::bf16 && sources.dtype() == DType::f32), kEmbedTokensOp, ": dtype is ", dtype,
         ", expected ", sources.dtype(), sources.dtype() == DType::f32 ? " or bf16" : "");
-  const DropoutMask mask(kOp, p, ticket);
+  const DropoutMask mask(kEmbedTokensOp, p, ticket);
   Tensor out = Tensor::empty({index.numel(), sources.width()}, dtype, sources.device());
   if (out.numel() == 0) return out;
   if constexpr (kHasCuda)
@@ -90,7 +90,7 @@ Tensor embed_tokens(std::span<const Tensor> tables, const Tensor& index_any, con
       embed_on_device(sources, index, type_table.contiguous(), types, mask, out);
       return out;
     }
-  dispatch_floating(kOp, sources.dtype(), [&](auto tag) {
+  dispatch_floating(kEmbedTokensOp, sources.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const auto run = [&](auto to) {
       using Y = decltype(to);
@@ -106,7 +106,7 @@ Tensor embed_tokens(std::span<const Tensor> tables, const Tensor& index_any, con
 
 void embed_tokens_backward(const Tensor& dy, const Tensor& index, const Tensor& types, double p, const Ticket& ticket,
                            std::span<RowTarget> sources, RowTarget& type_table) {
-  scatter_dropped_rows(dy, index, DropoutMask(kOp, p, ticket), sources);
+  scatter_dropped_rows(dy, index, DropoutMask(kEmbedTokensOp, p, ticket), sources);
   if (type_table.grad.defined()) scatter_rows(dy, types, {&type_table, 1});
 }
 

@@ -204,12 +204,12 @@ Tensor gather_rows(const char* op, std::span<const Tensor> tables_any, const Ten
 }
 
 Tensor interpolate_rows(const Tensor& table_any, const Tensor& index_any, const Tensor& weight_any) {
-  constexpr const char* kOp = "interpolate_rows";
-  check(table_any.defined() && table_any.dim() == 2, kOp, ": table is ", describe(table_any), ", expected [rows, d]");
+  constexpr const char* kGatherRowsOp = "interpolate_rows";
+  check(table_any.defined() && table_any.dim() == 2, kGatherRowsOp, ": table is ", describe(table_any), ", expected [rows, d]");
   const Tensor table = with_plain_rows(table_any), weight = weight_any.contiguous();
-  const Tensor index = checked_row_index(kOp, index_any, table.size(0));
-  check(index.dim() == 2, kOp, ": index is ", describe(index), ", expected i64 [n, taps]");
-  check(weight.shape() == index.shape() && weight.dtype() == table.dtype(), kOp, ": weight is ", describe(weight),
+  const Tensor index = checked_row_index(kGatherRowsOp, index_any, table.size(0));
+  check(index.dim() == 2, kGatherRowsOp, ": index is ", describe(index), ", expected i64 [n, taps]");
+  check(weight.shape() == index.shape() && weight.dtype() == table.dtype(), kGatherRowsOp, ": weight is ", describe(weight),
         ", expected ", table.dtype(), ' ', index.shape());
   const int64_t n = index.size(0), taps = index.size(1), width = table.size(1);
   if constexpr (kHasCuda)
@@ -221,7 +221,7 @@ Tensor interpolate_rows(const Tensor& table_any, const Tensor& index_any, const 
       return out;
     }
   Tensor out = Tensor::zeros({n, width}, table.dtype());
-  dispatch_floating(kOp, table.dtype(), [&](auto tag) {
+  dispatch_floating(kGatherRowsOp, table.dtype(), [&](auto tag) {
     using T = decltype(tag);
     T* to = out.mutable_data<T>();
     const int64_t* rows = index.data<int64_t>();

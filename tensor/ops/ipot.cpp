@@ -24,7 +24,7 @@
 namespace tessera::ops {
 namespace {
 
-constexpr const char* kOp = "ipot";
+constexpr const char* kIpotOp = "ipot";
 constexpr double kSpanOfF32 = 40, kSpanOfF64 = 650;
 
 // While alive, results below the smallest normal number are 0 on this thread. The elements of a plan that die out pass
@@ -143,7 +143,7 @@ class Solver {
 };
 
 std::string too_small(double beta, double least, double most) {
-  return text(kOp, ": beta ", beta, " is too small for costs from ", least, " to ", most, "; expected at least ",
+  return text(kIpotOp, ": beta ", beta, " is too small for costs from ", least, " to ", most, "; expected at least ",
               (most - least) / kSpanOfF64);
 }
 
@@ -162,17 +162,17 @@ void solve(const Sample<T>& sample, double beta, int64_t iterations) {
 
 void check_marginals(const char* name, const Tensor& marginals, const Tensor& cost, std::span<const int64_t> marks) {
   if (!marginals.defined()) return;
-  check(marginals.dtype() == cost.dtype() && marginals.shape() == Shape{marks.back()}, kOp, ": ", name, " are ",
+  check(marginals.dtype() == cost.dtype() && marginals.shape() == Shape{marks.back()}, kIpotOp, ": ", name, " are ",
         describe(marginals), ", expected ", cost.dtype(), " [", marks.back(), "]");
   const std::vector<double> values = marginals.to(DType::f64).to_vector<double>();
   for (size_t s = 1; s < marks.size(); ++s) {
     double sum = 0;
     for (int64_t i = marks[s - 1]; i < marks[s]; ++i) {
       const double value = values[static_cast<size_t>(i)];
-      check(value >= 0, kOp, ": ", name, "[", i, "] is ", value, ", expected at least 0");
+      check(value >= 0, kIpotOp, ": ", name, "[", i, "] is ", value, ", expected at least 0");
       sum += value;
     }
-    check(marks[s] == marks[s - 1] || std::abs(sum - 1) <= 1e-3, kOp, ": ", name, " of sample ", s - 1, " sum to ", sum,
+    check(marks[s] == marks[s - 1] || std::abs(sum - 1) <= 1e-3, kIpotOp, ": ", name, " of sample ", s - 1, " sum to ", sum,
           ", expected 1");
   }
 }
@@ -211,15 +211,15 @@ void solve_on_device(const Tensor& cost, const Tensor& cu_rows, const Tensor& cu
 
 Tensor ipot(const Tensor& cost_any, const Tensor& cu_rows, const Tensor& cu_columns, double beta, int64_t iterations,
             const Tensor& row_marginals_any, const Tensor& column_marginals_any) {
-  check(beta > 0, kOp, ": beta is ", beta, ", expected more than 0");
-  check(iterations >= 1, kOp, ": iterations is ", iterations, ", expected at least 1");
-  check(cost_any.defined(), kOp, ": cost is undefined");
-  const auto rows = check_marks(kOp, "cu_rows", cu_rows), columns = check_marks(kOp, "cu_columns", cu_columns);
-  check(rows.size() == columns.size(), kOp, ": cu_rows marks ", rows.size() - 1, " samples, cu_columns ",
+  check(beta > 0, kIpotOp, ": beta is ", beta, ", expected more than 0");
+  check(iterations >= 1, kIpotOp, ": iterations is ", iterations, ", expected at least 1");
+  check(cost_any.defined(), kIpotOp, ": cost is undefined");
+  const auto rows = check_marks(kIpotOp, "cu_rows", cu_rows), columns = check_marks(kIpotOp, "cu_columns", cu_columns);
+  check(rows.size() == columns.size(), kIpotOp, ": cu_rows marks ", rows.size() - 1, " samples, cu_columns ",
         columns.size() - 1);
   const std::vector<int64_t> offsets = matrix_offsets(rows, columns);
   const Tensor cost = cost_any.contiguous();
-  check(cost.numel() == offsets.back(), kOp, ": cost is ", describe(cost), ", expected ", offsets.back(), " elements");
+  check(cost.numel() == offsets.back(), kIpotOp, ": cost is ", describe(cost), ", expected ", offsets.back(), " elements");
   check_marginals("row_marginals", row_marginals_any, cost, rows);
   check_marginals("column_marginals", column_marginals_any, cost, columns);
   const Tensor row_marginals = row_marginals_any.defined() ? row_marginals_any.contiguous() : Tensor{};
@@ -230,7 +230,7 @@ Tensor ipot(const Tensor& cost_any, const Tensor& cu_rows, const Tensor& cu_colu
       solve_on_device(cost, cu_rows, cu_columns, offsets, beta, iterations, row_marginals, column_marginals, plan);
       return plan;
     }
-  dispatch_floating(kOp, cost.dtype(), [&](auto tag) {
+  dispatch_floating(kIpotOp, cost.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *c = cost.data<T>(), *p = row_marginals.defined() ? row_marginals.data<T>() : nullptr;
     const T* q = column_marginals.defined() ? column_marginals.data<T>() : nullptr;

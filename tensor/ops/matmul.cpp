@@ -20,7 +20,7 @@ Shape leading(const Shape& shape) {
 
 // The offset of each matrix of `x` (in elements, relative to its first) when its leading dimensions are broadcast to
 // `batch`, in row-major order.
-std::vector<int64_t> matrix_offsets(const Tensor& x, const Shape& batch) {
+std::vector<int64_t> batch_offsets(const Tensor& x, const Shape& batch) {
   const int64_t count = batch.numel();
   const int missing = batch.dim() - (x.dim() - 2);
   std::vector<int64_t> offsets(static_cast<size_t>(count));
@@ -62,8 +62,8 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
   Tensor y = Tensor::empty(shape, a.dtype(), a.device());
   const MatrixOperand left = matrix_operand(a), right = matrix_operand(b);
-  const std::vector<int64_t> offset_a = matrix_offsets(left.tensor, batch);
-  const std::vector<int64_t> offset_b = matrix_offsets(right.tensor, batch);
+  const std::vector<int64_t> offset_a = batch_offsets(left.tensor, batch);
+  const std::vector<int64_t> offset_b = batch_offsets(right.tensor, batch);
   if constexpr (kHasCuda)
     if (a.on_cuda()) {
       cuda::batched_product("matmul", left.tensor, offset_a, right.tensor, offset_b, y);

@@ -12,7 +12,7 @@
 namespace tessera::ops {
 namespace {
 
-constexpr const char* kOp = "mlp";
+constexpr const char* kMlpOp = "mlp";
 
 // Calls body(i, column, count, words) for pieces of the tile's rows; `words` are the mask's, null if nothing is
 // dropped. `width` is the length of a whole row, `column` counts within the tile.
@@ -89,8 +89,8 @@ void hidden_on_gpu(const Tensor& x, const LinearParameters& first, double p, con
                    Tensor& hidden) {
   if constexpr (kHasCuda) {
     if (!before.defined()) before = hidden;
-    cuda::forward_product(kOp, x, first.weight, first.bias, before);
-    cuda::dispatch_device(kOp, x.dtype(), [&](auto tag) {
+    cuda::forward_product(kMlpOp, x, first.weight, first.bias, before);
+    cuda::dispatch_device(kMlpOp, x.dtype(), [&](auto tag) {
       using T = decltype(tag);
       cuda::gelu_dropout(before.device_data<T>(), hidden.mutable_device_data<T>(), hidden.numel(), p, ticket);
     });
@@ -101,12 +101,12 @@ void hidden_on_gpu(const Tensor& x, const LinearParameters& first, double p, con
 void hidden_gradient_on_gpu(const Tensor& dy, const Tensor& before, const Tensor& second_weight, double p,
                             const Ticket& ticket, ParameterGradients& first, Tensor& da, Tensor& hidden) {
   if constexpr (kHasCuda) {
-    cuda::data_gradient_product(kOp, dy, second_weight, da);
+    cuda::data_gradient_product(kMlpOp, dy, second_weight, da);
     const int64_t rows = row_count(da), columns = da.size(-1);
     Tensor workspace;
     if (first.dbias.defined())
       workspace = Tensor::empty({cuda::column_workspace(rows, columns)}, DType::f32, da.device());
-    cuda::dispatch_device(kOp, da.dtype(), [&](auto tag) {
+    cuda::dispatch_device(kMlpOp, da.dtype(), [&](auto tag) {
       using T = decltype(tag);
       T* gradient = da.mutable_device_data<T>();
       cuda::gelu_dropout_gradient<T>(gradient, before.device_data<T>(), gradient, hidden.mutable_device_data<T>(),
@@ -121,18 +121,18 @@ void hidden_gradient_on_gpu(const Tensor& dy, const Tensor& before, const Tensor
 
 Mlp mlp(const Tensor& x, const LinearParameters& first, const LinearParameters& second, double p, const Ticket& ticket,
         bool keep) {
-  check_linear(kOp, x, first.weight, first.bias);
-  const DropoutMask mask(kOp, p, ticket);
+  check_linear(kMlpOp, x, first.weight, first.bias);
+  const DropoutMask mask(kMlpOp, p, ticket);
   const int64_t width = first.weight.size(0);
   const Shape shape = with_last(x.shape(), width);
   Tensor hidden = Tensor::empty(shape, x.dtype(), x.device());
   Mlp result{{}, keep ? Tensor::empty(shape, x.dtype(), x.device()) : Tensor{}};
-  check_linear(kOp, hidden, second.weight, second.bias);
+  check_linear(kMlpOp, hidden, second.weight, second.bias);
   if (x.on_cuda()) {
     hidden_on_gpu(x, first, p, ticket, result.before, hidden);
   } else {
     const Tensor bias = first.bias.defined() ? first.bias.contiguous() : Tensor::zeros({width}, first.weight.dtype());
-    dispatch_activation(kOp, x.dtype(), [&](auto tag) {
+    dispatch_activation(kMlpOp, x.dtype(), [&](auto tag) {
       using T = decltype(tag);
       using A = Arithmetic<T>;
       T* before = keep ? result.before.mutable_data<T>() : nullptr;
@@ -148,13 +148,13 @@ Mlp mlp(const Tensor& x, const LinearParameters& first, const LinearParameters& 
 Tensor mlp_backward(const Tensor& dy, const Tensor& x, const Tensor& before, const Tensor& first_weight,
                     const Tensor& second_weight, double p, const Ticket& ticket, ParameterGradients first,
                     ParameterGradients second, bool needs_dx) {
-  const DropoutMask mask(kOp, p, ticket);
+  const DropoutMask mask(kMlpOp, p, ticket);
   const int64_t width = first_weight.size(0);
   Tensor hidden = Tensor::empty_like(before), da = Tensor::empty_like(before);
   if (dy.on_cuda())
     hidden_gradient_on_gpu(dy, before, second_weight, p, ticket, first, da, hidden);
   else
-    dispatch_activation(kOp, dy.dtype(), [&](auto tag) {
+    dispatch_activation(kMlpOp, dy.dtype(), [&](auto tag) {
       using T = decltype(tag);
       using A = Arithmetic<T>;
       const T* a = before.data<T>();

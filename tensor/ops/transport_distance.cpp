@@ -11,14 +11,14 @@
 namespace tessera::ops {
 namespace {
 
-constexpr const char* kOp = "transport_distance";
+constexpr const char* kTransportDistanceOp = "transport_distance";
 
 std::vector<int64_t> check_plan(const Tensor& cost, const Tensor& plan, const Tensor& cu_x, const Tensor& cu_y) {
-  const auto rows = check_marks(kOp, "cu_x", cu_x), columns = check_marks(kOp, "cu_y", cu_y);
-  check(rows.size() == columns.size(), kOp, ": cu_x marks ", rows.size() - 1, " samples, cu_y ", columns.size() - 1);
+  const auto rows = check_marks(kTransportDistanceOp, "cu_x", cu_x), columns = check_marks(kTransportDistanceOp, "cu_y", cu_y);
+  check(rows.size() == columns.size(), kTransportDistanceOp, ": cu_x marks ", rows.size() - 1, " samples, cu_y ", columns.size() - 1);
   std::vector<int64_t> offsets = matrix_offsets(rows, columns);
-  check(cost.numel() == offsets.back(), kOp, ": cost is ", describe(cost), ", expected ", offsets.back(), " elements");
-  check(plan.defined() && plan.numel() == cost.numel() && plan.dtype() == cost.dtype(), kOp, ": plan is ",
+  check(cost.numel() == offsets.back(), kTransportDistanceOp, ": cost is ", describe(cost), ", expected ", offsets.back(), " elements");
+  check(plan.defined() && plan.numel() == cost.numel() && plan.dtype() == cost.dtype(), kTransportDistanceOp, ": plan is ",
         describe(plan), ", expected ", describe(cost));
   return offsets;
 }
@@ -33,14 +33,14 @@ Tensor transport_distance(const Tensor& cost_any, const Tensor& plan_any, const 
   if constexpr (kHasCuda)
     if (cost.on_cuda()) {
       const Tensor starts = cuda::offsets_on_device(cu_x, cu_y, offsets);
-      dispatch_floating(kOp, cost.dtype(), [&](auto tag) {
+      dispatch_floating(kTransportDistanceOp, cost.dtype(), [&](auto tag) {
         using T = decltype(tag);
         cuda::transport_distance(cost.device_data<T>(), plan.device_data<T>(), starts.device_data<int64_t>(),
                                  distance.mutable_device_data<T>(), samples);
       });
       return distance;
     }
-  dispatch_floating(kOp, cost.dtype(), [&](auto tag) {
+  dispatch_floating(kTransportDistanceOp, cost.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *c = cost.data<T>(), *t = plan.data<T>();
     T* out = distance.mutable_data<T>();
@@ -65,7 +65,7 @@ Tensor transport_distance_backward(const Tensor& ddistance, const Tensor& plan_a
   if constexpr (kHasCuda)
     if (plan.on_cuda()) {
       const Tensor starts = cuda::offsets_on_device(cu_x, cu_y, offsets), gradient = ddistance.contiguous();
-      dispatch_floating(kOp, plan.dtype(), [&](auto tag) {
+      dispatch_floating(kTransportDistanceOp, plan.dtype(), [&](auto tag) {
         using T = decltype(tag);
         cuda::transport_distance_backward(gradient.device_data<T>(), plan.device_data<T>(),
                                           starts.device_data<int64_t>(), dcost.mutable_device_data<T>(),
@@ -73,7 +73,7 @@ Tensor transport_distance_backward(const Tensor& ddistance, const Tensor& plan_a
       });
       return dcost;
     }
-  dispatch_floating(kOp, plan.dtype(), [&](auto tag) {
+  dispatch_floating(kTransportDistanceOp, plan.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T *t = plan.data<T>(), *d = ddistance.data<T>();
     T* to = dcost.mutable_data<T>();

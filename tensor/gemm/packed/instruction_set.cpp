@@ -67,7 +67,7 @@ std::string machine_list() {
   return list;
 }
 
-std::optional<InstructionSet> from_environment() {
+std::optional<InstructionSet> set_from_environment() {
   const char* setting = std::getenv("TESSERA_ISA");
   if (!setting || !*setting) return std::nullopt;
   return instruction_set_named("TESSERA_ISA", setting);
@@ -80,7 +80,7 @@ struct Choice {
 
 Choice& choice() {
   static Choice instance = [] {
-    const std::optional<InstructionSet> forced = from_environment();
+    const std::optional<InstructionSet> forced = set_from_environment();
     return Choice{forced, forced.value_or(machine_instruction_sets().front())};
   }();
   return instance;

@@ -7,7 +7,7 @@
 namespace tessera::products {
 namespace {
 
-constexpr int64_t kBlock = kStrip * kDepthUnit;  // elements of a block: 16 vectors, 32 positions
+constexpr int64_t kBlockElements = kStrip * kDepthUnit;  // elements of a block: 16 vectors, 32 positions
 
 // A block of the source as it lies in memory, in bf16: 16 rows of 32, or, across, 32 rows of 16.
 struct Block {
@@ -33,21 +33,21 @@ void stage(const Kernels& kernels, const Source& source, int64_t vector, int64_t
   const int64_t rows = source.across ? positions : vectors, columns = source.across ? vectors : positions;
   const int64_t width = source.across ? kStrip : kDepthUnit;
   const int64_t first = source.across ? position * source.stride + vector : vector * source.stride + position;
-  const bool whole = rows * columns == kBlock;
+  const bool whole = rows * columns == kBlockElements;
   if (!source.is_f32) {
-    if (!whole) std::fill(high, high + kBlock, uint16_t{0});
+    if (!whole) std::fill(high, high + kBlockElements, uint16_t{0});
     for (int64_t i = 0; i < rows; ++i)
       copy_row(high + i * width, static_cast<const uint16_t*>(source.data) + first + i * source.stride, columns);
     return;
   }
-  alignas(64) float values[kBlock];
-  if (!whole) std::fill(values, values + kBlock, 0.0f);
+  alignas(64) float values[kBlockElements];
+  if (!whole) std::fill(values, values + kBlockElements, 0.0f);
   for (int64_t i = 0; i < rows; ++i)
     copy_row(values + i * width, static_cast<const float*>(source.data) + first + i * source.stride, columns);
   if (low)
-    kernels.split(values, kBlock / 16, high, low);
+    kernels.split(values, kBlockElements / 16, high, low);
   else
-    kernels.round(values, kBlock / 16, high);
+    kernels.round(values, kBlockElements / 16, high);
 }
 
 // [16 pairs][16][2] bf16 → [32][16] f32.
@@ -61,8 +61,8 @@ void widen(const uint16_t* pairs, float* to) {
 
 // A block of bf16 in any order of the source → block `index` of the strip at `to`.
 void arrange(const Kernels& kernels, LeftLayout layout, bool across, const Block& block, int64_t index, void* to) {
-  alignas(64) uint16_t pairs[kBlock];
-  uint16_t* place = static_cast<uint16_t*>(to) + index * kBlock;
+  alignas(64) uint16_t pairs[kBlockElements];
+  uint16_t* place = static_cast<uint16_t*>(to) + index * kBlockElements;
   if (layout == LeftLayout::rows && !across) {
     for (int64_t i = 0; i < kStrip; ++i) std::memcpy(place + i * kDepthUnit, block.data + i * block.stride, 64);
     return;
@@ -73,13 +73,13 @@ void arrange(const Kernels& kernels, LeftLayout layout, bool across, const Block
   else
     kernels.transpose_words(block.data, block.stride, paired);
   if (layout == LeftLayout::rows) kernels.transpose_words(paired, 2 * kStrip, place);
-  if (layout == LeftLayout::wide) widen(paired, static_cast<float*>(to) + index * kBlock);
+  if (layout == LeftLayout::wide) widen(paired, static_cast<float*>(to) + index * kBlockElements);
 }
 
 // Packs positions [begin, end) of one strip.
 void pack_strip(const Kernels& kernels, LeftLayout layout, const Source& source, int64_t strip, int64_t begin, int64_t end,
                 void* to_high, void* to_low) {
-  alignas(64) uint16_t high[kBlock], low[kBlock];
+  alignas(64) uint16_t high[kBlockElements], low[kBlockElements];
   const int64_t vector = strip * kStrip;
   const bool full_strip = vector + kStrip <= source.vectors;
   const int64_t width = source.across ? kStrip : kDepthUnit;

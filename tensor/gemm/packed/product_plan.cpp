@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "tensor/gemm/plan.h"
+
 namespace tessera::products {
 namespace {
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // `size` cut evenly into pieces of at most `most`, in multiples of `unit`.
 int64_t even_piece(int64_t size, int64_t most, int64_t unit) {

@@ -17,26 +17,26 @@ namespace {
 
 using namespace attention_detail;
 
-constexpr const char* kOp = "attention";
+constexpr const char* kAttentionOp = "attention";
 
 Sizes check_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_queries, const Tensor& cu_keys,
                   const AttentionOptions& options) {
   const int64_t heads = options.heads;
-  check(q.defined() && q.dim() == 2, kOp, ": q is ", describe(q), ", expected [query tokens, heads · head size]");
-  check(heads >= 1 && q.size(1) % heads == 0 && q.size(1) > 0, kOp, ": width ", q.size(1), " does not divide into ",
+  check(q.defined() && q.dim() == 2, kAttentionOp, ": q is ", describe(q), ", expected [query tokens, heads · head size]");
+  check(heads >= 1 && q.size(1) % heads == 0 && q.size(1) > 0, kAttentionOp, ": width ", q.size(1), " does not divide into ",
         heads, " heads");
-  check(k.defined() && k.dim() == 2 && k.size(1) == q.size(1), kOp, ": k is ", describe(k), ", expected [key tokens, ",
+  check(k.defined() && k.dim() == 2 && k.size(1) == q.size(1), kAttentionOp, ": k is ", describe(k), ", expected [key tokens, ",
         q.size(1), "]");
-  check(v.defined() && v.shape() == k.shape(), kOp, ": v is ", describe(v), ", expected k's shape ", k.shape());
-  check(k.dtype() == q.dtype() && v.dtype() == q.dtype(), kOp, ": q, k and v are ", q.dtype(), ", ", k.dtype(), " and ",
+  check(v.defined() && v.shape() == k.shape(), kAttentionOp, ": v is ", describe(v), ", expected k's shape ", k.shape());
+  check(k.dtype() == q.dtype() && v.dtype() == q.dtype(), kAttentionOp, ": q, k and v are ", q.dtype(), ", ", k.dtype(), " and ",
         v.dtype(), ", expected one dtype");
-  check(k.device() == q.device() && v.device() == q.device(), kOp, ": q, k and v are on ", q.device(), ", ", k.device(),
+  check(k.device() == q.device() && v.device() == q.device(), kAttentionOp, ": q, k and v are on ", q.device(), ", ", k.device(),
         " and ", v.device(), ", expected one device");
-  const auto queries = check_marks(kOp, "cu_queries", cu_queries, q.size(0));
-  const auto keys = check_marks(kOp, "cu_keys", cu_keys, k.size(0));
-  check(queries.size() == keys.size(), kOp, ": cu_queries marks ", queries.size() - 1, " sequences, cu_keys ",
+  const auto queries = check_marks(kAttentionOp, "cu_queries", cu_queries, q.size(0));
+  const auto keys = check_marks(kAttentionOp, "cu_keys", cu_keys, k.size(0));
+  check(queries.size() == keys.size(), kAttentionOp, ": cu_queries marks ", queries.size() - 1, " sequences, cu_keys ",
         keys.size() - 1);
-  return {queries, keys, heads, q.size(1) / heads, options.causal, DropoutMask(kOp, options.p, options.ticket)};
+  return {queries, keys, heads, q.size(1) / heads, options.causal, DropoutMask(kAttentionOp, options.p, options.ticket)};
 }
 
 std::vector<Unit> units_of(const Sizes& sizes, int64_t query_block) {
@@ -271,7 +271,7 @@ Rows<const T> rows_of(const Tensor& x) {
 void check_target(const Tensor& x, const Tensor& like, const char* name) {
   check(x.defined() && x.shape() == like.shape() && x.dtype() == like.dtype() && x.device() == like.device() &&
             (x.size(1) == 1 || x.stride(1) == 1),
-        kOp, ": ", name, " is ", describe(x), ", expected ", describe(like), " with rows in one piece");
+        kAttentionOp, ": ", name, " is ", describe(x), ", expected ", describe(like), " with rows in one piece");
 }
 
 template <class T>
@@ -295,7 +295,7 @@ AttentionResult attention(const Tensor& q_any, const Tensor& k_any, const Tensor
     }
   const std::vector<Unit> units = units_of(sizes, kQueryBlock);
   const bool pairs = multiplies_bf16_pairs() && !sizes.dropout.drops();
-  dispatch_activation(kOp, q.dtype(), [&](auto tag) {
+  dispatch_activation(kAttentionOp, q.dtype(), [&](auto tag) {
     using E = decltype(tag);
     const Rows<const E> qs = rows_of<E>(q), ks = rows_of<E>(k), vs = rows_of<E>(v);
     const Rows<E> out{result.out.mutable_data<E>(), q.size(1)};
@@ -318,7 +318,7 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
                         const AttentionOptions& options, Tensor dq, Tensor dk, Tensor dv) {
   const Sizes sizes = check_sizes(q_any, k_any, v_any, cu_queries, cu_keys, options);
   check(dout_any.shape() == q_any.shape() && dout_any.dtype() == q_any.dtype() && dout_any.device() == q_any.device(),
-        kOp, ": dout is ", describe(dout_any), ", expected ", describe(q_any));
+        kAttentionOp, ": dout is ", describe(dout_any), ", expected ", describe(q_any));
   check_target(dq, q_any, "dq");
   check_target(dk, k_any, "dk");
   check_target(dv, v_any, "dv");
@@ -328,7 +328,7 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
     if (q.on_cuda())
       return cuda::attention_gradients(sizes, {cu_queries, cu_keys}, dout, q, k, v, forward, {dq, dk, dv});
   const bool pairs = multiplies_bf16_pairs() && !sizes.dropout.drops();
-  dispatch_activation(kOp, q.dtype(), [&](auto tag) {
+  dispatch_activation(kAttentionOp, q.dtype(), [&](auto tag) {
     using E = decltype(tag);
     const BackwardRows<E> x{rows_of<E>(dout), rows_of<E>(q), rows_of<E>(k), rows_of<E>(v), rows_of<E>(forward.out),
                             forward.log_sum_exp.data<Arithmetic<E>>(), target_rows<E>(dq),

@@ -79,11 +79,11 @@ void attention_gradients(const Sizes& sizes, const AttentionMarks& marks, const 
 
 void attention_weights(const Tensor& qkv, const Tensor& cu_seqlens, std::span<const int64_t> marks,
                        std::span<const int64_t> offsets, int64_t heads, int64_t head, Tensor& weights) {
-  constexpr const char* kOp = "attention_weights";
-  dispatch_device(kOp, qkv.dtype(), [&](auto tag) {
+  constexpr const char* kAttentionDeviceOp = "attention_weights";
+  dispatch_device(kAttentionDeviceOp, qkv.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const auto sequences = static_cast<int64_t>(marks.size()) - 1;
-    check_sequences(kOp, sequences);
+    check_sequences(kAttentionDeviceOp, sequences);
     const Tensor device_marks = on_device(cu_seqlens);
     const Tensor device_offsets = Tensor::from(offsets, {static_cast<int64_t>(offsets.size())}).to(qkv.device());
     const AttentionRows<const T> q = rows_of<T>(qkv), k{q.data + qkv.size(1) / 3, q.stride};

@@ -43,14 +43,14 @@ void add_weights(const E* q, const E* k, int64_t stride, int64_t tokens, int64_t
 }  // namespace
 
 Tensor attention_weights(const Tensor& qkv_any, const Tensor& cu_seqlens, int64_t heads, int64_t head) {
-  constexpr const char* kOp = "attention_weights";
-  check(qkv_any.defined() && qkv_any.dim() == 2, kOp, ": qkv is ", describe(qkv_any),
+  constexpr const char* kAttentionWeightsOp = "attention_weights";
+  check(qkv_any.defined() && qkv_any.dim() == 2, kAttentionWeightsOp, ": qkv is ", describe(qkv_any),
         ", expected [tokens, 3 · heads · head size]");
-  check(heads >= 1 && qkv_any.size(1) > 0 && qkv_any.size(1) % (3 * heads) == 0, kOp, ": width ", qkv_any.size(1),
+  check(heads >= 1 && qkv_any.size(1) > 0 && qkv_any.size(1) % (3 * heads) == 0, kAttentionWeightsOp, ": width ", qkv_any.size(1),
         " does not divide into 3 · ", heads, " heads");
-  check(head >= -1 && head < heads, kOp, ": head is ", head, ", expected -1 (mean) or less than ", heads);
+  check(head >= -1 && head < heads, kAttentionWeightsOp, ": head is ", head, ", expected -1 (mean) or less than ", heads);
   const Tensor qkv = with_plain_rows(qkv_any);
-  const auto marks = check_marks(kOp, "cu_seqlens", cu_seqlens, qkv.size(0));
+  const auto marks = check_marks(kAttentionWeightsOp, "cu_seqlens", cu_seqlens, qkv.size(0));
   const std::vector<int64_t> offsets = matrix_offsets(marks, marks);
   if constexpr (kHasCuda)
     if (qkv.on_cuda()) {
@@ -62,7 +62,7 @@ Tensor attention_weights(const Tensor& qkv_any, const Tensor& cu_seqlens, int64_
   float* to = weights.mutable_data<float>();
   const int64_t width = qkv.size(1) / 3, head_size = width / heads;
   const double scale = 1 / std::sqrt(static_cast<double>(head_size));
-  dispatch_activation(kOp, qkv.dtype(), [&](auto tag) {
+  dispatch_activation(kAttentionWeightsOp, qkv.dtype(), [&](auto tag) {
     using E = decltype(tag);
     const E* data = qkv.data<E>();
     parallel_chunks(static_cast<int64_t>(marks.size()) - 1, [&](int64_t s) {
