@@ -4,22 +4,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "tensor/error.h"
 
 namespace tessera {
 namespace {
 
+constexpr uint64_t kPieceBytes = 256 << 10;
+
 class Descriptor {
  public:
   explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
   ~Descriptor() {
     if (value_ >= 0) ::close(value_);
   }
@@ -58,28 +63,78 @@ std::filesystem::path partial_path(const std::filesystem::path& path) {
   return partial;
 }
 
-}  // namespace
+struct OpenFile {
+  Descriptor descriptor;
+  uint64_t size;  // bytes that are still to be read
+};
 
-std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t limit) {
+OpenFile open_to_read(const std::filesystem::path& path) {
   // Without O_NONBLOCK opening a named pipe would wait for a writer before its kind can be seen.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) fail_with_errno("cannot open", path);
+  OpenFile file{Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)), 0};
+  if (file.descriptor.get() < 0) fail_with_errno("cannot open", path);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) fail_with_errno("cannot read", path);
+  if (::fstat(file.descriptor.get(), &status) != 0) fail_with_errno("cannot read", path);
   check(S_ISREG(status.st_mode), "cannot read ", path.string(), ": it is not a regular file");
-  const uint64_t size = static_cast<uint64_t>(status.st_size);
-  check(size <= limit, "cannot read ", path.string(), ": it has ", size, " bytes, the limit is ", limit);
+  file.size = static_cast<uint64_t>(status.st_size);
+  return file;
+}
 
-  std::vector<uint8_t> bytes(size);
-  size_t filled = 0;
-  while (filled < bytes.size()) {
-    const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
+// Fills the buffer.
+void read_exactly(const Descriptor& file, std::span<char> buffer, const std::filesystem::path& path) {
+  for (size_t filled = 0; filled < buffer.size();) {
+    const ssize_t got = ::read(file.get(), buffer.data() + filled, buffer.size() - filled);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_with_errno("cannot read", path);
     check(got > 0, "cannot read ", path.string(), ": it became shorter while being read");
     filled += static_cast<size_t>(got);
   }
+}
+
+}  // namespace
+
+std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t limit) {
+  const OpenFile file = open_to_read(path);
+  check(file.size <= limit, "cannot read ", path.string(), ": it has ", file.size, " bytes, the limit is ", limit);
+  std::vector<uint8_t> bytes(file.size);
+  read_exactly(file.descriptor, {reinterpret_cast<char*>(bytes.data()), bytes.size()}, path);
   return bytes;
+}
+
+TextPieces file_pieces(const std::filesystem::path& path) {
+  struct State {
+    OpenFile file;
+    std::filesystem::path path;
+    std::string buffer;
+  };
+  const std::shared_ptr<State> state(new State{open_to_read(path), path, {}});
+  return [state]() -> std::string_view {
+    state->buffer.resize(std::min(state->file.size, kPieceBytes));
+    read_exactly(state->file.descriptor, state->buffer, state->path);
+    state->file.size -= state->buffer.size();
+    return state->buffer;
+  };
+}
+
+TextPieces pieces_of(std::string_view text) {
+  return [text]() mutable { return std::exchange(text, {}); };
+}
+
+void for_each_line(const TextPieces& pieces, const std::function<void(std::string_view line)>& handle) {
+  std::string begun;  // of a line that goes on in the next piece
+  for (std::string_view piece = pieces(); !piece.empty(); piece = pieces()) {
+    for (size_t end = piece.find('\n'); end != std::string_view::npos; end = piece.find('\n')) {
+      if (begun.empty()) {
+        handle(piece.substr(0, end));
+      } else {
+        begun += piece.substr(0, end);
+        handle(begun);
+        begun.clear();
+      }
+      piece.remove_prefix(end + 1);
+    }
+    begun += piece;
+  }
+  if (!begun.empty()) handle(begun);
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view contents, Durability durability) {
