@@ -15,6 +15,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// The index of an image or a sentence of another split, or of a repeated caption.
+constexpr int64_t kNotChosen = -1;
+
 bool known_split(std::string_view split) {
   for (const char* exact : {"train", "restval", "val", "test"})
     if (split == exact) return true;
@@ -176,17 +179,13 @@ class DatasetReader {
     DatasetSentence& sentence = dataset_.sentences_[static_cast<size_t>(*found)];
     check_spans(annotation, sentence.text, path);
     if (annotation.sibling) {
-      check(dataset_.image_index(*annotation.sibling) >= 0, "annotations: ", path.string(), ": sentence ", id, ": sibling ",
-            *annotation.sibling, " is no image of the chosen splits of ", file_.string());
+      dataset_.check_sibling(annotation);
       check(*annotation.sibling != dataset_.images_[static_cast<size_t>(sentence.image)].id, "annotations: ", path.string(),
             ": sentence ", id, ": its sibling is its own image");
     }
     sentence.annotation = static_cast<int64_t>(dataset_.annotations_.size());
     dataset_.annotations_.push_back(std::move(annotation));
   }
-
-  // The index of an image or a sentence of another split, or of a repeated caption.
-  static constexpr int64_t kNotChosen = -1;
 
   fs::path file_, folder_;
   DatasetOptions options_;
@@ -212,6 +211,37 @@ Dataset Dataset::parse(std::string_view captions, std::string_view annotations, 
   reader.read(pieces_of(captions));
   if (!options.annotations.empty()) reader.attach_annotations(pieces_of(annotations));
   return reader.take();
+}
+
+Dataset Dataset::part(std::string_view split) const {
+  Dataset out;
+  out.file_ = file_;
+  out.annotations_file_ = annotations_file_;
+  out.texts_ = texts_;
+  for (const DatasetImage& image : images_) {
+    const bool chosen = image.split == split;
+    out.image_index_.insert(image.id, chosen ? static_cast<int64_t>(out.images_.size()) : kNotChosen);
+    if (!chosen) continue;
+    const auto from = sentences_.begin() + image.first_sentence;
+    for (auto sentence = from; sentence != from + image.sentence_count; ++sentence) {
+      DatasetSentence& added = out.sentences_.emplace_back(*sentence);
+      added.image = static_cast<int64_t>(out.images_.size());
+      if (added.annotation < 0) continue;
+      out.annotations_.push_back(annotations_[static_cast<size_t>(added.annotation)]);
+      added.annotation = static_cast<int64_t>(out.annotations_.size()) - 1;
+    }
+    out.images_.push_back(image);
+    out.images_.back().first_sentence = static_cast<int64_t>(out.sentences_.size()) - image.sentence_count;
+  }
+  check(!out.images_.empty(), "dataset: ", file_, ": no image of the opened splits has the split ", quoted_text(split));
+  for (const Annotation& annotation : out.annotations_) out.check_sibling(annotation);
+  return out;
+}
+
+void Dataset::check_sibling(const Annotation& annotation) const {
+  if (!annotation.sibling) return;
+  check(image_index(*annotation.sibling) >= 0, "annotations: ", annotations_file_, ": sentence ", annotation.sentence_id,
+        ": sibling ", *annotation.sibling, " is no image of the chosen splits of ", file_);
 }
 
 int64_t Dataset::image_index(int64_t image_id) const {

@@ -53,6 +53,9 @@ class Dataset {
   static Dataset parse(std::string_view captions, std::string_view annotations, const std::filesystem::path& json_file,
                        const std::filesystem::path& image_folder, const DatasetOptions& options = {});
 
+  // The images of one of the splits that were opened, as if it alone had been: the file is then read once for them all.
+  Dataset part(std::string_view split) const;
+
   const std::vector<DatasetImage>& images() const { return images_; }
   const std::deque<DatasetSentence>& sentences() const { return sentences_; }
 
@@ -67,6 +70,8 @@ class Dataset {
 
  private:
   friend class DatasetReader;
+  void check_sibling(const Annotation& annotation) const;
+
   std::vector<DatasetImage> images_;
   std::deque<DatasetSentence> sentences_;  // grows without moving: twice the memory of them all is much
   std::vector<Annotation> annotations_;

@@ -32,6 +32,7 @@ class IdIndex {
 
   // Where the id is, or the free place where it would be: one of the entries is always free.
   size_t place(int64_t id) const {
+    // Scattered over the table: runs of neighbouring ids would grow together and make long searches.
     uint64_t hash = static_cast<uint64_t>(id) * 0x9E3779B97F4A7C15u;
     hash ^= hash >> 32;
     for (size_t i = hash;; ++i) {
