@@ -14,6 +14,9 @@ namespace {
 
 thread_local bool recording = true;
 
+}  // namespace
+
+// The version that a saved tensor had.
 struct SeenVersion {
   std::shared_ptr<Root> root;
   uint64_t version = 0;
@@ -21,8 +24,6 @@ struct SeenVersion {
   explicit SeenVersion(const Tensor& value) : root(value.root()), version(value.version()) {}
   bool unchanged() const { return !root || root->version.load(std::memory_order_relaxed) == version; }
 };
-
-}  // namespace
 
 class Node {
  public:

@@ -26,13 +26,14 @@ ResizedImage prepare_image(Image&& image, const SampleOptions& options, const st
   return out;
 }
 
-namespace {
+SampleSource::SampleSource(const Dataset& dataset, const Wordpiece& vocabulary, const SampleOptions& options)
+    : dataset_(dataset), vocabulary_(vocabulary), options_(options), extractor_(options.patch, options.norm) {}
 
-TextSample tokenised(const Dataset& dataset, int64_t sentence, const Wordpiece& vocabulary, int64_t max_length) {
-  const Encoding pieces = vocabulary.encode(dataset.sentences()[static_cast<size_t>(sentence)].text);
-  const Encoding sequence = vocabulary.sequence(pieces, static_cast<size_t>(max_length));
-  TextSample sample{sequence.ids, sequence.words, {}};
-  const Annotation* annotation = dataset.annotation(sentence);
+TextSample SampleSource::text(int64_t sentence) const {
+  const Encoding pieces = vocabulary_.encode(dataset_.sentences()[static_cast<size_t>(sentence)].text);
+  Encoding sequence = vocabulary_.sequence(pieces, static_cast<size_t>(options_.max_length));
+  TextSample sample{std::move(sequence.ids), std::move(sequence.words), {}};
+  const Annotation* annotation = dataset_.annotation(sentence);
   if (!annotation || !annotation->content_words) return sample;
   int32_t words = 0;
   for (const int32_t word : sample.words) words = std::max(words, word + 1);
@@ -43,23 +44,14 @@ TextSample tokenised(const Dataset& dataset, int64_t sentence, const Wordpiece& 
   return sample;
 }
 
-}  // namespace
-
-SampleSource::SampleSource(const Dataset& dataset, const Wordpiece& vocabulary, const SampleOptions& options)
-    : dataset_(dataset), vocabulary_(vocabulary), options_(options), extractor_(options.patch, options.norm) {
-  const auto count = static_cast<int64_t>(dataset.sentences().size());
-  texts_.reserve(static_cast<size_t>(count));
-  for (int64_t s = 0; s < count; ++s) texts_.push_back(tokenised(dataset, s, vocabulary, options.max_length));
-}
-
 void SampleSource::decode(int64_t image, Image& out) const {
   const DecodeOptions options{.respect_orientation = options_.respect_orientation};
-  const std::filesystem::path& path = dataset_.images()[static_cast<size_t>(image)].path;
+  const std::filesystem::path path = dataset_.images()[static_cast<size_t>(image)].path();
   decode_image(read_file(path), path.string(), options, out);
 }
 
 ResizedImage SampleSource::prepare(Image&& picture, int64_t image) const {
-  return prepare_image(std::move(picture), options_, dataset_.images()[static_cast<size_t>(image)].path.string());
+  return prepare_image(std::move(picture), options_, std::string(dataset_.images()[static_cast<size_t>(image)].file));
 }
 
 template <class Make>

@@ -43,14 +43,15 @@ struct ResizedImage {
 
 class SampleSource {
  public:
-  // `dataset` and `vocabulary` must outlive the source. Tokenises every caption.
+  // `dataset` and `vocabulary` must outlive the source.
   SampleSource(const Dataset& dataset, const Wordpiece& vocabulary, const SampleOptions& options);
 
   const Dataset& dataset() const { return dataset_; }
   const Wordpiece& vocabulary() const { return vocabulary_; }
   const SampleOptions& options() const { return options_; }
 
-  const TextSample& text(int64_t sentence) const { return texts_[static_cast<size_t>(sentence)]; }
+  // Tokenised at every call: a few microseconds, where the captions of a large data set would take its own memory again.
+  TextSample text(int64_t sentence) const;
   int64_t image_of(int64_t sentence) const { return dataset_.sentences()[static_cast<size_t>(sentence)].image; }
 
   // Decodes and resizes, or takes it from the cache; the bits are the same. Thread-safe. Throws what decoding throws.
@@ -83,7 +84,6 @@ class SampleSource {
   const Wordpiece& vocabulary_;
   SampleOptions options_;
   PatchExtractor extractor_;
-  std::vector<TextSample> texts_;
 
   mutable std::mutex mutex_;
   mutable std::map<std::pair<int64_t, Stage>, std::shared_ptr<const ResizedImage>> cache_;

@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "io/input_file.h"
 #include "tensor/error.h"
@@ -15,11 +18,13 @@
 namespace tessera {
 namespace {
 
+constexpr uint64_t kPieceBytes = 256 << 10;
+
 class Descriptor {
  public:
   explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
   ~Descriptor() {
     if (value_ >= 0) ::close(value_);
   }
@@ -66,6 +71,43 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t limit
   std::vector<uint8_t> bytes(file.size());
   file.read(bytes.data(), bytes.size());
   return bytes;
+}
+
+TextPieces file_pieces(const std::filesystem::path& path) {
+  struct State {
+    InputFile file;
+    uint64_t left;
+    std::string buffer;
+    explicit State(const std::filesystem::path& path) : file(path), left(file.size()) {}
+  };
+  return [state = std::make_shared<State>(path)]() -> std::string_view {
+    state->buffer.resize(std::min(state->left, kPieceBytes));
+    state->file.read(state->buffer.data(), state->buffer.size());
+    state->left -= state->buffer.size();
+    return state->buffer;
+  };
+}
+
+TextPieces pieces_of(std::string_view text) {
+  return [text]() mutable { return std::exchange(text, {}); };
+}
+
+void for_each_line(const TextPieces& pieces, const std::function<void(std::string_view line)>& handle) {
+  std::string begun;  // of a line that goes on in the next piece
+  for (std::string_view piece = pieces(); !piece.empty(); piece = pieces()) {
+    for (size_t end = piece.find('\n'); end != std::string_view::npos; end = piece.find('\n')) {
+      if (begun.empty()) {
+        handle(piece.substr(0, end));
+      } else {
+        begun += piece.substr(0, end);
+        handle(begun);
+        begun.clear();
+      }
+      piece.remove_prefix(end + 1);
+    }
+    begun += piece;
+  }
+  if (!begun.empty()) handle(begun);
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view contents, Durability durability) {

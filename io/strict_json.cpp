@@ -1,5 +1,7 @@
 #include "io/strict_json.h"
 
+#include <algorithm>
+#include <iterator>
 #include <unordered_set>
 #include <vector>
 
@@ -27,35 +29,198 @@ std::string reason(const json::exception& error) {
   return shown(what, 200);
 }
 
+// The keys of one object, to find doubled ones: few are compared one by one, in memory that is used again.
+class Keys {
+ public:
+  void clear() {
+    count_ = 0;
+    many_.clear();
+  }
+  // False if it is there already.
+  bool insert(const std::string& key) {
+    constexpr size_t kFew = 16;
+    for (size_t i = 0; i < std::min(count_, kFew); ++i)
+      if (few_[i] == key) return false;
+    if (count_ < kFew) {
+      if (few_.size() == count_) few_.emplace_back();
+      few_[count_] = key;
+    } else if (!many_.insert(key).second) {
+      return false;
+    }
+    ++count_;
+    return true;
+  }
+
+ private:
+  size_t count_ = 0;
+  std::vector<std::string> few_;
+  std::unordered_set<std::string> many_;
+};
+
 // Watches the parser's events for what nlohmann-json would let pass. The parser does not recurse, and neither does this.
+// The depth of an event is the number of objects and arrays around it.
 class Watch {
  public:
   explicit Watch(const std::string& where) : where_(where) {}
 
-  void operator()(int depth, json::parse_event_t event, const json& parsed) {
-    check(depth <= kDeepest, where_, ": values nested deeper than ", kDeepest);
-    if (event == json::parse_event_t::object_start) {
-      // The end of an object that is being dropped is not reported, so levels are cleared when they are entered.
-      if (keys_.size() <= static_cast<size_t>(depth)) keys_.resize(static_cast<size_t>(depth) + 1);
-      keys_[static_cast<size_t>(depth)].clear();
-    } else if (event == json::parse_event_t::key) {
-      const std::string& key = parsed.get_ref<const std::string&>();
-      check(keys_[static_cast<size_t>(depth) - 1].insert(key).second, where_, ": duplicate key ", quoted_text(key));
-    }
+  void event(int depth) const { check(depth <= kDeepest, where_, ": values nested deeper than ", kDeepest); }
+  void object_start(int depth) {
+    event(depth);
+    if (keys_.size() <= static_cast<size_t>(depth)) keys_.resize(static_cast<size_t>(depth) + 1);
+    keys_[static_cast<size_t>(depth)].clear();
+  }
+  void key(int depth, const std::string& key) {
+    event(depth);
+    if (!keys_[static_cast<size_t>(depth) - 1].insert(key)) fail(where_, ": duplicate key ", quoted_text(key));
   }
 
  private:
   const std::string& where_;
-  std::vector<std::unordered_set<std::string>> keys_;
+  std::vector<Keys> keys_;
 };
 
-json parse(std::string_view text, const json::parser_callback_t& callback, const std::string& where) {
-  try {
-    return json::parse(text.begin(), text.end(), callback);
-  } catch (const json::exception& error) {
-    fail(where, ": not valid JSON: ", reason(error));
+// A text in pieces as the parser reads it.
+class PieceIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  PieceIterator() = default;  // the end
+  explicit PieceIterator(const TextPieces& pieces) : pieces_(&pieces) { refill(); }
+
+  reference operator*() const { return *at_; }
+  PieceIterator& operator++() {
+    if (++at_ == end_) refill();
+    return *this;
   }
-}
+  void operator++(int) { ++*this; }
+  bool operator==(const PieceIterator& other) const { return (at_ == end_) == (other.at_ == other.end_); }
+
+ private:
+  void refill() {
+    const std::string_view piece = (*pieces_)();
+    at_ = piece.data();
+    end_ = at_ + piece.size();
+  }
+
+  const TextPieces* pieces_ = nullptr;
+  const char *at_ = nullptr, *end_ = nullptr;
+};
+
+// Takes the parser's events (nlohmann's SAX interface) and builds each record of the array by itself.
+class RecordReader {
+ public:
+  RecordReader(const std::string& key, const std::string& skipped_key, const std::string& where, const RecordHandler& handle)
+      : key_(key), skipped_key_(skipped_key), where_(where), handle_(handle), watch_(where) {}
+
+  bool found() const { return found_; }
+
+  bool null() { return value(nullptr); }
+  bool boolean(bool given) { return value(given); }
+  bool number_integer(json::number_integer_t given) { return value(given); }
+  bool number_unsigned(json::number_unsigned_t given) { return value(given); }
+  bool number_float(json::number_float_t given, const std::string&) { return value(given); }
+  bool string(std::string& given) { return value(given); }
+  bool binary(json::binary_t&) { return false; }  // JSON has none
+
+  bool key(std::string& name) {
+    watch_.key(depth_, name);
+    if (depth_ == 1) {
+      in_array_ = name == key_;
+      found_ |= in_array_;
+    } else if (skipped_from_ == 0 && name == skipped_key_) {
+      skipped_from_ = depth_;
+    } else if (building()) {
+      place_ = &(*open_.back())[name];
+    }
+    return true;
+  }
+  bool start_object(size_t) {
+    watch_.object_start(depth_);
+    check(!in_array_ || depth_ != 1, where_, ": field '", key_, "' is not an array");
+    if (in_array_ && depth_ == 2)
+      open_.push_back(&(record_ = json::object()));
+    else
+      open(json::value_t::object);
+    ++depth_;
+    return true;
+  }
+  bool start_array(size_t) {
+    watch_.event(depth_);
+    check_place(/*array=*/true);
+    open(json::value_t::array);
+    ++depth_;
+    return true;
+  }
+  bool end_object() {
+    close();
+    if (in_array_ && depth_ == 2) handle_(index_++, record_);
+    return true;
+  }
+  bool end_array() {
+    close();
+    return true;
+  }
+  [[noreturn]] bool parse_error(size_t, const std::string&, const json::exception& error) {
+    fail(where_, ": not valid JSON: ", reason(error));
+  }
+
+ private:
+  bool building() const { return !open_.empty() && skipped_from_ == 0; }
+
+  template <class Value>
+  bool value(Value&& given) {
+    watch_.event(depth_);
+    check_place(/*array=*/false);
+    if (building()) *next_place() = std::forward<Value>(given);
+    if (skipped_from_ == depth_) skipped_from_ = 0;
+    return true;
+  }
+  // The file is an object, its field the array, and the array's entries are objects.
+  void check_place(bool array) const {
+    check(depth_ > 0, where_, ": the file holds something else than one JSON object");
+    if (!in_array_) return;
+    check(depth_ != 1 || array, where_, ": field '", key_, "' is not an array");
+    check(depth_ != 2, where_, ": entry ", index_, " of '", key_, "' is not an object");
+  }
+  // Where the coming value goes: under the latest key, or behind the array's other entries.
+  json* next_place() {
+    json& parent = *open_.back();
+    if (parent.is_object()) return place_;
+    parent.push_back(nullptr);
+    return &parent.back();
+  }
+  void open(json::value_t type) {
+    if (!building()) return;
+    json* place = next_place();
+    *place = type;
+    open_.push_back(place);
+  }
+  void close() {
+    --depth_;
+    watch_.event(depth_);
+    if (skipped_from_ == 0) {
+      if (!open_.empty()) open_.pop_back();
+    } else if (skipped_from_ == depth_) {
+      skipped_from_ = 0;
+    }
+  }
+
+  const std::string &key_, &skipped_key_, &where_;
+  const RecordHandler& handle_;
+  Watch watch_;
+  int depth_ = 0;
+  bool in_array_ = false;  // below the outermost object's field `key`
+  bool found_ = false;
+  int skipped_from_ = 0;  // the depth of the value that is being skipped; 0: none is
+  int64_t index_ = 0;
+  json record_;
+  std::vector<json*> open_;  // objects and arrays of the record, from the outermost to that which is being read
+  json* place_ = nullptr;    // of the latest key
+};
 
 }  // namespace
 
@@ -67,40 +232,29 @@ std::string described_type(const json& value) {
 }
 
 json parse_strict_json(std::string_view text, const std::string& where) {
-  Watch watch(where);
-  return parse(text, [&](int depth, json::parse_event_t event, json& parsed) {
-    watch(depth, event, parsed);
-    return true;
-  }, where);
-}
-
-void for_each_json_record(std::string_view text, const std::string& key, const std::string& skipped_key,
-                          const std::string& where, const RecordHandler& handle) {
   using Event = json::parse_event_t;
   Watch watch(where);
-  std::string top;  // the key of the outermost object that is being read
-  int64_t index = 0;
   const auto callback = [&](int depth, Event event, json& parsed) {
-    watch(depth, event, parsed);
-    check(depth > 0 || event == Event::object_start || event == Event::object_end, where,
-          ": the file holds something else than one JSON object");
-    if (event == Event::key) {
-      const std::string& name = parsed.get_ref<const std::string&>();
-      if (depth == 1) top = name;
-      return depth == 1 || name != skipped_key;
-    }
-    if (top != key) return true;
-    check(depth != 1 || event == Event::array_start || event == Event::array_end, where, ": field '", key, "' is not an array");
-    check(depth != 2 || event == Event::object_start || event == Event::object_end, where, ": entry ", index, " of '", key,
-          "' is not an object");
-    if (depth == 2 && event == Event::object_end) {
-      handle(index++, parsed);
-      return false;  // handled: keep nothing of it
-    }
+    if (event == Event::object_start)
+      watch.object_start(depth);
+    else if (event == Event::key)
+      watch.key(depth, parsed.get_ref<const std::string&>());
+    else
+      watch.event(depth);
     return true;
   };
-  const json rest = parse(text, callback, where);
-  check(rest.contains(key), where, ": field '", key, "' is missing");
+  try {
+    return json::parse(text.begin(), text.end(), callback);
+  } catch (const json::exception& error) {
+    fail(where, ": not valid JSON: ", reason(error));
+  }
+}
+
+void for_each_json_record(const TextPieces& text, const std::string& key, const std::string& skipped_key,
+                          const std::string& where, const RecordHandler& handle) {
+  RecordReader reader(key, skipped_key, where, handle);
+  json::sax_parse(PieceIterator(text), PieceIterator(), &reader);
+  check(reader.found(), where, ": field '", key, "' is missing");
 }
 
 JsonFields::JsonFields(const json& object, std::string where) : object_(object), where_(std::move(where)) {
@@ -113,12 +267,18 @@ const json& JsonFields::field(const char* field) const {
   return *found;
 }
 
+// Messages are only made when they are needed: a large file has millions of fields.
+void JsonFields::expect(bool right, const char* name, const char* expected) const {
+  if (!right) fail(where_, ": field '", name, "' is ", described_type(field(name)), ", expected ", expected);
+}
+
 int64_t JsonFields::integer(const char* name) const {
   const json& value = field(name);
-  check(value.is_number(), where_, ": field '", name, "' is ", described_type(value), ", expected an integer");
+  expect(value.is_number(), name, "an integer");
   // Integers beyond 64 bits arrive as floating-point numbers, those beyond 63 as unsigned ones.
   const bool fits = value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX);
-  check(fits, where_, ": field '", name, "' is ", shown(value.dump(), 40), ", expected an integer of at most 63 bits");
+  if (!fits)
+    fail(where_, ": field '", name, "' is ", shown(value.dump(), 40), ", expected an integer of at most 63 bits");
   return value.get<int64_t>();
 }
 
@@ -128,21 +288,21 @@ int64_t JsonFields::identifier(const char* name) const {
   return value;
 }
 
-std::string JsonFields::string(const char* name) const {
+const std::string& JsonFields::string(const char* name) const {
   const json& value = field(name);
-  check(value.is_string(), where_, ": field '", name, "' is ", described_type(value), ", expected a string");
-  return value.get<std::string>();
+  expect(value.is_string(), name, "a string");
+  return value.get_ref<const std::string&>();
 }
 
 const json& JsonFields::array(const char* name) const {
   const json& value = field(name);
-  check(value.is_array(), where_, ": field '", name, "' is ", described_type(value), ", expected an array");
+  expect(value.is_array(), name, "an array");
   return value;
 }
 
 const json& JsonFields::object(const char* name) const {
   const json& value = field(name);
-  check(value.is_object(), where_, ": field '", name, "' is ", described_type(value), ", expected an object");
+  expect(value.is_object(), name, "an object");
   return value;
 }
 

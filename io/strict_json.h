@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "io/files.h"
+
 namespace tessera {
 
 // `value` for use in a message: quoted, at most 60 bytes, control characters replaced.
@@ -21,9 +23,10 @@ std::string described_type(const nlohmann::json& value);
 nlohmann::json parse_strict_json(std::string_view json, const std::string& where);
 
 // Reads {"<key>": [{...}, {...}], ...} and calls `handle(index, record)` with each object of that array as soon as it is
-// complete, so that only one is in memory at a time. Values under a key named `skipped_key` are dropped unread.
+// complete, so that only one is in memory at a time, and of the text one piece. Values under a key named `skipped_key` are
+// dropped unread.
 using RecordHandler = std::function<void(int64_t index, const nlohmann::json& record)>;
-void for_each_json_record(std::string_view json, const std::string& key, const std::string& skipped_key,
+void for_each_json_record(const TextPieces& json, const std::string& key, const std::string& skipped_key,
                           const std::string& where, const RecordHandler& handle);
 
 // Typed fields of one object; a missing field or one of another type is an error that names it.
@@ -34,13 +37,14 @@ class JsonFields {
   bool has(const char* field) const { return object_.contains(field); }
   int64_t identifier(const char* field) const;  // an integer in [0, 2^63)
   int64_t integer(const char* field) const;
-  std::string string(const char* field) const;
+  const std::string& string(const char* field) const;
   const nlohmann::json& array(const char* field) const;
   const nlohmann::json& object(const char* field) const;
   const std::string& where() const { return where_; }
 
  private:
   const nlohmann::json& field(const char* field) const;
+  void expect(bool right, const char* field, const char* expected) const;
   const nlohmann::json& object_;
   std::string where_;
 };

@@ -1,7 +1,6 @@
 #include "train/metrics_file.h"
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "io/files.h"
 #include "tensor/error.h"
@@ -10,16 +9,11 @@ namespace tessera {
 
 MetricsFile::MetricsFile(const std::filesystem::path& path, int64_t resume_step) : path_(path) {
   std::string kept;
-  std::string before;
-  if (std::filesystem::exists(path)) {
-    const std::vector<uint8_t> bytes = read_file(path, kNoFileLimit);
-    before.assign(bytes.begin(), bytes.end());
-  }
-  std::istringstream in(before);
-  for (std::string line; std::getline(in, line);) {
+  const auto keep = [&](std::string_view line) {
     const auto row = nlohmann::json::parse(line, nullptr, false);
-    if (row.is_object() && row.value("step", int64_t{0}) <= resume_step) kept += line + "\n";
-  }
+    if (row.is_object() && row.value("step", int64_t{0}) <= resume_step) kept.append(line) += '\n';
+  };
+  if (std::filesystem::exists(path)) for_each_line(file_pieces(path), keep);
   write_file_atomically(path, kept);
   out_.open(path, std::ios::app);
   check(out_.good(), path.string(), ": cannot be written");

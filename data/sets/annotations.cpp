@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "io/files.h"
 #include "io/strict_json.h"
 #include "tensor/error.h"
 
@@ -116,22 +115,14 @@ bool caption_true_of(const Annotation& caption, const Annotation& picture) {
   return std::all_of(caption.objects->begin(), caption.objects->end(), shows);
 }
 
-void read_annotations(const std::filesystem::path& path, const std::function<void(Annotation&&)>& handle) {
-  const std::vector<uint8_t> bytes = read_file(path);
-  read_annotations({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path, handle);
-}
-
-void read_annotations(std::string_view contents, const std::filesystem::path& path,
+void read_annotations(const TextPieces& contents, const std::filesystem::path& path,
                       const std::function<void(Annotation&&)>& handle) {
   int64_t line_number = 0;
-  for (size_t begin = 0; begin < contents.size();) {
-    const size_t end = std::min(contents.find('\n', begin), contents.size());
-    const std::string_view line = contents.substr(begin, end - begin);
-    begin = end + 1;
+  for_each_line(contents, [&](std::string_view line) {
     ++line_number;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return;
     handle(read_annotation(line, text("annotations: ", path.string(), ", line ", line_number)));
-  }
+  });
 }
 
 void check_spans(const Annotation& annotation, std::string_view caption, const std::filesystem::path& path) {

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "io/files.h"
+
 namespace tessera {
 
 // x, y (left, top), width, height in pixels of the image file.
@@ -56,9 +58,8 @@ bool caption_true_of(const Annotation& caption, const Annotation& picture);
 
 // Calls `handle` for every line, in order. Checks everything that can be checked without the captions.
 // Errors name file, line and field.
-void read_annotations(const std::filesystem::path& path, const std::function<void(Annotation&&)>& handle);
-// The same from the file's contents; `path` is for messages.
-void read_annotations(std::string_view contents, const std::filesystem::path& path,
+// `path` is for messages.
+void read_annotations(const TextPieces& contents, const std::filesystem::path& path,
                       const std::function<void(Annotation&&)>& handle);
 
 // Checks the word spans against the caption: inside it, not empty, at the boundaries of UTF-8 characters.

@@ -15,35 +15,51 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool known_split(const std::string& split) {
+// The index of an image or a sentence of another split, or of a repeated caption.
+constexpr int64_t kNotChosen = -1;
+
+bool known_split(std::string_view split) {
   for (const char* exact : {"train", "restval", "val", "test"})
     if (split == exact) return true;
   return split.starts_with("val_") || split.starts_with("test_");
 }
 
-// A path below the image folder, made of what an untrusted file says.
-fs::path checked_path(const fs::path& folder, const std::string& name, const char* field, const std::string& where) {
-  check(!name.empty() && name.find('\0') == std::string::npos, where, ": field '", field, "' is ", quoted_text(name),
-        ", expected a file name");
+// Whether the name's parts are as they are when a path is written in its shortest form.
+bool is_normal(std::string_view name) {
+  for (;;) {
+    const size_t end = std::min(name.find('/'), name.size());
+    const std::string_view part = name.substr(0, end);
+    if (part.empty() || part == "." || part == "..") return false;
+    if (end == name.size()) return true;
+    name.remove_prefix(end + 1);
+  }
+}
+
+// An untrusted file's name of what lies below the image folder.
+const std::string& checked_name(const std::string& name, const char* field, const std::string& where) {
+  if (name.empty() || name.find('\0') != std::string::npos)
+    fail(where, ": field '", field, "' is ", quoted_text(name), ", expected a file name");
+  if (is_normal(name)) return name;
   const fs::path path(name);
-  const bool leaves = path.is_absolute() || std::find(path.begin(), path.end(), fs::path("..")) != path.end();
-  check(!leaves, where, ": field '", field, "' is ", quoted_text(name), ", which leaves the image folder");
-  return folder / path;
+  if (path.is_absolute() || std::find(path.begin(), path.end(), fs::path("..")) != path.end())
+    fail(where, ": field '", field, "' is ", quoted_text(name), ", which leaves the image folder");
+  return name;
+}
+
+void append_name(std::string& path, std::string_view name) {
+  if (!path.empty() && !path.ends_with('/')) path += '/';
+  path += name;
 }
 
 // False too where the path cannot even be looked up, because it is too long, say.
-bool is_file(const fs::path& path) {
+bool is_file(const std::string& path) {
   std::error_code error;
   return fs::is_regular_file(path, error);
 }
 
-// Of bytes that live until the end of the statement.
-std::string_view as_text(const std::vector<uint8_t>& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-void trim_line_end(std::string& caption) {
-  while (!caption.empty() && (caption.back() == '\n' || caption.back() == '\r')) caption.pop_back();
+std::string_view without_line_end(std::string_view caption) {
+  while (caption.ends_with('\n') || caption.ends_with('\r')) caption.remove_suffix(1);
+  return caption;
 }
 
 }  // namespace
@@ -56,13 +72,13 @@ class DatasetReader {
     dataset_.annotations_file_ = options.annotations.string();
   }
 
-  void read(std::string_view contents) {
+  void read(const TextPieces& contents) {
     for_each_json_record(contents, "images", "tokens", text("dataset: ", file_.string()),
                          [this](int64_t index, const json& record) { read_image(index, record); });
     check_splits();
   }
 
-  void attach_annotations(std::string_view contents) {
+  void attach_annotations(const TextPieces& contents) {
     std::unordered_set<int64_t> seen;
     read_annotations(contents, options_.annotations, [&](Annotation&& annotation) {
       check(seen.insert(annotation.sentence_id).second, "annotations: ", options_.annotations.string(), ": sentence ",
@@ -75,61 +91,72 @@ class DatasetReader {
 
  private:
   void read_image(int64_t index, const json& record) {
-    std::string where = text("dataset: ", file_.string(), ": image ", index);
+    std::string where = "dataset: " + file_.string() + ": image " + std::to_string(index);
     DatasetImage image;
     image.id = JsonFields(record, where).identifier("imgid");
-    where += text(" (imgid ", image.id, ")");
+    where += " (imgid " + std::to_string(image.id) + ")";
     const JsonFields fields(record, where);
-    check(image_ids_.insert(image.id).second, where, ": an earlier image has the same imgid");
-
-    image.split = fields.string("split");
-    check(known_split(image.split), where, ": field 'split' is ", quoted_text(image.split),
-          ", expected train, restval, val, test, or a name that starts with val_ or test_");
-    if (image.split == "restval") image.split = "train";
-    ++split_sizes_[image.split];
-
-    fs::path folder = folder_;
-    if (fields.has("filepath")) folder = checked_path(folder_, fields.string("filepath"), "filepath", where);
-    image.path = checked_path(folder, fields.string("filename"), "filename", where);
-    check(paths_.insert(image.path.lexically_normal().string()).second, where, ": an earlier image names the same file ",
-          image.path.string());
+    check(dataset_.image_index_.insert(image.id, kNotChosen), where, ": an earlier image has the same imgid");
+    image.split = counted_split(fields.string("split"), where);
 
     const bool chosen = wanted(image.split);
-    check(!chosen || !options_.check_files || is_file(image.path), where, ": the file ", image.path.string(),
-          " does not exist");
+    const std::string path = read_path(fields);
+    check(!chosen || !options_.check_files || is_file(path), where, ": the file ", path, " does not exist");
     read_sentences(fields, image, chosen);
     if (!chosen) return;
-    dataset_.image_index_[image.id] = static_cast<int64_t>(dataset_.images_.size());
-    dataset_.images_.push_back(std::move(image));
+    *dataset_.image_index_.find(image.id) = static_cast<int64_t>(dataset_.images_.size());
+    image.file = dataset_.texts_->keep(path);
+    dataset_.images_.push_back(image);
+  }
+
+  // The split's name among the data set's texts.
+  std::string_view counted_split(std::string_view split, const std::string& where) {
+    if (!known_split(split))
+      fail(where, ": field 'split' is ", quoted_text(split),
+           ", expected train, restval, val, test, or a name that starts with val_ or test_");
+    if (split == "restval") split = "train";
+    auto found = split_sizes_.find(split);
+    if (found == split_sizes_.end()) found = split_sizes_.emplace(dataset_.texts_->keep(split), 0).first;
+    ++found->second;
+    return found->first;
+  }
+
+  // The path of an image file, with the image folder. Two images are not of one file.
+  std::string read_path(const JsonFields& fields) {
+    std::string name;  // below the image folder
+    if (fields.has("filepath")) name = checked_name(fields.string("filepath"), "filepath", fields.where());
+    append_name(name, checked_name(fields.string("filename"), "filename", fields.where()));
+    std::string path = folder_.string();
+    append_name(path, name);
+    if (!is_normal(name)) name = fs::path(name).lexically_normal().string();
+    check(!files_.contains(name), fields.where(), ": an earlier image names the same file ", path);
+    files_.insert(names_.keep(name));
+    return path;
   }
 
   void read_sentences(const JsonFields& image_fields, DatasetImage& image, bool chosen) {
     const json& sentences = image_fields.array("sentences");
     check(!sentences.empty(), image_fields.where(), ": field 'sentences' is empty, expected at least one caption");
     image.first_sentence = static_cast<int64_t>(dataset_.sentences_.size());
-    std::unordered_set<std::string> captions;
+    std::unordered_set<std::string_view> captions;
     for (size_t i = 0; i < sentences.size(); ++i) {
-      const JsonFields fields(sentences[i], text(image_fields.where(), ", sentence ", i));
-      DatasetSentence sentence;
-      sentence.id = fields.identifier("sentid");
-      check(sentence_ids_.insert(sentence.id).second, fields.where(), ": an earlier sentence has the same sentid ", sentence.id);
-      check(!fields.has("imgid") || fields.identifier("imgid") == image.id, fields.where(), ": field 'imgid' is not that of its image");
-      sentence.text = fields.string("raw");
-      trim_line_end(sentence.text);
-      check(sentence.text.find_first_not_of(" \t\r\n") != std::string::npos, fields.where(), ": field 'raw' is empty, expected a caption");
-      if (!chosen) continue;
-      if (!captions.insert(sentence.text).second) {
-        ++dataset_.repeated_captions_;
-        continue;
-      }
-      sentence.image = static_cast<int64_t>(dataset_.images_.size());
-      sentence_index_[sentence.id] = dataset_.sentences_.size();
-      dataset_.sentences_.push_back(std::move(sentence));
+      const JsonFields fields(sentences[i], image_fields.where() + ", sentence " + std::to_string(i));
+      const int64_t id = fields.identifier("sentid");
+      check(sentence_index_.insert(id, kNotChosen), fields.where(), ": an earlier sentence has the same sentid ", id);
+      check(!fields.has("imgid") || fields.identifier("imgid") == image.id, fields.where(),
+            ": field 'imgid' is not that of its image");
+      const std::string_view caption = without_line_end(fields.string("raw"));
+      check(caption.find_first_not_of(" \t\r\n") != std::string_view::npos, fields.where(),
+            ": field 'raw' is empty, expected a caption");
+      if (!chosen || !captions.insert(caption).second) continue;
+      *sentence_index_.find(id) = static_cast<int64_t>(dataset_.sentences_.size());
+      dataset_.sentences_.push_back(
+          {id, static_cast<int64_t>(dataset_.images_.size()), dataset_.texts_->keep(caption), -1});
     }
     image.sentence_count = static_cast<int64_t>(dataset_.sentences_.size()) - image.first_sentence;
   }
 
-  bool wanted(const std::string& split) const {
+  bool wanted(std::string_view split) const {
     return options_.splits.empty() || std::find(options_.splits.begin(), options_.splits.end(), split) != options_.splits.end();
   }
 
@@ -146,14 +173,13 @@ class DatasetReader {
   void attach(Annotation&& annotation) {
     const fs::path& path = options_.annotations;
     const int64_t id = annotation.sentence_id;
-    check(sentence_ids_.contains(id), "annotations: ", path.string(), ": no sentence of ", file_.string(), " has the sentid ", id);
-    const auto found = sentence_index_.find(id);
-    if (found == sentence_index_.end()) return;  // of another split, or a repeated caption
-    DatasetSentence& sentence = dataset_.sentences_[found->second];
+    const int64_t* found = sentence_index_.find(id);
+    check(found != nullptr, "annotations: ", path.string(), ": no sentence of ", file_.string(), " has the sentid ", id);
+    if (*found == kNotChosen) return;
+    DatasetSentence& sentence = dataset_.sentences_[static_cast<size_t>(*found)];
     check_spans(annotation, sentence.text, path);
     if (annotation.sibling) {
-      check(dataset_.image_index_.contains(*annotation.sibling), "annotations: ", path.string(), ": sentence ", id, ": sibling ",
-            *annotation.sibling, " is no image of the chosen splits of ", file_.string());
+      dataset_.check_sibling(annotation);
       check(*annotation.sibling != dataset_.images_[static_cast<size_t>(sentence.image)].id, "annotations: ", path.string(),
             ": sentence ", id, ": its sibling is its own image");
     }
@@ -164,32 +190,63 @@ class DatasetReader {
   fs::path file_, folder_;
   DatasetOptions options_;
   Dataset dataset_;
-  std::unordered_set<int64_t> image_ids_, sentence_ids_;
-  std::unordered_set<std::string> paths_;
-  std::unordered_map<int64_t, size_t> sentence_index_;
-  std::map<std::string, int64_t> split_sizes_;
+  IdIndex sentence_index_;
+  TextArena names_;
+  std::unordered_set<std::string_view> files_;  // of all splits, below the image folder
+  std::map<std::string_view, int64_t> split_sizes_;
 };
 
 Dataset Dataset::open(const fs::path& json_file, const fs::path& image_folder, const DatasetOptions& options) {
   std::error_code ignored;
   check(fs::is_directory(image_folder, ignored), "dataset: ", image_folder.string(), ": the image folder does not exist");
   DatasetReader reader(json_file, image_folder, options);
-  reader.read(as_text(read_file(json_file)));
-  if (!options.annotations.empty()) reader.attach_annotations(as_text(read_file(options.annotations)));
+  reader.read(file_pieces(json_file));
+  if (!options.annotations.empty()) reader.attach_annotations(file_pieces(options.annotations));
   return reader.take();
 }
 
 Dataset Dataset::parse(std::string_view captions, std::string_view annotations, const fs::path& json_file,
                        const fs::path& image_folder, const DatasetOptions& options) {
   DatasetReader reader(json_file, image_folder, options);
-  reader.read(captions);
-  if (!options.annotations.empty()) reader.attach_annotations(annotations);
+  reader.read(pieces_of(captions));
+  if (!options.annotations.empty()) reader.attach_annotations(pieces_of(annotations));
   return reader.take();
 }
 
+Dataset Dataset::part(std::string_view split) const {
+  Dataset out;
+  out.file_ = file_;
+  out.annotations_file_ = annotations_file_;
+  out.texts_ = texts_;
+  for (const DatasetImage& image : images_) {
+    const bool chosen = image.split == split;
+    out.image_index_.insert(image.id, chosen ? static_cast<int64_t>(out.images_.size()) : kNotChosen);
+    if (!chosen) continue;
+    const auto from = sentences_.begin() + image.first_sentence;
+    for (auto sentence = from; sentence != from + image.sentence_count; ++sentence) {
+      DatasetSentence& added = out.sentences_.emplace_back(*sentence);
+      added.image = static_cast<int64_t>(out.images_.size());
+      if (added.annotation < 0) continue;
+      out.annotations_.push_back(annotations_[static_cast<size_t>(added.annotation)]);
+      added.annotation = static_cast<int64_t>(out.annotations_.size()) - 1;
+    }
+    out.images_.push_back(image);
+    out.images_.back().first_sentence = static_cast<int64_t>(out.sentences_.size()) - image.sentence_count;
+  }
+  check(!out.images_.empty(), "dataset: ", file_, ": no image of the opened splits has the split ", quoted_text(split));
+  for (const Annotation& annotation : out.annotations_) out.check_sibling(annotation);
+  return out;
+}
+
+void Dataset::check_sibling(const Annotation& annotation) const {
+  if (!annotation.sibling) return;
+  check(image_index(*annotation.sibling) >= 0, "annotations: ", annotations_file_, ": sentence ", annotation.sentence_id,
+        ": sibling ", *annotation.sibling, " is no image of the chosen splits of ", file_);
+}
+
 int64_t Dataset::image_index(int64_t image_id) const {
-  const auto found = image_index_.find(image_id);
-  return found == image_index_.end() ? -1 : found->second;
+  const int64_t* found = image_index_.find(image_id);
+  return found ? *found : -1;
 }
 
 const Annotation* Dataset::annotation(int64_t sentence) const {

@@ -3,17 +3,20 @@
 //   {"images": [{"filename": "a.jpg", "filepath": "train2014" (optional), "imgid": 0, "split": "train",
 //                "sentences": [{"raw": "a red ring", "sentid": 0}]}]}
 //
-// Other fields are ignored. The file is untrusted: every error names the file, the image and the field.
+// Other fields are ignored, and the files may be of any size: they are read piece by piece. They are untrusted: every error names the file, the image and the field.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "data/sets/annotations.h"
+#include "data/sets/id_index.h"
+#include "data/text/text_arena.h"
 
 namespace tessera {
 
@@ -23,19 +26,22 @@ struct DatasetOptions {
   bool check_files = true;            // that the image files of these splits exist
 };
 
+// Texts are the data set's: they live as long as it, or a copy of it, does.
 struct DatasetImage {
   int64_t id = 0;
-  std::filesystem::path path;
-  std::string split;           // "restval" is given as "train"
+  std::string_view file;       // with the image folder
+  std::string_view split;      // "restval" is given as "train"
   int64_t first_sentence = 0;  // its sentences are first_sentence ... first_sentence + sentence_count - 1
   int64_t sentence_count = 0;
+
+  std::filesystem::path path() const { return file; }
 };
 
 struct DatasetSentence {
   int64_t id = 0;
-  int64_t image = 0;        // index into images()
-  std::string text;         // as in the file, without the line end that some captions have
-  int64_t annotation = -1;  // see Dataset::annotation
+  int64_t image = 0;         // index into images()
+  std::string_view text;     // as in the file, without the line end that some captions have
+  int64_t annotation = -1;   // see Dataset::annotation
 };
 
 // Captions that repeat an earlier one of the same image are left out. Ids are unique in the file, over all splits.
@@ -47,9 +53,11 @@ class Dataset {
   static Dataset parse(std::string_view captions, std::string_view annotations, const std::filesystem::path& json_file,
                        const std::filesystem::path& image_folder, const DatasetOptions& options = {});
 
+  // The images of one of the splits that were opened, as if it alone had been: the file is then read once for them all.
+  Dataset part(std::string_view split) const;
+
   const std::vector<DatasetImage>& images() const { return images_; }
-  const std::vector<DatasetSentence>& sentences() const { return sentences_; }
-  int64_t repeated_captions() const { return repeated_captions_; }
+  const std::deque<DatasetSentence>& sentences() const { return sentences_; }
 
   // Index of the image with this id; -1 if there is none in the chosen splits.
   int64_t image_index(int64_t image_id) const;
@@ -62,13 +70,15 @@ class Dataset {
 
  private:
   friend class DatasetReader;
+  void check_sibling(const Annotation& annotation) const;
+
   std::vector<DatasetImage> images_;
-  std::vector<DatasetSentence> sentences_;
+  std::deque<DatasetSentence> sentences_;  // grows without moving: twice the memory of them all is much
   std::vector<Annotation> annotations_;
-  std::unordered_map<int64_t, int64_t> image_index_;
+  IdIndex image_index_;  // of all splits; -1: of one that is not chosen
+  std::shared_ptr<TextArena> texts_ = std::make_shared<TextArena>();  // whole after reading, so that copies can share it
   std::string file_;
   std::string annotations_file_;
-  int64_t repeated_captions_ = 0;
 };
 
 }  // namespace tessera

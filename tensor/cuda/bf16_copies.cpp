@@ -27,9 +27,9 @@ struct Copy {
   }
 };
 
-Tensor rounded(const float* from, int64_t count, Device device) {
-  Tensor copy = Tensor::empty({count}, DType::bf16, device);
-  round_to_bf16(from, copy.mutable_device_data<bf16>(), count);
+Tensor rounded(const float* from, int64_t elements, Device device) {
+  Tensor copy = Tensor::empty({elements}, DType::bf16, device);
+  round_to_bf16(from, copy.mutable_device_data<bf16>(), elements);
   return copy;
 }
 

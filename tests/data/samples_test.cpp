@@ -19,7 +19,7 @@ TEST_CASE("Captions are tokenised and cut; the annotated words are marked") {
   const Wordpiece& vocabulary = tiny_scenes().vocabulary();
   const SampleSource source(dataset, vocabulary, tests::TinyScenes::sample_options());
   for (int64_t s = 0; s < 40; ++s) {
-    const TextSample& text = source.text(s);
+    const TextSample text = source.text(s);
     REQUIRE(text.ids.size() == text.words.size());
     CHECK(text.ids.front() == vocabulary.cls_id());
     CHECK(text.ids.back() == vocabulary.sep_id());
@@ -31,9 +31,9 @@ TEST_CASE("Captions are tokenised and cut; the annotated words are marked") {
       if (text.words[t] >= 0 && text.content[static_cast<size_t>(text.words[t])]) pieces.push_back(text.ids[t]);
     marked = vocabulary.decode(pieces);
     for (const ContentWord& span : *dataset.annotation(s)->content_words)
-      annotated += (annotated.empty() ? "" : " ") +
-                   dataset.sentences()[static_cast<size_t>(s)].text.substr(static_cast<size_t>(span.begin),
-                                                                           static_cast<size_t>(span.end - span.begin));
+      annotated.append(annotated.empty() ? "" : " ")
+          .append(dataset.sentences()[static_cast<size_t>(s)].text, static_cast<size_t>(span.begin),
+                  static_cast<size_t>(span.end - span.begin));
     CHECK(marked == annotated);
   }
   SampleOptions options = tests::TinyScenes::sample_options();

@@ -1,8 +1,10 @@
 #include "io/files.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "tensor/error.h"
@@ -64,6 +66,59 @@ TEST_CASE("errors of writing leave no partial file") {
   CHECK_THROWS_WITH_AS(write_file_atomically(scratch.path / "folder", std::string_view("x")),
                        doctest::Contains("cannot write"), Error);
   CHECK(entries(scratch.path) == 1);
+}
+
+TEST_CASE("a file comes in pieces, whole and in order, and no piece is large") {
+  const Scratch scratch;
+  const fs::path path = scratch.path / "pieces";
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{256} << 10, (size_t{256} << 10) + 1, size_t{1'000'003}}) {
+    std::string expected;
+    for (size_t i = 0; i < size; ++i) expected += static_cast<char>(i * 7 + i / 251);
+    write_file_atomically(path, expected);
+    const TextPieces pieces = file_pieces(path);
+    std::string joined;
+    for (std::string_view piece = pieces(); !piece.empty(); piece = pieces()) {
+      CHECK(piece.size() <= size_t{1} << 20);
+      joined += piece;
+    }
+    CHECK(joined == expected);
+    CHECK(pieces().empty());
+  }
+  CHECK_THROWS_WITH_AS(file_pieces(scratch.path / "absent"), doctest::Contains("cannot open"), Error);
+  CHECK_THROWS_WITH_AS(file_pieces(scratch.path), doctest::Contains("it is not a regular file"), Error);
+  const fs::path pipe = scratch.path / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THROWS_WITH_AS(file_pieces(pipe), doctest::Contains("it is not a regular file"), Error);
+  write_file_atomically(path, std::string(1'000'000, 'a'));
+  const TextPieces shortened = file_pieces(path);
+  shortened();
+  fs::resize_file(path, 300'000);
+  const auto rest = [&] {
+    while (!shortened().empty()) {
+    }
+  };
+  CHECK_THROWS_WITH_AS(rest(), doctest::Contains("it became shorter while being read"), Error);
+}
+
+TEST_CASE("lines are the same however the text is cut") {
+  const auto lines = [](const std::string& whole, size_t piece) {
+    size_t at = 0;
+    std::vector<std::string> out;
+    for_each_line(
+        [&] {
+          const std::string_view next = std::string_view(whole).substr(std::min(at, whole.size()), piece);
+          at += piece;
+          return next;
+        },
+        [&](std::string_view line) { out.emplace_back(line); });
+    return out;
+  };
+  for (const size_t piece : {size_t{1}, size_t{2}, size_t{3}, size_t{100}}) {
+    CHECK(lines("", piece).empty());
+    CHECK(lines("\n", piece) == std::vector<std::string>{""});
+    CHECK(lines("ab\n\ncde", piece) == std::vector<std::string>{"ab", "", "cde"});
+    CHECK(lines("ab\r\nc\n", piece) == std::vector<std::string>{"ab\r", "c"});
+  }
 }
 
 }  // namespace tessera::files_test

@@ -2,131 +2,78 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
+#include <set>
 
 namespace tessera {
 namespace {
 
-// Separate streams of random numbers, so that a change in one kind of draw leaves the others as they were.
-enum Purpose : uint64_t { kOrder = 1, kMask, kMatch, kFalseImage, kPatches, kReplacement, kAugment, kPatchMask };
+// Streams of random numbers beside those of sampling.
+enum Purpose : uint64_t { kMask = 2, kMatch, kFalseImage, kPatches, kPatchMask = 8 };
 
 }  // namespace
 
-bool Quarantine::contains(int64_t image) const {
-  const std::lock_guard lock(mutex_);
-  return images_.contains(image);
-}
-
-void Quarantine::add(int64_t image, const std::string& reason) {
-  const std::lock_guard lock(mutex_);
-  if (!images_.insert(image).second) return;
-  if (report_) report_(reason);
-  check(static_cast<int64_t>(images_.size()) <= limit_, "data: ", images_.size(),
-        " images cannot be used, more than data.max_bad_files (", limit_, "); the last: ", reason);
-}
-
-int64_t Quarantine::count() const {
-  const std::lock_guard lock(mutex_);
-  return static_cast<int64_t>(images_.size());
-}
-
-Collator::Collator(const SampleSource& source, const CollatorOptions& options, Quarantine& quarantine)
-    : source_(source), options_(options), quarantine_(quarantine) {
+Collator::Collator(const SampleSource& source, const CollatorOptions& options, Quarantine& quarantine, Share share)
+    : source_(source),
+      options_(options),
+      quarantine_(quarantine),
+      sampler_(static_cast<int64_t>(source.dataset().sentences().size()), options, curriculum(), share) {
   const Dataset& dataset = source.dataset();
-  check(!dataset.sentences().empty(), "data: the training split has no captions");
   check(options.masked_words || options.pairs || options.masked_patches,
         "collator: neither masked words nor pairs nor masked patches are asked for");
   if (options.masking.content_first > 0) dataset.require(AnnotationField::content_words, "objectives.content_first");
   if (options.sibling_negatives > 0) dataset.require(AnnotationField::sibling, "objectives.sibling_negatives");
-  if (options.curriculum_steps == 0) return;
+}
+
+std::vector<int64_t> Collator::curriculum() const {
+  const Dataset& dataset = source_.dataset();
+  check(!dataset.sentences().empty(), "data: the training split has no captions");
+  if (options_.curriculum_steps == 0) return {};
   dataset.require(AnnotationField::group, "train.curriculum");
+  std::vector<int64_t> group;
   for (int64_t s = 0; s < static_cast<int64_t>(dataset.sentences().size()); ++s)
-    if (*dataset.annotation(s)->group == options.curriculum_group) group_.push_back(s);
-  check(!group_.empty(), "data: no sentence of the training split is in the group '", options.curriculum_group,
+    if (*dataset.annotation(s)->group == options_.curriculum_group) group.push_back(s);
+  check(!group.empty(), "data: no sentence of the training split is in the group '", options_.curriculum_group,
         "' (train.curriculum_group)");
+  return group;
 }
 
-Collator::Order Collator::epoch_order(bool in_curriculum, int64_t epoch) const {
-  const std::lock_guard lock(mutex_);
-  Order& entry = orders_[{!in_curriculum, epoch}];
-  if (!entry) {
-    std::vector<int64_t> order = group_;
-    if (!in_curriculum) {
-      order.resize(source_.dataset().sentences().size());
-      std::iota(order.begin(), order.end(), int64_t{0});
-    }
-    Random(options_.seed, kOrder, in_curriculum, epoch).shuffle(order);
-    entry = std::make_shared<const std::vector<int64_t>>(std::move(order));
-  }
-  const Order result = entry;
-  if (orders_.size() > 4) orders_.erase(orders_.begin());
-  return result;
-}
-
-// Each epoch is a permutation of its own; batches run on across the end of an epoch.
-std::vector<int64_t> Collator::sentences_of(int64_t step) const {
-  const bool in_curriculum = step < options_.curriculum_steps;
-  const auto count = static_cast<int64_t>(in_curriculum ? group_.size() : source_.dataset().sentences().size());
-  const int64_t first = (in_curriculum ? step : step - options_.curriculum_steps) * options_.batch_size;
-  std::vector<int64_t> chosen;
-  for (int64_t position = first; position < first + options_.batch_size; ++position)
-    chosen.push_back((*epoch_order(in_curriculum, position / count))[static_cast<size_t>(position % count)]);
-  return chosen;
-}
-
-bool Collator::usable(int64_t image, StepImages& images) const {
-  if (images.ready.contains(image)) return true;
-  if (quarantine_.contains(image)) return false;
-  try {
-    images.ready.emplace(image, options_.rand_augment
-                                    ? source_.augmented(image, Random(options_.seed, kAugment, images.step, image))
-                                    : source_.resized(image));
-    return true;
-  } catch (const Error& error) {
-    quarantine_.add(image, error.what());
-    return false;
-  }
-}
-
-// The sentence itself, or, if its image is bad, one drawn from those that this step may use.
+// The sentence itself, or, if its image is bad, its replacement.
 int64_t Collator::usable_sentence(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const {
-  if (usable(source_.image_of(sentence), images)) return sentence;
-  const bool in_curriculum = step < options_.curriculum_steps;
-  const size_t count = in_curriculum ? group_.size() : source_.dataset().sentences().size();
-  const auto candidate = [&](size_t i) { return in_curriculum ? group_[i] : static_cast<int64_t>(i); };
-  Random random(options_.seed, kReplacement, step, slot);
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    const int64_t drawn = candidate(random.below(count));
-    if (usable(source_.image_of(drawn), images)) return drawn;
-  }
-  for (size_t i = 0; i < count; ++i)
-    if (usable(source_.image_of(candidate(i)), images)) return candidate(i);
-  fail("data: of the images of ", count, " captions not one can be used");
+  const auto usable = [&](int64_t candidate) { return images.usable(source_.image_of(candidate)); };
+  if (usable(sentence)) return sentence;
+  const std::optional<int64_t> other = sampler_.replacement(step, slot, usable);
+  check(other.has_value(), "data: of the images of ", sampler_.candidates(step), " captions not one can be used");
+  return *other;
 }
 
 Collator::Draw Collator::draw(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const {
   Draw draw;
   draw.sentence = usable_sentence(sentence, step, slot, images);
   draw.image = draw.pair_image = source_.image_of(draw.sentence);
+  draw.text = source_.text(draw.sentence);
   if (!options_.masked_words) return draw;
-  const TextSample& text = source_.text(draw.sentence);
+  const TextSample& text = draw.text;
   Random random(options_.seed, kMask, step, slot);
   draw.masking = mask_words(text.ids, text.words, text.content, options_.masking, source_.vocabulary(), random);
   return draw;
 }
 
-// Half of the pairs of a step are true; the others get a false image.
+// Half of the pairs of a step, over all ranks, are true; the others get a false image.
 void Collator::choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& images) const {
-  std::vector<size_t> order(draws.size());
-  std::iota(order.begin(), order.end(), size_t{0});
+  std::vector<int64_t> order(static_cast<size_t>(options_.batch_size));
+  std::iota(order.begin(), order.end(), int64_t{0});
   Random match(options_.seed, kMatch, step);
   match.shuffle(order);
   const auto image_count = static_cast<uint64_t>(source_.dataset().images().size());
-  for (size_t i = draws.size() / 2; i < draws.size(); ++i) {
-    Draw& draw = draws[order[i]];
-    Random random(options_.seed, kFalseImage, step, order[i]);
+  for (size_t i = order.size() / 2; i < order.size(); ++i) {
+    const int64_t slot = order[i], own = slot - sampler_.first_slot();
+    if (own < 0 || own >= sampler_.slots()) continue;
+    Draw& draw = draws[static_cast<size_t>(own)];
+    Random random(options_.seed, kFalseImage, step, slot);
     if (random.uniform() < options_.sibling_negatives) {
       const int64_t sibling = source_.dataset().sibling(draw.sentence);
-      if (sibling != draw.image && usable(sibling, images)) {
+      if (sibling != draw.image && images.usable(sibling)) {
         draw.pair_image = sibling;
         draw.matched = false;
         continue;
@@ -136,7 +83,7 @@ void Collator::choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& 
     for (int attempt = 0; attempt < 100; ++attempt) {
       const int64_t image = options_.false_images_in_batch ? draws[random.below(draws.size())].image
                                                            : static_cast<int64_t>(random.below(image_count));
-      if (image == draw.image || !usable(image, images)) continue;
+      if (image == draw.image || !images.usable(image)) continue;
       draw.pair_image = image;
       draw.matched = false;
       break;
@@ -169,16 +116,16 @@ void Collator::mask_sequence(BatchBuilder& builder, int sequence, Random& random
 }
 
 std::vector<PretrainBatch> Collator::step(int64_t step) const {
+  StepImages images(source_, quarantine_, step, options_.rand_augment ? std::optional(options_.seed) : std::nullopt);
   std::vector<Draw> draws;
-  StepImages images{step, {}};
-  for (const int64_t sentence : sentences_of(step))
-    draws.push_back(draw(sentence, step, static_cast<int64_t>(draws.size()), images));
+  for (const int64_t sentence : sampler_.samples(step))
+    draws.push_back(draw(sentence, step, sampler_.first_slot() + static_cast<int64_t>(draws.size()), images));
   if (options_.pairs) choose_pairs(draws, step, images);
   std::vector<PretrainBatch> batches;
-  const auto size = static_cast<size_t>(options_.batch_size / options_.accumulate);
+  const auto size = static_cast<size_t>(sampler_.slots() / options_.accumulate);
   for (size_t first = 0; first < draws.size(); first += size)
     batches.push_back(pack(std::span(draws).subspan(first, std::min(size, draws.size() - first)), step,
-                           static_cast<int64_t>(first), images));
+                           sampler_.first_slot() + static_cast<int64_t>(first), images));
   return batches;
 }
 
@@ -191,7 +138,7 @@ int64_t Collator::patches_of(std::span<const Draw> draws, const StepImages& imag
   }
   int64_t patches = 0;
   for (const int64_t image : used) {
-    const Grid grid = source_.grid(*images.ready.at(image));
+    const Grid grid = source_.grid(images[image]);
     patches += int64_t{grid.rows} * grid.columns;
   }
   return patches;
@@ -208,7 +155,7 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
   const auto image_index = [&](int64_t image) {
     const auto [entry, is_new] = added.try_emplace(image, 0);
     if (is_new) {
-      const ResizedImage& pixels = *images.ready.at(image);
+      const ResizedImage& pixels = images[image];
       const Grid grid = source_.grid(pixels);
       entry->second =
           options_.levels
@@ -218,7 +165,7 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
     return entry->second;
   };
   const auto add = [&](std::span<const int64_t> ids, int64_t image, size_t slot, uint64_t pass) {
-    const ResizedImage& pixels = *images.ready.at(image);
+    const ResizedImage& pixels = images[image];
     Random random(options_.seed, kPatches, step, first_slot + static_cast<int64_t>(slot), pass);
     const std::vector<int64_t> order =
         patch_sample(int64_t{pixels.image.height / patch} * (pixels.image.width / patch), random);
@@ -239,7 +186,7 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
   const int first_pair = options_.masked_words ? static_cast<int>(draws.size()) : 0;
   if (options_.pairs) {
     for (size_t i = 0; i < draws.size(); ++i) {
-      pair_rows.push_back(builder.sequence(add(source_.text(draws[i].sentence).ids, draws[i].pair_image, i, 1)).begin);
+      pair_rows.push_back(builder.sequence(add(draws[i].text.ids, draws[i].pair_image, i, 1)).begin);
       pair_labels.push_back(draws[i].matched);
     }
   }
@@ -247,7 +194,7 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
     std::vector<int64_t> rows, colours;
     for (size_t i = 0; i < draws.size(); ++i) {
       Random random(options_.seed, kPatchMask, step, first_slot + static_cast<int64_t>(i));
-      mask_sequence(builder, add(source_.text(draws[i].sentence).ids, draws[i].image, i, 2), random, rows, colours);
+      mask_sequence(builder, add(draws[i].text.ids, draws[i].image, i, 2), random, rows, colours);
     }
     batch.objectives.target_rows = Tensor::from(rows);
     batch.objectives.target_colours = Tensor::from(colours, {static_cast<int64_t>(rows.size()), 3});

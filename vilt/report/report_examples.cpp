@@ -100,13 +100,13 @@ Sibling sibling_of(const SampleSource& source, int64_t sentence) {
 
 }  // namespace
 
-const std::string& caption_of(const SampleSource& source, int64_t sentence) {
-  return source.dataset().sentences()[static_cast<size_t>(sentence)].text;
+std::string caption_of(const SampleSource& source, int64_t sentence) {
+  return std::string(source.dataset().sentences()[static_cast<size_t>(sentence)].text);
 }
 
 std::vector<ReportWord> report_words(const SampleSource& source, int64_t sentence) {
-  const TextSample& sample = source.text(sentence);
-  const std::string& caption = caption_of(source, sentence);
+  const TextSample sample = source.text(sentence);
+  const std::string caption = caption_of(source, sentence);
   const Encoding pieces = source.vocabulary().encode(caption);
   const Annotation* annotation = source.dataset().annotation(sentence);
   const bool annotated = annotation && annotation->content_words;
@@ -165,7 +165,7 @@ struct Questions {
 Questions questions_for(const SampleSource& source, const std::vector<ReportPair>& pairs) {
   Questions q;
   for (const ReportPair& pair : pairs) {
-    const TextSample& sample = source.text(pair.sentence);
+    const TextSample sample = source.text(pair.sentence);
     q.words.push_back(report_words(source, pair.sentence));
     for (const ReportWord& word : q.words.back()) {
       const Masking masking = mask_one_word(sample.ids, sample.words, word.word, source.vocabulary());
@@ -212,7 +212,7 @@ std::string words_html(const ReportInputs& inputs, const std::vector<ReportPair>
            "<div class=\"examples\">\n");
   size_t question = 0, sibling_score = pairs.size();
   for (size_t i = 0; i < pairs.size(); ++i) {
-    const std::string& caption = caption_of(source, pairs[i].sentence);
+    const std::string caption = caption_of(source, pairs[i].sentence);
     out += "<article class=\"example\"><div class=\"pictures\"><figure>" +
            picture_html(pairs[i].picture, pairs[i].resized->image, caption) + match_html("picture", scores[i], true) +
            "</figure>";

@@ -175,7 +175,7 @@ std::string pair_html(const ReportInputs& inputs, const Canvas& canvas, const Pa
     const bool first = any_head ? words[i].head_noun : i < 3;
     (first ? heads : others) += word_html(inputs, canvas, maps, plan, words, i, other_words);
   }
-  const std::string& caption = caption_of(inputs.source, pair.sentence);
+  const std::string caption = caption_of(inputs.source, pair.sentence);
   std::string out = "<article class=\"pair\"><div class=\"shown\">" +
                     picture_html(pair.picture, pair.resized->image, caption) + "<p class=\"caption\">" +
                     escape_html(caption) + "</p>";

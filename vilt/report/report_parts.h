@@ -35,7 +35,7 @@ struct ReportPair {
 
 // Evenly spread over the sentences: nobody chooses them.
 std::vector<ReportPair> report_pairs(const SampleSource& source, int count);
-const std::string& caption_of(const SampleSource& source, int64_t sentence);
+std::string caption_of(const SampleSource& source, int64_t sentence);
 
 // An SVG symbol with the picture inside, for the `use` elements of picture_html and the maps.
 std::string picture_symbol(const std::string& id, const Image& image);

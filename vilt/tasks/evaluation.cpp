@@ -93,7 +93,7 @@ struct MaskedWord {
 std::vector<MaskedWord> words_to_mask(const SampleSource& source, const std::vector<int64_t>& sentences) {
   std::vector<MaskedWord> out;
   for (const int64_t s : sentences) {
-    const TextSample& text = source.text(s);
+    const TextSample text = source.text(s);
     const Annotation* annotation = source.dataset().annotation(s);
     if (annotation && annotation->content_words) {
       const Encoding pieces = source.vocabulary().encode(source.dataset().sentences()[static_cast<size_t>(s)].text);
@@ -119,7 +119,7 @@ std::vector<bool> masked_word_hits(const ViltWithHeads& model, const SampleSourc
     std::vector<TextImage> pairs;
     std::vector<std::vector<int64_t>> positions, wanted;
     for (size_t i = first; i < std::min(first + kSlice, words.size()); ++i) {
-      const TextSample& text = source.text(words[i].sentence);
+      const TextSample text = source.text(words[i].sentence);
       const Masking masking = mask_one_word(text.ids, text.words, words[i].word, source.vocabulary());
       pairs.push_back({masking.ids, pool.get((source.image_of(words[i].sentence) + image_shift) % images)});
       positions.emplace_back();

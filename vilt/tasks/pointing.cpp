@@ -123,7 +123,7 @@ std::vector<int64_t> head_noun(const SampleSource& source, int64_t sentence, int
   const std::vector<int32_t> words =
       words_in_span(pieces, static_cast<size_t>(noun->begin), static_cast<size_t>(noun->end));
   std::vector<int64_t> tokens;
-  const TextSample& text = source.text(sentence);
+  const TextSample text = source.text(sentence);
   for (size_t t = 0; t < text.words.size(); ++t)
     if (text.words[t] >= 0 && std::find(words.begin(), words.end(), text.words[t]) != words.end())
       tokens.push_back(static_cast<int64_t>(t));

@@ -54,8 +54,9 @@ class Training {
   Summary go();
 
  private:
-  Split open(const std::string& split) const;
-  void check_test_splits() const;
+  Dataset open(const std::vector<std::string>& splits) const;
+  void open_splits(Dataset& train, Dataset& validation) const;
+  void check_unseen(const Dataset& unseen) const;
   void remove_earlier_run() const;
   void say_what_is_trained(PretrainingRun& task, const Dataset& captions) const;
   Summary finish(PretrainingRun& task, double train_seconds);
@@ -67,19 +68,26 @@ class Training {
   std::unique_ptr<Wordpiece> vocabulary_;
 };
 
-Split Training::open(const std::string& split) const {
+Dataset Training::open(const std::vector<std::string>& splits) const {
   DatasetOptions options;
-  options.splits = {split};
+  options.splits = splits;
   options.annotations = settings_.data.annotations;
-  Split out{Dataset::open(settings_.data.captions, settings_.data.images, options), nullptr};
-  return out;
+  return Dataset::open(settings_.data.captions, settings_.data.images, options);
 }
 
-// What only the end of the run reads: a mistake there should not cost a training.
-void Training::check_test_splits() const {
-  open(settings_.data.test_split);
-  if (settings_.data.unseen_split.empty()) return;
-  const Dataset unseen = open(settings_.data.unseen_split).dataset;
+// Opens what only the end of the run reads, too: a mistake there should not cost a training.
+void Training::open_splits(Dataset& train, Dataset& validation) const {
+  const auto& data = settings_.data;
+  std::vector<std::string> splits{data.train_split, data.validation_split, data.test_split};
+  if (!data.unseen_split.empty()) splits.push_back(data.unseen_split);
+  const Dataset all = open(splits);
+  train = all.part(data.train_split);
+  validation = all.part(data.validation_split);
+  all.part(data.test_split);
+  if (!data.unseen_split.empty()) check_unseen(all.part(data.unseen_split));
+}
+
+void Training::check_unseen(const Dataset& unseen) const {
   const std::string& group = settings_.data.unseen_group;
   if (group.empty()) return;
   unseen.require(AnnotationField::group, "data.unseen_group");
@@ -98,7 +106,7 @@ void Training::remove_earlier_run() const {
 
 Summary Training::finish(PretrainingRun& task, double train_seconds) {
   const auto start = Clock::now();
-  Split test = open(settings_.data.test_split);
+  Split test{open({settings_.data.test_split}), nullptr};
   test.source = std::make_unique<SampleSource>(test.dataset, *vocabulary_, sample_options(settings_));
   ViltWithHeads untrained(settings_.model);
   initialise(untrained, settings_.init, static_cast<uint64_t>(settings_.train.seed));
@@ -117,7 +125,7 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
   summary.blocks["untrained"] = evaluate(untrained, *test.source, of_untrained);
   summary.blocks["shuffled_caption"] = evaluate_shuffled(task.model(), *test.source, options);
   if (!settings_.data.unseen_split.empty()) {
-    Split unseen = open(settings_.data.unseen_split);
+    Split unseen{open({settings_.data.unseen_split}), nullptr};
     unseen.source = std::make_unique<SampleSource>(unseen.dataset, *vocabulary_, sample_options(settings_));
     options.group = settings_.data.unseen_group;
     summary.blocks["test_unseen"] = evaluate(task.model(), *unseen.source, options);
@@ -147,10 +155,10 @@ Summary Training::go() {
     return read_summary(out_ / "summary.json");
   }
   log_ << toml << "\n" << loss_equation(objective_options(settings_)) << "\n";
-  Split train = open(settings_.data.train_split), validation = open(settings_.data.validation_split);
+  Split train, validation;
+  open_splits(train.dataset, validation.dataset);
   for (Split* split : {&train, &validation})
     split->source = std::make_unique<SampleSource>(split->dataset, *vocabulary_, sample_options(settings_));
-  check_test_splits();
   const ProgressLine* line = nullptr;  // that a message must not be written over
   Quarantine quarantine(settings_.data.max_bad_files, [&line](const std::string& reason) {
     if (line) line->clear();

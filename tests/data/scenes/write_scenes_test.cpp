@@ -102,7 +102,7 @@ TEST_CASE("write_scenes: what was generated is what a reader of data sets finds"
         // A sibling's objects make the caption false, unless only the relation differs.
         CHECK(caption_true_of(annotation, *dataset.annotation(i ^ 1)) == (scene.difference == scenes::Difference::relation));
         // JPEG at quality 95 with full chroma: on average within the noise that was drawn (deviation 6).
-        const Image image = read_image(dataset.images()[static_cast<size_t>(i)].path);
+        const Image image = read_image(dataset.images()[static_cast<size_t>(i)].path());
         REQUIRE(image.pixels.size() == scene.image.pixels.size());
         double sum = 0;
         for (size_t p = 0; p < image.pixels.size(); ++p) sum += std::abs(image.pixels[p] - scene.image.pixels[p]);

@@ -4,10 +4,12 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "tensor/error.h"
 #include "tests/temporary_directory.h"
+#include "tests/tiny_scenes.h"
 
 namespace tessera::dataset_test {
 
@@ -70,18 +72,30 @@ TEST_CASE("dataset: Karpathy samples give the captions and splits of the referen
     options.check_files = false;
     const Dataset all = Dataset::open(folder / "karpathy" / file, folder, options);
     REQUIRE(all.images().size() == expected["images"].get<size_t>());
-    CHECK(static_cast<int64_t>(all.sentences().size()) + all.repeated_captions() == expected["sentences"].get<int64_t>());
+    size_t captions_in_file = 0, repeated = 0;
+    const auto contents = nlohmann::json::parse(std::ifstream(folder / "karpathy" / file));
+    for (const auto& image : contents["images"]) {
+      std::set<std::string> different;
+      for (const auto& sentence : image["sentences"]) {
+        std::string caption = sentence["raw"];
+        if (caption.back() == '\n') caption.pop_back();
+        repeated += !different.insert(caption).second;
+        ++captions_in_file;
+      }
+    }
+    CHECK(captions_in_file == expected["sentences"].get<size_t>());
+    CHECK(all.sentences().size() + repeated == captions_in_file);
 
     for (size_t i = 0; i < all.images().size(); ++i) {
       const auto& record = expected["records"][i];
       const DatasetImage& image = all.images()[i];
       // Flickr30k's file gives no folder; the reference's paths begin with the image folder's usual name.
       const fs::path path(record["path"].get<std::string>());
-      CHECK(image.path == folder / (name == "coco" ? path : path.filename()));
+      CHECK(image.path() == folder / (name == "coco" ? path : path.filename()));
       CHECK(image.split == (record["split"] == "restval" ? "train" : record["split"].get<std::string>()));
       std::set<std::string> captions, unique;
       for (int64_t s = image.first_sentence; s < image.first_sentence + image.sentence_count; ++s) {
-        captions.insert(all.sentences()[static_cast<size_t>(s)].text);
+        captions.emplace(all.sentences()[static_cast<size_t>(s)].text);
         CHECK(all.sentences()[static_cast<size_t>(s)].image == static_cast<int64_t>(i));
       }
       for (std::string caption : record["unique_captions"]) {
@@ -96,6 +110,54 @@ TEST_CASE("dataset: Karpathy samples give the captions and splits of the referen
     const Dataset train = Dataset::open(folder / "karpathy" / file, folder, options);
     CHECK(train.sentences().size() == expected["training_pairs"].get<size_t>());
   }
+}
+
+TEST_CASE("dataset: a part of several splits is what that split alone would be") {
+  const fs::path folder = tests::tiny_scenes().folder();
+  DatasetOptions options;
+  options.annotations = folder / "annotations.jsonl";
+  const auto open = [&](std::vector<std::string> splits) {
+    options.splits = std::move(splits);
+    return Dataset::open(folder / "dataset.json", folder / "images", options);
+  };
+  std::optional<Dataset> all = open({"val", "train", "test"});
+  const Dataset part = all->part("test"), alone = open({"test"});
+  CHECK_THROWS_WITH_AS(all->part("none"), doctest::Contains("no image of the opened splits has the split 'none'"), Error);
+  all.reset();  // the texts stay
+  REQUIRE(part.images().size() == alone.images().size());
+  REQUIRE(part.sentences().size() == alone.sentences().size());
+  for (size_t i = 0; i < part.images().size(); ++i) {
+    const DatasetImage &a = part.images()[i], &b = alone.images()[i];
+    CHECK(a.id == b.id);
+    CHECK(a.path() == b.path());
+    CHECK(a.split == "test");
+    CHECK(a.first_sentence == b.first_sentence);
+    CHECK(a.sentence_count == b.sentence_count);
+    CHECK(part.image_index(a.id) == static_cast<int64_t>(i));
+  }
+  for (size_t s = 0; s < part.sentences().size(); ++s) {
+    const DatasetSentence &a = part.sentences()[s], &b = alone.sentences()[s];
+    const auto index = static_cast<int64_t>(s);
+    CHECK(a.id == b.id);
+    CHECK(a.image == b.image);
+    CHECK(a.text == b.text);
+    REQUIRE(part.annotation(index) != nullptr);
+    CHECK(part.annotation(index)->sentence_id == a.id);
+    CHECK(part.sibling(index) == alone.sibling(index));
+  }
+  CHECK(part.image_index(tests::tiny_scenes().open("train").images()[0].id) == -1);
+}
+
+TEST_CASE("dataset: a sibling in another split than its caption's is an error of the part") {
+  const TemporaryDirectory folder;
+  DatasetOptions options;
+  options.check_files = false;
+  options.annotations = folder.write("a.jsonl", R"({"sentid": 30, "sibling": 5})");
+  const std::string contents = file_json(image_json(3) + "," + image_json(5, "", "val"));
+  const Dataset all = open_text(folder, contents, options);
+  CHECK(all.sibling(0) == 1);
+  CHECK(all.part("val").sentences().size() == 1);
+  CHECK_THROWS_WITH_AS(all.part("train"), doctest::Contains("sentence 30: sibling 5 is no image of the chosen splits"), Error);
 }
 
 TEST_CASE("dataset: images, splits and files") {

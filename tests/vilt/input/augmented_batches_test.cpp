@@ -78,7 +78,7 @@ TEST_CASE("Augmentation comes before resizing; what is not augmented stays as it
   options.shorter = 48;
   options.patch = 16;
   const CollatorBench bench(augmenting(), tiny_scenes().open("train"), options);
-  const auto& path = bench.dataset.images()[5].path;
+  const auto path = bench.dataset.images()[5].path();
   const Image decoded = read_image(path);
   for (int draw = 0; draw < 10; ++draw) {
     Random random(9, draw);

@@ -26,7 +26,7 @@ class DamagedScenes {
     std::filesystem::copy(tiny_scenes().folder(), folder(), std::filesystem::copy_options::recursive);
     const Dataset whole = open();
     for (const int64_t image : bad)
-      std::ofstream(whole.images()[static_cast<size_t>(image)].path, std::ios::binary) << "no picture";
+      std::ofstream(whole.images()[static_cast<size_t>(image)].path(), std::ios::binary) << "no picture";
   }
   Dataset open() const {
     DatasetOptions options;
@@ -42,7 +42,7 @@ class DamagedScenes {
 
 Dataset one_image(const tests::TemporaryDirectory& directory) {
   const Dataset all = tiny_scenes().open("train");
-  std::filesystem::copy_file(all.images()[0].path, directory.path() / "a.jpg");
+  std::filesystem::copy_file(all.images()[0].path(), directory.path() / "a.jpg");
   const auto file = directory.write("one.json", R"({"images": [{"filename": "a.jpg", "imgid": 0, "split": "train",
       "sentences": [{"raw": "a red ring", "sentid": 0}, {"raw": "a ring", "sentid": 1}]}]})");
   return Dataset::open(file, directory.path(), {{"train"}, {}, true});
@@ -63,7 +63,7 @@ TEST_CASE("Bad image files are named once, counted, and replaced by a seeded dra
   CHECK(bench.quarantine.count() == 3);
   REQUIRE(bench.reports.size() == 3);
   for (const int64_t image : bad) {
-    const std::string path = bench.dataset.images()[static_cast<size_t>(image)].path.string();
+    const std::string path = bench.dataset.images()[static_cast<size_t>(image)].path().string();
     CHECK(std::count_if(bench.reports.begin(), bench.reports.end(),
                         [&](const std::string& report) { return report.find(path) != std::string::npos; }) == 1);
   }

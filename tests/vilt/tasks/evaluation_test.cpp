@@ -156,8 +156,8 @@ TEST_CASE("A model that always says the same word is right exactly where that wo
   int64_t words = 0;
   for (const int64_t s : split.sentences())
     for (const ContentWord& word : *split.dataset.annotation(s)->content_words) {
-      const std::string spelling = split.dataset.sentences()[static_cast<size_t>(s)].text.substr(
-          static_cast<size_t>(word.begin), static_cast<size_t>(word.end - word.begin));
+      const std::string spelling(split.dataset.sentences()[static_cast<size_t>(s)].text.substr(
+          static_cast<size_t>(word.begin), static_cast<size_t>(word.end - word.begin)));
       ++words;
       ++of_kind[word.kind];
       ++occurrences[spelling];

@@ -299,7 +299,7 @@ TEST_CASE("Too many bad images stop the run, and it can be begun again with othe
   settings.data.images = directory.path() / "scenes" / "images";
   settings.data.annotations = directory.path() / "scenes" / "annotations.jsonl";
   const Dataset dataset = Dataset::open(settings.data.captions, settings.data.images, {{"train"}, {}, true});
-  for (size_t i = 0; i < 5; ++i) std::ofstream(dataset.images()[i].path) << "no picture";
+  for (size_t i = 0; i < 5; ++i) std::ofstream(dataset.images()[i].path()) << "no picture";
   settings.data.max_bad_files = 1;
   settings.train.checkpoint_every = 0;
   CHECK(lacking(train_error(settings),

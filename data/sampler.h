@@ -1,0 +1,70 @@
+// Which samples a step consists of, by index alone: nothing is read or decoded to choose them. A sample is whatever a data
+// set counts from 0: a caption, a pair, a row.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace tessera {
+
+struct SamplerOptions {
+  int64_t batch_size = 32;  // samples per step, of all ranks together
+  uint64_t seed = 0;
+  int64_t curriculum_steps = 0;  // these first steps use only the samples of the curriculum
+};
+
+// The part of every step that one rank makes: ranks share out the slots of a batch in runs of equal length.
+struct Share {
+  int64_t rank = 0, ranks = 1;
+};
+
+// Streams of random numbers, Random(seed, stream, ...), that are not a task's: its own have other numbers, so that a change
+// in one kind of draw leaves the others as they were.
+enum SamplingStream : uint64_t { kOrderStream = 1, kReplacementStream = 6, kAugmentStream = 7 };
+
+// Each epoch is a permutation of its own; batches run on across the end of an epoch. What a slot of a step holds is a
+// function of (seed, step, slot), the same for any number of ranks. Thread-safe.
+class Sampler {
+ public:
+  using Usable = std::function<bool(int64_t sample)>;
+
+  // Of samples 0 ... count - 1. `curriculum`: the samples of the first steps; needed if there are such steps. `ranks`
+  // must divide the batch.
+  Sampler(int64_t count, const SamplerOptions& options, std::vector<int64_t> curriculum = {}, Share share = {});
+
+  // The slots of a step that are this rank's: first_slot() ... first_slot() + slots() - 1.
+  int64_t first_slot() const { return share_.rank * slots(); }
+  int64_t slots() const { return options_.batch_size / share_.ranks; }
+
+  // The samples of this rank's slots.
+  std::vector<int64_t> samples(int64_t step) const;
+  // What takes the slot of a sample that turned out to be unusable: one drawn from those that this step may use, or the
+  // first usable one of them if a hundred draws are not; none if there is none.
+  std::optional<int64_t> replacement(int64_t step, int64_t slot, const Usable& usable) const;
+  // How many samples the step is drawn from.
+  int64_t candidates(int64_t step) const;
+
+ private:
+  using Order = std::shared_ptr<const std::vector<int64_t>>;
+
+  bool in_curriculum(int64_t step) const { return step < options_.curriculum_steps; }
+  Order epoch_order(bool in_curriculum, int64_t epoch) const;
+
+  int64_t count_;
+  SamplerOptions options_;
+  std::vector<int64_t> curriculum_;
+  Share share_;
+
+  mutable std::mutex mutex_;
+  // Of the latest epochs, by (after the curriculum, epoch): in the order in which training comes to them, so that the
+  // first is the one to forget.
+  mutable std::map<std::pair<bool, int64_t>, Order> orders_;
+};
+
+}  // namespace tessera
