@@ -130,29 +130,4 @@ Image overlay_heat_map(const Image& image, std::span<const float> weights, Grid 
   return out;
 }
 
-Image contact_sheet(std::span<const Image> images, int columns, int gap) {
-  check(!images.empty() && columns >= 1 && gap >= 0, "contact sheet: ", images.size(), " pictures in ", columns,
-        " columns with gaps of ", gap);
-  int height = 0, width = 0;
-  for (const Image& image : images) {
-    check_image(image, "contact sheet: picture");
-    height = std::max(height, image.height);
-    width = std::max(width, image.width);
-  }
-  const int64_t across = std::min<int64_t>(columns, static_cast<int64_t>(images.size()));
-  const int64_t down = (static_cast<int64_t>(images.size()) + across - 1) / across;
-  const int64_t sheet_height = down * (int64_t{height} + gap) + gap,
-                sheet_width = across * (int64_t{width} + gap) + gap;
-  check_image_size(sheet_height, sheet_width, "contact sheet");
-  Image sheet = make_image(static_cast<int>(sheet_height), static_cast<int>(sheet_width));
-  std::fill(sheet.pixels.begin(), sheet.pixels.end(), uint8_t{255});
-  for (size_t i = 0; i < images.size(); ++i) {
-    const int top = gap + static_cast<int>(static_cast<int64_t>(i) / across) * (height + gap);
-    const int left = gap + static_cast<int>(static_cast<int64_t>(i) % across) * (width + gap);
-    for (int y = 0; y < images[i].height; ++y)
-      std::copy_n(images[i].row(y), static_cast<size_t>(images[i].width) * 3, sheet.row(top + y) + 3 * left);
-  }
-  return sheet;
-}
-
 }  // namespace tessera

@@ -36,7 +36,4 @@ std::vector<double> heat_levels(std::span<const float> weights);
 Image overlay_heat_map(const Image& image, std::span<const float> weights, Grid grid, int scale,
                        const std::optional<Box>& box = {});
 
-// The pictures in rows of `columns`, on white, `gap` pixels apart; cells have the size of the largest picture.
-Image contact_sheet(std::span<const Image> images, int columns, int gap = 4);
-
 }  // namespace tessera

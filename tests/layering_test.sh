@@ -57,6 +57,14 @@ else
   echo "not ok layering: every include points the right way"
 fi
 
+# A room with more files than these has rooms of its own.
+crowded() { [[ $(find "$1/vilt" -maxdepth 1 -type f | wc -l) -gt 12 ]]; }
+if crowded "$root"; then
+  echo "not ok layering: at most a dozen files lie directly in vilt/"
+else
+  echo "ok layering: at most a dozen files lie directly in vilt/"
+fi
+
 planted=$(mktemp -d)
 trap 'rm -rf "$planted"' EXIT
 cd "$planted" || exit 1
@@ -87,3 +95,5 @@ else
   diff <(violations "$planted") <(printf '%s' "$expected")
   echo "not ok layering: planted errors are found, and nothing else"
 fi
+touch "$planted"/vilt/{1..12}.h
+if crowded "$planted"; then echo "ok layering: a crowded folder is found"; else echo "not ok layering: a crowded folder is found"; fi

@@ -1,7 +1,7 @@
 #include "tensor/ops/gather_rows.h"
 
 #include "autograd/functions.h"
-#include "autograd/ops/row_target.h"
+#include "autograd/ops/grad_slot.h"
 
 namespace tessera {
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "autograd/tape.h"
+#include "tensor/ops/gather_rows.h"
 #include "tensor/ops/parameter_gradients.h"
 
 namespace tessera {
@@ -32,6 +33,15 @@ inline ops::ParameterGradients parameter_places(GradSlots slots, Grads& grads, c
   if (bias_at == kNoInput) return {w.tensor, {}, w.accumulate, false};
   const GradientPlace b = gradient_place(slots[bias_at], {weight.size(0)}, dtype, device, grads[bias_at]);
   return {w.tensor, b.tensor, w.accumulate, b.accumulate};
+}
+
+// The place of a table's gradient: the leaf's own memory where there is one, else a tensor on `device` that is to be
+// returned.
+inline ops::RowTarget row_target(GradSlot& slot, const Shape& shape, DType dtype, Device device) {
+  if (!slot.needed) return {shape[0], {}, false};
+  if (!slot.target.defined()) return {shape[0], Tensor::empty(shape, dtype, device), false};
+  slot.written = true;
+  return {shape[0], slot.target, slot.accumulate};
 }
 
 }  // namespace tessera

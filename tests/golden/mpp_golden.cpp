@@ -2,6 +2,7 @@
 #include "autograd/functions.h"
 #include "vilt/input/patch_masking.h"
 #include "tensor/ops/gather_rows.h"
+#include "tests/gradient_state.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"
 #include "tests/golden/padded_case.h"
@@ -109,7 +110,7 @@ void compare_head(Comparison& comparison, const SafeTensors& file, const Targets
   parameters.clear_gradients();
   loss.backward();
   comparison.compare("grad.hidden", hidden.grad().view(given.shape()), file.at("grad.hidden"));
-  for (const auto& [name, gradient] : gradient_state(parameters))
+  for (const auto& [name, gradient] : tests::gradient_state(parameters))
     comparison.compare("grad." + name, gradient, file.at("grad." + name));
 }
 

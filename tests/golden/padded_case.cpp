@@ -1,3 +1,4 @@
+#include "tests/gradient_state.h"
 #include "tests/golden/padded_case.h"
 
 #include "tests/golden/device.h"
@@ -69,7 +70,7 @@ GoldenModel::GoldenModel(Weights weights, const std::filesystem::path& directory
 
 StateDict GoldenModel::gradients() {
   StateDict out;
-  for (const auto& [name, gradient] : file_views(gradient_state(parameters), config))
+  for (const auto& [name, gradient] : file_views(tests::gradient_state(parameters), config))
     out.emplace(name == kBias ? bias_ : name, gradient);
   return out;
 }

@@ -93,17 +93,4 @@ TEST_CASE("heat map: what does not fit is told") {
   CHECK_THROWS_AS(overlay_heat_map(image, std::vector<float>(4), {2, 2}, 1000000), Error);
 }
 
-TEST_CASE("contact sheet: pictures in rows on white") {
-  const std::vector<Image> images{grey_image(2, 3, 10), grey_image(2, 2, 20), grey_image(1, 3, 30)};
-  const Image sheet = contact_sheet(images, 2, 1);
-  CHECK(sheet.height == 2 * 3 + 1);
-  CHECK(sheet.width == 2 * 4 + 1);
-  CHECK(luma(sheet, 0, 0) == doctest::Approx(255));
-  CHECK(luma(sheet, 1, 1) == doctest::Approx(10));
-  CHECK(luma(sheet, 1, 5) == doctest::Approx(20));
-  CHECK(luma(sheet, 4, 1) == doctest::Approx(30));
-  CHECK(luma(sheet, 4, 5) == doctest::Approx(255));
-  CHECK_THROWS_AS(contact_sheet({}, 2, 1), Error);
-}
-
 }  // namespace tessera::heat_map_test

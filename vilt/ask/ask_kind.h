@@ -25,10 +25,10 @@ struct Answer {
 
 using Answers = std::vector<Answer>;  // of one query, question by question
 
-class Task {
+class AskKind {
  public:
-  explicit Task(int64_t top) : top_(top) {}  // 0: as many results as the command shows
-  virtual ~Task() = default;
+  explicit AskKind(int64_t top) : top_(top) {}  // 0: as many results as the command shows
+  virtual ~AskKind() = default;
 
   // Throws an error that says what the checkpoint can do if it lacks the head.
   virtual void check_model(const LoadedModel& model) const = 0;
@@ -56,10 +56,10 @@ class Task {
   int64_t top_;
 };
 
-std::unique_ptr<Task> answer_task(int64_t top);
-std::unique_ptr<Task> fill_task(int64_t top);
-std::unique_ptr<Task> match_task(int64_t top);
-std::unique_ptr<Task> rank_task(int64_t top);
-std::unique_ptr<Task> reason_task(int64_t top);
+std::unique_ptr<AskKind> answer_kind(int64_t top);
+std::unique_ptr<AskKind> fill_kind(int64_t top);
+std::unique_ptr<AskKind> match_kind(int64_t top);
+std::unique_ptr<AskKind> rank_kind(int64_t top);
+std::unique_ptr<AskKind> reason_kind(int64_t top);
 
 }  // namespace tessera::command

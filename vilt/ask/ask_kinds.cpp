@@ -45,9 +45,9 @@ std::vector<size_t> descending(const Answers& answers) {
 }
 
 // `answer` and `reason`: labels of the classifier.
-class ClassifierTask : public Task {
+class ClassifierKind : public AskKind {
  public:
-  using Task::Task;
+  using AskKind::AskKind;
   Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
     Answers out(questions.size());
     const auto labels = classify(*model.model, questions, top_or(standard()), model.context);
@@ -72,9 +72,9 @@ class ClassifierTask : public Task {
   }
 };
 
-class AnswerTask : public ClassifierTask {
+class AnswerKind : public ClassifierKind {
  public:
-  using ClassifierTask::ClassifierTask;
+  using ClassifierKind::ClassifierKind;
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.classifier && model.config.num_images == 1, model, "classifier over one image");
   }
@@ -84,9 +84,9 @@ class AnswerTask : public ClassifierTask {
   int64_t standard() const override { return kShown; }
 };
 
-class ReasonTask : public ClassifierTask {
+class ReasonKind : public ClassifierKind {
  public:
-  using ClassifierTask::ClassifierTask;
+  using ClassifierKind::ClassifierKind;
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.classifier && model.config.num_images > 1, model, "classifier over several images");
   }
@@ -102,9 +102,9 @@ class ReasonTask : public ClassifierTask {
   int64_t standard() const override { return 0; }
 };
 
-class FillTask : public Task {
+class FillKind : public AskKind {
  public:
-  using Task::Task;
+  using AskKind::AskKind;
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.masked_words, model, "head for masked words");
   }
@@ -156,9 +156,9 @@ class FillTask : public Task {
   }
 };
 
-class MatchTask : public Task {
+class MatchKind : public AskKind {
  public:
-  using Task::Task;
+  using AskKind::AskKind;
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.matching, model, "matching head");
   }
@@ -184,9 +184,9 @@ class MatchTask : public Task {
   }
 };
 
-class RankTask : public Task {
+class RankKind : public AskKind {
  public:
-  using Task::Task;
+  using AskKind::AskKind;
   void check_model(const LoadedModel& model) const override {
     require_head(model.config.heads.rank || model.config.heads.matching, model, "rank head and no matching head");
   }
@@ -226,10 +226,10 @@ class RankTask : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> answer_task(int64_t top) { return std::make_unique<AnswerTask>(top); }
-std::unique_ptr<Task> fill_task(int64_t top) { return std::make_unique<FillTask>(top); }
-std::unique_ptr<Task> match_task(int64_t top) { return std::make_unique<MatchTask>(top); }
-std::unique_ptr<Task> rank_task(int64_t top) { return std::make_unique<RankTask>(top); }
-std::unique_ptr<Task> reason_task(int64_t top) { return std::make_unique<ReasonTask>(top); }
+std::unique_ptr<AskKind> answer_kind(int64_t top) { return std::make_unique<AnswerKind>(top); }
+std::unique_ptr<AskKind> fill_kind(int64_t top) { return std::make_unique<FillKind>(top); }
+std::unique_ptr<AskKind> match_kind(int64_t top) { return std::make_unique<MatchKind>(top); }
+std::unique_ptr<AskKind> rank_kind(int64_t top) { return std::make_unique<RankKind>(top); }
+std::unique_ptr<AskKind> reason_kind(int64_t top) { return std::make_unique<ReasonKind>(top); }
 
 }  // namespace tessera::command

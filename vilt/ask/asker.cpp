@@ -9,8 +9,8 @@ namespace tessera::command {
 
 namespace fs = std::filesystem;
 
-Asker::Asker(const LoadedModel& model, const Task& task, const AskerOptions& options, Finished finished)
-    : model_(model), task_(task), options_(options), finished_(std::move(finished)) {}
+Asker::Asker(const LoadedModel& model, const AskKind& kind, const AskerOptions& options, Finished finished)
+    : model_(model), kind_(kind), options_(options), finished_(std::move(finished)) {}
 
 void Asker::add(Query query) {
   const auto pending = std::make_shared<Pending>();
@@ -19,7 +19,7 @@ void Asker::add(Query query) {
     for (const std::string& image : query.images)
       check(!image.empty() && image.find('\0') == image.npos, "the name of a picture ",
             image.empty() ? "is empty" : "holds a zero byte", ", expected that of a JPEG or PNG file");
-    task_.check_images(model_, query);
+    kind_.check_images(model_, query);
     for (const std::string& caption : query.texts) texts.push_back(ids_of(caption));
   } catch (const Error& error) {
     add_failed(std::move(query), error.what());
@@ -37,8 +37,8 @@ void Asker::add_failed(Query query, const std::string& error) {
 }
 
 std::vector<int64_t> Asker::ids_of(const std::string& caption) {
-  const Words words = read_text(model_, caption, {task_.special_tokens(), options_.truncate});
-  task_.check_text(model_, words);
+  const Words words = read_text(model_, caption, {kind_.special_tokens(), options_.truncate});
+  kind_.check_text(model_, words);
   if (options_.tell_losses) report_losses(model_, words);
   if (words.left_out > 0) ++cut_texts_;
   return words.sequence.ids;
@@ -47,7 +47,7 @@ std::vector<int64_t> Asker::ids_of(const std::string& caption) {
 // One question for each text, or for each image; or one about all images.
 void Asker::add_questions(const std::shared_ptr<Pending>& pending, const std::vector<std::vector<int64_t>>& texts) {
   const Query& query = pending->query;
-  const size_t count = task_.together() ? 1 : query.about_images ? query.images.size() : texts.size();
+  const size_t count = kind_.together() ? 1 : query.about_images ? query.images.size() : texts.size();
   pending->answers.resize(count);
   pending->open = count;
   for (size_t i = 0; i < count && pending->error.empty(); ++i) {
@@ -119,14 +119,14 @@ void Asker::run() {
 void Asker::answer(std::span<const Question> questions) {
   Answers answers;
   try {
-    answers = task_.answer(model_, questions);
+    answers = kind_.answer(model_, questions);
   } catch (const Error&) {
     answers.clear();
   }
   for (size_t i = 0; i < questions.size(); ++i) {
     Pending& query = *requests_[i].query;
     try {
-      query.answers[requests_[i].index] = answers.empty() ? task_.answer(model_, questions.subspan(i, 1)).at(0) : answers[i];
+      query.answers[requests_[i].index] = answers.empty() ? kind_.answer(model_, questions.subspan(i, 1)).at(0) : answers[i];
       --query.open;
     } catch (const Error& error) {
       query.error = error.what();

@@ -28,7 +28,7 @@ class Asker {
       std::function<void(const Query& query, const Answers& answers, const std::string& error)>;
 
   // Model and task must outlive the asker.
-  Asker(const LoadedModel& model, const Task& task, const AskerOptions& options, Finished finished);
+  Asker(const LoadedModel& model, const AskKind& kind, const AskerOptions& options, Finished finished);
 
   // A query that cannot be answered, because of its texts or pictures, is finished with an error.
   void add(Query query);
@@ -58,7 +58,7 @@ class Asker {
   void open_images();
 
   const LoadedModel& model_;
-  const Task& task_;
+  const AskKind& kind_;
   AskerOptions options_;
   Finished finished_;
   std::deque<std::shared_ptr<Pending>> pending_;

@@ -40,13 +40,13 @@ bool QueryLines::read_line(std::string& line) {
   return true;
 }
 
-std::optional<QueryLine> QueryLines::next(const Task& task) {
+std::optional<QueryLine> QueryLines::next(const AskKind& kind) {
   std::string line;
   do {
     if (!read_line(line)) return {};
   } while (line.find_first_not_of(" \t\r") == std::string::npos);
   return read_query_line(line, text(file_.string(), ", line ", lines_), lines_ - 1,
-                         [&](const JsonFields& fields) { return task.read(fields); });
+                         [&](const JsonFields& fields) { return kind.read(fields); });
 }
 
 double QueryLines::share() const {

@@ -17,7 +17,7 @@ class QueryLines {
   explicit QueryLines(const std::filesystem::path& file);
   // The next query, nothing at the end. Lines of blanks are skipped. Without an id a query gets its line's number, from
   // 0.
-  std::optional<QueryLine> next(const Task& task);
+  std::optional<QueryLine> next(const AskKind& kind);
   // The share of the file that has been read; 0 if its size is not known (a pipe).
   double share() const;
 

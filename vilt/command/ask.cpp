@@ -23,15 +23,15 @@ AskerOptions asker_options(const QuestionArguments& arguments) {
   return options;
 }
 
-int ask_one(const LoadedModel& model, const Task& task, const QuestionArguments& arguments) {
+int ask_one(const LoadedModel& model, const AskKind& kind, const QuestionArguments& arguments) {
   AskerOptions options = asker_options(arguments);
   options.tell_losses = true;
-  Asker asker(model, task, options, [&](const Query& asked, const Answers& answers, const std::string& error) {
+  Asker asker(model, kind, options, [&](const Query& asked, const Answers& answers, const std::string& error) {
     check(error.empty(), error);
     if (arguments.json)
-      write_line({{"id", asked.id}, {"results", task.results(model, asked, answers)}});
+      write_line({{"id", asked.id}, {"results", kind.results(model, asked, answers)}});
     else
-      task.print(std::cout, model, asked, answers);
+      kind.print(std::cout, model, asked, answers);
   });
   asker.add({0, arguments.images, arguments.texts, arguments.about_images});
   asker.finish();
@@ -39,7 +39,7 @@ int ask_one(const LoadedModel& model, const Task& task, const QuestionArguments&
 }
 
 // The first bad query ends everything, once those before it are answered; with --keep-going its row holds the error.
-int ask_many(const LoadedModel& model, const Task& task, const QuestionArguments& arguments) {
+int ask_many(const LoadedModel& model, const AskKind& kind, const QuestionArguments& arguments) {
   const std::filesystem::path file = arguments.jsonl;
   QueryLines lines(file);
   QueryProgress progress;
@@ -47,12 +47,12 @@ int ask_many(const LoadedModel& model, const Task& task, const QuestionArguments
   std::deque<std::string> places;  // of the queries that are not finished
   AskerOptions options = asker_options(arguments);
   options.folder = file.parent_path();
-  Asker asker(model, task, options, [&](const Query& query, const Answers& answers, const std::string& error) {
+  Asker asker(model, kind, options, [&](const Query& query, const Answers& answers, const std::string& error) {
     const std::string where = places.front() + ": ";
     places.pop_front();
     ++finished;
     if (error.empty()) {
-      write_line({{"id", query.id}, {"results", task.results(model, query, answers)}});
+      write_line({{"id", query.id}, {"results", kind.results(model, query, answers)}});
       return;
     }
     const std::string message = error.starts_with(where) ? error : where + error;
@@ -64,7 +64,7 @@ int ask_many(const LoadedModel& model, const Task& task, const QuestionArguments
     ++failed;
     write_line({{"id", query.id}, {"error", message}});
   });
-  while (auto line = lines.next(task)) {
+  while (auto line = lines.next(kind)) {
     places.push_back(line->where);
     const int64_t before = finished;
     if (line->error.empty())
@@ -86,14 +86,14 @@ int ask_many(const LoadedModel& model, const Task& task, const QuestionArguments
   return failed > 0 ? 1 : 0;
 }
 
-int ask(const Task& task, const QuestionArguments& arguments) {
+int ask(const AskKind& kind, const QuestionArguments& arguments) {
   constexpr int64_t kLargestBatch = 4096;  // of pictures of some megabytes each
   check(arguments.batch >= 1 && arguments.batch <= kLargestBatch, "--batch is ", arguments.batch, ", expected 1 to ",
         kLargestBatch);
   const LoadedModel model = open_model(arguments.model);
-  task.check_model(model);
-  if (const std::string remark = task.remark(model); !remark.empty()) std::cerr << "note: " << remark << '\n';
-  const int status = arguments.jsonl.empty() ? ask_one(model, task, arguments) : ask_many(model, task, arguments);
+  kind.check_model(model);
+  if (const std::string remark = kind.remark(model); !remark.empty()) std::cerr << "note: " << remark << '\n';
+  const int status = arguments.jsonl.empty() ? ask_one(model, kind, arguments) : ask_many(model, kind, arguments);
   std::cout << std::flush;
   if (!std::cout.good()) throw std::runtime_error("the answers could not be written to standard output");
   return status;
@@ -101,10 +101,10 @@ int ask(const Task& task, const QuestionArguments& arguments) {
 
 }  // namespace
 
-int run_answer(const QuestionArguments& arguments) { return ask(*answer_task(arguments.top), arguments); }
-int run_fill(const QuestionArguments& arguments) { return ask(*fill_task(arguments.top), arguments); }
-int run_match(const QuestionArguments& arguments) { return ask(*match_task(arguments.top), arguments); }
-int run_rank(const QuestionArguments& arguments) { return ask(*rank_task(arguments.top), arguments); }
-int run_reason(const QuestionArguments& arguments) { return ask(*reason_task(arguments.top), arguments); }
+int run_answer(const QuestionArguments& arguments) { return ask(*answer_kind(arguments.top), arguments); }
+int run_fill(const QuestionArguments& arguments) { return ask(*fill_kind(arguments.top), arguments); }
+int run_match(const QuestionArguments& arguments) { return ask(*match_kind(arguments.top), arguments); }
+int run_rank(const QuestionArguments& arguments) { return ask(*rank_kind(arguments.top), arguments); }
+int run_reason(const QuestionArguments& arguments) { return ask(*reason_kind(arguments.top), arguments); }
 
 }  // namespace tessera::command

@@ -56,11 +56,4 @@ std::string load_fitting_state(ParameterSet& parameters, const ModelConfig& conf
   return differences.empty() ? "" : differences.substr(differences.find_first_not_of("\n "));
 }
 
-StateDict gradient_state(ParameterSet& parameters) {
-  parameters.finish_gradients();
-  StateDict out;
-  for (const ParameterSet::Slot& slot : parameters.slots()) out.emplace(slot.name, slot.parameter.grad());
-  return out;
-}
-
 }  // namespace tessera

@@ -33,7 +33,4 @@ void load_file_state(ParameterSet& parameters, const ModelConfig& config, const 
 // Copies what fits; returns a line for each tensor that is missing, unexpected or misshaped.
 std::string load_fitting_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file);
 
-// The gradients by the names in memory (finished: those that none has reached are zero).
-StateDict gradient_state(ParameterSet& parameters);
-
 }  // namespace tessera

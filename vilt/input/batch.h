@@ -24,7 +24,6 @@ struct SequenceLayout {
   int64_t patches = 0;       // how many of the image's patches it has
   std::vector<int64_t> patch_order;  // their raster indices; empty: all, in raster order
 
-  int64_t image_class_row() const { return begin + text_length; }
   int64_t first_patch_row() const { return begin + text_length + 1; }
   int64_t length() const { return text_length + 1 + patches; }
 };

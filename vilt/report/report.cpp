@@ -4,6 +4,7 @@
 #include "report/html.h"
 #include "vilt/objectives.h"
 #include "vilt/report/report_parts.h"
+#include "vilt/tasks/pretraining.h"
 
 namespace tessera {
 namespace {
@@ -51,12 +52,6 @@ std::string symbols_svg(const std::vector<ReportPair>& pairs) {
 std::string facts_html(const ReportInputs& inputs) {
   const Settings& settings = inputs.settings;
   const ModelConfig& model = inputs.trained.vilt.config;
-  Settings::Objectives weights = settings.objectives;
-  ObjectiveOptions objectives;
-  objectives.mlm_weight = weights.mlm_weight;
-  objectives.itm_weight = weights.itm_weight;
-  objectives.wpa_weight = weights.wpa_weight;
-  objectives.mpp_weight = weights.mpp_weight;
   std::string out = "<dl class=\"facts\">";
   const auto fact = [&](const char* name, const std::string& value) {
     out += text("<div><dt>", name, "</dt><dd>", escape_html(value), "</dd></div>");
@@ -70,7 +65,7 @@ std::string facts_html(const ReportInputs& inputs) {
   fact("Precision", settings.train.precision);
   fact("Device", settings.train.device);
   fact("Seed", std::to_string(settings.train.seed));
-  fact("Objective", loss_equation(objectives));
+  fact("Objective", loss_equation(objective_options(settings)));
   return out + "</dl>\n";
 }
 

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "tests/gradient_state.h"
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
 
@@ -139,7 +140,7 @@ TEST_CASE("Gradients by name; those that none has reached are zero") {
   ObjectiveOptions options;
   options.itm_weight = options.wpa_weight = 0;
   pretrain_objectives(tiny.model, step[0], options, count_divisors(step), ForwardContext{}).total.backward();
-  const StateDict gradients = gradient_state(*tiny.parameters);
+  const StateDict gradients = tests::gradient_state(*tiny.parameters);
   CHECK(gradients.size() == tiny.parameters->slots().size());
   CHECK(tests::largest(tests::values_of(gradients.at("itm_score.fc.weight"))) == 0);
   CHECK(tests::largest(tests::values_of(gradients.at("mlm_score.bias"))) > 0);

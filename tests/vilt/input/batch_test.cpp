@@ -40,7 +40,7 @@ TEST_CASE("BatchBuilder packs sequences one after another and embeds a shared im
   CHECK(batch.position_index.shape() == Shape{6, 4});
   CHECK(batch.tokens() == 20);
   CHECK(batch.sequences[1].begin == 8);
-  CHECK(batch.sequences[1].image_class_row() == 12);
+  CHECK(batch.sequences[1].first_patch_row() - 1 == 12);
   CHECK(batch.sequences[1].first_patch_row() == 13);
   CHECK(batch.sequences[1].length() == 7);
   CHECK(batch.grids[1].rows == 2);

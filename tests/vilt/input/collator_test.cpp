@@ -252,7 +252,7 @@ TEST_CASE("Official masking takes its budget from max_length: short captions are
       const PretrainBatch batch = b.collator.step(step)[0];
       for (const int64_t row : batch.objectives.masked_rows.to_vector<int64_t>())
         for (size_t i = 0; i < 8; ++i)
-          if (row >= batch.packed.sequences[i].begin && row < batch.packed.sequences[i].image_class_row())
+          if (row >= batch.packed.sequences[i].begin && row < batch.packed.sequences[i].first_patch_row() - 1)
             masked_texts.insert(static_cast<size_t>(step) * 8 + i);
     }
     return masked_texts.size();
