@@ -1,5 +1,5 @@
-// The ops of a GPU against those of the CPU: every check of autograd/op_checks.h, in f32 there and in f64 here. It is what
-// `vilt gradcheck --device cuda` runs.
+// The ops of a GPU against those of the CPU: every check of autograd/op_checks.h, in f32 there and in f64 here. It is
+// what `vilt gradcheck --device cuda` runs.
 #pragma once
 
 #include <string>

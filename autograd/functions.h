@@ -38,7 +38,7 @@ Variable square(const Variable& x);
 Variable tanh(const Variable& x);
 Variable sigmoid(const Variable& x);
 Variable relu(const Variable& x);
-Variable gelu(const Variable& x);  // exact: x Φ(x), with erf
+Variable gelu(const Variable& x);        // exact: x Φ(x), with erf
 Variable quick_gelu(const Variable& x);  // x σ(1.702 x)
 Variable cast(const Variable& x, DType dtype);
 

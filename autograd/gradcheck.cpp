@@ -72,8 +72,9 @@ class Objective {
     const Tensor original = inputs[which];
     const Vector x = vector_of(original);
     const auto moved = [&](double amount) {
-      Tensor t = original.strides() == contiguous_strides(original.shape()) ? Tensor::empty(original.shape(), DType::f64)
-                                                                            : strided_like(original);
+      Tensor t = original.strides() == contiguous_strides(original.shape())
+                     ? Tensor::empty(original.shape(), DType::f64)
+                     : strided_like(original);
       t.copy_(tensor_of(x + amount * direction, original.shape()));
       return t;
     };
@@ -147,8 +148,8 @@ GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Tensor>&
     if (x.size() <= options.elementwise_limit) {
       for (int64_t i = 0; i < x.size(); ++i) {
         const double h = options.step * std::max(1.0, std::abs(x[i]));
-        comparison.compare(which, i, gradient[i],
-                           objective.difference(inputs, which, Vector::Unit(x.size(), i), h), largest);
+        comparison.compare(which, i, gradient[i], objective.difference(inputs, which, Vector::Unit(x.size(), i), h),
+                           largest);
       }
       continue;
     }
@@ -171,9 +172,10 @@ std::string GradcheckReport::message() const {
   if (ok) return text("gradients agree: ", checked, " compared, worst at ", worst_fraction, " of its bound");
   std::string out;
   for (const GradcheckFailure& failure : failures) {
-    out += text("input ", failure.input, ", ",
-                failure.index < 0 ? std::string("random direction") : text("element ", failure.index), ": backward gives ",
-                failure.analytic, ", central difference ", failure.numeric, ", bound ", failure.bound, "\n");
+    out +=
+        text("input ", failure.input, ", ",
+             failure.index < 0 ? std::string("random direction") : text("element ", failure.index), ": backward gives ",
+             failure.analytic, ", central difference ", failure.numeric, ", bound ", failure.bound, "\n");
   }
   return out;
 }

@@ -25,7 +25,7 @@ struct GradcheckOptions {
   double absolute = 1e-9;           // below which a difference never counts
   int64_t elementwise_limit = 256;  // inputs with more elements are checked along random directions
   int directions = 16;
-  uint64_t seed = 1;                // of the cotangent and the directions
+  uint64_t seed = 1;  // of the cotangent and the directions
 };
 
 struct GradcheckFailure {
@@ -36,8 +36,8 @@ struct GradcheckFailure {
 
 struct GradcheckReport {
   bool ok = true;
-  double worst_fraction = 0;  // the largest |analytic - numeric| / bound
-  int64_t checked = 0;        // elements and directions compared
+  double worst_fraction = 0;               // the largest |analytic - numeric| / bound
+  int64_t checked = 0;                     // elements and directions compared
   std::vector<GradcheckFailure> failures;  // at most ten
   std::string message() const;             // names input, index, both values and the bound of each failure
 

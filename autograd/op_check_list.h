@@ -23,7 +23,8 @@ class OpCheckList {
 
   void add(const char* name, const char* variant, const std::function<Variable(Inputs)>& f, std::vector<Tensor> inputs,
            const GradcheckOptions& options = {}) {
-    add_many(name, variant, [f](Inputs x) { return std::vector<Variable>{f(x)}; }, std::move(inputs), options);
+    add_many(
+        name, variant, [f](Inputs x) { return std::vector<Variable>{f(x)}; }, std::move(inputs), options);
   }
   // For ops with several outputs.
   void add_many(const char* name, const char* variant, GradcheckFunction f, std::vector<Tensor> inputs,

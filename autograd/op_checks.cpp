@@ -67,9 +67,9 @@ void add_binary_checks(OpCheckList& list) {
 }
 
 void add_unary_checks(OpCheckList& list) {
-  const std::pair<const char*, Unary> everywhere[] = {{"exp", exp}, {"square", square}, {"tanh", tanh},
-                                                      {"sigmoid", sigmoid}, {"relu", relu}, {"gelu", gelu},
-                                                      {"quick_gelu", quick_gelu}};
+  const std::pair<const char*, Unary> everywhere[] = {
+      {"exp", exp},   {"square", square},        {"tanh", tanh}, {"sigmoid", sigmoid}, {"relu", relu},
+      {"gelu", gelu}, {"quick_gelu", quick_gelu}};
   const std::pair<const char*, Unary> positive[] = {{"log", log}, {"sqrt", sqrt}};
   for (const auto& [name, op] : everywhere) {
     const auto f = [op = op](Inputs x) { return op(x[0]); };
@@ -85,8 +85,9 @@ void add_unary_checks(OpCheckList& list) {
   // is a relative error of 2e-7 at most: a fifth of the bound.
   GradcheckOptions coarse;
   coarse.step = 0.5;
-  list.add("cast", "f64 to f32 and back", [](Inputs x) { return cast(cast(x[0], DType::f32), DType::f64); },
-           {list.normal({3, 7})}, coarse);
+  list.add(
+      "cast", "f64 to f32 and back", [](Inputs x) { return cast(cast(x[0], DType::f32), DType::f64); },
+      {list.normal({3, 7})}, coarse);
   list.add("cast", "to its own type", [](Inputs x) { return cast(x[0], DType::f64); }, {list.strided({3, 7})});
 }
 
@@ -130,8 +131,8 @@ void add_softmax_checks(OpCheckList& list) {
   list.add("softmax", "strided", plain, {list.strided({2, 3, 5})});
   list.add("softmax", "rows of one", [](Inputs x) { return softmax(x[0]) * x[0]; }, {list.normal({4, 1})});
   const Tensor mask = Tensor::from(std::vector<int64_t>{1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0}, {3, 4});
-  list.add("masked_softmax", "rows of none and of one",
-           [mask](Inputs x) { return masked_softmax(x[0], mask); }, {list.normal({3, 4})});
+  list.add("masked_softmax", "rows of none and of one", [mask](Inputs x) { return masked_softmax(x[0], mask); },
+           {list.normal({3, 4})});
   const Tensor last_excluded = indices({1, 1, 1, 0});
   list.add("masked_softmax", "mask broadcast, strided",
            [last_excluded](Inputs x) { return masked_softmax(x[0], last_excluded); }, {list.strided({2, 3, 4})});

@@ -84,9 +84,7 @@ void add_dropout_checks(OpCheckList& list) {
   list.add_many(name, "many rows", fused(0.1),
                 {list.normal({131, 24}), list.normal({131, 24}), list.normal({24}), list.normal({24})});
   list.add(name, "normalised alone used",
-           [ticket](Inputs x) {
-             return dropout_add_layer_norm(x[0], x[1], x[2], x[3], 1e-6, 0.4, ticket).normalised;
-           },
+           [ticket](Inputs x) { return dropout_add_layer_norm(x[0], x[1], x[2], x[3], 1e-6, 0.4, ticket).normalised; },
            {list.normal({4, 7}), list.normal({4, 7}), list.normal({7}), list.normal({7})});
   list.add(name, "sum alone used",
            [ticket](Inputs x) { return dropout_add_layer_norm(x[0], x[1], x[2], x[2], 1e-6, 0.4, ticket).sum; },
@@ -118,17 +116,15 @@ void add_row_checks(OpCheckList& list) {
   list.add("embed_tokens", "three sources, p 0.4", embedded(0.4, tokens, types),
            {list.normal({2, 5}), list.normal({1, 5}), list.normal({4, 5}), list.normal({3, 5})});
   list.add("embed_tokens", "strided, p 0", embedded(0, tokens, types), {list.strided({7, 2}), list.strided({3, 2})});
-  list.add("embed_tokens", "the types' table is a source", [=](Inputs x) {
-    return embed_tokens({x[0]}, types, x[0], types, 0.3, ticket, x[0].dtype());
-  }, {list.normal({3, 5})});
+  list.add("embed_tokens", "the types' table is a source",
+           [=](Inputs x) { return embed_tokens({x[0]}, types, x[0], types, 0.3, ticket, x[0].dtype()); },
+           {list.normal({3, 5})});
 
   const Tensor taps = Tensor::from(std::vector<int64_t>{0, 1, 2, 3, 1, 1, 3, 3, 4, 0, 4, 0}, {3, 4});
   const Tensor weights = list.uniform({3, 4}, 0, 1);
   const auto interpolated = [=](Inputs x) { return interpolate_rows(x[0], taps, weights.to(x[0].dtype())); };
-  list.add("interpolate_rows", "repeated rows", interpolated,
-           {list.normal({5, 3})});
-  list.add("interpolate_rows", "strided table", interpolated,
-           {list.strided({5, 3})});
+  list.add("interpolate_rows", "repeated rows", interpolated, {list.normal({5, 3})});
+  list.add("interpolate_rows", "strided table", interpolated, {list.strided({5, 3})});
 }
 
 }  // namespace

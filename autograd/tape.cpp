@@ -256,25 +256,24 @@ std::vector<Variable> checkpoint(std::function<std::vector<Variable>(std::span<c
   }
   std::vector<Variable> all = std::move(inputs);
   all.insert(all.end(), parameters.begin(), parameters.end());
-  return record_many(
-      "checkpoint", std::move(values), std::move(all),
-      [f = std::move(f), saved, needs](std::span<const Tensor> dys, GradSlots slots) -> Grads {
-        const EnableGrad guard;
-        std::vector<Variable> leaves;
-        for (size_t i = 0; i < saved.size(); ++i) leaves.emplace_back(saved[i], needs[i]);
-        const std::vector<Variable> outputs = f(leaves);
-        std::vector<Variable> reached;
-        std::vector<Tensor> cotangents;
-        for (size_t i = 0; i < outputs.size(); ++i) {
-          if (!dys[i].defined() || !outputs[i].requires_grad()) continue;
-          reached.push_back(outputs[i]);
-          cotangents.push_back(dys[i]);
-        }
-        backward(reached, cotangents);
-        Grads grads(slots.size());
-        for (size_t i = 0; i < leaves.size(); ++i) grads[i] = leaves[i].grad();
-        return grads;  // those of the parameters have gone to their own places
-      });
+  return record_many("checkpoint", std::move(values), std::move(all),
+                     [f = std::move(f), saved, needs](std::span<const Tensor> dys, GradSlots slots) -> Grads {
+                       const EnableGrad guard;
+                       std::vector<Variable> leaves;
+                       for (size_t i = 0; i < saved.size(); ++i) leaves.emplace_back(saved[i], needs[i]);
+                       const std::vector<Variable> outputs = f(leaves);
+                       std::vector<Variable> reached;
+                       std::vector<Tensor> cotangents;
+                       for (size_t i = 0; i < outputs.size(); ++i) {
+                         if (!dys[i].defined() || !outputs[i].requires_grad()) continue;
+                         reached.push_back(outputs[i]);
+                         cotangents.push_back(dys[i]);
+                       }
+                       backward(reached, cotangents);
+                       Grads grads(slots.size());
+                       for (size_t i = 0; i < leaves.size(); ++i) grads[i] = leaves[i].grad();
+                       return grads;  // those of the parameters have gone to their own places
+                     });
 }
 
 }  // namespace tessera

@@ -38,7 +38,8 @@ void Variable::backward(const Tensor& cotangent) const {
   check(requires_grad(), "backward: the variable does not require a gradient");
   Tensor dy = cotangent;
   if (!dy.defined()) {
-    check(value_.numel() == 1, "backward: shape is ", shape(), "; only a single element has an implicit gradient of 1, give a cotangent");
+    check(value_.numel() == 1, "backward: shape is ", shape(),
+          "; only a single element has an implicit gradient of 1, give a cotangent");
     dy = Tensor::full(shape(), 1, dtype(), value_.device());
   }
   tessera::backward(std::span(this, 1), std::span(&dy, 1));

@@ -1,5 +1,5 @@
-// What would make the transport plan point? For a trained run, the share of head nouns whose plan has its largest patch in
-// the named object's box, over
+// What would make the transport plan point? For a trained run, the share of head nouns whose plan has its largest patch
+// in the named object's box, over
 //
 //   layer      hidden states that are compared: after block 0 (the embeddings), 1, …, and after the final LayerNorm
 //   centred    with the mean of the image's patches (and of the caption's words) taken off first, or not
@@ -96,8 +96,7 @@ int add_hits(const ViltWithHeads& model, const SampleSource& source, int64_t sen
     if (tokens.empty() || std::find(box.begin(), box.end(), true) == box.end()) continue;
     ++nouns;
     for (Variant& v : variants) {
-      const std::vector<float> plan =
-          plan_of(pass, pass.hidden[v.layer], v.centre, v.weighted, v.beta, v.iterations);
+      const std::vector<float> plan = plan_of(pass, pass.hidden[v.layer], v.centre, v.weighted, v.beta, v.iterations);
       std::vector<float> row(static_cast<size_t>(columns), 0.0f);
       for (const int64_t token : tokens)
         for (int64_t p = 0; p < columns; ++p)
@@ -135,8 +134,9 @@ int study(const std::string& directory, int64_t limit) {
   for (size_t i = 0; i < variants.size(); i += 2) {
     const Variant& v = variants[i];
     const std::string layer = v.layer + 1 == layers ? "final LayerNorm" : "block " + std::to_string(v.layer);
-    std::printf("| %s | %s | %s | %.3f | %.3f |\n", v.layer == 0 ? "embeddings" : layer.c_str(), v.centre ? "yes" : "no",
-                v.weighted ? "attention" : "uniform", v.hits / nouns, variants[i + 1].hits / nouns);
+    std::printf("| %s | %s | %s | %.3f | %.3f |\n", v.layer == 0 ? "embeddings" : layer.c_str(),
+                v.centre ? "yes" : "no", v.weighted ? "attention" : "uniform", v.hits / nouns,
+                variants[i + 1].hits / nouns);
   }
   return 0;
 }

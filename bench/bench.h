@@ -25,7 +25,7 @@ struct Arguments {
   double dropout = 0.1;
   bool ragged = false;
   bool checkpoint_blocks = false;
-  bool table = false;    // gemm: a table after the lines
+  bool table = false;  // gemm: a table after the lines
   bool cuda_graph = false;
   bool upload = false;   // step: the batch is a new one each time, and goes to the GPU in every step
   bool turns = false;    // measures once for each line on standard input
@@ -77,19 +77,19 @@ using JsonFields = std::vector<std::pair<const char*, JsonValue>>;
 // Prints one line: peer, work, `extra` in its order, threads, times, peak memory of the process.
 void report(const Arguments& arguments, const Milliseconds& ms, const JsonFields& extra);
 
-// Times `run` and reports it with the fields that `extra` makes of the times. With `turns` it does so once for each line
-// on standard input, after a line "ready" when it has warmed up: two programs can then be measured in alternation though
-// each starts only once.
+// Times `run` and reports it with the fields that `extra` makes of the times. With `turns` it does so once for each
+// line on standard input, after a line "ready" when it has warmed up: two programs can then be measured in alternation
+// though each starts only once.
 //
-// On the CPU a repetition is one call. On a GPU it is as many as take 30 ms, between two waits for the device, divided by
-// their number; and the line has besides, for one call: `host_ms`, in which the host gives an idle device its work (the
-// time of the call: more than the host needs where the device's queue is full), `launches` of kernels of our own,
+// On the CPU a repetition is one call. On a GPU it is as many as take 30 ms, between two waits for the device, divided
+// by their number; and the line has besides, for one call: `host_ms`, in which the host gives an idle device its work
+// (the time of the call: more than the host needs where the device's queue is full), `launches` of kernels of our own,
 // `synchronisations`, `plain_products` that cuBLASLt has not taken, and `peak_device_bytes` of tensors.
 void measure(const Arguments& arguments, const std::function<void()>& run,
              const std::function<JsonFields(const Milliseconds&)>& extra);
 
 void bench_attention(const Arguments& arguments);
-void bench_device(const Arguments& arguments);       // one line: what the device is
+void bench_device(const Arguments& arguments);  // one line: what the device is
 void bench_gemm(const Arguments& arguments);
 void bench_device_gemm(const Arguments& arguments);  // gemm on a GPU
 void bench_ipot(const Arguments& arguments);

@@ -1,9 +1,9 @@
-// The three products of the linear layers: ViLT-B/32's with 1, 4 and 16 sequences of 241 tokens (as the peer's), and those of
-// `small` and `tiny` with 32 sequences. Each in f32, in bf16 (weights packed before, as they are once per update; the
-// weight gradient added to f32), and in precision `high` (split operands).
+// The three products of the linear layers: ViLT-B/32's with 1, 4 and 16 sequences of 241 tokens (as the peer's), and
+// those of `small` and `tiny` with 32 sequences. Each in f32, in bf16 (weights packed before, as they are once per
+// update; the weight gradient added to f32), and in precision `high` (split operands).
 //
-// `share` is the part of `peak_gflops` that was reached: what the multiplying instruction alone does on all threads, measured
-// just before. For `high` the peak is a third of bf16's, since it takes three products.
+// `share` is the part of `peak_gflops` that was reached: what the multiplying instruction alone does on all threads,
+// measured just before. For `high` the peak is a third of bf16's, since it takes three products.
 #include <unistd.h>
 
 #include <array>
@@ -11,10 +11,10 @@
 
 #include "bench/bench.h"
 #include "tensor/gemm/gemm.h"
-#include "tensor/parallel.h"
-#include "tensor/philox.h"
 #include "tensor/gemm/packed/kernel_choice.h"
 #include "tensor/gemm/packed/product.h"
+#include "tensor/parallel.h"
+#include "tensor/philox.h"
 
 namespace tessera::bench {
 namespace {
@@ -42,7 +42,8 @@ double peak_gflops(const products::Kernels& kernels) {
   for (int i = 0; i < 12; ++i) {
     std::vector<double> flops(static_cast<size_t>(threads));
     const Milliseconds ms = median_ms(
-        [&] { parallel_chunks(threads, [&](int64_t t) { flops[static_cast<size_t>(t)] = kernels.peak(rounds); }); }, 0, 1);
+        [&] { parallel_chunks(threads, [&](int64_t t) { flops[static_cast<size_t>(t)] = kernels.peak(rounds); }); }, 0,
+        1);
     double sum = 0;
     for (const double f : flops) sum += f;
     best = std::max(best, sum / ms.median * 1e-6);
@@ -70,13 +71,13 @@ struct Shares {
 
 void print_table(const std::vector<Shares>& layers, const std::array<Precision, 3>& precisions) {
   std::printf("\nper cent of the measured peak: forward, data gradient, weight gradient\n%-21s", "");
-  for (const Precision& precision : precisions)
-    std::printf("  %8s %5.0f GFLOP/s", precision.precision, precision.peak);
+  for (const Precision& precision : precisions) std::printf("  %8s %5.0f GFLOP/s", precision.precision, precision.peak);
   std::printf("\n%7s %6s %6s\n", "tokens", "in", "out");
   for (const Shares& layer : layers) {
     std::printf("%7lld %6lld %6lld", static_cast<long long>(layer.tokens), static_cast<long long>(layer.in),
                 static_cast<long long>(layer.out));
-    for (size_t i = 0; i < layer.shares.size(); ++i) std::printf("%s %5.0f", i % 3 ? "" : "      ", 100 * layer.shares[i]);
+    for (size_t i = 0; i < layer.shares.size(); ++i)
+      std::printf("%s %5.0f", i % 3 ? "" : "      ", 100 * layer.shares[i]);
     std::printf("\n");
   }
   std::printf("%21s", "mean");
@@ -99,12 +100,24 @@ class Layer {
   }
 
   void run_f32(const Precision& precision) {
-    Gemm<float> forward{.m = tokens_, .n = out_, .k = in_, .a = x_.data<float>(), .lda = in_, .b = weight_.data<float>(),
-                        .ldb = in_, .transpose_b = true};
-    const Gemm<float> dgrad{.m = tokens_, .n = in_, .k = out_, .a = dy_.data<float>(), .lda = out_,
-                            .b = weight_.data<float>(), .ldb = in_};
-    Gemm<float> wgrad{.m = out_, .n = in_, .k = tokens_, .a = dy_.data<float>(), .lda = out_, .transpose_a = true,
-                      .b = x_.data<float>(), .ldb = in_};
+    Gemm<float> forward{.m = tokens_,
+                        .n = out_,
+                        .k = in_,
+                        .a = x_.data<float>(),
+                        .lda = in_,
+                        .b = weight_.data<float>(),
+                        .ldb = in_,
+                        .transpose_b = true};
+    const Gemm<float> dgrad{
+        .m = tokens_, .n = in_, .k = out_, .a = dy_.data<float>(), .lda = out_, .b = weight_.data<float>(), .ldb = in_};
+    Gemm<float> wgrad{.m = out_,
+                      .n = in_,
+                      .k = tokens_,
+                      .a = dy_.data<float>(),
+                      .lda = out_,
+                      .transpose_a = true,
+                      .b = x_.data<float>(),
+                      .ldb = in_};
     for (auto [kind, product] : {std::pair{"forward", forward}, {"dgrad", dgrad}, {"wgrad", wgrad}}) {
       product.c = result_.mutable_data<float>();
       product.ldc = product.n;
@@ -122,13 +135,12 @@ class Layer {
       const void* data = dtype == DType::f32 ? static_cast<const void*>(matrix.data<float>()) : matrix.data<bf16>();
       return {.data = data, .dtype = dtype, .ld = matrix.size(1), .transpose = transpose};
     };
-    Product forward{.m = tokens_, .n = out_, .k = in_, .left = operand(x, false), .right = {},
-                    .packed_right = &weight_transposed};
-    Product dgrad{.m = tokens_, .n = in_, .k = out_, .left = operand(dy, false), .right = {},
-                  .packed_right = &weight};
+    Product forward{
+        .m = tokens_, .n = out_, .k = in_, .left = operand(x, false), .right = {}, .packed_right = &weight_transposed};
+    Product dgrad{.m = tokens_, .n = in_, .k = out_, .left = operand(dy, false), .right = {}, .packed_right = &weight};
     forward.c_dtype = dgrad.c_dtype = dtype;
-    const Product wgrad{.m = out_, .n = in_, .k = tokens_, .left = operand(dy, true), .right = operand(x, false),
-                        .accumulate = true};
+    const Product wgrad{
+        .m = out_, .n = in_, .k = tokens_, .left = operand(dy, true), .right = operand(x, false), .accumulate = true};
     for (auto [kind, product] : {std::pair{"forward", forward}, {"dgrad", dgrad}, {"wgrad", wgrad}}) {
       product.form = form;
       product.c = result_.mutable_data<float>();
@@ -145,9 +157,16 @@ class Layer {
     const Milliseconds ms = median_ms(run, 3, std::max(arguments_.reps, 9));
     const double gflops = 2e-6 * static_cast<double>(tokens_ * in_ * out_) / ms.median;
     report(arguments_, ms,
-           {{"m", tokens_}, {"k", in_}, {"n", out_}, {"kind", kind}, {"dtype", precision.dtype},
-            {"precision", precision.precision}, {"isa", precision.isa}, {"gflops", rounded(gflops, 1)},
-            {"peak_gflops", rounded(precision.peak, 1)}, {"share", rounded(gflops / precision.peak, 3)}});
+           {{"m", tokens_},
+            {"k", in_},
+            {"n", out_},
+            {"kind", kind},
+            {"dtype", precision.dtype},
+            {"precision", precision.precision},
+            {"isa", precision.isa},
+            {"gflops", rounded(gflops, 1)},
+            {"peak_gflops", rounded(precision.peak, 1)},
+            {"share", rounded(gflops / precision.peak, 3)}});
     shares_.push_back(gflops / precision.peak);
   }
 
@@ -169,7 +188,8 @@ void bench_gemm(const Arguments& arguments) {
   std::vector<Shares> layers;
   for (const auto& [hidden, token_counts] : kProducts)
     for (const int64_t tokens : token_counts)
-      for (const auto& [in, out] : {std::pair{hidden, 3 * hidden}, {hidden, hidden}, {hidden, 4 * hidden}, {4 * hidden, hidden}}) {
+      for (const auto& [in, out] :
+           {std::pair{hidden, 3 * hidden}, {hidden, hidden}, {hidden, 4 * hidden}, {4 * hidden, hidden}}) {
         Layer layer(arguments, tokens, in, out);
         layer.run_f32(precisions[0]);
         layer.run_packed(precisions[1], PackedForm::bf16);

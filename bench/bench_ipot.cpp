@@ -28,7 +28,8 @@ void bench_ipot(const Arguments& arguments) {
     for (float& value : values) value = static_cast<float>(random.uniform());
     const Tensor cost = Tensor::from(values);
     const Tensor cu_words = even_marks(batch, words), cu_patches = even_marks(batch, patches);
-    const Milliseconds ms = median_ms([&] { ops::ipot(cost, cu_words, cu_patches, 0.5, 50); }, arguments.warmup, arguments.reps);
+    const Milliseconds ms =
+        median_ms([&] { ops::ipot(cost, cu_words, cu_patches, 0.5, 50); }, arguments.warmup, arguments.reps);
     report(arguments, ms, {{"batch", batch}, {"words", words}, {"patches", patches}});
   }
 }

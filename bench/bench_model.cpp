@@ -10,10 +10,8 @@ namespace tessera::bench {
 namespace {
 
 const std::map<std::string, ModelSize> kModels{
-    {"b32", {768, 12, 12, 30522, 32, 40, 10, 20, 12}},
-    {"small", {256, 6, 4, 4000, 32, 16, 7, 7, 7}},
-    {"tiny", {128, 4, 4, 1000, 16, 16, 6, 6, 6}},
-    {"scenes", {64, 4, 4, 60, 16, 9, 5, 5, 5}},
+    {"b32", {768, 12, 12, 30522, 32, 40, 10, 20, 12}}, {"small", {256, 6, 4, 4000, 32, 16, 7, 7, 7}},
+    {"tiny", {128, 4, 4, 1000, 16, 16, 6, 6, 6}},      {"scenes", {64, 4, 4, 60, 16, 9, 5, 5, 5}},
     {"mini", {16, 1, 2, 40, 4, 5, 2, 2, 2}},
 };
 
@@ -21,9 +19,8 @@ void add_noise_images(const ModelSize& size, int count, bool levels, BatchBuilde
   const Grid grid{static_cast<int>(size.grid_rows), static_cast<int>(size.grid_columns)};
   builder.reserve_patches(count * size.patches());
   std::vector<PatchedImage> images(levels ? 0 : static_cast<size_t>(count));
-  parallel_chunks(static_cast<int64_t>(images.size()), [&](int64_t i) {
-    images[static_cast<size_t>(i)] = noise_image(size, static_cast<uint64_t>(i));
-  });
+  parallel_chunks(static_cast<int64_t>(images.size()),
+                  [&](int64_t i) { images[static_cast<size_t>(i)] = noise_image(size, static_cast<uint64_t>(i)); });
   for (const PatchedImage& image : images) builder.add_image(image);
   Random random(2);
   for (int i = 0; levels && i < count; ++i)
@@ -96,7 +93,8 @@ MadeBatch make_batch(const ModelSize& size, int batch, bool ragged, bool both_pa
     out.tokens += length + 1 + patches;
   }
   for (int pass = 0; pass < (both_passes ? 2 : 1); ++pass)
-    for (int b = 0; b < batch; ++b) builder.add_sequence(texts[static_cast<size_t>(b)], b, orders[static_cast<size_t>(b)]);
+    for (int b = 0; b < batch; ++b)
+      builder.add_sequence(texts[static_cast<size_t>(b)], b, orders[static_cast<size_t>(b)]);
 
   out.batch.packed = builder.finish();
   ObjectiveTables& tables = out.batch.objectives;
@@ -122,7 +120,8 @@ MadeBatch make_batch(const ModelSize& size, int batch, bool ragged, bool both_pa
 
 double step_flops(const ModelSize& size, int64_t batch, int64_t masked) {
   const auto d = static_cast<double>(size.hidden), patches = static_cast<double>(size.patches());
-  const double tokens = static_cast<double>(size.words) + 1 + patches, patch_values = 3.0 * static_cast<double>(size.patch * size.patch);
+  const double tokens = static_cast<double>(size.words) + 1 + patches,
+               patch_values = 3.0 * static_cast<double>(size.patch * size.patch);
   const double encoder = static_cast<double>(size.layers) * (24 * d * d * tokens + 4 * tokens * tokens * d);
   return static_cast<double>(batch) * (6 * encoder + 8 * patch_values * d * patches) +
          6 * static_cast<double>(masked) * (d * d + d * static_cast<double>(size.vocabulary));

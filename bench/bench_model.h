@@ -2,8 +2,8 @@
 #pragma once
 
 #include "bench/bench.h"
-#include "vilt/input/batch.h"
 #include "vilt/heads.h"
+#include "vilt/input/batch.h"
 
 namespace tessera::bench {
 
@@ -29,11 +29,11 @@ struct MadeBatch {
   int64_t tokens = 0;  // real ones in one pass
 };
 
-// Contents are noise; what decides the cost follows the peer's formulas. Text b has max(4, int((0.2 + 0.29 u) words)) tokens with
-// u = (b + 0.5) / batch, image b int((0.88 + 0.12 v) patches) patches with v = ((7 b mod batch) + 0.5) / batch; all are
-// full unless `ragged`. In each text the tokens 1, 8, 15, ... are masked. Even pairs are matched. With `both_passes`
-// every text and image is there twice: for the masked words and for matching. With `levels` the patches are levels of 8
-// bits, as training on a GPU has them.
+// Contents are noise; what decides the cost follows the peer's formulas. Text b has max(4, int((0.2 + 0.29 u) words))
+// tokens with u = (b + 0.5) / batch, image b int((0.88 + 0.12 v) patches) patches with v = ((7 b mod batch) + 0.5) /
+// batch; all are full unless `ragged`. In each text the tokens 1, 8, 15, ... are masked. Even pairs are matched. With
+// `both_passes` every text and image is there twice: for the masked words and for matching. With `levels` the patches
+// are levels of 8 bits, as training on a GPU has them.
 MadeBatch make_batch(const ModelSize& size, int batch, bool ragged, bool both_passes, bool levels = false);
 // Of text or image `b`: tokens with [CLS] and [SEP], and patches.
 struct PairLengths {

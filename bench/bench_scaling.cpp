@@ -1,6 +1,6 @@
-// How the time of a step grows, in f32 and bf16: with tokens, batch and width, one at a time, from `small` (256 wide, 66
-// tokens) with 16 pairs, and with threads, for `small` and, with 4 pairs, `b32`. Beside each time the factor by which it is
-// that of the line before; for threads, how many times as fast it is.
+// How the time of a step grows, in f32 and bf16: with tokens, batch and width, one at a time, from `small` (256 wide,
+// 66 tokens) with 16 pairs, and with threads, for `small` and, with 4 pairs, `b32`. Beside each time the factor by
+// which it is that of the line before; for threads, how many times as fast it is.
 #include <algorithm>
 #include <array>
 #include <cstdio>

@@ -4,8 +4,8 @@
 #include "bench/bench_model.h"
 #include "nn/adamw.h"
 #include "nn/precision.h"
-#include "tensor/gemm/precision.h"
 #include "tensor/gemm/packed/weight_copies.h"
+#include "tensor/gemm/precision.h"
 #include "tensor/step_graph.h"
 #include "vilt/ask/inference.h"
 #include "vilt/objectives.h"
@@ -101,8 +101,8 @@ void bench_infer(const Arguments& arguments) {
   });
 }
 
-// Up to `batch` pairs of a caption and an image, as near to a square as its divisors are, with everything from token ids
-// and normalised patches to scores on the host.
+// Up to `batch` pairs of a caption and an image, as near to a square as its divisors are, with everything from token
+// ids and normalised patches to scores on the host.
 void bench_rank(const Arguments& arguments) {
   const ModelSize& size = model_size(arguments.model);
   ViltWithHeads model = make_model(size);
@@ -123,14 +123,13 @@ void bench_rank(const Arguments& arguments) {
       ids.push_back(5 + static_cast<int64_t>(random.below(static_cast<uint64_t>(size.vocabulary - 5))));
     for (const auto& picture : pictures) pairs.push_back({ids, picture});
   }
-  measure(arguments, [&] { match_scores(model, pairs, context); }, [&](const Milliseconds& ms) -> JsonFields {
-    return {{"model", arguments.model},
-            {"captions", captions},
-            {"images", images},
-            {"precision", arguments.precision},
-            {"ragged", arguments.ragged},
-            {"pairs_per_s", rounded(arguments.batch / ms.median * 1e3, 2)}};
-  });
+  measure(
+      arguments, [&] { match_scores(model, pairs, context); },
+      [&](const Milliseconds& ms) -> JsonFields {
+        return {{"model", arguments.model},   {"captions", captions},
+                {"images", images},           {"precision", arguments.precision},
+                {"ragged", arguments.ragged}, {"pairs_per_s", rounded(arguments.batch / ms.median * 1e3, 2)}};
+      });
 }
 
 namespace {
@@ -156,7 +155,8 @@ void bench_adamw(const Arguments& arguments) {
   float* values = gradients.mutable_data<float>();
   for (int64_t i = 0; i < gradients.numel(); ++i) values[i] = static_cast<float>(random.normal());
   AdamW optimizer(parameters, {});
-  const std::vector<Tensor> weights = arguments.precision == "f32" ? std::vector<Tensor>() : weights_of_products(parameters);
+  const std::vector<Tensor> weights =
+      arguments.precision == "f32" ? std::vector<Tensor>() : weights_of_products(parameters);
   const PackedForm form = arguments.precision == "bf16" ? PackedForm::bf16 : PackedForm::split;
   int64_t packed_bytes = 0;
   const auto update = [&] {

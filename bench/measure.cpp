@@ -25,8 +25,8 @@ double ms_of(const std::function<void()>& run, int64_t calls, Device device) {
 }
 
 struct GpuCall {
-  int64_t calls = 1;     // in a repetition
-  double launches = 0;   // of one call, as the others
+  int64_t calls = 1;    // in a repetition
+  double launches = 0;  // of one call, as the others
   double synchronisations = 0;
   double plain_products = 0;
 };

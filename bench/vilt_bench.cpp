@@ -1,5 +1,5 @@
-// vilt_bench step|infer|rank|attention|ipot|adamw|gemm|loader|scaling: how long the parts of a ViLT training take, one JSON
-// line for each measurement. vilt_bench device: what is measured on.
+// vilt_bench step|infer|rank|attention|ipot|adamw|gemm|loader|scaling: how long the parts of a ViLT training take, one
+// JSON line for each measurement. vilt_bench device: what is measured on.
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -42,13 +42,14 @@ void report(const Arguments& arguments, const Milliseconds& ms, const JsonFields
 namespace {
 
 const std::map<std::string, void (*)(const Arguments&)> kWorks{
-    {"adamw", bench_adamw}, {"attention", bench_attention}, {"device", bench_device}, {"gemm", bench_gemm},
-    {"infer", bench_infer}, {"ipot", bench_ipot},           {"loader", bench_loader}, {"rank", bench_rank},
+    {"adamw", bench_adamw},     {"attention", bench_attention}, {"device", bench_device}, {"gemm", bench_gemm},
+    {"infer", bench_infer},     {"ipot", bench_ipot},           {"loader", bench_loader}, {"rank", bench_rank},
     {"scaling", bench_scaling}, {"step", bench_step},
 };
 
 bool runs_on_gpu(const std::string& work) {
-  return work == "attention" || work == "device" || work == "gemm" || work == "infer" || work == "rank" || work == "step";
+  return work == "attention" || work == "device" || work == "gemm" || work == "infer" || work == "rank" ||
+         work == "step";
 }
 
 std::vector<std::string> work_names() {
@@ -60,8 +61,9 @@ std::vector<std::string> work_names() {
 int run(int argc, char** argv) {
   Arguments arguments;
   arguments.threads = thread_count();
-  CLI::App app{"Measures the parts of a ViLT training; one JSON line for each measurement.\n"
-               "Every time is the median of --reps calls after --warmup calls."};
+  CLI::App app{
+      "Measures the parts of a ViLT training; one JSON line for each measurement.\n"
+      "Every time is the median of --reps calls after --warmup calls."};
   app.add_option("work", arguments.work, "what to measure")->required()->check(CLI::IsMember(work_names()));
   app.add_option("--model", arguments.model, "size of the model")
       ->check(CLI::IsMember({"b32", "small", "tiny", "scenes", "mini"}))
@@ -74,19 +76,25 @@ int run(int argc, char** argv) {
   std::string device = "cpu";
   app.add_option("--device", device, "cpu or cuda; cuda: step, infer, rank, attention, gemm")->capture_default_str();
   app.add_flag("--cuda-graph", arguments.cuda_graph, "step on a GPU: each as one CUDA graph");
-  app.add_flag("--upload", arguments.upload, "step on a GPU: its batch is new, with 8-bit patches, and goes there in every step");
-  app.add_flag("--turns", arguments.turns, "says 'ready' when it has warmed up, and measures once for each line it is given");
+  app.add_flag("--upload", arguments.upload,
+               "step on a GPU: its batch is new, with 8-bit patches, and goes there in every step");
+  app.add_flag("--turns", arguments.turns,
+               "says 'ready' when it has warmed up, and measures once for each line it is given");
   app.add_option("--dropout", arguments.dropout)->check(CLI::Range(0.0, 0.999))->capture_default_str();
   app.add_flag("--ragged", arguments.ragged, "texts and images of different lengths, as in COCO");
-  app.add_flag("--checkpoint-blocks", arguments.checkpoint_blocks, "blocks are computed again in backward, to save memory");
-  app.add_flag("--table", arguments.table, "gemm: at the end a table of the shares of the peak; always where the output is a terminal");
+  app.add_flag("--checkpoint-blocks", arguments.checkpoint_blocks,
+               "blocks are computed again in backward, to save memory");
+  app.add_flag("--table", arguments.table,
+               "gemm: at the end a table of the shares of the peak; always where the output is a terminal");
   app.add_flag("--compile", arguments.compile, "accepted and ignored");
   app.add_option("--compile-mode", arguments.compile_mode, "accepted and ignored");
   app.add_option("--threads", arguments.threads)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--warmup", arguments.warmup, "calls before the measurement")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_option("--reps", arguments.reps, "calls that are measured")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--reps", arguments.reps, "calls that are measured")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

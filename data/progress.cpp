@@ -17,9 +17,11 @@ ProgressCallback terminal_progress(const std::string& label) {
     if (!finished && now - shown < std::chrono::milliseconds(100)) return;
     shown = now;
     const double seconds = std::chrono::duration<double>(now - start).count();
-    std::fprintf(stderr, "\r%s %lld / %lld", label.c_str(), static_cast<long long>(done), static_cast<long long>(total));
+    std::fprintf(stderr, "\r%s %lld / %lld", label.c_str(), static_cast<long long>(done),
+                 static_cast<long long>(total));
     if (!finished && done > 0)
-      std::fprintf(stderr, " (%.0f s left)", std::ceil(seconds * static_cast<double>(total - done) / static_cast<double>(done)));
+      std::fprintf(stderr, " (%.0f s left)",
+                   std::ceil(seconds * static_cast<double>(total - done) / static_cast<double>(done)));
     std::fputs(finished ? "\x1b[K\n" : "\x1b[K", stderr);
   };
 }

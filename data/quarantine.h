@@ -11,7 +11,8 @@ namespace tessera {
 
 class Quarantine {
  public:
-  Quarantine(int64_t limit, std::function<void(const std::string&)> report) : limit_(limit), report_(std::move(report)) {}
+  Quarantine(int64_t limit, std::function<void(const std::string&)> report)
+      : limit_(limit), report_(std::move(report)) {}
   bool contains(int64_t image) const;
   // Reports the first time; throws when there are more than the limit.
   void add(int64_t image, const std::string& reason);

@@ -14,8 +14,8 @@ Sampler::Sampler(int64_t count, const SamplerOptions& options, std::vector<int64
         " steps of a curriculum without samples");
   check(share.ranks >= 1 && 0 <= share.rank && share.rank < share.ranks, "sampler: rank ", share.rank, " of ",
         share.ranks);
-  check(options.batch_size % share.ranks == 0, "sampler: ", share.ranks, " ranks do not share out ",
-        options.batch_size, " samples evenly");
+  check(options.batch_size % share.ranks == 0, "sampler: ", share.ranks, " ranks do not share out ", options.batch_size,
+        " samples evenly");
 }
 
 int64_t Sampler::candidates(int64_t step) const {

@@ -1,5 +1,5 @@
-// Which samples a step consists of, by index alone: nothing is read or decoded to choose them. A sample is whatever a data
-// set counts from 0: a caption, a pair, a row.
+// Which samples a step consists of, by index alone: nothing is read or decoded to choose them. A sample is whatever a
+// data set counts from 0: a caption, a pair, a row.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct Share {
   int64_t rank = 0, ranks = 1;
 };
 
-// Streams of random numbers, Random(seed, stream, ...), that are not a task's: its own have other numbers, so that a change
-// in one kind of draw leaves the others as they were.
+// Streams of random numbers, Random(seed, stream, ...), that are not a task's: its own have other numbers, so that a
+// change in one kind of draw leaves the others as they were.
 enum SamplingStream : uint64_t { kOrderStream = 1, kReplacementStream = 6, kAugmentStream = 7 };
 
 // Each epoch is a permutation of its own; batches run on across the end of an epoch. What a slot of a step holds is a

@@ -1,10 +1,10 @@
 #include "data/samples.h"
 
-#include "io/files.h"
-#include "tensor/error.h"
 #include "data/images/rand_augment.h"
 #include "data/images/resize.h"
 #include "data/images/scratch_image.h"
+#include "io/files.h"
+#include "tensor/error.h"
 
 namespace tessera {
 

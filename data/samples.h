@@ -8,22 +8,22 @@
 #include <utility>
 #include <vector>
 
-#include "data/sets/dataset.h"
 #include "data/images/image.h"
 #include "data/images/patches.h"
+#include "data/sets/dataset.h"
 #include "data/text/wordpiece.h"
 #include "tensor/philox.h"
 
 namespace tessera {
 
 struct SampleOptions {
-  bool resize = true;      // ViLT's rule; otherwise images keep their size, which must be a multiple of the patch
-  int shorter = 384;       // pixels
-  int patch = 32;          // pixels
-  int size_divisor = 0;    // resized sides are multiples of it, itself one of the patch; 0: of the patch
+  bool resize = true;    // ViLT's rule; otherwise images keep their size, which must be a multiple of the patch
+  int shorter = 384;     // pixels
+  int patch = 32;        // pixels
+  int size_divisor = 0;  // resized sides are multiples of it, itself one of the patch; 0: of the patch
   bool respect_orientation = false;  // turn pictures as their EXIF tag says; ViLT's own code does not
   PixelNorm norm;
-  int64_t max_length = 40;  // text tokens including [CLS] and [SEP]; longer captions are cut
+  int64_t max_length = 40;                 // text tokens including [CLS] and [SEP]; longer captions are cut
   int64_t cache_bytes = int64_t{1} << 30;  // decoded or resized images that stay in memory
 
   int divisor() const { return size_divisor == 0 ? patch : size_divisor; }
@@ -50,7 +50,8 @@ class SampleSource {
   const Wordpiece& vocabulary() const { return vocabulary_; }
   const SampleOptions& options() const { return options_; }
 
-  // Tokenised at every call: a few microseconds, where the captions of a large data set would take its own memory again.
+  // Tokenised at every call: a few microseconds, where the captions of a large data set would take its own memory
+  // again.
   TextSample text(int64_t sentence) const;
   int64_t image_of(int64_t sentence) const { return dataset_.sentences()[static_cast<size_t>(sentence)].image; }
 
@@ -90,8 +91,8 @@ class SampleSource {
   mutable int64_t cached_bytes_ = 0;
 };
 
-// Resizes as the options say, and takes the picture itself where its size is right; the error of a native size that is no
-// multiple of the patch names the image.
+// Resizes as the options say, and takes the picture itself where its size is right; the error of a native size that is
+// no multiple of the patch names the image.
 ResizedImage prepare_image(Image&& image, const SampleOptions& options, const std::string& name);
 
 }  // namespace tessera

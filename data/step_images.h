@@ -1,5 +1,5 @@
-// The pictures of one step: each is decoded, and augmented, once, even where none stays in memory. A picture that several
-// samples of a step use is the same in all of them.
+// The pictures of one step: each is decoded, and augmented, once, even where none stays in memory. A picture that
+// several samples of a step use is the same in all of them.
 #pragma once
 
 #include <cstdint>

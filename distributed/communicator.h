@@ -1,8 +1,8 @@
 // What the ranks of a data-parallel training say to each other. Every rank calls the same functions in the same order
 // with tensors of the same shape and type; a call returns when this rank has its result.
 //
-// A sum is formed element by element in the order of the ranks, ((x_0 + x_1) + x_2) + …, so that the same number of ranks
-// gives the same bits in every run, on every rank.
+// A sum is formed element by element in the order of the ranks, ((x_0 + x_1) + x_2) + …, so that the same number of
+// ranks gives the same bits in every run, on every rank.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ class Communicator {
 Communicator& single_rank();
 
 // Calls body(communicator) on `size` threads, the ranks. When a rank ends, by an error or because it makes fewer calls,
-// the calls in which others wait for it throw. At the end the error of the lowest rank that failed by itself is rethrown;
-// if none did, that of the lowest that waited in vain.
+// the calls in which others wait for it throw. At the end the error of the lowest rank that failed by itself is
+// rethrown; if none did, that of the lowest that waited in vain.
 void run_ranks(int size, const std::function<void(Communicator&)>& body);
 
 }  // namespace tessera

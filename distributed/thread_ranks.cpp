@@ -105,8 +105,8 @@ class ThreadRank : public Communicator {
     meeting_.call(rank_) = text(call, " of ", describe(values));
     meeting_.wait();
     for (int r = 0; r < size(); ++r)
-      check(meeting_.call(r) == meeting_.call(rank_), "rank ", rank_, " calls ", meeting_.call(rank_), ", rank ", r, " ",
-            meeting_.call(r));
+      check(meeting_.call(r) == meeting_.call(rank_), "rank ", rank_, " calls ", meeting_.call(rank_), ", rank ", r,
+            " ", meeting_.call(r));
   }
 
   Meeting& meeting_;

@@ -6,7 +6,6 @@
 // temporary files. `vilt train` does what this page does, and adds checkpoints, options and a report.
 #include <filesystem>
 
-#include "vilt/input/collator.h"
 #include "data/loader.h"
 #include "data/scenes/scenes.h"
 #include "data/text/vocabulary.h"
@@ -14,9 +13,10 @@
 #include "nn/adamw.h"
 #include "nn/gradient_clipping.h"
 #include "nn/schedule.h"
-#include "vilt/tasks/evaluation.h"
 #include "vilt/initialise.h"
+#include "vilt/input/collator.h"
 #include "vilt/objectives.h"
+#include "vilt/tasks/evaluation.h"
 
 using namespace tessera;
 namespace fs = std::filesystem;
@@ -41,8 +41,10 @@ int main(int count, char** arguments) try {
   fs::path folder;
   for (int i = 1; i < count; ++i) {
     const std::string argument = arguments[i];
-    if (argument == "--steps" && i + 1 < count) steps = std::stoll(arguments[++i]);
-    else folder = argument;
+    if (argument == "--steps" && i + 1 < count)
+      steps = std::stoll(arguments[++i]);
+    else
+      folder = argument;
   }
   if (folder.empty()) {
     folder = fs::temp_directory_path() / "tessera-example-scenes";
@@ -62,13 +64,20 @@ int main(int count, char** arguments) try {
   options.masking = {.rate = 0.4, .content_first = 0.7};
   Quarantine quarantine(/*limit=*/10, [](const std::string& file) { std::cerr << file << "\n"; });
   const Collator collator(source, options, quarantine);
-  Loader<PretrainBatch> loader([&](int64_t step) { return collator.step(step); }, 0, steps, /*workers=*/1, /*prefetch=*/8);
+  Loader<PretrainBatch> loader([&](int64_t step) { return collator.step(step); }, 0, steps, /*workers=*/1,
+                               /*prefetch=*/8);
 
   // The model: ViLT, narrow and shallow, with the initial values that let so small a one learn quickly.
   const auto tokens = static_cast<int64_t>(vocabulary.size());
-  const ModelConfig config{.vocab_size = tokens, .hidden_size = 64, .num_hidden_layers = 4, .num_attention_heads = 4,
-                           .intermediate_size = 256, .image_size = kPatch * kTableSide, .patch_size = kPatch,
-                           .max_position_embeddings = kMaxLength, .hidden_dropout_prob = 0};
+  const ModelConfig config{.vocab_size = tokens,
+                           .hidden_size = 64,
+                           .num_hidden_layers = 4,
+                           .num_attention_heads = 4,
+                           .intermediate_size = 256,
+                           .image_size = kPatch * kTableSide,
+                           .patch_size = kPatch,
+                           .max_position_embeddings = kMaxLength,
+                           .hidden_dropout_prob = 0};
   ViltWithHeads model(config);
   initialise(model, {.linear = "fan_in", .positions = "cosine"}, kSeed);
   ParameterSet parameters(model);

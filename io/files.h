@@ -1,4 +1,5 @@
-// Whole files in memory, and files of any size piece by piece. Every error names the path and says what the system answered.
+// Whole files in memory, and files of any size piece by piece. Every error names the path and says what the system
+// answered.
 #pragma once
 
 #include <cstdint>

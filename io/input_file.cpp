@@ -13,7 +13,8 @@
 
 namespace tessera {
 
-// Without O_NONBLOCK opening a named pipe would wait for a writer before its kind can be seen. It has no effect on files.
+// Without O_NONBLOCK opening a named pipe would wait for a writer before its kind can be seen. It has no effect on
+// files.
 InputFile::InputFile(const std::filesystem::path& path)
     : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   check(descriptor_ >= 0, "cannot open ", path.string(), ": ", std::strerror(errno));

@@ -16,16 +16,14 @@ std::span<const Pickle::Id> Pickle::children(Id id) const {
   switch (node.kind) {
     case Kind::tuple:
     case Kind::global:
-    case Kind::persistent:
-      return {edges_.data() + node.range.first, node.range.count};
+    case Kind::persistent: return {edges_.data() + node.range.first, node.range.count};
     case Kind::list:
     case Kind::set:
     case Kind::dict:
     case Kind::object:
       if (node.range.first == kNoId) return {};
       return lists_[node.range.first];
-    default:
-      return {};
+    default: return {};
   }
 }
 

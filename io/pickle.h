@@ -1,9 +1,9 @@
 // Data-only interpreter of Python's pickle format, protocols 2 to 5: as much of it as torch's weight files need.
 //
 // A pickle is a program for a small stack machine. In Python it may import any name and call it. Here nothing is ever
-// imported or called: a name stays a pair of strings (Kind::global), a call stays a record of what would have been called
-// with which arguments (Kind::object), and what they mean is for the reader of the graph to say. Names that do not belong
-// into a weight file at all are refused (io/pickle_globals.h).
+// imported or called: a name stays a pair of strings (Kind::global), a call stays a record of what would have been
+// called with which arguments (Kind::object), and what they mean is for the reader of the graph to say. Names that do
+// not belong into a weight file at all are refused (io/pickle_globals.h).
 //
 // The result is a graph of values in an arena. Values that the pickle's memo shares are one node, a list may contain
 // itself, and nesting may be as deep as the pickle is long: whoever walks a graph must mark the nodes visited and must

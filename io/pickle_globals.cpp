@@ -45,9 +45,22 @@ constexpr Name kValues[] = {
 
 // Libraries whose types settings, callbacks and optimiser states of published checkpoints are made of.
 constexpr std::string_view kLibraries[] = {
-    "argparse",   "collections", "datetime", "easydict",          "lightning", "lightning_fabric", "lightning_utilities",
-    "numpy",      "omegaconf",   "pathlib",  "pytorch_lightning", "sacred",    "torch",            "torchmetrics",
-    "torchvision", "yacs",
+    "argparse",
+    "collections",
+    "datetime",
+    "easydict",
+    "lightning",
+    "lightning_fabric",
+    "lightning_utilities",
+    "numpy",
+    "omegaconf",
+    "pathlib",
+    "pytorch_lightning",
+    "sacred",
+    "torch",
+    "torchmetrics",
+    "torchvision",
+    "yacs",
 };
 
 // Of modules that hold harmful names, too, these alone.
@@ -61,9 +74,8 @@ constexpr Name kHarmless[] = {
 };
 
 constexpr std::string_view kBuiltinTypes[] = {
-    "bool", "bytearray", "bytes", "complex", "dict",  "float", "frozenset", "int", "list", "object", "range", "set", "slice",
-    "str",  "tuple",
-    "long", "unicode",   "xrange",  // in protocol 2
+    "bool",   "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int",     "list",
+    "object", "range",     "set",   "slice",   "str",  "tuple", "long",      "unicode", "xrange",  // in protocol 2
 };
 
 // These would read a pickle inside the pickle.

@@ -1,5 +1,5 @@
-// The parts of the stack machine that pickles are programs for (io/pickle.h): the bytes, the values made so far, the stack
-// with its marks, and the memo. pickle_reader.cpp has the opcodes.
+// The parts of the stack machine that pickles are programs for (io/pickle.h): the bytes, the values made so far, the
+// stack with its marks, and the memo. pickle_reader.cpp has the opcodes.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,9 @@ namespace tessera {
 class PickleMachine {
  protected:
   // `name` must outlive this object.
-  PickleMachine(std::vector<uint8_t> bytes, const std::string& name) : name_(name) { pickle_.bytes_ = std::move(bytes); }
+  PickleMachine(std::vector<uint8_t> bytes, const std::string& name) : name_(name) {
+    pickle_.bytes_ = std::move(bytes);
+  }
 
   using Id = Pickle::Id;
   using Kind = Pickle::Kind;

@@ -1,5 +1,5 @@
-// The opcodes of pickles (io/pickle.h). Each takes at least one byte and makes at most three nodes, so time and memory are in
-// proportion to the pickle's length; nothing recurses.
+// The opcodes of pickles (io/pickle.h). Each takes at least one byte and makes at most three nodes, so time and memory
+// are in proportion to the pickle's length; nothing recurses.
 #include <bit>
 
 #include "io/pickle_globals.h"
@@ -58,8 +58,8 @@ class PickleReader : private PickleMachine {
           pop();
         }
         return true;
-      case '1': to_mark(); return true;       // POP_MARK
-      case '2': push(top()); return true;     // DUP
+      case '1': to_mark(); return true;    // POP_MARK
+      case '2': push(top()); return true;  // DUP
       case 'q': remember(take_unsigned(1)); return true;
       case 'r': remember(take_unsigned(4)); return true;
       case 0x94: remember(memo_.size()); return true;  // MEMOIZE

@@ -130,8 +130,7 @@ Tensor read_tensor(Source& source, const Entry& entry, const std::string& name, 
   }
   check(entry.dtype == "I32", path, ": tensor '", name, "': dtype '", entry.dtype, "' is not supported");
   Tensor tensor = Tensor::empty(entry.shape, DType::i64);
-  read_converted<int32_t>(source, tensor.mutable_data<int64_t>(), tensor.numel(),
-                          [](int32_t v) { return int64_t{v}; });
+  read_converted<int32_t>(source, tensor.mutable_data<int64_t>(), tensor.numel(), [](int32_t v) { return int64_t{v}; });
   return tensor;
 }
 
@@ -244,7 +243,8 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   Output(slash == std::string::npos ? "." : path.substr(0, slash + 1), O_RDONLY).flush_directory();
 }
 
-std::vector<uint8_t> safetensors_bytes(const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+std::vector<uint8_t> safetensors_bytes(const NamedTensors& tensors,
+                                       const std::map<std::string, std::string>& metadata) {
   std::vector<uint8_t> out;
   const auto append = [&out](const void* from, uint64_t bytes) {
     const auto* begin = static_cast<const uint8_t*>(from);

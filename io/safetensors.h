@@ -26,7 +26,7 @@ struct SafeTensors {
   NamedTensors tensors;
   std::map<std::string, std::string> metadata;
   std::map<std::string, std::string> converted;  // tensors of another type in the file → that type, as it spells it
-  std::string path;  // for messages
+  std::string path;                              // for messages
 
   // An error that names the file, the tensor and the tensors that there are.
   const Tensor& at(const std::string& name) const;

@@ -159,8 +159,8 @@ void check_sizes(const std::string& name, const Entry& entry, uint64_t data_byte
   bool empty = false;
   for (const int64_t size : entry.shape) {
     empty = empty || size == 0;
-    check(!__builtin_mul_overflow(bytes, std::max<int64_t>(size, 1), &bytes), path, ": tensor '", name, "': shape ", entry.shape,
-          " has too many elements");
+    check(!__builtin_mul_overflow(bytes, std::max<int64_t>(size, 1), &bytes), path, ": tensor '", name, "': shape ",
+          entry.shape, " has too many elements");
   }
   if (empty) bytes = 0;
   check(entry.begin <= entry.end, path, ": tensor '", name, "': data_offsets [", entry.begin, ", ", entry.end,

@@ -25,7 +25,8 @@ std::string shown(std::string_view value, size_t longest) {
 // nlohmann's text without its "[json.exception.parse_error.101] " prefix.
 std::string reason(const json::exception& error) {
   std::string_view what = error.what();
-  if (const size_t end = what.find("] "); what.starts_with('[') && end != std::string_view::npos) what.remove_prefix(end + 2);
+  if (const size_t end = what.find("] "); what.starts_with('[') && end != std::string_view::npos)
+    what.remove_prefix(end + 2);
   return shown(what, 200);
 }
 
@@ -57,8 +58,8 @@ class Keys {
   std::unordered_set<std::string> many_;
 };
 
-// Watches the parser's events for what nlohmann-json would let pass. The parser does not recurse, and neither does this.
-// The depth of an event is the number of objects and arrays around it.
+// Watches the parser's events for what nlohmann-json would let pass. The parser does not recurse, and neither does
+// this. The depth of an event is the number of objects and arrays around it.
 class Watch {
  public:
   explicit Watch(const std::string& where) : where_(where) {}
@@ -113,7 +114,8 @@ class PieceIterator {
 // Takes the parser's events (nlohmann's SAX interface) and builds each record of the array by itself.
 class RecordReader {
  public:
-  RecordReader(const std::string& key, const std::string& skipped_key, const std::string& where, const RecordHandler& handle)
+  RecordReader(const std::string& key, const std::string& skipped_key, const std::string& where,
+               const RecordHandler& handle)
       : key_(key), skipped_key_(skipped_key), where_(where), handle_(handle), watch_(where) {}
 
   bool found() const { return found_; }

@@ -22,9 +22,9 @@ std::string described_type(const nlohmann::json& value);
 // One value. `where` starts every message, e.g. "annotations.jsonl, line 7".
 nlohmann::json parse_strict_json(std::string_view json, const std::string& where);
 
-// Reads {"<key>": [{...}, {...}], ...} and calls `handle(index, record)` with each object of that array as soon as it is
-// complete, so that only one is in memory at a time, and of the text one piece. Values under a key named `skipped_key` are
-// dropped unread.
+// Reads {"<key>": [{...}, {...}], ...} and calls `handle(index, record)` with each object of that array as soon as it
+// is complete, so that only one is in memory at a time, and of the text one piece. Values under a key named
+// `skipped_key` are dropped unread.
 using RecordHandler = std::function<void(int64_t index, const nlohmann::json& record)>;
 void for_each_json_record(const TextPieces& json, const std::string& key, const std::string& skipped_key,
                           const std::string& where, const RecordHandler& handle);

@@ -55,8 +55,8 @@ void check_byte_order(const ZipArchive& archive, const std::string& folder) {
   check(order == "little", archive.path(), ": byte order is ", printable(order), ", expected 'little'");
 }
 
-// Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates) without control characters: names are printed and written
-// into other files.
+// Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates) without control characters: names are printed and
+// written into other files.
 bool is_plain_text(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto byte = [&](size_t k) { return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u; };
@@ -88,7 +88,8 @@ class Reader {
           ", expected a dict of tensors; save the module's state_dict() instead");
     const Id inner = pickle_.find(root, "state_dict");
     const Id state = inner == Pickle::kNoId ? root : inner;
-    check(pickle_.kind(state) == Kind::dict, path_, ": 'state_dict' is ", describe(pickle_, state), ", expected a dict");
+    check(pickle_.kind(state) == Kind::dict, path_, ": 'state_dict' is ", describe(pickle_, state),
+          ", expected a dict");
     read_state_dict(state);
     file_.converted = tensors_.converted();
     check(!file_.tensors.empty(), path_, ": holds no tensors", keys_of(state));
@@ -106,8 +107,8 @@ class Reader {
       check(pickle_.kind(items[i]) == Kind::string, path_, ": the state dict has ", describe(pickle_, items[i]),
             " as a key, expected a string");
       const std::string name(pickle_.text(items[i]));
-      check(name.size() <= kMaxNameBytes && is_plain_text(name), path_, ": the state dict has the key ", printable(name),
-            ", expected at most ", kMaxNameBytes, " bytes of printable UTF-8");
+      check(name.size() <= kMaxNameBytes && is_plain_text(name), path_, ": the state dict has the key ",
+            printable(name), ", expected at most ", kMaxNameBytes, " bytes of printable UTF-8");
       check_inside(items[i + 1], name);
       const bool is_new = tensors_.is_tensor(items[i + 1])
                               ? file_.tensors.emplace(name, tensors_.load(items[i + 1], name)).second
@@ -179,8 +180,8 @@ class Reader {
         file_.placeholders[pickle_.global_name(id)] += uses[id];
   }
 
-  // The scalars of a dict, of an object of a class that extends dict, or of an object's attributes (argparse.Namespace),
-  // and of those inside it.
+  // The scalars of a dict, of an object of a class that extends dict, or of an object's attributes
+  // (argparse.Namespace), and of those inside it.
   void read_settings(Id from) {
     constexpr int kMaxDepth = 4;
     struct Place {
@@ -199,7 +200,7 @@ class Reader {
     for (size_t at = 0; at < places.size(); ++at) {
       const Place place = places[at];
       const auto items = pickle_.children(place.id);
-      const size_t first = pickle_.kind(place.id) == Kind::object ? 2 : 0;  // after callee and arguments
+      const size_t first = pickle_.kind(place.id) == Kind::object ? 2 : 0;              // after callee and arguments
       if (items.size() == first + 1) visit(items[first], place.path, place.depth + 1);  // attributes
       for (size_t i = first; i + 1 < items.size(); i += 2) {
         if (!is_short_text(items[i])) continue;

@@ -61,7 +61,8 @@ TorchTensors::Call TorchTensors::call_of(Id id) const {
 bool TorchTensors::is_tensor(Id id) const {
   if (pickle_.kind(id) != Kind::object) return false;
   const Id callee = call_of(id).callee;
-  for (const char* name : {"_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_parameter", "_rebuild_parameter_with_state"})
+  for (const char* name :
+       {"_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_parameter", "_rebuild_parameter_with_state"})
     if (is_global(callee, "torch._utils", name)) return true;
   return is_global(callee, "torch._tensor", "_rebuild_from_type_v2");
 }
@@ -174,8 +175,8 @@ Tensor TorchTensors::read_storage(const StorageType& type, const std::string& ke
   if (!member->stored) refuse(entry, "has a compressed storage ", printable(key), "; torch stores them uncompressed");
   int64_t needed = 0;
   if (__builtin_mul_overflow(elements, type.bytes, &needed) || static_cast<uint64_t>(needed) > member->size)
-    refuse(entry, "needs storage ", printable(key), " of ", elements, " elements of ", type.bytes, " bytes, but it has ",
-           member->size, " bytes");
+    refuse(entry, "needs storage ", printable(key), " of ", elements, " elements of ", type.bytes,
+           " bytes, but it has ", member->size, " bytes");
   // Members of an archive can be made to overlap, so that many large ones take little room.
   storage_bytes_ += member->size;
   if (storage_bytes_ > archive_.bytes()) refuse(entry, "brings the storages to more bytes than the file has");

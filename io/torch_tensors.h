@@ -50,7 +50,7 @@ class TorchTensors {
   const Pickle& pickle_;
   const ZipArchive& archive_;
   const std::string folder_;
-  std::map<std::string, Loaded> storages_;         // by key
+  std::map<std::string, Loaded> storages_;        // by key
   std::map<std::string, std::string> converted_;  // entry → the type of its storage, where ours is another
   uint64_t storage_bytes_ = 0, copied_bytes_ = 0;
 };

@@ -80,8 +80,8 @@ struct ZipArchive::Archive {
     const std::string name = stat.name;
     check(stat.encryption_method == ZIP_EM_NONE, path, ": member ", printable(name), " is encrypted");
     const bool stored = stat.comp_method == ZIP_CM_STORE;
-    check(stored || stat.comp_method == ZIP_CM_DEFLATE, path, ": member ", printable(name),
-          " has compression method ", stat.comp_method, ", expected 0 (stored) or 8 (deflated)");
+    check(stored || stat.comp_method == ZIP_CM_DEFLATE, path, ": member ", printable(name), " has compression method ",
+          stat.comp_method, ", expected 0 (stored) or 8 (deflated)");
     check(stat.comp_size <= bytes, path, ": member ", printable(name), " takes ", stat.comp_size,
           " bytes, more than the archive's ", bytes);
     check(!stored || stat.size == stat.comp_size, path, ": member ", printable(name), " is stored in ", stat.comp_size,
@@ -153,8 +153,8 @@ ZipArchive::Stream ZipArchive::open(const ZipMember& member) const {
   handle->path = archive_->path;
   handle->name = member.name;
   handle->file.reset(zip_fopen_index(archive_->zip.get(), member.index, 0));
-  check(handle->file != nullptr, archive_->path, ": member ", printable(member.name), " cannot be read: ",
-        zip_strerror(archive_->zip.get()));
+  check(handle->file != nullptr, archive_->path, ": member ", printable(member.name),
+        " cannot be read: ", zip_strerror(archive_->zip.get()));
   return Stream(std::move(handle));
 }
 

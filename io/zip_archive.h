@@ -1,8 +1,8 @@
 // Reader of zip archives: what torch.save writes since version 1.6 is one.
 //
-// Archives are untrusted. The members' sizes are checked when the archive is opened: one that would be larger than the whole
-// archive when unpacked (a compression bomb) is refused, and so are encrypted members and two of one name. Reading a
-// member to its end checks its checksum.
+// Archives are untrusted. The members' sizes are checked when the archive is opened: one that would be larger than the
+// whole archive when unpacked (a compression bomb) is refused, and so are encrypted members and two of one name.
+// Reading a member to its end checks its checksum.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class ZipArchive {
   ZipArchive& operator=(ZipArchive&&) = delete;
 
   const std::string& path() const;
-  uint64_t bytes() const;  // of the archive
-  const std::vector<ZipMember>& members() const;  // in the order of the directory
+  uint64_t bytes() const;                                // of the archive
+  const std::vector<ZipMember>& members() const;         // in the order of the directory
   const ZipMember* find(const std::string& name) const;  // null if there is none
 
   std::vector<uint8_t> read(const ZipMember& member) const;

@@ -70,9 +70,10 @@ void AdamW::update(double learning_rate, double gradient_scale, const Tensor& de
                       run.group.decay ? options_.weight_decay : 0});
   std::vector<Tensor> trained;
   for (const size_t slot : trained_slots_) trained.push_back(parameters_.slots()[slot].parameter.value());
-  ops::adamw_(parameters_.values(), parameters_.gradients(), exp_avg_, exp_avg_sq_, slices,
-              {options_.variant, options_.beta1, options_.beta2, options_.eps, ++updates_, gradient_scale, device_scale},
-              trained);
+  ops::adamw_(
+      parameters_.values(), parameters_.gradients(), exp_avg_, exp_avg_sq_, slices,
+      {options_.variant, options_.beta1, options_.beta2, options_.eps, ++updates_, gradient_scale, device_scale},
+      trained);
 }
 
 Tensor AdamW::place_in(const Tensor& arena, size_t slot) const {

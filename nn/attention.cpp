@@ -37,8 +37,7 @@ Variable CrossAttention::operator()(const Variable& x, const Tensor& cu_seqlens,
                                     const ForwardContext& context) const {
   check(states.rows.defined(), "cross-attention: there are no states to read");
   const auto [p, ticket] = context.dropout(dropout);
-  return output(
-      cross_attention(query(x), key_value(states.rows), cu_seqlens, states.cu_seqlens, heads, p, ticket));
+  return output(cross_attention(query(x), key_value(states.rows), cu_seqlens, states.cu_seqlens, heads, p, ticket));
 }
 
 void CrossAttention::visit(const std::string& prefix, const ParameterVisitor& visitor) {

@@ -4,12 +4,9 @@ namespace tessera {
 
 Variable activate(Activation activation, const Variable& x) {
   switch (activation) {
-    case Activation::quick_gelu:
-      return quick_gelu(x);
-    case Activation::relu:
-      return relu(x);
-    default:
-      return gelu(x);
+    case Activation::quick_gelu: return quick_gelu(x);
+    case Activation::relu: return relu(x);
+    default: return gelu(x);
   }
 }
 

@@ -40,8 +40,8 @@ class ParameterSet {
 
   // Collects everything that `model.visit` names, in visiting order, moves the values into the arena (converted to
   // `dtype`, f32 or f64, on `device`) and replaces the model's variables by ones that lie there. Handles on the old
-  // variables that were copied before no longer belong to the model. A name or a variable that occurs twice, or a variable without a
-  // value, is an error.
+  // variables that were copied before no longer belong to the model. A name or a variable that occurs twice, or a
+  // variable without a value, is an error.
   template <class Model>
   explicit ParameterSet(Model& model, DType dtype = DType::f32, const std::string& prefix = "", Device device = {}) {
     std::vector<Named> found;

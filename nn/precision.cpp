@@ -23,12 +23,9 @@ std::string describe_on_cuda(DType activations) {
   if (activations == DType::bf16)
     return "bf16 activations, products in bf16 with f32 sums (cuda); parameters, statistics and losses in f32";
   switch (matmul_precision()) {
-    case MatmulPrecision::high:
-      return "f32 activations, products of operands split in two bf16 (cuda)";
-    case MatmulPrecision::tf32:
-      return "f32 activations, products of operands reduced to TF32 with f32 sums (cuda)";
-    default:
-      return "f32 (cuda)";
+    case MatmulPrecision::high: return "f32 activations, products of operands split in two bf16 (cuda)";
+    case MatmulPrecision::tf32: return "f32 activations, products of operands reduced to TF32 with f32 sums (cuda)";
+    default: return "f32 (cuda)";
   }
 }
 
@@ -52,7 +49,8 @@ std::string describe_precision(DType activations, Device device) {
   if (device.kind == Device::cuda) return describe_on_cuda(activations);
   const char* set = name_of(instruction_set());
   if (activations == DType::bf16)
-    return text("bf16 activations, products in bf16 with f32 sums (", set, "); parameters, statistics and losses in f32");
+    return text("bf16 activations, products in bf16 with f32 sums (", set,
+                "); parameters, statistics and losses in f32");
   if (splits_f32_products()) return text("f32 activations, products of operands split in two bf16 (", set, ")");
   if (matmul_precision() == MatmulPrecision::high)
     return "f32; products in f32 too, since split operands gain nothing without tile instructions";

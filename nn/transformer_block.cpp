@@ -38,8 +38,8 @@ Stream TransformerBlock::operator()(const Stream& stream, const Tensor& cu_seqle
                                     const States& states) const {
   check(norms == NormPlacement::before || !stream.branch.defined(),
         "block: a branch that is not yet added, before a block that has its norms after the sums");
-  Stream out = add_branch(stream, attention_norm, context,
-                          [&](const Variable& x) { return attention(x, cu_seqlens, context); });
+  Stream out =
+      add_branch(stream, attention_norm, context, [&](const Variable& x) { return attention(x, cu_seqlens, context); });
   if (cross)
     out = add_branch(out, cross_norm, context,
                      [&](const Variable& x) { return (*cross)(x, cu_seqlens, states, context); });
@@ -59,8 +59,8 @@ Stream TransformerBlock::checkpointed(const Stream& stream, const Tensor& cu_seq
   const TicketSource start = context.tickets ? *context.tickets : TicketSource(0, 0);
   const auto end = std::make_shared<TicketSource>(start);
   const bool hands_on = norms == NormPlacement::before;  // its last branch
-  const auto run = [=, in_dropout = stream.dropout, cu_states = states.cu_seqlens](
-                       std::span<const Variable> x) -> std::vector<Variable> {
+  const auto run = [=, in_dropout = stream.dropout,
+                    cu_states = states.cu_seqlens](std::span<const Variable> x) -> std::vector<Variable> {
     *end = start;
     ForwardContext own = context;
     own.tickets = context.tickets ? end.get() : nullptr;

@@ -5,8 +5,8 @@
 //   after  (BERT)        y = norm(x + dropout(branch(x)))
 //
 // Between two branches lie always the same three steps: dropout of the branch, addition to what was read, LayerNorm.
-// They are one fused op. With the norm before the branch also across blocks: a block does not add its last branch itself
-// but hands it on.
+// They are one fused op. With the norm before the branch also across blocks: a block does not add its last branch
+// itself but hands it on.
 #pragma once
 
 #include <optional>

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "tensor/error.h"
 #include "report/html.h"
+#include "tensor/error.h"
 
 namespace tessera {
 namespace {
@@ -159,8 +159,8 @@ std::string series_svg(const Frame& frame, const Series& series) {
 std::string legend_entry(const std::string& classes, const std::string& name, const std::string& value,
                          const char* stroke) {
   return text("<li class=\"", classes,
-              "\"><svg class=\"key\" viewBox=\"0 0 18 8\" aria-hidden=\"true\"><path d=\"M1 4H17\"", stroke,
-              "/></svg>", escape_html(name), " <b>", value, "</b></li>");
+              "\"><svg class=\"key\" viewBox=\"0 0 18 8\" aria-hidden=\"true\"><path d=\"M1 4H17\"", stroke, "/></svg>",
+              escape_html(name), " <b>", value, "</b></li>");
 }
 
 std::string legend_html(const Chart& chart) {
@@ -174,8 +174,8 @@ std::string legend_html(const Chart& chart) {
     }
   }
   if (chart.reference)
-    out += legend_entry("c0", chart.reference_name, value_text(*chart.reference, chart.unit),
-                        " stroke-dasharray=\"2 3\"");
+    out +=
+        legend_entry("c0", chart.reference_name, value_text(*chart.reference, chart.unit), " stroke-dasharray=\"2 3\"");
   return out + "</ul>";
 }
 
@@ -245,12 +245,12 @@ std::string chart_html(const Chart& asked) {
   out += legend_html(chart) + "</figcaption>";
   out += text("<svg class=\"plot\" viewBox=\"0 0 ", kWidth, ' ', kHeight, "\" role=\"img\" aria-label=\"", title,
               "\" data-unit=\"", chart.unit == Chart::Unit::share ? "share" : "number", "\" data-x=\"",
-              short_number(frame->x.low, 8), ' ', short_number(frame->x.high, 8), ' ', frame->x.from, ' ',
-              frame->x.to, "\">");
+              short_number(frame->x.low, 8), ' ', short_number(frame->x.high, 8), ' ', frame->x.from, ' ', frame->x.to,
+              "\">");
   out += axes_svg(*frame);
   if (chart.reference)
-    out += text("<path class=\"reference\" d=\"M", kLeft, ' ', place(frame->y(*chart.reference)), 'H',
-                kWidth - kRight, "\"/>");
+    out += text("<path class=\"reference\" d=\"M", kLeft, ' ', place(frame->y(*chart.reference)), 'H', kWidth - kRight,
+                "\"/>");
   for (const Series& series : chart.series) out += series_svg(*frame, series);
   out += text("<path class=\"cursor\" d=\"M0 ", kTop, 'V', kHeight - kBottom, "\"/></svg></figure>\n");
   return out;

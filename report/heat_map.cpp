@@ -64,8 +64,7 @@ void draw_grid(Image& image, int cell_height, int cell_width) {
 // A light line between two dark ones, so that it shows on any ground.
 void draw_box(Image& image, const Box& box, int scale) {
   const auto pixel = [&](double x) { return static_cast<int>(std::lround(std::clamp(x, -1e6, 1e6) * scale)); };
-  const int left = pixel(box[0]), top = pixel(box[1]), right = pixel(box[0] + box[2]),
-            bottom = pixel(box[1] + box[3]);
+  const int left = pixel(box[0]), top = pixel(box[1]), right = pixel(box[0] + box[2]), bottom = pixel(box[1] + box[3]);
   for (const auto& [inset, colour] :
        {std::pair{0, Colour{0, 0, 0}}, {2, Colour{0, 0, 0}}, {1, Colour{255, 255, 255}}}) {
     const int x0 = std::max(left + inset, 0), x1 = std::min(right - 1 - inset, image.width - 1);
@@ -108,9 +107,8 @@ std::vector<double> heat_levels(std::span<const float> weights) {
 Image overlay_heat_map(const Image& image, std::span<const float> weights, Grid grid, int scale,
                        const std::optional<Box>& box) {
   check_image(image, "heat map: picture");
-  check(
-      grid.rows > 0 && grid.columns > 0 && static_cast<int64_t>(weights.size()) == int64_t{grid.rows} * grid.columns,
-      "heat map: ", weights.size(), " weights, expected ", grid.rows, " x ", grid.columns);
+  check(grid.rows > 0 && grid.columns > 0 && static_cast<int64_t>(weights.size()) == int64_t{grid.rows} * grid.columns,
+        "heat map: ", weights.size(), " weights, expected ", grid.rows, " x ", grid.columns);
   check(image.height % grid.rows == 0 && image.width % grid.columns == 0, "heat map: a picture of ", image.height,
         " x ", image.width, " pixels cannot be cut into ", grid.rows, " x ", grid.columns, " patches");
   check(scale >= 1, "heat map: scale is ", scale, ", expected at least 1");

@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "data/sets/annotations.h"
-#include "data/images/patches.h"
 #include "data/images/image.h"
+#include "data/images/patches.h"
+#include "data/sets/annotations.h"
 
 namespace tessera {
 

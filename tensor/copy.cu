@@ -140,8 +140,7 @@ void copy_strided(void* to, DType to_dtype, const Shape& to_strides, const void*
       dispatch_any(from_dtype, [&](auto from_tag) {
         using To = decltype(to_tag);
         using From = decltype(from_tag);
-        if constexpr (!std::is_same_v<To, From>)
-          convert(layout, static_cast<To*>(to), static_cast<const From*>(from));
+        if constexpr (!std::is_same_v<To, From>) convert(layout, static_cast<To*>(to), static_cast<const From*>(from));
       });
     });
     return;

@@ -2,16 +2,17 @@
 
 #include "tensor/allocator.h"
 #include "tensor/cuda/deferred_errors.h"
-#include "tensor/gemm/gemm_kernels.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/cuda/memory.h"
+#include "tensor/gemm/gemm_kernels.h"
 
 namespace tessera {
 
 std::string why_unavailable(Device device) {
   if (device.kind == Device::cpu) return "";
   if constexpr (kHasCuda)
-    return device.index == 0 ? cuda::why_unavailable() : "only the first GPU is used; choose it by CUDA_VISIBLE_DEVICES";
+    return device.index == 0 ? cuda::why_unavailable()
+                             : "only the first GPU is used; choose it by CUDA_VISIBLE_DEVICES";
   return "this build has no CUDA backend (configure it with -Dcuda=on on a machine with the CUDA toolkit)";
 }
 
@@ -43,7 +44,8 @@ DeviceUse device_use(Device device) {
     if (device.kind == Device::cuda) {
       const cuda::Counters counters = cuda::counters();
       const MemoryStatistics memory = cuda::memory_statistics();
-      return {counters.synchronisations, counters.launches, cuda::plain_products(), memory.live_bytes, memory.peak_bytes};
+      return {counters.synchronisations, counters.launches, cuda::plain_products(), memory.live_bytes,
+              memory.peak_bytes};
     }
   const MemoryStatistics memory = memory_statistics();
   return {0, 0, 0, memory.live_bytes, memory.peak_bytes};

@@ -21,9 +21,10 @@ Device device_named(const char* what, const std::string& name);
 
 // For records of what something was measured on.
 struct DeviceDescription {
-  std::string name;            // the maker's, or "emulated on the CPU"
-  std::string capability;      // "9.0"; what follows is "" or 0 where there is no GPU
-  std::string driver, runtime;  // the newest CUDA that the driver knows, and the one that this program was built with: "13.0"
+  std::string name;        // the maker's, or "emulated on the CPU"
+  std::string capability;  // "9.0"; what follows is "" or 0 where there is no GPU
+  std::string driver,
+      runtime;  // the newest CUDA that the driver knows, and the one that this program was built with: "13.0"
   int multiprocessors = 0;
   int64_t memory_bytes = 0;
 };

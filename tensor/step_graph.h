@@ -15,8 +15,8 @@ class StepGraph {
   explicit StepGraph(Device device);
   ~StepGraph();
 
-  // Does `step`, whatever it gives to the GPU as one graph. The first steps run without: they load libraries, make copies
-  // of weights and fill the allocator's cache. A step may not read from the device.
+  // Does `step`, whatever it gives to the GPU as one graph. The first steps run without: they load libraries, make
+  // copies of weights and fill the allocator's cache. A step may not read from the device.
   void run(const std::function<void()>& step);
   int64_t built() const;  // graphs built, not updated
 

@@ -37,9 +37,9 @@ class Storage {
   Device device_;
 };
 
-// What all views of one tensor share: the count of its modifications, and what has been derived from its contents, which
-// goes when the last view goes: a weight's packed copies (tensor/gemm/packed/weight_copies.h) or, on a GPU, its bf16 copy
-// (tensor/cuda/bf16_copies.h); a host tensor's copy on the GPU (tensor/cuda/device_copy.h).
+// What all views of one tensor share: the count of its modifications, and what has been derived from its contents,
+// which goes when the last view goes: a weight's packed copies (tensor/gemm/packed/weight_copies.h) or, on a GPU, its
+// bf16 copy (tensor/cuda/bf16_copies.h); a host tensor's copy on the GPU (tensor/cuda/device_copy.h).
 struct Root {
   std::atomic<uint64_t> version{0};
   std::mutex mutex;  // of the others
@@ -116,7 +116,9 @@ class Tensor {
   Tensor view(const Shape& shape) const;
   Tensor reshape(const Shape& shape) const;
   Tensor permute(std::span<const int> order) const;
-  Tensor permute(std::initializer_list<int> order) const { return permute(std::span<const int>(order.begin(), order.size())); }
+  Tensor permute(std::initializer_list<int> order) const {
+    return permute(std::span<const int>(order.begin(), order.size()));
+  }
   Tensor transpose(int a, int b) const;
   Tensor narrow(int dimension, int64_t start, int64_t length) const;
   Tensor select(int dimension, int64_t index) const;  // drops the dimension
@@ -124,9 +126,9 @@ class Tensor {
   Tensor unsqueeze(int dimension) const;
   Tensor squeeze(int dimension) const;
 
-  Tensor contiguous() const;  // itself if it is
-  Tensor clone() const;       // always a contiguous copy
-  Tensor to(DType dtype) const;  // itself if it has it; else converted (f32 → bf16 rounds to nearest even)
+  Tensor contiguous() const;       // itself if it is
+  Tensor clone() const;            // always a contiguous copy
+  Tensor to(DType dtype) const;    // itself if it has it; else converted (f32 → bf16 rounds to nearest even)
   Tensor to(Device device) const;  // itself if it lies there; else a contiguous copy
 
   // Copies `source` (same shape, any strides and device; converted if the dtype differs) into this tensor's memory.

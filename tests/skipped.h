@@ -1,5 +1,6 @@
-// A test that cannot run here, for want of hardware, a tool or a build that checks enough, says so instead of passing in
-// silence: a program fails if one of its test cases ends without an assertion and without such a line (tests/main.cpp).
+// A test that cannot run here, for want of hardware, a tool or a build that checks enough, says so instead of passing
+// in silence: a program fails if one of its test cases ends without an assertion and without such a line
+// (tests/main.cpp).
 #pragma once
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-// Writes data/text/unicode_exceptions.inc: where utf8proc's tables and the tokenizer that published BERT vocabularies are
-// used with disagree. Not part of a build; run it again when Debian's utf8proc changes its Unicode version:
+// Writes data/text/unicode_exceptions.inc: where utf8proc's tables and the tokenizer that published BERT vocabularies
+// are used with disagree. Not part of a build; run it again when Debian's utf8proc changes its Unicode version:
 //
 //   ninja -C build unicode_exceptions
 //   build/data/unicode_exceptions CODEPOINTS.json CODEPOINT_MAPS.json > data/text/unicode_exceptions.inc

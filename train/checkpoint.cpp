@@ -46,8 +46,11 @@ std::string state_json(const TrainingState& state) {
   out["step"] = state.step;
   out["data_cursor"] = {{"next_step", state.step}};
   out["seed"] = state.seed;
-  out["schedule"] = {{"peak", state.schedule.peak},   {"warmup", state.schedule.warmup}, {"total", state.schedule.total},
-                     {"power", state.schedule.power}, {"end", state.schedule.end}};
+  out["schedule"] = {{"peak", state.schedule.peak},
+                     {"warmup", state.schedule.warmup},
+                     {"total", state.schedule.total},
+                     {"power", state.schedule.power},
+                     {"end", state.schedule.end}};
   out["train_seconds"] = state.train_seconds;
   Json& interval = out["since_logged"];
   const auto write = [&](const std::string& name, const auto& value) { interval[name] = value; };
@@ -62,7 +65,8 @@ int64_t step_of(const fs::path& path) {
   const std::string name = path.filename().string();
   if (!name.starts_with(kPrefix) || name.size() == kPrefix.size() || name.size() > kPrefix.size() + 15) return -1;
   const std::string digits = name.substr(kPrefix.size());
-  return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) ? std::stoll(digits) : -1;
+  return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) ? std::stoll(digits)
+                                                                                                : -1;
 }
 
 // Takes a checkpoint's name away before its files, so that no half of one is ever found under it.

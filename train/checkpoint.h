@@ -39,8 +39,8 @@ std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::pa
 // A loss of the table that the file does not have counts as not seen since the last logged step.
 TrainingState read_training_state(const std::filesystem::path& checkpoint, const FigureTable& table);
 
-// `open_model` checks that the task's files in the folder fit, and returns what loads them. Strict: nothing is loaded when
-// anything does not fit.
+// `open_model` checks that the task's files in the folder fit, and returns what loads them. Strict: nothing is loaded
+// when anything does not fit.
 void load_checkpoint(const std::filesystem::path& checkpoint, AdamW& optimizer,
                      const std::function<std::function<void()>(const std::filesystem::path& folder)>& open_model);
 

@@ -70,10 +70,8 @@ void Interval::add(const Figures& figures, double step_seconds, double step_wait
 std::string metrics_row(const Interval& interval, double train_seconds, int64_t samples) {
   const Figures& sum = interval.sum;
   const auto n = static_cast<double>(interval.steps);
-  Json row = {{"step", sum.step},
-              {"seconds", train_seconds},
-              {"learning_rate", sum.learning_rate},
-              {"loss", sum.loss / n}};
+  Json row = {
+      {"step", sum.step}, {"seconds", train_seconds}, {"learning_rate", sum.learning_rate}, {"loss", sum.loss / n}};
   for (const Figures::OfTerm& of : sum.terms) row[of.term.name + "_loss"] = of.loss / n;
   row["grad_norm"] = sum.gradient_norm / n;
   for (const Figures::OfTerm& of : sum.terms)

@@ -1,5 +1,5 @@
-// The figures of a training. A task names each of its losses once, in a table; what is summed, logged, stored, shown and
-// drawn reads the table.
+// The figures of a training. A task names each of its losses once, in a table; what is summed, logged, stored, shown
+// and drawn reads the table.
 //
 //   name "mlm", counted "masked"  →  metrics.jsonl: mlm_loss, mlm_accuracy
 //                                    state.json: mlm_loss, masked, masked_correct
@@ -25,10 +25,10 @@ using FigureTable = std::vector<Term>;
 
 // What a task computes for one micro-batch.
 struct LossTerm {
-  std::string name;        // of the table
-  Variable loss;           // scalar, divided but unweighted; undefined: switched off, or nothing of it in this micro-batch
-  Variable logits;         // [n, classes], of what is counted
-  Tensor labels;           // i64 [n]
+  std::string name;  // of the table
+  Variable loss;     // scalar, divided but unweighted; undefined: switched off, or nothing of it in this micro-batch
+  Variable logits;   // [n, classes], of what is counted
+  Tensor labels;     // i64 [n]
 };
 struct Losses {
   Variable total;               // scalar: this micro-batch's share of the step's loss; undefined: nothing to learn from

@@ -1,8 +1,8 @@
 // One update of a task's parameters, without files: losses of the micro-batches, backward, one sum over the ranks, the
 // clipped step of AdamW. One thread at a time.
 //
-// On a GPU no update waits for the device. Figures are summed up there until they are read; if a step's loss or gradient
-// is not finite, neither that step nor any later one changes the parameters, and the next reading tells.
+// On a GPU no update waits for the device. Figures are summed up there until they are read; if a step's loss or
+// gradient is not finite, neither that step nor any later one changes the parameters, and the next reading tells.
 #pragma once
 
 #include <concepts>
@@ -94,13 +94,15 @@ class Learner : public UpdateRule {
 
   // `task` and `ranks` must outlive the learner.
   Learner(Task& task, const LearnerOptions& options, Communicator& ranks = single_rank())
-      : UpdateRule(task.parameters(), task.figure_table(), options,
-                   [&task](const std::string& name, const Variable& parameter) { return task.group(name, parameter); },
-                   task.trained(), ranks),
+      : UpdateRule(
+            task.parameters(), task.figure_table(), options,
+            [&task](const std::string& name, const Variable& parameter) { return task.group(name, parameter); },
+            task.trained(), ranks),
         task_(task) {}
 
   // The micro-batches of one step (of this rank) → one update. A value that is not finite leaves the parameters as they
-  // were and throws NonFinite, naming step, samples and the first bad tensor; on a GPU it comes to light in read_figures.
+  // were and throws NonFinite, naming step, samples and the first bad tensor; on a GPU it comes to light in
+  // read_figures.
   Figures update(const std::vector<Batch>& step) {
     Figures figures(figure_table());
     if (!UpdateRule::update(passes(step), figures))

@@ -64,8 +64,8 @@ double RunLog::wait_share() const { return waited_ / std::max(train_seconds_ - s
 void RunLog::log_interval() {
   const Interval interval = std::exchange(interval_, Interval(rule_.figure_table()));
   metrics_->write(metrics_row(interval, train_seconds_, options_.samples));
-  const double left = interval.seconds / static_cast<double>(interval.steps) *
-                      static_cast<double>(options_.steps - interval.sum.step);
+  const double left =
+      interval.seconds / static_cast<double>(interval.steps) * static_cast<double>(options_.steps - interval.sum.step);
   progress_.show(text("step ", interval.sum.step, "/", options_.steps, "  ",
                       progress_text(interval, options_.samples, options_.unit), "  ", clock_text(left), " left"));
 }

@@ -21,16 +21,16 @@
 namespace tessera {
 
 struct RunOptions {
-  std::filesystem::path out;  // the run's directory, which exists
-  int64_t steps = 0;          // in all
+  std::filesystem::path out;                                         // the run's directory, which exists
+  int64_t steps = 0;                                                 // in all
   int64_t log_every = 20, evaluate_every = 0, checkpoint_every = 0;  // steps; the last two 0: only at the end
-  int64_t samples = 1;          // of a step, for samples per second ...
-  std::string unit = "samples";  // ... and what they are called
-  int workers = 1;               // threads that make batches ahead
-  int64_t prefetch = 8;          // steps
-  uint64_t seed = 0;             // kept in checkpoints
-  std::string settings;          // TOML, kept in checkpoints
-  std::ostream* log = nullptr;   // nullptr: std::cout
+  int64_t samples = 1;                                               // of a step, for samples per second ...
+  std::string unit = "samples";                                      // ... and what they are called
+  int workers = 1;                                                   // threads that make batches ahead
+  int64_t prefetch = 8;                                              // steps
+  uint64_t seed = 0;                                                 // kept in checkpoints
+  std::string settings;                                              // TOML, kept in checkpoints
+  std::ostream* log = nullptr;                                       // nullptr: std::cout
 };
 
 // What of the loop does not depend on the task.
@@ -99,7 +99,8 @@ class Run : public RunLog {
       add_time(start, wait, host);
       if (due(options_.log_every)) log_interval();
       if (due(options_.evaluate_every)) log_evaluation(task_.evaluate());
-      if (due(options_.checkpoint_every)) checkpoint([this](const std::filesystem::path& folder) { task_.save(folder); });
+      if (due(options_.checkpoint_every))
+        checkpoint([this](const std::filesystem::path& folder) { task_.save(folder); });
     }
     end(task_.remarks());
   }

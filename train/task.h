@@ -18,7 +18,8 @@ struct Evaluated {
 };
 
 template <class T>
-concept Task = Learnable<T> && requires(T& task, const T& drawn_from, int64_t step, const std::filesystem::path& folder) {
+concept Task = Learnable<T> &&
+    requires(T& task, const T& drawn_from, int64_t step, const std::filesystem::path& folder) {
   // The micro-batches of step `step`, counted from 0: a function of the number alone. Thread-safe.
   { drawn_from.step(step) } -> std::same_as<std::vector<typename T::Batch>>;
   { task.evaluate() } -> std::same_as<Evaluated>;

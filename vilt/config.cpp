@@ -60,8 +60,9 @@ void ModelConfig::validate() const {
   check(image_size >= patch_size, "config: image_size ", image_size, " is smaller than patch_size ", patch_size);
   check(hidden_dropout_prob >= 0 && hidden_dropout_prob < 1, "config: hidden_dropout_prob is ", hidden_dropout_prob,
         ", expected at least 0 and less than 1");
-  check(attention_probs_dropout_prob >= 0 && attention_probs_dropout_prob < 1, "config: attention_probs_dropout_prob is ",
-        attention_probs_dropout_prob, ", expected at least 0 and less than 1");
+  check(attention_probs_dropout_prob >= 0 && attention_probs_dropout_prob < 1,
+        "config: attention_probs_dropout_prob is ", attention_probs_dropout_prob,
+        ", expected at least 0 and less than 1");
   const auto small = [](const char* name, double eps) {
     check(eps > 0 && eps < 1, "config: ", name, " is ", eps, ", expected more than 0 and less than 1");
   };
@@ -158,11 +159,13 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
   if (is_given("num_images") && root["num_images"].is_number_integer() && root["num_images"] > 0)
     config.num_images = root["num_images"].get<int64_t>();
   if (config.architecture == "ViLTPretraining" && is_given("masked_patches")) {
-    check(root["masked_patches"].is_boolean(), origin, ": field 'masked_patches' has the value ", root["masked_patches"].dump());
+    check(root["masked_patches"].is_boolean(), origin, ": field 'masked_patches' has the value ",
+          root["masked_patches"].dump());
     config.heads.masked_patches = root["masked_patches"].get<bool>();
   }
   if (is_given("hidden_act"))
-    check(root["hidden_act"] == "gelu", origin, ": field 'hidden_act' is ", root["hidden_act"].dump(), ", expected \"gelu\"");
+    check(root["hidden_act"] == "gelu", origin, ": field 'hidden_act' is ", root["hidden_act"].dump(),
+          ", expected \"gelu\"");
   if (is_given("num_channels"))
     check(root["num_channels"] == 3, origin, ": field 'num_channels' is ", root["num_channels"].dump(), ", expected 3");
   config.validate();

@@ -33,18 +33,19 @@ struct ModelConfig {
   int64_t type_vocab_size = 2;           // text segments
   int64_t modality_type_vocab_size = 2;  // 3 for pairs of images
   bool qkv_bias = true;
-  double hidden_dropout_prob = 0.1;  // of each branch of a block and of the embeddings
+  double hidden_dropout_prob = 0.1;      // of each branch of a block and of the embeddings
   bool dropout_after_activation = true;  // also after the GELU of a block: the authors' code, not Hugging Face's
-  // Of attention probabilities: 0 in all published ViLT. Kept for what uses the weights; training with more is an error.
+  // Of attention probabilities: 0 in all published ViLT. Kept for what uses the weights; training with more is an
+  // error.
   double attention_probs_dropout_prob = 0;
-  double layer_norm_eps = 1e-6;          // blocks and final LayerNorm
-  double text_layer_norm_eps = 1e-12;    // text embedding
-  double mlm_layer_norm_eps = 1e-12;     // masked-word and masked-patch heads
-  bool tie_word_embeddings = false;      // the masked-word decoder is the word table
+  double layer_norm_eps = 1e-6;        // blocks and final LayerNorm
+  double text_layer_norm_eps = 1e-12;  // text embedding
+  double mlm_layer_norm_eps = 1e-12;   // masked-word and masked-patch heads
+  bool tie_word_embeddings = false;    // the masked-word decoder is the word table
   // The class that the heads make up; empty where config.json does not say, and the file's tensors have to.
   std::string architecture = "ViLTPretraining";
   Heads heads = Heads::pretraining();
-  int64_t num_images = 1;           // that the classifier looks at: 2 for a pair
+  int64_t num_images = 1;                // that the classifier looks at: 2 for a pair
   std::vector<std::string> labels = {};  // of the classifier, by class (id2label)
 
   int64_t head_size() const { return hidden_size / num_attention_heads; }

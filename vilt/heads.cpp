@@ -9,7 +9,7 @@ namespace tessera {
 namespace {
 
 constexpr double kClassifierEps = 1e-5;  // torch's default, which both the authors' code and Hugging Face's use here
-constexpr int64_t kColours = 3 * 256;  // channels · levels
+constexpr int64_t kColours = 3 * 256;    // channels · levels
 
 Variable zero_parameter(const Shape& shape) { return Variable(Tensor::zeros(shape), true); }
 
@@ -22,8 +22,8 @@ const HeadInfo kHeads[] = {
      "statements about pairs (vilt reason)", nullptr},
     {"rank_output.", &Heads::rank, "retrieval head", "head for retrieval (rank_output)", "retrieval (vilt rank)",
      nullptr, nullptr},
-    {"mpp_score.", &Heads::masked_patches, "masked-patch head", "head for masked patches (mpp_score)",
-     "masked patches", nullptr, "mpp"},
+    {"mpp_score.", &Heads::masked_patches, "masked-patch head", "head for masked patches (mpp_score)", "masked patches",
+     nullptr, "mpp"},
 };
 
 template <class Head>

@@ -1,7 +1,7 @@
 #include "vilt/model.h"
 
-#include "autograd/functions.h"
 #include "autograd/finite.h"
+#include "autograd/functions.h"
 #include "tensor/ops/attention/attention.h"
 #include "tensor/ops/normalise_patches.h"
 
@@ -97,8 +97,8 @@ Variable Vilt::operator()(const PackedBatch& batch, const ForwardContext& contex
         " values, expected ", config.patch_values(), " (patch_size ", config.patch_size, ")");
   const auto observe = [&](const Stream& stream) {
     if (!observations || !observations->keep_hidden) return;
-    observations->hidden.push_back(
-        stream.branch.defined() ? (stream.residual + stream.branch).value() : stream.residual.value());
+    observations->hidden.push_back(stream.branch.defined() ? (stream.residual + stream.branch).value()
+                                                           : stream.residual.value());
   };
   Stream stream;
   {
@@ -110,8 +110,8 @@ Variable Vilt::operator()(const PackedBatch& batch, const ForwardContext& contex
     const NameScope scope("vilt.encoder.layer.", static_cast<int64_t>(i));
     if (observations && observations->keep_attention) {
       const Variable input = add_layer_norm(stream, blocks[i].attention_norm, context).normalised;
-      observations->attention.push_back(ops::attention_weights(blocks[i].attention.qkv(input).value(), batch.cu_seqlens,
-                                                               config.num_attention_heads));
+      observations->attention.push_back(
+          ops::attention_weights(blocks[i].attention.qkv(input).value(), batch.cu_seqlens, config.num_attention_heads));
     }
     stream = context.checkpoint_blocks ? blocks[i].checkpointed(stream, batch.cu_seqlens, context)
                                        : blocks[i](stream, batch.cu_seqlens, context);

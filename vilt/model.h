@@ -1,18 +1,18 @@
 // ViLT: one transformer over words and image patches (Kim, Son, Kim: "ViLT: Vision-and-Language Transformer Without
 // Convolution or Region Supervision", ICML 2021), on packed sequences.
 //
-// Parameter names in memory are Hugging Face's, but for the fused projection of queries, keys and values; the mapping to
-// files is vilt/files/state_dict.h.
+// Parameter names in memory are Hugging Face's, but for the fused projection of queries, keys and values; the mapping
+// to files is vilt/files/state_dict.h.
 #pragma once
 
 #include <vector>
 
-#include "vilt/input/batch.h"
 #include "nn/embedding.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"
 #include "nn/transformer_block.h"
 #include "vilt/config.h"
+#include "vilt/input/batch.h"
 
 namespace tessera {
 
@@ -36,10 +36,10 @@ struct Observations {
 struct Vilt {
   ModelConfig config;
   TextEmbeddings text_embeddings;
-  Linear patch_projection;       // [hidden, 3 · P²]: the checkpoint's convolution kernel, reshaped
-  Variable cls_token;            // [1, hidden], of the image
-  Variable mask_token;           // [1, hidden], in place of a hidden patch's projection; only with the head for them
-  Variable position_embeddings;  // [1 + side², hidden]: row 0 for the class token, then the grid in raster order
+  Linear patch_projection;        // [hidden, 3 · P²]: the checkpoint's convolution kernel, reshaped
+  Variable cls_token;             // [1, hidden], of the image
+  Variable mask_token;            // [1, hidden], in place of a hidden patch's projection; only with the head for them
+  Variable position_embeddings;   // [1 + side², hidden]: row 0 for the class token, then the grid in raster order
   Embedding modality_embeddings;  // 0 text, 1 image, 2 second image
   std::vector<TransformerBlock> blocks;
   LayerNorm layer_norm;

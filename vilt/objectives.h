@@ -5,8 +5,8 @@
 //         + w_wpa · (Σ_matched distance - Σ_unmatched distance) / pairs
 //         + w_mpp · Σ cross-entropy of the colours of masked patches / (3 · masked patches)
 //
-// The last, masked patch prediction, is off by default (ViLT's authors tried it and left it out); the model needs the head
-// for it, the batch a pass for it.
+// The last, masked patch prediction, is off by default (ViLT's authors tried it and left it out); the model needs the
+// head for it, the batch a pass for it.
 //
 // Masked words, pairs and masked patches are counted over the whole step, so that micro-batches are invisible: k of b
 // pairs give the sums, and the gradients, of one of k·b. The optimal-transport plan of the word-patch alignment is a
@@ -33,14 +33,14 @@ struct ObjectiveOptions {
 struct Objectives;
 struct ObjectiveInput;
 
-// A pre-training loss: all that the rest of the program knows about it. To add one is to add a row (and what it needs of
-// heads, batches and options).
+// A pre-training loss: all that the rest of the program knows about it. To add one is to add a row (and what it needs
+// of heads, batches and options).
 struct Objective {
-  Term term;                              // its names in figures and files
-  double ObjectiveOptions::*weight;       // its setting, objectives.NAME_weight
-  const char* mean;                       // what it is a mean over, for the loss equation
-  const char *title, *note;               // of its chart; null: in none of its own
-  bool always_logged;                     // or only with a weight
+  Term term;                         // its names in figures and files
+  double ObjectiveOptions::*weight;  // its setting, objectives.NAME_weight
+  const char* mean;                  // what it is a mean over, for the loss equation
+  const char *title, *note;          // of its chart; null: in none of its own
+  bool always_logged;                // or only with a weight
   // What its sum is divided by, counted over the whole step; without any in a micro-batch it is left out there.
   int64_t (PretrainBatch::*count)() const;
   // Sets loss, logits and labels.

@@ -35,10 +35,9 @@ Variable cosine_cost(const Variable& x, const Variable& y, const Tensor& cu_x, c
 }
 
 Variable transport_distance(const Variable& cost, const Tensor& plan, const Tensor& cu_x, const Tensor& cu_y) {
-  return record("transport_distance", ops::transport_distance(cost.value(), plan, cu_x, cu_y), {cost},
-                [=](const Tensor& dy, GradSlots) -> Grads {
-                  return {ops::transport_distance_backward(dy, plan, cu_x, cu_y)};
-                });
+  return record(
+      "transport_distance", ops::transport_distance(cost.value(), plan, cu_x, cu_y), {cost},
+      [=](const Tensor& dy, GradSlots) -> Grads { return {ops::transport_distance_backward(dy, plan, cu_x, cu_y)}; });
 }
 
 }  // namespace tessera

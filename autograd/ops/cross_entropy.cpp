@@ -20,10 +20,9 @@ Variable bce_with_logits(const Variable& logits, const Tensor& targets, Reductio
   const Tensor& x = logits.value();
   const bool divide = reduction == Reduction::mean && x.defined() && x.numel() > 0;
   const double factor = divide ? 1 / static_cast<double>(x.numel()) : 1.0;
-  return record("bce_with_logits", ops::bce_with_logits(x, targets, factor), {logits},
-                [=](const Tensor& dy, GradSlots) -> Grads {
-                  return {ops::bce_with_logits_backward(dy, factor, x, targets)};
-                });
+  return record(
+      "bce_with_logits", ops::bce_with_logits(x, targets, factor), {logits},
+      [=](const Tensor& dy, GradSlots) -> Grads { return {ops::bce_with_logits_backward(dy, factor, x, targets)}; });
 }
 
 }  // namespace tessera

@@ -16,8 +16,9 @@ Variable unary(const char* op, const Tensor& y, const Variable& x, const Tensor&
 }  // namespace
 
 Variable add(const Variable& a, const Variable& b) {
-  return record("add", ops::add(a.value(), b.value()), {a, b},
-                [](const Tensor& dy, GradSlots) -> Grads { return {dy, dy}; });
+  return record("add", ops::add(a.value(), b.value()), {a, b}, [](const Tensor& dy, GradSlots) -> Grads {
+    return {dy, dy};
+  });
 }
 
 Variable sub(const Variable& a, const Variable& b) {

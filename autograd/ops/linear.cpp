@@ -1,7 +1,7 @@
+#include "tensor/ops/linear.h"
 #include "autograd/functions.h"
 #include "autograd/ops/grad_slot.h"
 #include "autograd/tape.h"
-#include "tensor/ops/linear.h"
 
 namespace tessera {
 namespace {
@@ -38,16 +38,16 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
 
 Variable linear_gelu(const Variable& x, const Variable& weight, const Variable& bias) {
   ops::LinearGelu result = ops::linear_gelu(x.value(), weight.value(), bias.value());
-  return record("linear_gelu", result.y, inputs_of(x, weight, bias),
-                [x = x.value(), w = weight.value(), before = result.before](const Tensor& dy,
-                                                                            GradSlots slots) -> Grads {
-                  Tensor db;
-                  const GradientPlace place = bias_place(slots, w, db);
-                  const Tensor da = ops::gelu_gradient(dy, before, place.tensor, place.accumulate);
-                  Grads grads = product_gradients(da, x, w, slots);
-                  if (slots.size() == 3) grads[2] = db;
-                  return grads;
-                });
+  return record(
+      "linear_gelu", result.y, inputs_of(x, weight, bias),
+      [x = x.value(), w = weight.value(), before = result.before](const Tensor& dy, GradSlots slots) -> Grads {
+        Tensor db;
+        const GradientPlace place = bias_place(slots, w, db);
+        const Tensor da = ops::gelu_gradient(dy, before, place.tensor, place.accumulate);
+        Grads grads = product_gradients(da, x, w, slots);
+        if (slots.size() == 3) grads[2] = db;
+        return grads;
+      });
 }
 
 }  // namespace tessera

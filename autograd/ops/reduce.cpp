@@ -28,10 +28,9 @@ Variable mean(const Variable& x) {
 }
 
 Variable sum(const Variable& x, int dimension, bool keep) {
-  return record("sum", ops::sum(x.value(), dimension, keep), {x},
-                [shape = x.shape(), dimension](const Tensor& dy, GradSlots) -> Grads {
-                  return {repeat(dy, shape, dimension)};
-                });
+  return record(
+      "sum", ops::sum(x.value(), dimension, keep), {x},
+      [shape = x.shape(), dimension](const Tensor& dy, GradSlots) -> Grads { return {repeat(dy, shape, dimension)}; });
 }
 
 Variable mean(const Variable& x, int dimension, bool keep) {

@@ -47,8 +47,8 @@ Image scaled(const Image& image, const std::array<double, 6>& m) {
   const Run run = covered(columns, image.width);
   const size_t length = run.end - run.begin;
   // A translation: its columns follow each other, and a row is one piece.
-  const bool one_piece = m[0] == 1 && length > 0 &&
-                         columns[run.end - 1] - columns[run.begin] + 1 == static_cast<int64_t>(length);
+  const bool one_piece =
+      m[0] == 1 && length > 0 && columns[run.end - 1] - columns[run.begin] + 1 == static_cast<int64_t>(length);
   double y_in = m[5] + m[4] * 0.5;
   for (int y = 0; y < out.height; ++y, y_in += m[4]) {
     const int64_t row = pixel_of(y_in);

@@ -25,7 +25,8 @@ inline constexpr int64_t kMaxImagePixels = 178'956'970;
 // A black picture. Throws when a side is not positive or the product exceeds kMaxImagePixels.
 Image make_image(int height, int width);
 
-// Gives the picture another size; its memory is used again, its pixels are to be overwritten. Throws as make_image does.
+// Gives the picture another size; its memory is used again, its pixels are to be overwritten. Throws as make_image
+// does.
 void set_size(Image& image, int height, int width);
 
 // Throws unless both sides are positive and their product is at most kMaxImagePixels. `name` begins the message.

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
 
-#include "io/files.h"
 #include "data/images/image.h"
 #include "data/images/image_codecs.h"
+#include "io/files.h"
 #include "tensor/error.h"
 
 namespace tessera {

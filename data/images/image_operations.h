@@ -27,7 +27,8 @@ Image solarize_add(Image image, double addition);
 Image adjust_colour(Image image, double factor);      // degenerate: the grey picture
 Image adjust_contrast(Image image, double factor);    // its mean grey level everywhere
 Image adjust_brightness(Image image, double factor);  // black
-Image adjust_sharpness(Image image, double factor);   // a 3x3 smoothing with weights 1, in the middle 5; the border stays
+Image adjust_sharpness(Image image,
+                       double factor);  // a 3x3 smoothing with weights 1, in the middle 5; the border stays
 
 // Nearest neighbour, black where there is none.
 

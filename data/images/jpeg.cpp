@@ -132,12 +132,12 @@ int orientation_of(const jpeg_decompress_struct& info) {
 }
 
 // Huffman coding spends at least one bit on each block of 8x8 samples, and some component has at least a quarter of the
-// picture's resolution: a header that claims more is a trap. Arithmetic coding has no such bound (13,000 x 13,000 pixels of
-// one colour take 208 bytes), and is held to the same: what it gains on real pictures is about a tenth.
+// picture's resolution: a header that claims more is a trap. Arithmetic coding has no such bound (13,000 x 13,000
+// pixels of one colour take 208 bytes), and is held to the same: what it gains on real pictures is about a tenth.
 void check_bytes_can_hold(const jpeg_decompress_struct& info, size_t bytes, const std::string& name) {
   const int64_t pixels = int64_t{info.image_width} * info.image_height;
-  check(pixels / (64 * 4 * 8) <= static_cast<int64_t>(bytes), name, ": JPEG header says ",
-        info.image_width, " x ", info.image_height, " pixels, more than its ", bytes, " bytes can hold");
+  check(pixels / (64 * 4 * 8) <= static_cast<int64_t>(bytes), name, ": JPEG header says ", info.image_width, " x ",
+        info.image_height, " pixels, more than its ", bytes, " bytes can hold");
 }
 
 }  // namespace

@@ -45,8 +45,8 @@ int PatchExtractor::count(const Image& image) const {
 
 // out [3, patch, patch]
 void PatchExtractor::copy_patch(const Image& image, int row, int column, float* out) const {
-  normalise_(image.row(row * patch_) + static_cast<size_t>(column) * patch_ * 3, int64_t{image.width} * 3, patch_, levels_,
-             out);
+  normalise_(image.row(row * patch_) + static_cast<size_t>(column) * patch_ * 3, int64_t{image.width} * 3, patch_,
+             levels_, out);
 }
 
 void PatchExtractor::extract(const Image& image, std::span<float> out) const {

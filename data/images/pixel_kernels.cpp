@@ -62,8 +62,8 @@ const PixelKernels& portable_pixel_kernels() { return kPortable; }
 std::vector<const PixelKernels*> usable_pixel_kernels() {
   std::vector<const PixelKernels*> usable{&kPortable};
 #ifdef TESSERA_AVX512_PIXELS
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
-      __builtin_cpu_supports("avx512vnni"))
+  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni"))
     usable.push_back(&kAvx512PixelKernels);
 #endif
   return usable;

@@ -14,7 +14,8 @@ struct PixelLevels {
   float levels[3][256];
 };
 
-// Pointers only: what they point at is compiled with flags of its own and has to share no inline function with the rest.
+// Pointers only: what they point at is compiled with flags of its own and has to share no inline function with the
+// rest.
 struct PixelKernels {
   const char* name;
 
@@ -23,8 +24,8 @@ struct PixelKernels {
   void (*filter_rows)(const uint8_t* in, int64_t in_stride, int length, const Filter::Window* windows, int outputs,
                       const int32_t* weights, uint8_t* out, int64_t out_stride);
 
-  // Rows of pixels of three channels, each filtered along its length of in_bytes to out_bytes. Null where the machine has no
-  // instruction for it.
+  // Rows of pixels of three channels, each filtered along its length of in_bytes to out_bytes. Null where the machine
+  // has no instruction for it.
   void (*filter_columns)(const uint8_t* in, int rows, int in_bytes, const ColumnStep* steps, int steps_per_block,
                          uint8_t* out, int out_bytes);
 

@@ -1,9 +1,10 @@
-// The loader's inner loops for AVX-512 with VBMI and VNNI, compiled with flags of its own (data/meson.build). The twins in
-// pixel_kernels.cpp say what is computed.
+// The loader's inner loops for AVX-512 with VBMI and VNNI, compiled with flags of its own (data/meson.build). The twins
+// in pixel_kernels.cpp say what is computed.
 //
-// vpdpbusd adds to each 32-bit sum the products of four unsigned bytes with four signed ones. A weight of 24 bits is three
-// signed digits in base 256 (resize_filter.h), so three such instructions take four taps of 16 values without widening a
-// pixel; the three sums are put together at the end. All of it is exact modulo 2^32, as the twin's single sum is.
+// vpdpbusd adds to each 32-bit sum the products of four unsigned bytes with four signed ones. A weight of 24 bits is
+// three signed digits in base 256 (resize_filter.h), so three such instructions take four taps of 16 values without
+// widening a pixel; the three sums are put together at the end. All of it is exact modulo 2^32, as the twin's single
+// sum is.
 #include <immintrin.h>
 
 #include "data/images/pixel_kernels.h"
@@ -48,8 +49,8 @@ inline DigitSums broadcast_digits(const int32_t* weights, int count) {
           _mm512_set1_epi32(static_cast<int>(high))};
 }
 
-// Adds four rows (fewer: the last repeated, with weights of 0) of 64 bytes. Interleaving them puts the four bytes of a column
-// side by side; sums[q] holds every fourth group of four columns, the order that the packing of `store` undoes.
+// Adds four rows (fewer: the last repeated, with weights of 0) of 64 bytes. Interleaving them puts the four bytes of a
+// column side by side; sums[q] holds every fourth group of four columns, the order that the packing of `store` undoes.
 inline void add_rows(DigitSums (&sums)[4], const uint8_t* in, int64_t stride, int count, __mmask64 mask,
                      const DigitSums& weights) {
   __m512i rows[kTaps];
@@ -94,14 +95,15 @@ void filter_rows(const uint8_t* in, int64_t in_stride, int length, const Filter:
 
 // `steps` is a constant after inlining, so that the weights of a block stay in registers over the rows.
 template <int steps>
-inline void filter_block(const uint8_t* in, int rows, int in_bytes, const ColumnStep* block, uint8_t* out, int out_bytes,
-                         __mmask16 mask) {
+inline void filter_block(const uint8_t* in, int rows, int in_bytes, const ColumnStep* block, uint8_t* out,
+                         int out_bytes, __mmask16 mask) {
   const __mmask64 readable = first_bytes(in_bytes);
   __m512i sources[steps];
   DigitSums weights[steps];
   for (int s = 0; s < steps; ++s) {
     sources[s] = _mm512_load_si512(block[s].source);
-    weights[s] = {_mm512_load_si512(block[s].low), _mm512_load_si512(block[s].middle), _mm512_load_si512(block[s].high)};
+    weights[s] = {_mm512_load_si512(block[s].low), _mm512_load_si512(block[s].middle),
+                  _mm512_load_si512(block[s].high)};
   }
   for (int y = 0; y < rows; ++y, in += in_bytes, out += out_bytes) {
     DigitSums sums = zero_sums();
@@ -139,8 +141,8 @@ void filter_columns(const uint8_t* in, int rows, int in_bytes, const ColumnStep*
   }
 }
 
-// a / b for a reciprocal r of b: a product with one correction by the remainder, which a fused multiply-add computes without
-// error (Markstein 1990). PatchExtractor checks that this is the quotient for all levels.
+// a / b for a reciprocal r of b: a product with one correction by the remainder, which a fused multiply-add computes
+// without error (Markstein 1990). PatchExtractor checks that this is the quotient for all levels.
 inline __m512 quotient(__m512 a, __m512 b, __m512 r) {
   const __m512 q = _mm512_mul_ps(a, r);
   return _mm512_fmadd_ps(_mm512_fnmadd_ps(q, b, a), r, q);
@@ -153,8 +155,8 @@ struct ChannelNorm {
 
 void normalise(const uint8_t* pixels, int64_t stride, int side, const PixelLevels& norm, float* out) {
   constexpr int kPixels = 16;
-  const __m512i first = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-                                           _mm512_set1_epi32(3));
+  const __m512i first =
+      _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(3));
   ChannelNorm channels[3];
   for (int c = 0; c < 3; ++c)
     channels[c] = {_mm512_add_epi32(first, _mm512_set1_epi32(c)), _mm512_set1_ps(norm.mean[c]),

@@ -140,8 +140,8 @@ class Reader {
   bool ready_ = false;
 };
 
-// Of some chunks (eXIf) libpng takes the memory that their length asks for before it reads them, so all lengths are looked
-// at before. A chunk is length, type, data and checksum, 4 bytes each but the data.
+// Of some chunks (eXIf) libpng takes the memory that their length asks for before it reads them, so all lengths are
+// looked at before. A chunk is length, type, data and checksum, 4 bytes each but the data.
 void check_chunk_lengths(std::span<const uint8_t> bytes, const std::string& name) {
   constexpr size_t kSignature = 8, kOverhead = 12;
   for (size_t at = kSignature; at + kOverhead <= bytes.size();) {

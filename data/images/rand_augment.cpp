@@ -32,8 +32,7 @@ Image augment(Image image, AugmentOp op, double value) {
     case AugmentOp::auto_contrast: return auto_contrast(std::move(image));
     case AugmentOp::equalize: return equalize(std::move(image));
     case AugmentOp::rotate: return rotate(image, value);
-    case AugmentOp::posterize:
-      return posterize(std::move(image), static_cast<int>(std::clamp(value, 1.0, 1e6)));
+    case AugmentOp::posterize: return posterize(std::move(image), static_cast<int>(std::clamp(value, 1.0, 1e6)));
     case AugmentOp::solarize: return solarize(std::move(image), value);
     case AugmentOp::solarize_add: return solarize_add(std::move(image), value);
     case AugmentOp::colour: return adjust_colour(std::move(image), value);

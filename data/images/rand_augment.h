@@ -37,19 +37,19 @@ struct AugmentRange {
 };
 
 inline constexpr std::array<AugmentRange, 14> kAugmentRanges = {{
-    {AugmentOp::auto_contrast, "AutoContrast", 0, 1, false},     // takes no value
-    {AugmentOp::equalize, "Equalize", 0, 1, false},              // takes no value
-    {AugmentOp::rotate, "Rotate", 0, 30, true},                  // degrees, counter-clockwise
-    {AugmentOp::posterize, "Posterize", 0, 4, false},            // bits that stay: whole, at least 1
-    {AugmentOp::solarize, "Solarize", 0, 256, false},            // levels from here on are inverted
-    {AugmentOp::solarize_add, "SolarizeAdd", 0, 110, false},     // added before solarizing at 128
-    {AugmentOp::colour, "Color", 0.1, 1.9, false},               // 1 is the picture itself, here and in the next three
+    {AugmentOp::auto_contrast, "AutoContrast", 0, 1, false},  // takes no value
+    {AugmentOp::equalize, "Equalize", 0, 1, false},           // takes no value
+    {AugmentOp::rotate, "Rotate", 0, 30, true},               // degrees, counter-clockwise
+    {AugmentOp::posterize, "Posterize", 0, 4, false},         // bits that stay: whole, at least 1
+    {AugmentOp::solarize, "Solarize", 0, 256, false},         // levels from here on are inverted
+    {AugmentOp::solarize_add, "SolarizeAdd", 0, 110, false},  // added before solarizing at 128
+    {AugmentOp::colour, "Color", 0.1, 1.9, false},            // 1 is the picture itself, here and in the next three
     {AugmentOp::contrast, "Contrast", 0.1, 1.9, false},
     {AugmentOp::brightness, "Brightness", 0.1, 1.9, false},
     {AugmentOp::sharpness, "Sharpness", 0.1, 1.9, false},
-    {AugmentOp::shear_x, "ShearX", 0, 0.3, true},                // columns per row
-    {AugmentOp::shear_y, "ShearY", 0, 0.3, true},                // rows per column
-    {AugmentOp::translate_x, "TranslateXabs", 0, 100, true},     // pixels
+    {AugmentOp::shear_x, "ShearX", 0, 0.3, true},             // columns per row
+    {AugmentOp::shear_y, "ShearY", 0, 0.3, true},             // rows per column
+    {AugmentOp::translate_x, "TranslateXabs", 0, 100, true},  // pixels
     {AugmentOp::translate_y, "TranslateYabs", 0, 100, true},
 }};
 

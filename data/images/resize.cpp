@@ -113,9 +113,9 @@ void resize_height(const Image& image, int height, Image& result, const PixelKer
   });
 }
 
-// The order matters because the picture between the two passes is rounded to 8 bits. Pillow 13 takes the height first when
-// that removes more than twice as many rows as the other pass removes columns, a rule inferred from its results for 3,000
-// pairs of sizes, all of which follow it.
+// The order matters because the picture between the two passes is rounded to 8 bits. Pillow 13 takes the height first
+// when that removes more than twice as many rows as the other pass removes columns, a rule inferred from its results
+// for 3,000 pairs of sizes, all of which follow it.
 bool height_first(ImageSize from, ImageSize to) {
   return to.height < from.height && int64_t{from.height} - to.height > 2 * (int64_t{from.width} - to.width);
 }

@@ -28,7 +28,8 @@ struct Filter {
 Filter make_filter(int in, int out);
 
 // A weight as three signed digits in base 256, for instructions that multiply bytes by bytes: w = low + 2^8 middle +
-// 2^16 high, for |w| <= kLargestDigitWeight. Always inlined, so that no copy compiled for one instruction set serves another.
+// 2^16 high, for |w| <= kLargestDigitWeight. Always inlined, so that no copy compiled for one instruction set serves
+// another.
 struct WeightDigits {
   int8_t low, middle, high;
 };
@@ -40,8 +41,9 @@ struct WeightDigits {
   return {low, middle, static_cast<int8_t>((rest - middle) >> 8)};
 }
 
-// Four weights of each of 16 neighbouring values of an output row (a value is a channel of a pixel: 5 1/3 pixels). Value v
-// takes input bytes offset + source[4 v + t], t < 4, with the weights whose digits are low, middle and high [4 v + t].
+// Four weights of each of 16 neighbouring values of an output row (a value is a channel of a pixel: 5 1/3 pixels).
+// Value v takes input bytes offset + source[4 v + t], t < 4, with the weights whose digits are low, middle and high [4
+// v + t].
 struct alignas(64) ColumnStep {
   uint8_t source[64];
   int8_t low[64], middle[64], high[64];

@@ -1,5 +1,5 @@
-// A picture between two steps, in memory that its thread keeps for the next one: page faults on fresh memory take as long as
-// filling it.
+// A picture between two steps, in memory that its thread keeps for the next one: page faults on fresh memory take as
+// long as filling it.
 #pragma once
 
 #include "data/images/image.h"

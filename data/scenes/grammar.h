@@ -1,5 +1,5 @@
-// What a scene's caption can say: one or two coloured shapes, where they are, and in which words. Scenes come in pairs that
-// differ in exactly one thing that both captions mention.
+// What a scene's caption can say: one or two coloured shapes, where they are, and in which words. Scenes come in pairs
+// that differ in exactly one thing that both captions mention.
 #pragma once
 
 #include <array>
@@ -31,10 +31,11 @@ inline constexpr std::array<Colour, kColourCount> kColours{{{"red", {220, 40, 40
 
 enum class Shape : uint8_t { square, triangle, cross, ring, rectangle };
 inline constexpr int kShapeCount = 5;
-inline constexpr std::array<std::string_view, kShapeCount> kShapeNames{"square", "triangle", "cross", "ring", "rectangle"};
+inline constexpr std::array<std::string_view, kShapeCount> kShapeNames{"square", "triangle", "cross", "ring",
+                                                                       "rectangle"};
 
-// Combinations that no training or validation scene contains: one colour per shape, five different colours, so every word
-// is learnt but these pairs of words are not. The same for every seed, so that figures of different seeds compare.
+// Combinations that no training or validation scene contains: one colour per shape, five different colours, so every
+// word is learnt but these pairs of words are not. The same for every seed, so that figures of different seeds compare.
 inline constexpr std::array<std::string_view, kShapeCount> kUnseenColour{"yellow", "blue", "red", "green", "turquoise"};
 bool unseen_combination(int colour, Shape shape);
 
@@ -69,8 +70,8 @@ struct PairKind {
 
 SceneDescription draw_description(Random& random, int objects, bool names_side);
 
-// A scene that differs from `scene` in `difference` and nothing else (its caption may follow another template). The change is
-// symmetric: going back is as likely as going there, so neither scene of a pair can be told from the other.
+// A scene that differs from `scene` in `difference` and nothing else (its caption may follow another template). The
+// change is symmetric: going back is as likely as going there, so neither scene of a pair can be told from the other.
 SceneDescription draw_sibling(Random& random, const SceneDescription& scene, Difference difference);
 
 struct Caption {

@@ -36,7 +36,8 @@ Square draw_square(Random& random, bool large, PictureSize size) {
 
 bool apart(const Square& a, const Square& b) {
   constexpr int kGap = 2;
-  return a.x >= b.x + b.side + kGap || b.x >= a.x + a.side + kGap || a.y >= b.y + b.side + kGap || b.y >= a.y + a.side + kGap;
+  return a.x >= b.x + b.side + kGap || b.x >= a.x + a.side + kGap || a.y >= b.y + b.side + kGap ||
+         b.y >= a.y + a.side + kGap;
 }
 
 bool lies_on_side(const Square& square, Relation side, PictureSize size) {
@@ -72,11 +73,13 @@ bool inside(Shape shape, int u, int v, int d) {
 int coverage(Shape shape, int x, int y, int side) {
   int count = 0;
   for (int j = 0; j < 2; ++j)
-    for (int i = 0; i < 2; ++i) count += inside(shape, 2 * (2 * x + i) + 1 - 2 * side, 2 * (2 * y + j) + 1 - 2 * side, 2 * side);
+    for (int i = 0; i < 2; ++i)
+      count += inside(shape, 2 * (2 * x + i) + 1 - 2 * side, 2 * (2 * y + j) + 1 - 2 * side, 2 * side);
   return count;
 }
 
-// Nearly normal: the sum of the four bytes of a word has standard deviation 147.8; the result is scaled to six grey levels.
+// Nearly normal: the sum of the four bytes of a word has standard deviation 147.8; the result is scaled to six grey
+// levels.
 int draw_noise(Random& random) {
   const uint32_t word = random.next();
   const auto sum = static_cast<int>((word & 255) + (word >> 8 & 255) + (word >> 16 & 255) + (word >> 24));
@@ -103,7 +106,8 @@ Canvas draw_background(Random& random, PictureSize size) {
   return canvas;
 }
 
-void draw_object(Random& random, const ObjectDescription& object, const Square& square, PictureSize size, Canvas& canvas) {
+void draw_object(Random& random, const ObjectDescription& object, const Square& square, PictureSize size,
+                 Canvas& canvas) {
   std::array<int, 3> colour = kColours[static_cast<size_t>(object.colour)].rgb;
   for (int& channel : colour) channel = channel * kLevel + between(random, -15 * kLevel, 15 * kLevel);
   for (int y = 0; y < square.side; ++y) {
@@ -129,7 +133,8 @@ std::optional<std::vector<Square>> draw_layout(Random& random, const SceneDescri
   return std::nullopt;
 }
 
-Image draw_picture(Random& random, const SceneDescription& scene, const std::vector<Square>& squares, PictureSize size) {
+Image draw_picture(Random& random, const SceneDescription& scene, const std::vector<Square>& squares,
+                   PictureSize size) {
   Canvas canvas = draw_background(random, size);
   for (size_t i = 0; i < squares.size(); ++i) draw_object(random, scene.objects[i], squares[i], size, canvas);
   Image image;

@@ -16,7 +16,8 @@ struct Draft {
   std::vector<scenes::Square> squares;
 };
 
-// Object count and difference come first and are never redrawn, so that their shares do not depend on how often the rest fails.
+// Object count and difference come first and are never redrawn, so that their shares do not depend on how often the
+// rest fails.
 scenes::PairKind draw_pair_kind(Random& random, ScenesKind kind, ScenesSplit split) {
   scenes::PairKind pair;
   pair.objects = kind == ScenesKind::quick || random.below(2) == 0 ? 1 : 2;
@@ -38,7 +39,8 @@ bool belongs_to(ScenesSplit split, ScenesKind kind, const SceneDescription& firs
 }
 
 std::string group_of(ScenesSplit split, ScenesKind kind, const SceneDescription& scene) {
-  if (kind == ScenesKind::quick && split == ScenesSplit::test_unseen) return scene.has_unseen_combination() ? "unseen" : "seen";
+  if (kind == ScenesKind::quick && split == ScenesSplit::test_unseen)
+    return scene.has_unseen_combination() ? "unseen" : "seen";
   return scene.objects.size() == 1 ? "one_object" : "two_objects";
 }
 
@@ -86,8 +88,8 @@ Scene generate_scene(const ScenesOptions& options, ScenesSplit split, int64_t in
   do {
     drafts[0].description = scenes::draw_description(random, pair.objects, options.kind == ScenesKind::scenes);
     drafts[1].description = scenes::draw_sibling(random, drafts[0].description, pair.difference);
-  } while (!belongs_to(split, options.kind, drafts[0].description, drafts[1].description) || !place(random, drafts[0]) ||
-           !place(random, drafts[1]));
+  } while (!belongs_to(split, options.kind, drafts[0].description, drafts[1].description) ||
+           !place(random, drafts[0]) || !place(random, drafts[1]));
 
   Draft& draft = drafts[index % 2];
   Random picture(options.seed, kPictures, kind_word, split_word, index);

@@ -38,21 +38,26 @@ struct Chunk {
 
 std::string manifest_of(const ScenesOptions& options) {
   std::ostringstream out;
-  out << "{\"generator\": \"tessera scenes\", \"version\": " << kGeneratorVersion << ", \"kind\": \"" << name(options.kind)
-      << "\", \"seed\": " << options.seed;
+  out << "{\"generator\": \"tessera scenes\", \"version\": " << kGeneratorVersion << ", \"kind\": \""
+      << name(options.kind) << "\", \"seed\": " << options.seed;
   for (const ScenesSplit split : kScenesSplits) out << ", \"" << name(split) << "\": " << options.count(split);
   out << "}\n";
   return out.str();
 }
 
 std::string readme_of(const ScenesOptions& options) {
-  return text("Coloured shapes with captions, drawn by a program: `vilt scenes` of Tessera, ", name(options.kind), ", seed ",
-              options.seed, ".\n\n", "Settings: `", manifest_of(options).substr(0, manifest_of(options).size() - 1), "`\n\n",
+  return text("Coloured shapes with captions, drawn by a program: `vilt scenes` of Tessera, ", name(options.kind),
+              ", seed ", options.seed, ".\n\n", "Settings: `",
+              manifest_of(options).substr(0, manifest_of(options).size() - 1), "`\n\n",
               "* `dataset.json`: captions and splits in the COCO-Karpathy layout; the image folder is `images`.\n"
-              "* `annotations.jsonl`: per caption the sibling image (the same scene with one thing changed), what was changed,\n"
+              "* `annotations.jsonl`: per caption the sibling image (the same scene with one thing changed), what was "
+              "changed,\n"
               "  the words that say something, the objects with their boxes, and a group.\n"
-              "* `images/`: JPEG, quality ", kJpegQuality, ", full chroma resolution.\n\n"
-              "The files are a function of these settings. Five combinations of colour and shape occur in `test_unseen` only:\n",
+              "* `images/`: JPEG, quality ",
+              kJpegQuality,
+              ", full chroma resolution.\n\n"
+              "The files are a function of these settings. Five combinations of colour and shape occur in "
+              "`test_unseen` only:\n",
               [] {
                 std::string list;
                 for (size_t i = 0; i < scenes::kUnseenColour.size(); ++i)
@@ -71,14 +76,15 @@ void append_karpathy(std::string& out, const Scene& scene, ScenesSplit split, in
   std::string tokens;
   std::istringstream words(scene.caption);
   for (std::string word; words >> word;) tokens += text(tokens.empty() ? "\"" : ", \"", word, "\"");
-  out += text("{\"imgid\": ", id, ", \"split\": \"", name(split), "\", \"filepath\": \"", name(split), "\", \"filename\": \"",
-              file_number(index), "\", \"sentids\": [", id, "], \"sentences\": [{\"sentid\": ", id, ", \"imgid\": ", id,
-              ", \"raw\": \"", scene.caption, "\", \"tokens\": [", tokens, "]}]}");
+  out +=
+      text("{\"imgid\": ", id, ", \"split\": \"", name(split), "\", \"filepath\": \"", name(split),
+           "\", \"filename\": \"", file_number(index), "\", \"sentids\": [", id, "], \"sentences\": [{\"sentid\": ", id,
+           ", \"imgid\": ", id, ", \"raw\": \"", scene.caption, "\", \"tokens\": [", tokens, "]}]}");
 }
 
 void append_annotation(std::string& out, const Scene& scene, int64_t id) {
-  out += text("{\"sentid\": ", id, ", \"sibling\": ", id ^ 1, ", \"difference\": \"", name(scene.difference), "\", \"group\": \"",
-              scene.group, "\", \"content_words\": [");
+  out += text("{\"sentid\": ", id, ", \"sibling\": ", id ^ 1, ", \"difference\": \"", name(scene.difference),
+              "\", \"group\": \"", scene.group, "\", \"content_words\": [");
   for (size_t i = 0; i < scene.content_words.size(); ++i) {
     const ContentWord& word = scene.content_words[i];
     out += text(i > 0 ? ", " : "", "{\"begin\": ", word.begin, ", \"end\": ", word.end, ", \"kind\": \"", word.kind,
@@ -89,8 +95,8 @@ void append_annotation(std::string& out, const Scene& scene, int64_t id) {
     const scenes::Square& square = scene.squares[i];
     const scenes::ObjectDescription& object = scene.description.objects[i];
     out += text(i > 0 ? ", " : "", "{\"box\": [", square.x, ", ", square.y, ", ", square.side, ", ", square.side,
-                "], \"attributes\": {\"colour\": \"", scenes::kColours[static_cast<size_t>(object.colour)].name, "\", \"shape\": \"",
-                scenes::kShapeNames[static_cast<size_t>(object.shape)], "\"}}");
+                "], \"attributes\": {\"colour\": \"", scenes::kColours[static_cast<size_t>(object.colour)].name,
+                "\", \"shape\": \"", scenes::kShapeNames[static_cast<size_t>(object.shape)], "\"}}");
   }
   out += "]}\n";
 }
@@ -108,11 +114,11 @@ Records write_chunk(const fs::path& directory, const ScenesOptions& options, con
   for (int64_t index = chunk.begin; index < chunk.end; ++index) {
     const int64_t id = chunk.first_id + index - chunk.begin;
     const Scene scene = generate_scene(options, chunk.split, index);
-    // Full chroma resolution: the arms of a small cross are five pixels wide, and halving would mix their colour with the
-    // background's. At quality 95 the error stays below the noise that is drawn in.
+    // Full chroma resolution: the arms of a small cross are five pixels wide, and halving would mix their colour with
+    // the background's. At quality 95 the error stays below the noise that is drawn in.
     const std::vector<uint8_t> jpeg = encode_jpeg(scene.image, kJpegQuality, Chroma::full);
-    write_plainly(directory / "images" / name(chunk.split) / file_number(index), reinterpret_cast<const char*>(jpeg.data()),
-                  jpeg.size());
+    write_plainly(directory / "images" / name(chunk.split) / file_number(index),
+                  reinterpret_cast<const char*>(jpeg.data()), jpeg.size());
     if (id > 0) records.karpathy += ",\n";
     append_karpathy(records.karpathy, scene, chunk.split, index, id);
     append_annotation(records.annotations, scene, id);
@@ -141,7 +147,8 @@ class Writer {
 
   void run(const ProgressCallback& progress) {
     const int64_t total = chunks_.empty() ? 0 : chunks_.back().first_id + chunks_.back().end - chunks_.back().begin;
-    const int threads = options_.threads > 0 ? options_.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    const int threads =
+        options_.threads > 0 ? options_.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     {
       std::vector<std::jthread> pool;
       const Stop stop{*this};  // before the threads are joined, also when `progress` throws
@@ -222,7 +229,8 @@ bool complete(const fs::path& directory, const ScenesOptions& options) {
     if (!fs::is_regular_file(directory / file)) return false;
   for (const ScenesSplit split : kScenesSplits) {
     const fs::path folder = directory / "images" / name(split);
-    if (!fs::is_directory(folder) || std::distance(fs::directory_iterator(folder), {}) != options.count(split)) return false;
+    if (!fs::is_directory(folder) || std::distance(fs::directory_iterator(folder), {}) != options.count(split))
+      return false;
   }
   return true;
 }
@@ -242,7 +250,8 @@ bool keep_existing(const fs::path& directory, const ScenesOptions& options) {
   check(manifest == expected, "scenes: ", directory.string(), " holds a data set with other settings, ",
         manifest.substr(0, manifest.find('\n')), ", asked for ", expected.substr(0, expected.size() - 1),
         "; replace it with --force or name another directory");
-  check(complete(directory, options), "scenes: ", directory.string(), " has lost some of its files; write it anew with --force");
+  check(complete(directory, options), "scenes: ", directory.string(),
+        " has lost some of its files; write it anew with --force");
   return true;
 }
 
@@ -268,7 +277,8 @@ struct Temporary {
 
 }  // namespace
 
-ScenesResult write_scenes(const fs::path& directory, const ScenesOptions& options, const ProgressCallback& progress) try {
+ScenesResult write_scenes(const fs::path& directory, const ScenesOptions& options,
+                          const ProgressCallback& progress) try {
   check_options(options);
   fs::path target = fs::absolute(directory).lexically_normal();
   if (!target.has_filename()) target = target.parent_path();  // "data/" means "data"

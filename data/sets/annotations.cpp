@@ -28,19 +28,23 @@ AnnotatedObject read_object(const json& object, const std::string& where) {
   for (size_t i = 0; i < 4; ++i) {
     check(box[i].is_number(), where, ": field 'box' holds ", described_type(box[i]), ", expected numbers");
     result.box[i] = box[i].get<double>();
-    check(result.box[i] >= 0 && result.box[i] <= 1e9, where, ": field 'box' holds ", result.box[i], ", expected 0 ... 1e9");
+    check(result.box[i] >= 0 && result.box[i] <= 1e9, where, ": field 'box' holds ", result.box[i],
+          ", expected 0 ... 1e9");
   }
-  check(result.box[2] > 0 && result.box[3] > 0, where, ": box of ", result.box[2], " x ", result.box[3], " pixels is empty");
+  check(result.box[2] > 0 && result.box[3] > 0, where, ": box of ", result.box[2], " x ", result.box[3],
+        " pixels is empty");
   if (!fields.has("attributes")) return result;
   for (const auto& [key, value] : fields.object("attributes").items()) {
-    check(value.is_string(), where, ": attribute ", quoted_text(key), " is ", described_type(value), ", expected a string");
+    check(value.is_string(), where, ": attribute ", quoted_text(key), " is ", described_type(value),
+          ", expected a string");
     result.attributes.emplace(key, value.get<std::string>());
   }
   return result;
 }
 
 template <class Item>
-std::vector<Item> read_list(const JsonFields& fields, const char* field, Item (*read)(const json&, const std::string&)) {
+std::vector<Item> read_list(const JsonFields& fields, const char* field,
+                            Item (*read)(const json&, const std::string&)) {
   std::vector<Item> items;
   for (const json& entry : fields.array(field))
     items.push_back(read(entry, text(fields.where(), ": entry ", items.size(), " of '", field, "'")));
@@ -109,7 +113,8 @@ bool caption_true_of(const Annotation& caption, const Annotation& picture) {
   picture.require(AnnotationField::objects, "caption_true_of");
   const auto shows = [&](const AnnotatedObject& object) {
     return std::any_of(picture.objects->begin(), picture.objects->end(), [&](const AnnotatedObject& other) {
-      return std::includes(other.attributes.begin(), other.attributes.end(), object.attributes.begin(), object.attributes.end());
+      return std::includes(other.attributes.begin(), other.attributes.end(), object.attributes.begin(),
+                           object.attributes.end());
     });
   };
   return std::all_of(caption.objects->begin(), caption.objects->end(), shows);
@@ -132,10 +137,11 @@ void check_spans(const Annotation& annotation, std::string_view caption, const s
     return offset < size && (static_cast<unsigned char>(caption[static_cast<size_t>(offset)]) & 0xC0) == 0x80;
   };
   for (const ContentWord& word : *annotation.content_words) {
-    check(word.end <= size, "annotations: ", path.string(), ": sentence ", annotation.sentence_id, ": span ", word.begin, "..",
-          word.end, " lies outside the caption of ", size, " bytes");
+    check(word.end <= size, "annotations: ", path.string(), ": sentence ", annotation.sentence_id, ": span ",
+          word.begin, "..", word.end, " lies outside the caption of ", size, " bytes");
     check(!inside_character(word.begin) && !inside_character(word.end), "annotations: ", path.string(), ": sentence ",
-          annotation.sentence_id, ": span ", word.begin, "..", word.end, " cuts a UTF-8 character (offsets count bytes)");
+          annotation.sentence_id, ": span ", word.begin, "..", word.end,
+          " cuts a UTF-8 character (offsets count bytes)");
   }
 }
 

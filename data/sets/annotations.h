@@ -1,5 +1,5 @@
-// Optional knowledge about the sentences of a data set: `annotations.jsonl`, one JSON object per sentence. The format and
-// what each field is used for: docs/data.md. All fields but `sentid` are optional.
+// Optional knowledge about the sentences of a data set: `annotations.jsonl`, one JSON object per sentence. The format
+// and what each field is used for: docs/data.md. All fields but `sentid` are optional.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ Box resize_box(const Box& box, int64_t from_height, int64_t from_width, int64_t 
 struct ContentWord {
   int64_t begin = 0;  // byte offsets in the caption, end exclusive
   int64_t end = 0;
-  std::string kind;   // e.g. "colour", "shape", "relation"
+  std::string kind;     // e.g. "colour", "shape", "relation"
   int64_t object = -1;  // the object that it describes, an index into `objects`; -1: none
 };
 
@@ -52,8 +52,8 @@ struct Annotation {
 };
 
 // Whether everything that the first caption names is also in the second picture: every object of `caption` has one of
-// `picture` with all its attributes. Relations are ignored, so the answer is true more often than the truth: a safe test for
-// "this random picture is no wrong one". Both need `objects`.
+// `picture` with all its attributes. Relations are ignored, so the answer is true more often than the truth: a safe
+// test for "this random picture is no wrong one". Both need `objects`.
 bool caption_true_of(const Annotation& caption, const Annotation& picture);
 
 // Calls `handle` for every line, in order. Checks everything that can be checked without the captions.

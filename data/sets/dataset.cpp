@@ -157,7 +157,8 @@ class DatasetReader {
   }
 
   bool wanted(std::string_view split) const {
-    return options_.splits.empty() || std::find(options_.splits.begin(), options_.splits.end(), split) != options_.splits.end();
+    return options_.splits.empty() ||
+           std::find(options_.splits.begin(), options_.splits.end(), split) != options_.splits.end();
   }
 
   void check_splits() const {
@@ -174,14 +175,15 @@ class DatasetReader {
     const fs::path& path = options_.annotations;
     const int64_t id = annotation.sentence_id;
     const int64_t* found = sentence_index_.find(id);
-    check(found != nullptr, "annotations: ", path.string(), ": no sentence of ", file_.string(), " has the sentid ", id);
+    check(found != nullptr, "annotations: ", path.string(), ": no sentence of ", file_.string(), " has the sentid ",
+          id);
     if (*found == kNotChosen) return;
     DatasetSentence& sentence = dataset_.sentences_[static_cast<size_t>(*found)];
     check_spans(annotation, sentence.text, path);
     if (annotation.sibling) {
       dataset_.check_sibling(annotation);
-      check(*annotation.sibling != dataset_.images_[static_cast<size_t>(sentence.image)].id, "annotations: ", path.string(),
-            ": sentence ", id, ": its sibling is its own image");
+      check(*annotation.sibling != dataset_.images_[static_cast<size_t>(sentence.image)].id,
+            "annotations: ", path.string(), ": sentence ", id, ": its sibling is its own image");
     }
     sentence.annotation = static_cast<int64_t>(dataset_.annotations_.size());
     dataset_.annotations_.push_back(std::move(annotation));
@@ -198,7 +200,8 @@ class DatasetReader {
 
 Dataset Dataset::open(const fs::path& json_file, const fs::path& image_folder, const DatasetOptions& options) {
   std::error_code ignored;
-  check(fs::is_directory(image_folder, ignored), "dataset: ", image_folder.string(), ": the image folder does not exist");
+  check(fs::is_directory(image_folder, ignored), "dataset: ", image_folder.string(),
+        ": the image folder does not exist");
   DatasetReader reader(json_file, image_folder, options);
   reader.read(file_pieces(json_file));
   if (!options.annotations.empty()) reader.attach_annotations(file_pieces(options.annotations));
@@ -240,8 +243,8 @@ Dataset Dataset::part(std::string_view split) const {
 
 void Dataset::check_sibling(const Annotation& annotation) const {
   if (!annotation.sibling) return;
-  check(image_index(*annotation.sibling) >= 0, "annotations: ", annotations_file_, ": sentence ", annotation.sentence_id,
-        ": sibling ", *annotation.sibling, " is no image of the chosen splits of ", file_);
+  check(image_index(*annotation.sibling) >= 0, "annotations: ", annotations_file_, ": sentence ",
+        annotation.sentence_id, ": sibling ", *annotation.sibling, " is no image of the chosen splits of ", file_);
 }
 
 int64_t Dataset::image_index(int64_t image_id) const {
@@ -256,8 +259,8 @@ const Annotation* Dataset::annotation(int64_t sentence) const {
 
 int64_t Dataset::sibling(int64_t sentence) const {
   const Annotation* found = annotation(sentence);
-  check(found != nullptr && found->sibling, "dataset: ", file_, ": sentence ", sentences_[static_cast<size_t>(sentence)].id,
-        " has no annotation 'sibling'");
+  check(found != nullptr && found->sibling, "dataset: ", file_, ": sentence ",
+        sentences_[static_cast<size_t>(sentence)].id, " has no annotation 'sibling'");
   return image_index(*found->sibling);
 }
 
@@ -269,8 +272,8 @@ void Dataset::require(AnnotationField field, std::string_view option) const {
       annotations_[static_cast<size_t>(sentence.annotation)].require(field, option);
       continue;
     }
-    fail(option, " needs the annotation field '", name(field), "', but ", annotations_file_, " has no line for sentence ",
-         sentence.id);
+    fail(option, " needs the annotation field '", name(field), "', but ", annotations_file_,
+         " has no line for sentence ", sentence.id);
   }
 }
 

@@ -3,7 +3,8 @@
 //   {"images": [{"filename": "a.jpg", "filepath": "train2014" (optional), "imgid": 0, "split": "train",
 //                "sentences": [{"raw": "a red ring", "sentid": 0}]}]}
 //
-// Other fields are ignored, and the files may be of any size: they are read piece by piece. They are untrusted: every error names the file, the image and the field.
+// Other fields are ignored, and the files may be of any size: they are read piece by piece. They are untrusted: every
+// error names the file, the image and the field.
 #pragma once
 
 #include <cstdint>
@@ -39,9 +40,9 @@ struct DatasetImage {
 
 struct DatasetSentence {
   int64_t id = 0;
-  int64_t image = 0;         // index into images()
-  std::string_view text;     // as in the file, without the line end that some captions have
-  int64_t annotation = -1;   // see Dataset::annotation
+  int64_t image = 0;        // index into images()
+  std::string_view text;    // as in the file, without the line end that some captions have
+  int64_t annotation = -1;  // see Dataset::annotation
 };
 
 // Captions that repeat an earlier one of the same image are left out. Ids are unique in the file, over all splits.
@@ -76,7 +77,8 @@ class Dataset {
   std::deque<DatasetSentence> sentences_;  // grows without moving: twice the memory of them all is much
   std::vector<Annotation> annotations_;
   IdIndex image_index_;  // of all splits; -1: of one that is not chosen
-  std::shared_ptr<TextArena> texts_ = std::make_shared<TextArena>();  // whole after reading, so that copies can share it
+  std::shared_ptr<TextArena> texts_ =
+      std::make_shared<TextArena>();  // whole after reading, so that copies can share it
   std::string file_;
   std::string annotations_file_;
 };

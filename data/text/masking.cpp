@@ -79,8 +79,7 @@ Masking mask_words(const std::vector<int64_t>& ids, const std::vector<int32_t>& 
   for (const Places& word : places) real_pieces += static_cast<int64_t>(word.count);
   const auto budget = static_cast<size_t>(masking_budget(strict ? real_pieces : options.max_length, options.rate));
   const size_t padding = strict ? 0 : static_cast<size_t>(options.max_length - length);
-  const auto [order, content_first] =
-      draw_candidates(places.size(), padding, content, options.content_first, random);
+  const auto [order, content_first] = draw_candidates(places.size(), padding, content, options.content_first, random);
 
   std::vector<size_t> chosen;
   size_t used = 0;

@@ -24,11 +24,11 @@ class Wordpiece;
 struct MaskingOptions {
   enum Variant { strict, official };
   Variant variant = strict;
-  double rate = 0.15;        // in (0, 1]
+  double rate = 0.15;  // in (0, 1]
   // Chance that the content words come before all others in the order. The first of them is then taken whole whatever
   // the budget: in a caption of two words the budget is one piece, and a word of two would never be learnt.
   double content_first = 0;
-  int64_t max_length = 40;   // official: length of a padded sequence, [CLS] and [SEP] included
+  int64_t max_length = 40;  // official: length of a padded sequence, [CLS] and [SEP] included
 };
 
 struct Masking {

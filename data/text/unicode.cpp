@@ -43,24 +43,19 @@ CharacterClass category_class(char32_t c) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
     case UTF8PROC_CATEGORY_CC:
     case UTF8PROC_CATEGORY_CF:
-    case UTF8PROC_CATEGORY_CO:
-      return CharacterClass::drop;
+    case UTF8PROC_CATEGORY_CO: return CharacterClass::drop;
     case UTF8PROC_CATEGORY_ZS:
     case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP:
-      return CharacterClass::space;
-    case UTF8PROC_CATEGORY_MN:
-      return CharacterClass::mark;
+    case UTF8PROC_CATEGORY_ZP: return CharacterClass::space;
+    case UTF8PROC_CATEGORY_MN: return CharacterClass::mark;
     case UTF8PROC_CATEGORY_PC:
     case UTF8PROC_CATEGORY_PD:
     case UTF8PROC_CATEGORY_PS:
     case UTF8PROC_CATEGORY_PE:
     case UTF8PROC_CATEGORY_PI:
     case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO:
-      return CharacterClass::punctuation;
-    default:
-      return CharacterClass::keep;
+    case UTF8PROC_CATEGORY_PO: return CharacterClass::punctuation;
+    default: return CharacterClass::keep;
   }
 }
 

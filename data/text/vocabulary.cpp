@@ -7,8 +7,8 @@
 #include <unordered_map>
 
 #include "data/text/basic_tokenizer.h"
-#include "io/files.h"
 #include "data/text/unicode.h"
+#include "io/files.h"
 #include "tensor/error.h"
 
 namespace tessera {

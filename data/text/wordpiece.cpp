@@ -4,8 +4,8 @@
 #include <array>
 
 #include "data/text/basic_tokenizer.h"
-#include "io/files.h"
 #include "data/text/unicode.h"
+#include "io/files.h"
 #include "tensor/error.h"
 
 namespace tessera {

@@ -9,7 +9,7 @@ constexpr uint64_t kNever = ~uint64_t{0};
 
 // Of the elements [begin, begin + copy.numel()) of the weight's storage.
 struct Copy {
-  Tensor copy;   // [n]
+  Tensor copy;     // [n]
   Tensor arena{};  // in which `copy` lies; undefined if it lies by itself
   int64_t begin = 0;
   uint64_t version = kNever;

@@ -11,10 +11,10 @@ namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kRounding = 512;
-constexpr int64_t kSmall = kMiB;                           // the largest block that is cut from a small segment
-constexpr int64_t kShared = 10 * kMiB;                     // the largest that shares a large one with others
+constexpr int64_t kSmall = kMiB;        // the largest block that is cut from a small segment
+constexpr int64_t kShared = 10 * kMiB;  // the largest that shares a large one with others
 constexpr int64_t kSmallSegment = 2 * kMiB, kLargeSegment = 20 * kMiB, kSegmentRounding = 2 * kMiB;
-constexpr int64_t kUnheardOf = int64_t{1} << 50;           // no device has as much, and no sum of sizes overflows below
+constexpr int64_t kUnheardOf = int64_t{1} << 50;  // no device has as much, and no sum of sizes overflows below
 
 constexpr int64_t round_up(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
 

@@ -46,8 +46,8 @@ class CachingAllocator {
   void* allocate(int64_t bytes, const std::string& name);
   void release(void* memory);
 
-  void release_cached();            // gives the segments that are wholly free back to the store
-  void limit(int64_t bytes);        // takes no more than this from the store; 0: no limit
+  void release_cached();      // gives the segments that are wholly free back to the store
+  void limit(int64_t bytes);  // takes no more than this from the store; 0: no limit
   MemoryStatistics statistics() const;
   void reset_peak();
 
@@ -74,10 +74,10 @@ class CachingAllocator {
 
   Store store_;
   mutable std::mutex mutex_;
-  std::map<char*, Block> blocks_;                  // all of them; those of a segment follow each other
-  std::map<char*, int64_t> segments_;              // their sizes
-  std::set<std::pair<int64_t, char*>> free_[2];    // by size, then address; [Kind]
-  MemoryStatistics statistics_;                    // live and cached bytes make up all segments
+  std::map<char*, Block> blocks_;                // all of them; those of a segment follow each other
+  std::map<char*, int64_t> segments_;            // their sizes
+  std::set<std::pair<int64_t, char*>> free_[2];  // by size, then address; [Kind]
+  MemoryStatistics statistics_;                  // live and cached bytes make up all segments
   int64_t limit_ = 0;
 };
 

@@ -13,9 +13,9 @@
 #include <mutex>
 
 #include "tensor/cuda/cublaslt_library.h"
-#include "tensor/gemm/gemm_kernels.h"
 #include "tensor/cuda/memory.h"
 #include "tensor/cuda/stream.h"
+#include "tensor/gemm/gemm_kernels.h"
 #include "tensor/gemm/precision.h"
 
 namespace tessera::cuda {
@@ -53,9 +53,26 @@ struct Problem {
 
   using Key = std::array<int64_t, 20>;
   Key key() const {
-    return {g.m, g.n, g.k, static_cast<int64_t>(g.dtype), static_cast<int64_t>(g.c_dtype), g.ldc, g.batch, g.a.batch,
-            g.b.batch, g.batch_c, a.ld, b.ld, a.transpose, b.transpose, g.bias != nullptr, g.accumulate, tf32, align_a,
-            align_b, align_c};
+    return {g.m,
+            g.n,
+            g.k,
+            static_cast<int64_t>(g.dtype),
+            static_cast<int64_t>(g.c_dtype),
+            g.ldc,
+            g.batch,
+            g.a.batch,
+            g.b.batch,
+            g.batch_c,
+            a.ld,
+            b.ld,
+            a.transpose,
+            b.transpose,
+            g.bias != nullptr,
+            g.accumulate,
+            tf32,
+            align_a,
+            align_b,
+            align_c};
   }
 };
 
@@ -121,9 +138,8 @@ Plan make_plan(cublasLtHandle_t handle, const Problem& p) {
   const CublasLt& lt = cublaslt();
   const Gemm& g = p.g;
   Plan plan;
-  check_status("product",
-               lt.MatmulDescCreate(plan.product.place(), p.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
-                                   CUDA_R_32F));
+  check_status("product", lt.MatmulDescCreate(plan.product.place(),
+                                              p.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F));
   plan.set(CUBLASLT_MATMUL_DESC_TRANSA, static_cast<int32_t>(p.b.transpose ? CUBLAS_OP_T : CUBLAS_OP_N));
   plan.set(CUBLASLT_MATMUL_DESC_TRANSB, static_cast<int32_t>(p.a.transpose ? CUBLAS_OP_T : CUBLAS_OP_N));
   if (g.bias) {
@@ -137,9 +153,9 @@ Plan make_plan(cublasLtHandle_t handle, const Problem& p) {
   const PreferenceHandle preference = make_preference(p);
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  const cublasStatus_t status = lt.MatmulAlgoGetHeuristic(handle, plan.product.get(), plan.a.get(), plan.b.get(),
-                                                          plan.c.get(), plan.c.get(), preference.get(), 1, &result,
-                                                          &found);
+  const cublasStatus_t status =
+      lt.MatmulAlgoGetHeuristic(handle, plan.product.get(), plan.a.get(), plan.b.get(), plan.c.get(), plan.c.get(),
+                                preference.get(), 1, &result, &found);
   if (status != CUBLAS_STATUS_NOT_SUPPORTED && status != CUBLAS_STATUS_INVALID_VALUE)
     check_status("choice of an algorithm", status);
   plan.found = status == CUBLAS_STATUS_SUCCESS && found > 0 && result.state == CUBLAS_STATUS_SUCCESS;

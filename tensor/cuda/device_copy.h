@@ -1,5 +1,5 @@
-// Index tensors, marks and labels stay on the host, where ops check and read them; what a kernel needs of them is a copy
-// on the GPU that hangs on the tensor's root and is made once for each version.
+// Index tensors, marks and labels stay on the host, where ops check and read them; what a kernel needs of them is a
+// copy on the GPU that hangs on the tensor's root and is made once for each version.
 #pragma once
 
 #include "tensor/cuda/row_segments.h"

@@ -33,8 +33,8 @@ __global__ void __launch_bounds__(kElementwiseThreads)
 template <class T, class F>
 void elementwise(const T* a, const T* b, T* y, int64_t count, F f) {
   const bool packed = packs_fit<T>(kPack<T>, a, b, y);
-  simt::launch<elementwise_kernel<T, F>>(blocks_for(count, kElementwiseThreads * kPack<T>), kElementwiseThreads, 0,
-                                         a, b, y, count, packed, f);
+  simt::launch<elementwise_kernel<T, F>>(blocks_for(count, kElementwiseThreads * kPack<T>), kElementwiseThreads, 0, a,
+                                         b, y, count, packed, f);
 }
 
 }  // namespace tessera::cuda

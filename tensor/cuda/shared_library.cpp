@@ -16,8 +16,8 @@ SharedLibrary::SharedLibrary(std::string name, std::span<const std::string> cand
     if (reason.empty()) reason = dlerror();
     tried.append(tried.empty() ? "" : ", ").append(candidate);
   }
-  problem_ = text("cuda: ", name_, " cannot be loaded: ", reason, " (tried ", tried,
-                  "); add its folder to LD_LIBRARY_PATH");
+  problem_ =
+      text("cuda: ", name_, " cannot be loaded: ", reason, " (tried ", tried, "); add its folder to LD_LIBRARY_PATH");
 }
 
 void SharedLibrary::close(void* library) { dlclose(library); }

@@ -109,8 +109,12 @@ DeviceDescription device_description() {
   check_status("device", cudaGetDeviceProperties(&properties, 0));
   check_status("driver", cudaDriverGetVersion(&driver));
   check_status("runtime", cudaRuntimeGetVersion(&runtime));
-  return {properties.name,       text(properties.major, '.', properties.minor), version_name(driver),
-          version_name(runtime), properties.multiProcessorCount, static_cast<int64_t>(properties.totalGlobalMem)};
+  return {properties.name,
+          text(properties.major, '.', properties.minor),
+          version_name(driver),
+          version_name(runtime),
+          properties.multiProcessorCount,
+          static_cast<int64_t>(properties.totalGlobalMem)};
 }
 
 Counters counters() { return {synchronisations, launched}; }

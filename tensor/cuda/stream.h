@@ -12,10 +12,9 @@ void check_status(const char* what, cudaError_t status);
 cudaStream_t compute_stream();
 // Without NDEBUG, or with TESSERA_CUDA_DEBUG=1 in the environment.
 bool debugging();
-// Counts a launch and checks it; when debugging it waits for the kernel. `kernel`: its name, with much around it; it has
-// to live for ever.
+// Counts a launch and checks it; when debugging it waits for the kernel. `kernel`: its name, with much around it; it
+// has to live for ever.
 void check_launch(const char* kernel);
-
 
 bool is_capturing();  // a graph (tensor/cuda/graph.h)
 // Throws "cuda: WHAT while a CUDA graph is recorded" if that is so.

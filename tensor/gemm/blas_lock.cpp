@@ -9,8 +9,8 @@
 #include <mutex>
 #include <vector>
 
-// The two functions by which OpenBLAS takes and gives back a buffer. It calls them through the dynamic linker, which finds
-// these here first; they pass the call on under a lock. Whether that is so, `blas_safety` finds out.
+// The two functions by which OpenBLAS takes and gives back a buffer. It calls them through the dynamic linker, which
+// finds these here first; they pass the call on under a lock. Whether that is so, `blas_safety` finds out.
 namespace {
 
 std::mutex buffers;

@@ -27,8 +27,17 @@ void exact_product(const Gemm<float>& g) {
   widen(g.a, g.lda, g.transpose_a, g.m, g.k, a);
   widen(g.b, g.ldb, g.transpose_b, g.k, g.n, b);
   if (g.beta != 0) widen(g.c, g.ldc, false, g.m, g.n, c);
-  blas_product<double>({.m = g.m, .n = g.n, .k = g.k, .a = a, .lda = g.k, .b = b, .ldb = g.n, .c = c, .ldc = g.n,
-                 .alpha = static_cast<double>(g.alpha), .beta = static_cast<double>(g.beta)});
+  blas_product<double>({.m = g.m,
+                        .n = g.n,
+                        .k = g.k,
+                        .a = a,
+                        .lda = g.k,
+                        .b = b,
+                        .ldb = g.n,
+                        .c = c,
+                        .ldc = g.n,
+                        .alpha = static_cast<double>(g.alpha),
+                        .beta = static_cast<double>(g.beta)});
   for (int64_t i = 0; i < g.m; ++i)
     for (int64_t j = 0; j < g.n; ++j) g.c[i * g.ldc + j] = static_cast<float>(c[i * g.n + j]);
 }

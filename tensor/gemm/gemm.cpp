@@ -52,7 +52,9 @@ void cut_in_depth(const Gemm<T>& g, int64_t depth, detail::TileFunction epilogue
 
 // Precision `high`: the product of split operands, scaled and stored tile by tile.
 void split_product(const Gemm<float>& g, detail::TileFunction epilogue, void* context) {
-  const Product product{.m = g.m, .n = g.n, .k = g.k,
+  const Product product{.m = g.m,
+                        .n = g.n,
+                        .k = g.k,
                         .left = {.data = g.a, .dtype = DType::f32, .ld = g.lda, .transpose = g.transpose_a},
                         .right = {.data = g.b, .dtype = DType::f32, .ld = g.ldb, .transpose = g.transpose_b},
                         .form = PackedForm::split};

@@ -34,7 +34,7 @@ struct GemmOperand {
 // exact products at any setting.
 struct Gemm {
   int64_t m = 0, n = 0, k = 0;
-  DType dtype = DType::f32;    // of A and B: f32 or bf16
+  DType dtype = DType::f32;  // of A and B: f32 or bf16
   GemmOperand a{}, b{};
   DType c_dtype = DType::f32;  // of C and the bias: f32, or bf16 where the operands are
   void* c = nullptr;

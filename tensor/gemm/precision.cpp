@@ -23,12 +23,9 @@ std::atomic<MatmulPrecision>& setting() {
 
 const char* name_of(MatmulPrecision precision) {
   switch (precision) {
-    case MatmulPrecision::high:
-      return "high";
-    case MatmulPrecision::tf32:
-      return "tf32";
-    default:
-      return "highest";
+    case MatmulPrecision::high: return "high";
+    case MatmulPrecision::tf32: return "tf32";
+    default: return "highest";
   }
 }
 

@@ -47,9 +47,7 @@ namespace {
 // A block that one task adds up: at most kColumns wide, and as high as a running sum stays accurate (single columns are
 // added in lanes and may be longer).
 constexpr int64_t kColumns = 1024;
-int64_t rows_per_chunk(int64_t columns) {
-  return columns == 1 ? 32768 : std::clamp<int64_t>(32768 / columns, 32, 256);
-}
+int64_t rows_per_chunk(int64_t columns) { return columns == 1 ? 32768 : std::clamp<int64_t>(32768 / columns, 32, 256); }
 
 // Σ over `rows` rows of x, `stride` elements apart → y [columns].
 template <class T>

@@ -6,17 +6,17 @@
 #include <vector>
 
 #include "tensor/cuda/has_cuda.h"
+#include "tensor/gemm/packed/band_packer.h"
+#include "tensor/gemm/packed/weight_copies.h"
 #include "tensor/ops/adamw_constants.h"
 #include "tensor/ops/adamw_device.h"
 #include "tensor/parallel.h"
-#include "tensor/gemm/packed/band_packer.h"
-#include "tensor/gemm/packed/weight_copies.h"
 
 namespace tessera::ops {
 namespace {
 
-// As fast as memory is (28 bytes for an f32 element). Stores past the cache are slower, since all that is written has just
-// been read.
+// As fast as memory is (28 bytes for an f32 element). Stores past the cache are slower, since all that is written has
+// just been read.
 template <class T>
 void update(T* __restrict p, const T* __restrict g, T* __restrict m, T* __restrict v, int64_t count,
             const AdamWConstants<T> c) {
@@ -36,8 +36,11 @@ class Pass {
  public:
   Pass(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& exp_avg_sq, std::span<const AdamWSlice> slices,
        const AdamWStep& step)
-      : p_(values.mutable_data<T>()), m_(exp_avg.mutable_data<T>()), v_(exp_avg_sq.mutable_data<T>()),
-        g_(gradients.data<T>()), slices_(slices) {
+      : p_(values.mutable_data<T>()),
+        m_(exp_avg.mutable_data<T>()),
+        v_(exp_avg_sq.mutable_data<T>()),
+        g_(gradients.data<T>()),
+        slices_(slices) {
     for (const AdamWSlice& slice : slices) constants_.emplace_back(step, slice);
   }
 
@@ -47,12 +50,14 @@ class Pass {
         std::partition_point(slices_.begin(), slices_.end(), [=](const AdamWSlice& s) { return s.end <= begin; });
     for (; slice != slices_.end() && slice->begin < end; ++slice) {
       const int64_t from = std::max(begin, slice->begin), to = std::min(end, slice->end);
-      update(p_ + from, g_ + from, m_ + from, v_ + from, to - from, constants_[static_cast<size_t>(slice - slices_.begin())]);
+      update(p_ + from, g_ + from, m_ + from, v_ + from, to - from,
+             constants_[static_cast<size_t>(slice - slices_.begin())]);
     }
   }
 
-  // Whole bands of a weight that begins at `weight`. Elements are rounded while they are in the first-level cache, and packed
-  // when the band is finished: in shorter turns the reading of the arenas loses more than it gains from the overlap.
+  // Whole bands of a weight that begins at `weight`. Elements are rounded while they are in the first-level cache, and
+  // packed when the band is finished: in shorter turns the reading of the arenas loses more than it gains from the
+  // overlap.
   void run(int64_t begin, int64_t end, int64_t weight, const products::BandPacker& packer) const {
     constexpr int64_t kStep = 2048, kBandRows = products::BandPacker::kRows;
     const int64_t columns = packer.columns();
@@ -99,8 +104,9 @@ std::vector<Weight> weights_to_pack(const Tensor& values, std::span<Tensor> para
   int64_t last = 0;
   for (const Tensor& parameter : parameters) {
     const int64_t begin = parameter.offset() - values.offset(), end = begin + parameter.numel();
-    check(parameter.storage() == values.storage() && parameter.is_contiguous() && last <= begin && end <= values.numel(),
-          "adamw: parameter ", describe(parameter), " lies outside of the values, overlaps another or is not in order");
+    check(
+        parameter.storage() == values.storage() && parameter.is_contiguous() && last <= begin && end <= values.numel(),
+        "adamw: parameter ", describe(parameter), " lies outside of the values, overlaps another or is not in order");
     last = end;
     if (auto copies = copies_to_write(parameter); !copies.empty())
       weights.push_back({&parameter, begin, end, copies, products::BandPacker(copies)});
@@ -114,8 +120,9 @@ struct Piece {
   const Weight* weight;
 };
 
-// Cuts [0, count) at the weights and into pieces. Long ones (1 MiB of each arena) are read faster than short ones (64 KiB), by a
-// tenth where two threads have the memory for themselves. A small arena, too, has pieces for several threads.
+// Cuts [0, count) at the weights and into pieces. Long ones (1 MiB of each arena) are read faster than short ones (64
+// KiB), by a tenth where two threads have the memory for themselves. A small arena, too, has pieces for several
+// threads.
 std::vector<Piece> cut(int64_t count, std::span<const Weight> weights) {
   const int64_t length = std::clamp<int64_t>(count / 64, 16384, 262144);
   std::vector<Piece> pieces;

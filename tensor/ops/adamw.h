@@ -37,9 +37,9 @@ struct AdamWSlice {
 // ascending and disjoint; elements outside of them are left alone. The result does not depend on how elements are cut
 // into slices, nor on the number of threads.
 //
-// `parameters`: the tensors that lie in `values` and are updated, ascending, each a root of its own. The packed copies of them
-// that have been used since the last update (tensor/gemm/packed/weight_copies.h) are written in the same pass and are as of the
-// new version; the others are dropped. All versions grow.
+// `parameters`: the tensors that lie in `values` and are updated, ascending, each a root of its own. The packed copies
+// of them that have been used since the last update (tensor/gemm/packed/weight_copies.h) are written in the same pass
+// and are as of the new version; the others are dropped. All versions grow.
 //
 // On a GPU (f32 alone) nothing is waited for.
 void adamw_(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& exp_avg_sq,

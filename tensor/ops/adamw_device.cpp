@@ -20,18 +20,19 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 
-// The arena cut into pieces for blocks, on the device. It hangs on the arena's root, and is cut anew when the ranges have
-// changed: tens of thousands of pieces of a large model are uploaded once, not in every step.
+// The arena cut into pieces for blocks, on the device. It hangs on the arena's root, and is cut anew when the ranges
+// have changed: tens of thousands of pieces of a large model are uploaded once, not in every step.
 struct Plan {
   std::vector<Range> ranges;
-  Tensor pieces;     // u8
+  Tensor pieces;  // u8
   int64_t count = 0;
 };
 
 template <class T>
 Tensor uploaded(const std::vector<T>& values, Device device) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(values.data());
-  return Tensor::from(std::span(bytes, values.size() * sizeof(T)), Shape{static_cast<int64_t>(values.size() * sizeof(T))})
+  return Tensor::from(std::span(bytes, values.size() * sizeof(T)),
+                      Shape{static_cast<int64_t>(values.size() * sizeof(T))})
       .to(device);
 }
 
@@ -80,8 +81,9 @@ void adamw_(Tensor& values, const Tensor& gradients, Tensor& exp_avg, Tensor& ex
   if (plan.count > 0) {
     const Tensor on_device = uploaded(constants, values.device());
     adamw(values.mutable_device_data<float>(), gradients.device_data<float>(), exp_avg.mutable_device_data<float>(),
-          exp_avg_sq.mutable_device_data<float>(), reinterpret_cast<const AdamWPiece*>(plan.pieces.device_data<uint8_t>()),
-          plan.count, reinterpret_cast<const ops::AdamWConstants<float>*>(on_device.device_data<uint8_t>()),
+          exp_avg_sq.mutable_device_data<float>(),
+          reinterpret_cast<const AdamWPiece*>(plan.pieces.device_data<uint8_t>()), plan.count,
+          reinterpret_cast<const ops::AdamWConstants<float>*>(on_device.device_data<uint8_t>()),
           data_or_null<float>(step.device_scale));
   }
   for (Tensor& parameter : parameters) parameter.bump_version();

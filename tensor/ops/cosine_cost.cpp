@@ -19,8 +19,8 @@ namespace {
 
 constexpr const char* kCosineCostOp = "cosine_cost";
 
-// Up to so many multiply-adds the cosines of an f32 sample are taken in f64, which is not worth saving: transport amplifies
-// the cost's rounding, by up to iterations / beta.
+// Up to so many multiply-adds the cosines of an f32 sample are taken in f64, which is not worth saving: transport
+// amplifies the cost's rounding, by up to iterations / beta.
 constexpr int64_t kExactLimit = 1 << 20;
 
 // to [rows, padded width] = x_i / max(|x_i|, eps), zero in the padding; 1 / max(|x_i|, eps) → scale.
@@ -39,12 +39,12 @@ void to_unit_length(const T* x, int64_t stride, int64_t rows, int64_t width, dou
 
 // x [m rows], y [n rows] → cost [m, n] = 1 - cosine.
 template <class Work, class T>
-void sample_cost(const T* x, int64_t x_stride, int64_t m, const T* y, int64_t y_stride, int64_t n, int64_t width, double eps,
-                 T* x_scale, T* y_scale, T* cost) {
+void sample_cost(const T* x, int64_t x_stride, int64_t m, const T* y, int64_t y_stride, int64_t n, int64_t width,
+                 double eps, T* x_scale, T* y_scale, T* cost) {
   const int64_t padded_width = simd::padded<Work>(width), length = simd::padded<Work>(n);
-  Scratch scratch = Scratch::of_this_thread(
-      Scratch::bytes_for<Work>(m * padded_width) + Scratch::bytes_for<Work>(n * padded_width) +
-      Scratch::bytes_for<Work>(width * length) + Scratch::bytes_for<Work>(m * length));
+  Scratch scratch =
+      Scratch::of_this_thread(Scratch::bytes_for<Work>(m * padded_width) + Scratch::bytes_for<Work>(n * padded_width) +
+                              Scratch::bytes_for<Work>(width * length) + Scratch::bytes_for<Work>(m * length));
   Work* x_unit = scratch.take<Work>(m * padded_width);
   Work* y_unit = scratch.take<Work>(n * padded_width);
   Work* y_transposed = scratch.take<Work>(width * length);
@@ -88,11 +88,13 @@ struct Problem {
 
 Problem check_problem(const Tensor& x, const Tensor& y, const Tensor& cu_x, const Tensor& cu_y, double eps) {
   check(x.defined() && x.dim() == 2, kCosineCostOp, ": x is ", describe(x), ", expected [rows, d]");
-  check(y.defined() && y.dim() == 2 && y.size(1) == x.size(1) && y.dtype() == x.dtype(), kCosineCostOp, ": y is ", describe(y),
-        ", expected ", x.dtype(), " [rows, ", x.size(1), "]");
+  check(y.defined() && y.dim() == 2 && y.size(1) == x.size(1) && y.dtype() == x.dtype(), kCosineCostOp, ": y is ",
+        describe(y), ", expected ", x.dtype(), " [rows, ", x.size(1), "]");
   check(eps > 0, kCosineCostOp, ": eps is ", eps, ", expected more than 0");
-  const auto rows = check_marks(kCosineCostOp, "cu_x", cu_x, x.size(0)), columns = check_marks(kCosineCostOp, "cu_y", cu_y, y.size(0));
-  check(rows.size() == columns.size(), kCosineCostOp, ": cu_x marks ", rows.size() - 1, " samples, cu_y ", columns.size() - 1);
+  const auto rows = check_marks(kCosineCostOp, "cu_x", cu_x, x.size(0)),
+             columns = check_marks(kCosineCostOp, "cu_y", cu_y, y.size(0));
+  check(rows.size() == columns.size(), kCosineCostOp, ": cu_x marks ", rows.size() - 1, " samples, cu_y ",
+        columns.size() - 1);
   return {rows, columns, matrix_offsets(rows, columns), x.size(1)};
 }
 
@@ -100,13 +102,20 @@ Problem check_problem(const Tensor& x, const Tensor& y, const Tensor& cu_x, cons
 class PairsOnDevice {
  public:
   PairsOnDevice(const Problem& problem, const Tensor& cu_x, const Tensor& cu_y)
-      : cu_x_(cuda::on_device(cu_x)), cu_y_(cuda::on_device(cu_y)),
-        offsets_(cuda::offsets_on_device(cu_x, cu_y, problem.offsets)), samples_(problem.samples()),
-        most_x_(longest(problem.cu_x)), most_y_(longest(problem.cu_y)) {}
+      : cu_x_(cuda::on_device(cu_x)),
+        cu_y_(cuda::on_device(cu_y)),
+        offsets_(cuda::offsets_on_device(cu_x, cu_y, problem.offsets)),
+        samples_(problem.samples()),
+        most_x_(longest(problem.cu_x)),
+        most_y_(longest(problem.cu_y)) {}
 
   cuda::RaggedPairs pairs() const {
-    return {cu_x_.device_data<int64_t>(), cu_y_.device_data<int64_t>(), offsets_.device_data<int64_t>(), samples_,
-            most_x_, most_y_};
+    return {cu_x_.device_data<int64_t>(),
+            cu_y_.device_data<int64_t>(),
+            offsets_.device_data<int64_t>(),
+            samples_,
+            most_x_,
+            most_y_};
   }
 
  private:
@@ -117,8 +126,8 @@ class PairsOnDevice {
 void cost_on_device(const Tensor& x, const Tensor& y, const PairsOnDevice& marks, double eps,
                     CosineCostResult& result) {
   Tensor workspace = Tensor::empty({x.size(0) + y.size(0)}, DType::f64, x.device());
-  cuda::cosine_cost(x.device_data<float>(), y.device_data<float>(), marks.pairs(), x.size(0), y.size(0), x.size(1),
-                    eps, result.x_scale.mutable_device_data<float>(), result.y_scale.mutable_device_data<float>(),
+  cuda::cosine_cost(x.device_data<float>(), y.device_data<float>(), marks.pairs(), x.size(0), y.size(0), x.size(1), eps,
+                    result.x_scale.mutable_device_data<float>(), result.y_scale.mutable_device_data<float>(),
                     result.cost.mutable_device_data<float>(), workspace.mutable_device_data<double>());
 }
 
@@ -144,8 +153,8 @@ CosineCostResult cosine_cost(const Tensor& x_any, const Tensor& y_any, const Ten
     parallel_chunks(p.samples(), [&](int64_t s) {
       const int64_t first_x = p.cu_x[s], first_y = p.cu_y[s], m = p.cu_x[s + 1] - first_x, n = p.cu_y[s + 1] - first_y;
       const auto cost_in = [&](auto work) {
-        sample_cost<decltype(work)>(xs + first_x * x.stride(0), x.stride(0), m, ys + first_y * y.stride(0), y.stride(0), n,
-                                    p.width, eps, x_scale + first_x, y_scale + first_y,
+        sample_cost<decltype(work)>(xs + first_x * x.stride(0), x.stride(0), m, ys + first_y * y.stride(0), y.stride(0),
+                                    n, p.width, eps, x_scale + first_x, y_scale + first_y,
                                     cost + p.offsets[static_cast<size_t>(s)]);
       };
       if (m * n * p.width <= kExactLimit)
@@ -162,8 +171,8 @@ CosineCostGradients cosine_cost_backward(const Tensor& dcost_any, const Tensor& 
                                          double eps) {
   const Problem p = check_problem(x_any, y_any, cu_x, cu_y, eps);
   const Tensor dcost = dcost_any.contiguous();
-  check(dcost.numel() == p.offsets.back() && dcost.dtype() == x_any.dtype(), kCosineCostOp, ": dcost is ", describe(dcost),
-        ", expected ", x_any.dtype(), " with ", p.offsets.back(), " elements");
+  check(dcost.numel() == p.offsets.back() && dcost.dtype() == x_any.dtype(), kCosineCostOp, ": dcost is ",
+        describe(dcost), ", expected ", x_any.dtype(), " with ", p.offsets.back(), " elements");
   CosineCostGradients result{Tensor::empty_like(x_any), Tensor::empty_like(y_any)};
   if constexpr (kHasCuda)
     if (x_any.on_cuda()) {

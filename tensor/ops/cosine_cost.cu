@@ -37,8 +37,7 @@ struct CostShared {
 __device__ void load_tile(const float* x, int rows, int width, int from, double (&to)[kTile][kTile + 1]) {
   for (int at = static_cast<int>(threadIdx.x); at < kTile * kTile; at += kThreads) {
     const int row = at / kTile, c = from + at % kTile;
-    to[row][at % kTile] =
-        row < rows && c < width ? static_cast<double>(x[static_cast<int64_t>(row) * width + c]) : 0.0;
+    to[row][at % kTile] = row < rows && c < width ? static_cast<double>(x[static_cast<int64_t>(row) * width + c]) : 0.0;
   }
 }
 
@@ -75,7 +74,7 @@ struct Side {
   const int64_t* cu;
 };
 
-constexpr int kRows = 8;    // of the side whose gradient a block finds
+constexpr int kRows = 8;     // of the side whose gradient a block finds
 constexpr int kOthers = 32;  // rows of the other side whose weights are kept at once
 
 struct BackwardShared {
@@ -83,8 +82,8 @@ struct BackwardShared {
   BlockReduction<float, kWarps> along;
 };
 
-// dx of kRows rows of one side: Σ_j -G_ij ŷ_j, less its part along x̂_i where the norm exceeds eps. Grid: samples, groups
-// of rows. A thread has columns of its own, which it writes, and reads again. `transposed`: this side is y.
+// dx of kRows rows of one side: Σ_j -G_ij ŷ_j, less its part along x̂_i where the norm exceeds eps. Grid: samples,
+// groups of rows. A thread has columns of its own, which it writes, and reads again. `transposed`: this side is y.
 __global__ void __launch_bounds__(kThreads)
     cosine_cost_backward_kernel(const float* dcost, Side own, Side other, const int64_t* offsets, int width,
                                 bool transposed, float largest_scale, float* dx) {
@@ -104,8 +103,8 @@ __global__ void __launch_bounds__(kThreads)
       __syncthreads();  // the weights before have been read
       const int i = t / kOthers, j = begin + t % kOthers;
       if (i < rows && j < others) {
-        const int64_t at = transposed ? static_cast<int64_t>(j) * own_rows + row + i
-                                      : static_cast<int64_t>(row + i) * others + j;
+        const int64_t at =
+            transposed ? static_cast<int64_t>(j) * own_rows + row + i : static_cast<int64_t>(row + i) * others + j;
         shared.weight[i][t % kOthers] = -g[at] * other.scale[first_other + j];
       }
       __syncthreads();

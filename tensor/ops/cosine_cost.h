@@ -13,8 +13,8 @@
 namespace tessera::ops {
 
 struct CosineCostResult {
-  Tensor cost;                // flat [Σ_s m_s n_s]: the [m_s, n_s] matrices one after another
-  Tensor x_scale, y_scale;    // r of every row of x and of y
+  Tensor cost;              // flat [Σ_s m_s n_s]: the [m_s, n_s] matrices one after another
+  Tensor x_scale, y_scale;  // r of every row of x and of y
 };
 
 // Sample s has rows cu_x[s] .. cu_x[s+1] of x [rows, d] and cu_y[s] .. cu_y[s+1] of y [rows, d]. f32 or f64; eps > 0.

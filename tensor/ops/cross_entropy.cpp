@@ -21,16 +21,17 @@ constexpr const char* kCrossEntropyOp = "cross_entropy";
 constexpr int64_t kFewClasses = 16;
 
 int64_t check_labels(const Tensor& logits, const Tensor& labels, int64_t ignore_index) {
-  check(logits.defined() && logits.dim() == 2, kCrossEntropyOp, ": logits are ", describe(logits), ", expected [n, classes]");
-  check(labels.defined() && labels.dtype() == DType::i64 && labels.shape() == Shape{logits.size(0)}, kCrossEntropyOp, ": labels are ",
-        describe(labels), ", expected i64 [", logits.size(0), "]");
+  check(logits.defined() && logits.dim() == 2, kCrossEntropyOp, ": logits are ", describe(logits),
+        ", expected [n, classes]");
+  check(labels.defined() && labels.dtype() == DType::i64 && labels.shape() == Shape{logits.size(0)}, kCrossEntropyOp,
+        ": labels are ", describe(labels), ", expected i64 [", logits.size(0), "]");
   check(labels.is_contiguous(), kCrossEntropyOp, ": labels are not contiguous");
   const int64_t* label = labels.data<int64_t>();
   int64_t counted = 0;
   for (int64_t i = 0; i < labels.numel(); ++i) {
     if (label[i] == ignore_index) continue;
-    check(label[i] >= 0 && label[i] < logits.size(1), kCrossEntropyOp, ": label[", i, "] is ", label[i], ", expected 0 to ",
-          logits.size(1) - 1, " or ", ignore_index, " (ignored)");
+    check(label[i] >= 0 && label[i] < logits.size(1), kCrossEntropyOp, ": label[", i, "] is ", label[i],
+          ", expected 0 to ", logits.size(1) - 1, " or ", ignore_index, " (ignored)");
     ++counted;
   }
   return counted;
@@ -121,8 +122,7 @@ void backward_row(double factor, const T* x, int64_t label, double norm, int64_t
   using A = Arithmetic<T>;
   const A scale = static_cast<A>(factor), high = static_cast<A>(norm);
   const A low = static_cast<A>(norm - static_cast<double>(high));
-  for (int64_t c = 0; c < classes; ++c)
-    dx[c] = static_cast<T>(scale * vmath::exp((static_cast<A>(x[c]) - high) - low));
+  for (int64_t c = 0; c < classes; ++c) dx[c] = static_cast<T>(scale * vmath::exp((static_cast<A>(x[c]) - high) - low));
   if constexpr (std::is_same_v<T, A>)
     dx[label] -= scale;
   else  // of a rounded p, p - 1 would have no digits left

@@ -103,10 +103,12 @@ Tensor negated_product(const Tensor& a, const Tensor& b) {
   return binary("negated_product", Binary::negated_product, a, b, [](auto u, auto v) { return -(u * v); });
 }
 Tensor add(const Tensor& a, double b) {
-  return unary("add", Unary::add_scalar, a, [b](auto v) { return v + static_cast<decltype(v)>(b); }, b);
+  return unary(
+      "add", Unary::add_scalar, a, [b](auto v) { return v + static_cast<decltype(v)>(b); }, b);
 }
 Tensor mul(const Tensor& a, double b) {
-  return unary("mul", Unary::multiply_scalar, a, [b](auto v) { return v * static_cast<decltype(v)>(b); }, b);
+  return unary(
+      "mul", Unary::multiply_scalar, a, [b](auto v) { return v * static_cast<decltype(v)>(b); }, b);
 }
 
 Tensor exp(const Tensor& x) {

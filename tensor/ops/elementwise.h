@@ -26,12 +26,12 @@ Tensor gelu(const Tensor& x);  // x Φ(x)
 // x σ(1.702 x), GELU's approximation of Hendrycks and Gimpel ("Gaussian error linear units", 2016).
 Tensor quick_gelu(const Tensor& x);
 
-Tensor sqrt_backward(const Tensor& dy, const Tensor& y);     // dy / 2y
-Tensor square_backward(const Tensor& dy, const Tensor& x);   // 2x dy
-Tensor tanh_backward(const Tensor& dy, const Tensor& y);     // (1 - y²) dy
-Tensor sigmoid_backward(const Tensor& dy, const Tensor& y);  // y (1 - y) dy
-Tensor relu_backward(const Tensor& dy, const Tensor& y);     // dy where y > 0
-Tensor gelu_backward(const Tensor& dy, const Tensor& x);     // (Φ(x) + x φ(x)) dy
+Tensor sqrt_backward(const Tensor& dy, const Tensor& y);        // dy / 2y
+Tensor square_backward(const Tensor& dy, const Tensor& x);      // 2x dy
+Tensor tanh_backward(const Tensor& dy, const Tensor& y);        // (1 - y²) dy
+Tensor sigmoid_backward(const Tensor& dy, const Tensor& y);     // y (1 - y) dy
+Tensor relu_backward(const Tensor& dy, const Tensor& y);        // dy where y > 0
+Tensor gelu_backward(const Tensor& dy, const Tensor& x);        // (Φ(x) + x φ(x)) dy
 Tensor quick_gelu_backward(const Tensor& dy, const Tensor& x);  // σ (1 + 1.702 x (1 - σ)) dy, σ = σ(1.702 x)
 
 }  // namespace tessera::ops

@@ -24,18 +24,37 @@ void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double
 
 // y = f(x) (tensor/ops/elementwise_unary.cu). `scalar` is that of add_scalar and multiply_scalar.
 enum class Unary : uint8_t {
-  add_scalar, multiply_scalar, exp, log, sqrt, square, tanh, sigmoid, relu, gelu, quick_gelu
+  add_scalar,
+  multiply_scalar,
+  exp,
+  log,
+  sqrt,
+  square,
+  tanh,
+  sigmoid,
+  relu,
+  gelu,
+  quick_gelu
 };
 template <class T>
 void unary(Unary f, const T* x, const Shape& x_strides, T* y, const Shape& shape, double scalar = 0);
 
 // y = f(a, b) (tensor/ops/elementwise_binary.cu); of the gradients a is dy. y may be a or b if that is row-major.
 enum class Binary : uint8_t {
-  add, subtract, multiply, divide, negated_product,
-  sqrt_backward, square_backward, tanh_backward, sigmoid_backward, relu_backward, gelu_backward, quick_gelu_backward
+  add,
+  subtract,
+  multiply,
+  divide,
+  negated_product,
+  sqrt_backward,
+  square_backward,
+  tanh_backward,
+  sigmoid_backward,
+  relu_backward,
+  gelu_backward,
+  quick_gelu_backward
 };
 template <class T>
-void binary(Binary f, const T* a, const Shape& a_strides, const T* b, const Shape& b_strides, T* y,
-            const Shape& shape);
+void binary(Binary f, const T* a, const Shape& a_strides, const T* b, const Shape& b_strides, T* y, const Shape& shape);
 
 }  // namespace tessera::cuda

@@ -46,8 +46,8 @@ void embed(const RowSources& sources, const int64_t* index, const Tensor& type_t
       }
       for (int64_t from = 0; from < width; from += DropoutMask::kSegment) {
         const int64_t n = std::min(DropoutMask::kSegment, width - from), first = i * width + from;
-        embed_dropped(row + from, type + from, words.words(first, n), mask.last_dropped(),
-                      static_cast<T>(mask.scale()), y + first, n);
+        embed_dropped(row + from, type + from, words.words(first, n), mask.last_dropped(), static_cast<T>(mask.scale()),
+                      y + first, n);
       }
     }
   });
@@ -74,14 +74,14 @@ Tensor embed_tokens(std::span<const Tensor> tables, const Tensor& index_any, con
   check(index.dim() == 1, kEmbedTokensOp, ": index is ", describe(index), ", expected i64 [n]");
   check(type_table_any.defined() && type_table_any.dim() == 2 && type_table_any.size(1) == sources.width() &&
             type_table_any.dtype() == sources.dtype(),
-        kEmbedTokensOp, ": type_table is ", describe(type_table_any), ", expected ", sources.dtype(), " [types, ", sources.width(),
-        "]");
+        kEmbedTokensOp, ": type_table is ", describe(type_table_any), ", expected ", sources.dtype(), " [types, ",
+        sources.width(), "]");
   const Tensor type_table = with_plain_rows(type_table_any);
   check(types_any.defined() && types_any.shape() == index.shape(), kEmbedTokensOp, ": types are ", describe(types_any),
         ", expected i64 ", index.shape());
   const Tensor types = checked_row_index("embed_tokens: types", types_any, type_table.size(0));
-  check(dtype == sources.dtype() || (dtype == DType::bf16 && sources.dtype() == DType::f32), kEmbedTokensOp, ": dtype is ", dtype,
-        ", expected ", sources.dtype(), sources.dtype() == DType::f32 ? " or bf16" : "");
+  check(dtype == sources.dtype() || (dtype == DType::bf16 && sources.dtype() == DType::f32), kEmbedTokensOp,
+        ": dtype is ", dtype, ", expected ", sources.dtype(), sources.dtype() == DType::f32 ? " or bf16" : "");
   const DropoutMask mask(kEmbedTokensOp, p, ticket);
   Tensor out = Tensor::empty({index.numel(), sources.width()}, dtype, sources.device());
   if (out.numel() == 0) return out;

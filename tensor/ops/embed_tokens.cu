@@ -39,9 +39,9 @@ void embed_tokens(const RowTables<float>& sources, const int64_t* index, const f
   bool packed = packs_fit<float>(width, type_table, y);
   for (const float* table : sources.data) packed &= packs_fit<float>(width, table);
   with_pack_size<float>(packed, [&](auto size) {
-    simt::launch<embed_tokens_kernel<Y, decltype(size)::value>>(blocks_for(tokens, kWarps), kThreads, 0,
-                                                                sources, index, type_table, types, y, tokens,
-                                                                static_cast<int>(width), mask);
+    simt::launch<embed_tokens_kernel<Y, decltype(size)::value>>(blocks_for(tokens, kWarps), kThreads, 0, sources, index,
+                                                                type_table, types, y, tokens, static_cast<int>(width),
+                                                                mask);
   });
 }
 

@@ -79,8 +79,7 @@ auto dropped_entries(const T* dout, int64_t width, const DropoutMask& mask) {
     DropoutMask::Buffer buffer;
     const uint32_t* words = mask.words(entry * width + from, n, buffer);
     const T* source = dout + entry * width + from;
-    for (int64_t c = 0; c < n; ++c)
-      sum[c] += kept_or_zero(static_cast<A>(source[c]) * scale, words[c] > last_dropped);
+    for (int64_t c = 0; c < n; ++c) sum[c] += kept_or_zero(static_cast<A>(source[c]) * scale, words[c] > last_dropped);
   };
 }
 
@@ -205,12 +204,13 @@ Tensor gather_rows(const char* op, std::span<const Tensor> tables_any, const Ten
 
 Tensor interpolate_rows(const Tensor& table_any, const Tensor& index_any, const Tensor& weight_any) {
   constexpr const char* kGatherRowsOp = "interpolate_rows";
-  check(table_any.defined() && table_any.dim() == 2, kGatherRowsOp, ": table is ", describe(table_any), ", expected [rows, d]");
+  check(table_any.defined() && table_any.dim() == 2, kGatherRowsOp, ": table is ", describe(table_any),
+        ", expected [rows, d]");
   const Tensor table = with_plain_rows(table_any), weight = weight_any.contiguous();
   const Tensor index = checked_row_index(kGatherRowsOp, index_any, table.size(0));
   check(index.dim() == 2, kGatherRowsOp, ": index is ", describe(index), ", expected i64 [n, taps]");
-  check(weight.shape() == index.shape() && weight.dtype() == table.dtype(), kGatherRowsOp, ": weight is ", describe(weight),
-        ", expected ", table.dtype(), ' ', index.shape());
+  check(weight.shape() == index.shape() && weight.dtype() == table.dtype(), kGatherRowsOp, ": weight is ",
+        describe(weight), ", expected ", table.dtype(), ' ', index.shape());
   const int64_t n = index.size(0), taps = index.size(1), width = table.size(1);
   if constexpr (kHasCuda)
     if (table.on_cuda()) {

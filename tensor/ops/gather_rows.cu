@@ -15,9 +15,8 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t entry = static_cast<int64_t>(blockIdx.x) * kWarps + warp_index();
   if (entry >= entries) return;
   const T* row = row_of(tables, index[entry], width);
-  for_columns<n>(width, lane_index(), 32, [&](int c) {
-    store_elements<n>(out + entry * width + c, load_elements<n>(row + c, 1));
-  });
+  for_columns<n>(width, lane_index(), 32,
+                 [&](int c) { store_elements<n>(out + entry * width + c, load_elements<n>(row + c, 1)); });
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -46,8 +45,8 @@ void gather_rows(const RowTables<T>& tables, const int64_t* index, T* out, int64
 
 void interpolate_rows(const float* table, const int64_t* index, const float* weight, float* out, int64_t entries,
                       int64_t taps, int64_t width) {
-  simt::launch<interpolate_rows_kernel>(blocks_for(entries, kWarps), kThreads, 0, table, index, weight, out,
-                                        entries, static_cast<int>(taps), static_cast<int>(width));
+  simt::launch<interpolate_rows_kernel>(blocks_for(entries, kWarps), kThreads, 0, table, index, weight, out, entries,
+                                        static_cast<int>(taps), static_cast<int>(width));
 }
 
 template void gather_rows(const RowTables<float>&, const int64_t*, float*, int64_t, int64_t);

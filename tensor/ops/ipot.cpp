@@ -60,8 +60,8 @@ class Solver {
  public:
   Solver(const Sample<T>& sample, double beta)
       : sample_(sample), m_(sample.m), n_(sample.n), length_(simd::padded<Work>(sample.n)) {
-    Scratch scratch = Scratch::of_this_thread(2 * Scratch::bytes_for<Work>(m_ * length_) +
-                                              4 * Scratch::bytes_for<Work>(length_));
+    Scratch scratch =
+        Scratch::of_this_thread(2 * Scratch::bytes_for<Work>(m_ * length_) + 4 * Scratch::bytes_for<Work>(length_));
     a_ = scratch.take<Work>(m_ * length_);
     q_ = scratch.take<Work>(m_ * length_);
     delta_ = scratch.take<Work>(length_);
@@ -100,7 +100,8 @@ class Solver {
       for (int64_t j = 0; j < length_; ++j) next_[j] += a[j] * sigma;
     }
     for (int64_t j = 0; j < n_; ++j)
-      columns_[j] = sample_.column_marginals ? static_cast<Work>(sample_.column_marginals[j]) : 1 / static_cast<Work>(n_);
+      columns_[j] =
+          sample_.column_marginals ? static_cast<Work>(sample_.column_marginals[j]) : 1 / static_cast<Work>(n_);
     for (int64_t j = n_; j < length_; ++j) columns_[j] = 0;
   }
 
@@ -132,7 +133,8 @@ class Solver {
   void finish_row(int64_t i) {
     double total = 0;
     for (int64_t j = 0; j < n_; ++j) total += static_cast<double>(row_[j]);
-    const double wanted = sample_.row_marginals ? static_cast<double>(sample_.row_marginals[i]) : 1 / static_cast<double>(m_);
+    const double wanted =
+        sample_.row_marginals ? static_cast<double>(sample_.row_marginals[i]) : 1 / static_cast<double>(m_);
     const double sigma = wanted > 0 ? wanted / total : 0.0;
     for (int64_t j = 0; j < n_; ++j) sample_.plan[i * n_ + j] = static_cast<T>(static_cast<double>(row_[j]) * sigma);
   }
@@ -172,8 +174,8 @@ void check_marginals(const char* name, const Tensor& marginals, const Tensor& co
       check(value >= 0, kIpotOp, ": ", name, "[", i, "] is ", value, ", expected at least 0");
       sum += value;
     }
-    check(marks[s] == marks[s - 1] || std::abs(sum - 1) <= 1e-3, kIpotOp, ": ", name, " of sample ", s - 1, " sum to ", sum,
-          ", expected 1");
+    check(marks[s] == marks[s - 1] || std::abs(sum - 1) <= 1e-3, kIpotOp, ": ", name, " of sample ", s - 1, " sum to ",
+          sum, ", expected 1");
   }
 }
 
@@ -219,7 +221,8 @@ Tensor ipot(const Tensor& cost_any, const Tensor& cu_rows, const Tensor& cu_colu
         columns.size() - 1);
   const std::vector<int64_t> offsets = matrix_offsets(rows, columns);
   const Tensor cost = cost_any.contiguous();
-  check(cost.numel() == offsets.back(), kIpotOp, ": cost is ", describe(cost), ", expected ", offsets.back(), " elements");
+  check(cost.numel() == offsets.back(), kIpotOp, ": cost is ", describe(cost), ", expected ", offsets.back(),
+        " elements");
   check_marginals("row_marginals", row_marginals_any, cost, rows);
   check_marginals("column_marginals", column_marginals_any, cost, columns);
   const Tensor row_marginals = row_marginals_any.defined() ? row_marginals_any.contiguous() : Tensor{};

@@ -27,8 +27,7 @@ __device__ ErrorWord failure(float least, float most) {
 
 template <class Work>
 __global__ void __launch_bounds__(kThreads)
-    ipot_kernel(IpotSamples samples, float* plan, double beta, int64_t iterations, Work* workspace,
-                ErrorWord* failed) {
+    ipot_kernel(IpotSamples samples, float* plan, double beta, int64_t iterations, Work* workspace, ErrorWord* failed) {
   const int64_t s = blockIdx.x, first = samples.offsets[s];
   const int m = static_cast<int>(samples.cu_rows[s + 1] - samples.cu_rows[s]);
   const int n = static_cast<int>(samples.cu_columns[s + 1] - samples.cu_columns[s]);
@@ -119,8 +118,8 @@ bool ipot_fits_shared_memory(const IpotSamples& samples) {
 void ipot(const IpotSamples& samples, float* plan, double beta, int64_t iterations, float* workspace32,
           double* workspace64, ErrorWord* failed) {
   const auto blocks = static_cast<unsigned>(samples.count);
-  simt::launch<ipot_kernel<float>>(blocks, kThreads, shared_bytes<float>(samples, workspace32 == nullptr),
-                                   samples, plan, beta, iterations, workspace32, failed);
+  simt::launch<ipot_kernel<float>>(blocks, kThreads, shared_bytes<float>(samples, workspace32 == nullptr), samples,
+                                   plan, beta, iterations, workspace32, failed);
   simt::launch<ipot_kernel<double>>(blocks, kThreads, shared_bytes<double>(samples, false), samples, plan, beta,
                                     iterations, workspace64, failed);
 }

@@ -23,9 +23,9 @@
 
 namespace tessera::ops {
 
-// cost flat [Σ_s m_s n_s], f32 or f64: the [m_s, n_s] matrices one after another, where m_s and n_s are the distances of
-// the marks cu_rows and cu_columns (i64 [samples + 1]). Returns the plans, laid out as the cost. A sample with m_s = 0
-// or n_s = 0 has an empty plan. row_marginals [Σ m_s] and column_marginals [Σ n_s], of the cost's dtype, may be
+// cost flat [Σ_s m_s n_s], f32 or f64: the [m_s, n_s] matrices one after another, where m_s and n_s are the distances
+// of the marks cu_rows and cu_columns (i64 [samples + 1]). Returns the plans, laid out as the cost. A sample with m_s =
+// 0 or n_s = 0 has an empty plan. row_marginals [Σ m_s] and column_marginals [Σ n_s], of the cost's dtype, may be
 // undefined: uniform.
 Tensor ipot(const Tensor& cost, const Tensor& cu_rows, const Tensor& cu_columns, double beta, int64_t iterations,
             const Tensor& row_marginals = {}, const Tensor& column_marginals = {});

@@ -40,9 +40,8 @@ void normalise_row(const X* x, const T* w, const T* b, X* y, int64_t d, T eps, T
   const T low = rest / count;
   const T variance = std::max(squares / count - low * low, T{0});
   const T r = T{1} / std::sqrt(variance + eps);
-  simd::for_row<T>(d, [&](auto load, int64_t i) {
-    simd::store(y + i, ((load(x + i) - m) - low) * r * load(w + i) + load(b + i));
-  });
+  simd::for_row<T>(
+      d, [&](auto load, int64_t i) { simd::store(y + i, ((load(x + i) - m) - low) * r * load(w + i) + load(b + i)); });
   mean[0] = m;
   mean[1] = low;
   rstd = r;
@@ -51,7 +50,7 @@ void normalise_row(const X* x, const T* w, const T* b, X* y, int64_t d, T eps, T
 // Adds dy x̂ and dy to the partial sums dw and db, and calls write(load, i, dx) with the gradient at each position.
 template <class X, class T, class Write>
 void normalise_row_backward(const X* dy, const X* x, const T* w, const T* mean, T rstd, int64_t d, T* dw, T* db,
-                                   Write&& write) {
+                            Write&& write) {
   const T high = mean[0], low = mean[1];
   const auto [sum, projection] = simd::sums_over<T, 2>(d, [&](auto load, int64_t i, auto& sums) {
     const auto dy_i = load(dy + i);

@@ -199,8 +199,8 @@ __global__ void __launch_bounds__(kGroups * 32)
 
 void add_parameter_sums(const float* partial, unsigned blocks, int64_t d, const ParameterTargets& targets) {
   if (!targets.dweight && !targets.dbias) return;
-  simt::launch<add_parameter_sums_kernel>(blocks_for(2 * d, 32), kGroups * 32, 0, partial,
-                                          static_cast<int>(blocks), static_cast<int>(d), targets);
+  simt::launch<add_parameter_sums_kernel>(blocks_for(2 * d, 32), kGroups * 32, 0, partial, static_cast<int>(blocks),
+                                          static_cast<int>(d), targets);
 }
 
 // ---- behind dropout and a residual sum; a lane reads again only what it wrote itself ----
@@ -256,8 +256,8 @@ void layer_norm(const T* x, const float* weight, const float* bias, T* y, float*
                 int64_t d, float eps) {
   with_pack_size<T>(packs_fit<T>(d, x, y, weight, bias), [&](auto size) {
     constexpr int n = decltype(size)::value;
-    simt::launch<layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, x, weight, bias, y,
-                                          mean, rstd, rows, static_cast<int>(d), eps);
+    simt::launch<layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, x, weight, bias, y, mean,
+                                          rstd, rows, static_cast<int>(d), eps);
   });
 }
 
@@ -267,8 +267,8 @@ void layer_norm_backward(const T* dy, const T* x, const float* weight, const flo
   const ParameterSums sums(rows, d);
   with_pack_size<T>(packs_fit<T>(d, dy, x, dx, weight), [&](auto size) {
     constexpr int n = decltype(size)::value;
-    simt::launch<layer_norm_backward_kernel<T, n>>(sums.blocks, sums.warps * 32, sums.shared_bytes(d), dy, x,
-                                                   weight, mean, rstd, dx, workspace, rows, sums.rows_per_block,
+    simt::launch<layer_norm_backward_kernel<T, n>>(sums.blocks, sums.warps * 32, sums.shared_bytes(d), dy, x, weight,
+                                                   mean, rstd, dx, workspace, rows, sums.rows_per_block,
                                                    static_cast<int>(d));
   });
   add_parameter_sums(workspace, sums.blocks, d, targets);
@@ -288,8 +288,8 @@ void dropout_add_layer_norm(const T* x, const T* residual, const float* weight, 
   const Mask mask("dropout_add_layer_norm", p, ticket);
   with_pack_size<T>(packs_fit<T>(d, x, residual, sum, normalised, weight, bias), [&](auto size) {
     constexpr int n = decltype(size)::value;
-    simt::launch<dropout_add_layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, x,
-                                                      residual, weight, bias, sum, normalised, mean, rstd, rows,
+    simt::launch<dropout_add_layer_norm_kernel<T, n>>(blocks_for(rows, kNormWarps), kNormWarps * 32, 0, x, residual,
+                                                      weight, bias, sum, normalised, mean, rstd, rows,
                                                       static_cast<int>(d), eps, mask);
   });
 }
@@ -304,8 +304,8 @@ void dropout_add_layer_norm_backward(const T* d_sum, const T* d_normalised, cons
   with_pack_size<T>(packs_fit<T>(d, d_sum, d_normalised, sum, dx, d_residual, weight), [&](auto size) {
     constexpr int n = decltype(size)::value;
     simt::launch<dropout_add_layer_norm_backward_kernel<T, n>>(
-        sums.blocks, static_cast<unsigned>(sums.warps * 32), sums.shared_bytes(d), d_sum, d_normalised, sum,
-        weight, mean, rstd, dx, d_residual, workspace, rows, sums.rows_per_block, static_cast<int>(d), mask);
+        sums.blocks, static_cast<unsigned>(sums.warps * 32), sums.shared_bytes(d), d_sum, d_normalised, sum, weight,
+        mean, rstd, dx, d_residual, workspace, rows, sums.rows_per_block, static_cast<int>(d), mask);
   });
   add_parameter_sums(workspace, sums.blocks, d, targets);
 }

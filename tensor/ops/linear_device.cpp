@@ -36,9 +36,15 @@ void weight_product(const char* op, const Tensor& x, const Tensor& weight, bool 
   dispatch_device(op, x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const Tensor right = in_type<T>(weight), offset = bias.defined() ? in_type<T>(bias.contiguous()) : bias;
-    gemm({.m = ops::row_count(x), .n = y.size(-1), .k = x.size(-1), .dtype = x.dtype(), .a = rows_of<T>(left),
-          .b = transpose ? transposed<T>(right) : operand<T>(right), .c_dtype = y.dtype(),
-          .c = y.mutable_device_data<T>(), .bias = data_or_null<T>(offset)});
+    gemm({.m = ops::row_count(x),
+          .n = y.size(-1),
+          .k = x.size(-1),
+          .dtype = x.dtype(),
+          .a = rows_of<T>(left),
+          .b = transpose ? transposed<T>(right) : operand<T>(right),
+          .c_dtype = y.dtype(),
+          .c = y.mutable_device_data<T>(),
+          .bias = data_or_null<T>(offset)});
   });
 }
 
@@ -66,8 +72,13 @@ void weight_gradient_product(const char* op, const Tensor& dy, const Tensor& x, 
   dispatch_device(op, dy.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const GemmOperand a = rows_of<T>(left);
-    gemm({.m = dy.size(-1), .n = x.size(-1), .k = ops::row_count(x), .dtype = dy.dtype(),
-          .a = {a.data, a.column, a.row}, .b = rows_of<T>(right), .c = dw.mutable_device_data<float>(),
+    gemm({.m = dy.size(-1),
+          .n = x.size(-1),
+          .k = ops::row_count(x),
+          .dtype = dy.dtype(),
+          .a = {a.data, a.column, a.row},
+          .b = rows_of<T>(right),
+          .c = dw.mutable_device_data<float>(),
           .accumulate = accumulate});
   });
 }
@@ -87,8 +98,16 @@ void batched_product(const char* op, const Tensor& a, std::span<const int64_t> o
         left.batch = offset_a[i + 1] - offset_a[i];
         right.batch = offset_b[i + 1] - offset_b[i];
       }
-      gemm({.m = m, .n = n, .k = a.size(-1), .dtype = y.dtype(), .a = left, .b = right, .c_dtype = y.dtype(),
-            .c = to + static_cast<int64_t>(i) * m * n, .batch_c = m * n, .batch = items});
+      gemm({.m = m,
+            .n = n,
+            .k = a.size(-1),
+            .dtype = y.dtype(),
+            .a = left,
+            .b = right,
+            .c_dtype = y.dtype(),
+            .c = to + static_cast<int64_t>(i) * m * n,
+            .batch_c = m * n,
+            .batch = items});
       i += static_cast<size_t>(items);
     }
   });

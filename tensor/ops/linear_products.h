@@ -10,9 +10,9 @@
 
 #include "tensor/activation.h"
 #include "tensor/gemm/gemm.h"
-#include "tensor/ops/matrix_operand.h"
 #include "tensor/gemm/packed/product.h"
 #include "tensor/gemm/packed/weight_copies.h"
+#include "tensor/ops/matrix_operand.h"
 
 namespace tessera::ops {
 
@@ -39,10 +39,16 @@ void packed_product(const MatrixOperand& left, int64_t rows, const Tensor& weigh
                     Tensor& out, Epilogue& epilogue) {
   const Tensor plain = weight.stride(1) == 1 || weight.size(1) <= 1 ? weight : weight.contiguous();
   const auto packed = packed_weight(plain, transpose, form);
-  const Product product{.m = rows, .n = packed->n(), .k = packed->k(),
+  const Product product{.m = rows,
+                        .n = packed->n(),
+                        .k = packed->k(),
                         .left = {.data = left.tensor.data<T>(), .dtype = dtype_of<T>::value, .ld = left.ld},
-                        .right = {}, .packed_right = packed.get(), .form = form, .c = out.mutable_data<T>(),
-                        .c_dtype = dtype_of<T>::value, .ldc = std::max<int64_t>(1, packed->n())};
+                        .right = {},
+                        .packed_right = packed.get(),
+                        .form = form,
+                        .c = out.mutable_data<T>(),
+                        .c_dtype = dtype_of<T>::value,
+                        .ldc = std::max<int64_t>(1, packed->n())};
   multiply(product, [&](const ProductTile& tile) { epilogue(LinearTile<float>{tile, tile.values, tile.ld}); });
 }
 
@@ -59,8 +65,16 @@ void weight_product(const Tensor& left_any, const Tensor& weight, bool transpose
     const MatrixOperand right = matrix_operand(weight);
     T* c = out.mutable_data<T>();
     const int64_t ldc = std::max<int64_t>(1, n);
-    gemm<T>({.m = rows, .n = n, .k = k, .a = left.tensor.data<T>(), .lda = left.ld, .b = right.tensor.data<T>(),
-             .ldb = right.ld, .transpose_b = right.transpose != transpose, .c = c, .ldc = ldc},
+    gemm<T>({.m = rows,
+             .n = n,
+             .k = k,
+             .a = left.tensor.data<T>(),
+             .lda = left.ld,
+             .b = right.tensor.data<T>(),
+             .ldb = right.ld,
+             .transpose_b = right.transpose != transpose,
+             .c = c,
+             .ldc = ldc},
             [&](const GemmTile& tile) {
               epilogue(LinearTile<T>{tile, c + tile.row_begin * ldc + tile.column_begin, ldc});
             });
@@ -92,13 +106,26 @@ void weight_gradient_product(const Tensor& dy, const Tensor& x, Tensor& dw, bool
   const MatrixOperand a = rows_operand(dy), b = rows_operand(x);
   const int64_t out = dy.size(-1), in = x.size(-1), ldc = std::max<int64_t>(1, in);
   if constexpr (std::is_same_v<T, bf16>)
-    multiply({.m = out, .n = in, .k = row_count(x),
+    multiply({.m = out,
+              .n = in,
+              .k = row_count(x),
               .left = {.data = a.tensor.data<bf16>(), .dtype = DType::bf16, .ld = a.ld, .transpose = true},
               .right = {.data = b.tensor.data<bf16>(), .dtype = DType::bf16, .ld = b.ld},
-              .c = dw.mutable_data<float>(), .c_dtype = DType::f32, .ldc = ldc, .accumulate = accumulate});
+              .c = dw.mutable_data<float>(),
+              .c_dtype = DType::f32,
+              .ldc = ldc,
+              .accumulate = accumulate});
   else
-    gemm<T>({.m = out, .n = in, .k = row_count(x), .a = a.tensor.data<T>(), .lda = a.ld, .transpose_a = true,
-             .b = b.tensor.data<T>(), .ldb = b.ld, .c = dw.mutable_data<T>(), .ldc = ldc,
+    gemm<T>({.m = out,
+             .n = in,
+             .k = row_count(x),
+             .a = a.tensor.data<T>(),
+             .lda = a.ld,
+             .transpose_a = true,
+             .b = b.tensor.data<T>(),
+             .ldb = b.ld,
+             .c = dw.mutable_data<T>(),
+             .ldc = ldc,
              .beta = accumulate ? T{1} : T{0}});
 }
 

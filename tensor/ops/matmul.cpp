@@ -3,9 +3,9 @@
 #include <vector>
 
 #include "tensor/cuda/has_cuda.h"
-#include "tensor/ops/linear_device.h"
 #include "tensor/gemm/gemm.h"
 #include "tensor/ops/accumulate.h"
+#include "tensor/ops/linear_device.h"
 #include "tensor/ops/matrix_operand.h"
 
 namespace tessera::ops {
@@ -47,9 +47,8 @@ Tensor folded(const Tensor& a) { return a.view({row_count(a), a.size(-1)}); }
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  check(a.defined() && b.defined() && a.dim() >= 2 && b.dim() >= 2, "matmul: operands are ",
-        describe(a), " and ", describe(b),
-        ", expected at least 2 dimensions each");
+  check(a.defined() && b.defined() && a.dim() >= 2 && b.dim() >= 2, "matmul: operands are ", describe(a), " and ",
+        describe(b), ", expected at least 2 dimensions each");
   check(a.dtype() == b.dtype(), "matmul: dtypes differ: ", describe(a), " and ", describe(b));
   check(a.size(-1) == b.size(-2), "matmul: ", describe(a), " and ", describe(b), " do not fit: ", a.size(-1),
         " columns against ", b.size(-2), " rows");
@@ -71,9 +70,17 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     }
   dispatch_floating("matmul", a.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    gemm_batched<T>({.m = m, .n = n, .k = k, .a = left.tensor.data<T>(), .lda = left.ld, .transpose_a = left.transpose,
-                     .b = right.tensor.data<T>(), .ldb = right.ld, .transpose_b = right.transpose,
-                     .c = y.mutable_data<T>(), .ldc = std::max<int64_t>(1, n)},
+    gemm_batched<T>({.m = m,
+                     .n = n,
+                     .k = k,
+                     .a = left.tensor.data<T>(),
+                     .lda = left.ld,
+                     .transpose_a = left.transpose,
+                     .b = right.tensor.data<T>(),
+                     .ldb = right.ld,
+                     .transpose_b = right.transpose,
+                     .c = y.mutable_data<T>(),
+                     .ldc = std::max<int64_t>(1, n)},
                     batch.numel(), offset_a.data(), offset_b.data());
   });
   return y;

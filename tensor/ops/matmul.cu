@@ -1,7 +1,7 @@
 // A plain matrix product: 64 x 64 results for each block, 4 x 4 for each thread. The reference for what tensor cores
 // and libraries do, and what stands in for them where there are none.
-#include "tensor/gemm/gemm_kernels.h"
 #include "tensor/cuda/warp.h"
+#include "tensor/gemm/gemm_kernels.h"
 
 namespace tessera::cuda {
 namespace {
@@ -39,8 +39,7 @@ __global__ void __launch_bounds__(kThreads) matmul_kernel(Gemm g, int64_t tile_r
   float sums[kEach][kEach] = {};
   for (int64_t k0 = 0; k0 < g.k; k0 += kDepth) {
     for (int i = t; i < kTile * kDepth; i += kThreads) {
-      shared.a[i % kDepth][i / kDepth] =
-          element<T>(g.a, item, first_row + i / kDepth, k0 + i % kDepth, g.m, g.k);
+      shared.a[i % kDepth][i / kDepth] = element<T>(g.a, item, first_row + i / kDepth, k0 + i % kDepth, g.m, g.k);
       shared.b[i / kTile][i % kTile] = element<T>(g.b, item, k0 + i / kTile, first_column + i % kTile, g.k, g.n);
     }
     __syncthreads();

@@ -5,8 +5,8 @@
 namespace tessera::ops {
 
 std::span<const int64_t> check_marks(const char* op, const char* what, const Tensor& marks) {
-  check(marks.defined() && marks.dtype() == DType::i64 && marks.dim() == 1 && marks.size(0) >= 1, op, ": ", what, " is ",
-        describe(marks), ", expected i64 [sequences + 1]");
+  check(marks.defined() && marks.dtype() == DType::i64 && marks.dim() == 1 && marks.size(0) >= 1, op, ": ", what,
+        " is ", describe(marks), ", expected i64 [sequences + 1]");
   check(marks.is_contiguous(), op, ": ", what, " is not contiguous");
   const std::span<const int64_t> values(marks.data<int64_t>(), static_cast<size_t>(marks.size(0)));
   check(values.front() == 0, op, ": ", what, "[0] is ", values.front(), ", expected 0");

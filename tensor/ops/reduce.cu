@@ -77,8 +77,7 @@ __global__ void __launch_bounds__(kReductionThreads)
   shared.place[warp_index()][lane_index()] = best.place;
   __syncthreads();
   if (warp_index() > 0 || task.column >= inner) return;
-  for (int w = 1; w < kReductionWarps; ++w)
-    best.offer(shared.value[w][lane_index()], shared.place[w][lane_index()]);
+  for (int w = 1; w < kReductionWarps; ++w) best.offer(shared.value[w][lane_index()], shared.place[w][lane_index()]);
   const int64_t from = first + best.place * inner, to = (task.outer * chunks + task.chunk) * inner + task.column;
   value[to] = x[from];
   index[to] = places != nullptr ? places[from] : task.begin + best.place;

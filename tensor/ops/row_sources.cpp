@@ -20,7 +20,8 @@ std::string position_of(const Shape& shape, int64_t element) {
 }  // namespace
 
 Tensor checked_row_index(const char* op, const Tensor& index_any, int64_t rows) {
-  check(index_any.defined() && index_any.dtype() == DType::i64, op, ": index is ", describe(index_any), ", expected i64");
+  check(index_any.defined() && index_any.dtype() == DType::i64, op, ": index is ", describe(index_any),
+        ", expected i64");
   const Tensor index = index_any.contiguous();
   const int64_t* values = index.data<int64_t>();
   for (int64_t i = 0; i < index.numel(); ++i)

@@ -24,7 +24,9 @@ template <class T>
 class RowSums {
  public:
   RowSums(int64_t rows, int64_t row_elements, int64_t width)
-      : rows_(rows), width_(width), chunk_rows_(chunk_rows(rows, row_elements)),
+      : rows_(rows),
+        width_(width),
+        chunk_rows_(chunk_rows(rows, row_elements)),
         chunks_((rows + chunk_rows_ - 1) / chunk_rows_) {
     partial_ = Tensor::empty({chunks_, width}, dtype_of<T>::value);
   }

@@ -71,12 +71,8 @@ template <class T, class G>
 void scatter_rows(const T* dout, const RowSegments& segments, const float* weight, int64_t taps, G* gradient,
                   float* workspace, int64_t rows, int64_t width, bool accumulate, double p, const Ticket& ticket) {
   const unsigned columns = blocks_for(width, kThreads);
-  const Entries<T> entries{dout,
-                           segments.order,
-                           weight,
-                           static_cast<int>(taps),
-                           static_cast<int>(width),
-                           Mask("scatter_rows", p, ticket)};
+  const Entries<T> entries{
+      dout, segments.order, weight, static_cast<int>(taps), static_cast<int>(width), Mask("scatter_rows", p, ticket)};
   simt::launch<scatter_rows_kernel<T, G>>(dim3(static_cast<unsigned>(rows), columns), kThreads, 0, entries, segments,
                                           gradient, accumulate);
   simt::launch<sum_pieces_kernel<T>>(dim3(static_cast<unsigned>(segments.piece_count), columns), kThreads, 0, entries,

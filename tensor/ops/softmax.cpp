@@ -124,11 +124,9 @@ Tensor masked_softmax(const Tensor& x, const Tensor& mask) {
     using T = decltype(tag);
     const T* from = source.data<T>();
     T* to = out.mutable_data<T>();
-    rows.for_each(
-        [&](int64_t y, int64_t ix, int64_t imask, int64_t count) {
-          masked_softmax_row(from + ix, include + imask, rows.step_b(), to + y, count);
-        },
-        n);
+    rows.for_each([&](int64_t y, int64_t ix, int64_t imask,
+                      int64_t count) { masked_softmax_row(from + ix, include + imask, rows.step_b(), to + y, count); },
+                  n);
   });
   return out;
 }

@@ -84,8 +84,7 @@ void masked_softmax(const T* x, const int64_t* mask, const MaskLayout& layout, T
 
 template <class T>
 void softmax_backward(const T* dy, const T* y, T* dx, int64_t rows, int64_t n) {
-  simt::launch<softmax_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, dy, y, dx,
-                                           static_cast<int>(n));
+  simt::launch<softmax_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, dy, y, dx, static_cast<int>(n));
 }
 
 template void softmax(const float*, float*, int64_t, int64_t);

@@ -32,8 +32,8 @@ class StepFigures {
   Tensor finish_step(int64_t number, int loss, int norm, const Tensor& gradients, double max_norm);
 
   struct Read {
-    std::vector<double> sums;     // [kMostFigures] over the steps since the last read
-    int64_t failed_step = 0;      // 0: none
+    std::vector<double> sums;  // [kMostFigures] over the steps since the last read
+    int64_t failed_step = 0;   // 0: none
     double failed_loss = 0, failed_norm = 0;
   };
   // Waits for the device, and starts the sums anew.

@@ -14,12 +14,15 @@ namespace {
 constexpr const char* kTransportDistanceOp = "transport_distance";
 
 std::vector<int64_t> check_plan(const Tensor& cost, const Tensor& plan, const Tensor& cu_x, const Tensor& cu_y) {
-  const auto rows = check_marks(kTransportDistanceOp, "cu_x", cu_x), columns = check_marks(kTransportDistanceOp, "cu_y", cu_y);
-  check(rows.size() == columns.size(), kTransportDistanceOp, ": cu_x marks ", rows.size() - 1, " samples, cu_y ", columns.size() - 1);
+  const auto rows = check_marks(kTransportDistanceOp, "cu_x", cu_x),
+             columns = check_marks(kTransportDistanceOp, "cu_y", cu_y);
+  check(rows.size() == columns.size(), kTransportDistanceOp, ": cu_x marks ", rows.size() - 1, " samples, cu_y ",
+        columns.size() - 1);
   std::vector<int64_t> offsets = matrix_offsets(rows, columns);
-  check(cost.numel() == offsets.back(), kTransportDistanceOp, ": cost is ", describe(cost), ", expected ", offsets.back(), " elements");
-  check(plan.defined() && plan.numel() == cost.numel() && plan.dtype() == cost.dtype(), kTransportDistanceOp, ": plan is ",
-        describe(plan), ", expected ", describe(cost));
+  check(cost.numel() == offsets.back(), kTransportDistanceOp, ": cost is ", describe(cost), ", expected ",
+        offsets.back(), " elements");
+  check(plan.defined() && plan.numel() == cost.numel() && plan.dtype() == cost.dtype(), kTransportDistanceOp,
+        ": plan is ", describe(plan), ", expected ", describe(cost));
   return offsets;
 }
 

@@ -44,9 +44,9 @@ using Mask = decltype(Vector<T, bytes>{} < Vector<T, bytes>{});
 // bf16 to f32 and back, the same bits as the scalar conversions of tensor/dtype.h.
 template <int lanes>
 struct Bf16Lanes {
-  using Halves = Vector<uint16_t, lanes * static_cast<int>(sizeof(uint16_t))>;
-  using Words = Vector<uint32_t, lanes * static_cast<int>(sizeof(uint32_t))>;
-  using Floats = Vector<float, lanes * static_cast<int>(sizeof(float))>;
+  using Halves = Vector<uint16_t, lanes* static_cast<int>(sizeof(uint16_t))>;
+  using Words = Vector<uint32_t, lanes* static_cast<int>(sizeof(uint32_t))>;
+  using Floats = Vector<float, lanes* static_cast<int>(sizeof(float))>;
 
   static Floats load(const bf16* p) {
     Halves halves;

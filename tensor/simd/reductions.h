@@ -19,7 +19,7 @@ struct Order {
 };
 inline constexpr Order kShortOrder{kVectorBytes, 1};  // runs of a few vectors, in whole registers
 inline constexpr Order kLongOrder{32, 4};             // the same bits on every machine
-inline constexpr Order kRowOrder{64, 2};                 // likewise, for several sums over a row at once
+inline constexpr Order kRowOrder{64, 2};              // likewise, for several sums over a row at once
 
 // How a loop over a row reads: vectors, and what is left one by one. Both widen bf16 to f32.
 template <int bytes>

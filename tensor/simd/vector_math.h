@@ -26,7 +26,7 @@
 
 namespace tessera::vmath {
 
-inline constexpr double kSqrtHalf = 0.70710678118654752440;      // 1/√2
+inline constexpr double kSqrtHalf = 0.70710678118654752440;        // 1/√2
 inline constexpr double kInverseSqrt2Pi = 0.39894228040143267794;  // 1/√(2π)
 
 namespace detail {

@@ -29,9 +29,8 @@ Variable cube(const Variable& x, int64_t index = -1, double factor = 1) {
 }  // namespace
 
 TEST_CASE("gradcheck: passes what is right, with room to spare") {
-  const GradcheckReport report =
-      gradcheck_one([](std::span<const Variable> x) { return cube(x[0]) * x[1]; },
-                    {random_normal({3, 4}, 1), random_normal({4}, 2)});
+  const GradcheckReport report = gradcheck_one([](std::span<const Variable> x) { return cube(x[0]) * x[1]; },
+                                               {random_normal({3, 4}, 1), random_normal({4}, 2)});
   CHECK(report.ok);
   CHECK(report.checked == 16);
   CHECK(report.worst_fraction < 0.1);
@@ -48,8 +47,8 @@ TEST_CASE("gradcheck: several outputs, an input that is not used, strided inputs
 
 TEST_CASE("gradcheck: a planted error is named: input, index, both values and the bound") {
   const Tensor a = random_normal({2, 3}, 3), b = Tensor::from(std::vector<double>{0.5, -1.5, 2, 1}, {2, 2});
-  const GradcheckReport report = gradcheck_one(
-      [](std::span<const Variable> x) { return sum(x[0]) + cube(x[1], 3, 1.01); }, {a, b});
+  const GradcheckReport report =
+      gradcheck_one([](std::span<const Variable> x) { return sum(x[0]) + cube(x[1], 3, 1.01); }, {a, b});
   REQUIRE_FALSE(report.ok);
   REQUIRE(report.failures.size() == 1);
   const GradcheckFailure& failure = report.failures[0];
@@ -64,9 +63,7 @@ TEST_CASE("gradcheck: a planted error is named: input, index, both values and th
 }
 
 TEST_CASE("gradcheck: errors of one part in ten thousand are seen") {
-  const auto f = [](double factor) {
-    return [factor](std::span<const Variable> x) { return cube(x[0], 1, factor); };
-  };
+  const auto f = [](double factor) { return [factor](std::span<const Variable> x) { return cube(x[0], 1, factor); }; };
   const std::vector<Tensor> x = {Tensor::from(std::vector<double>{1, 2, 0.5})};
   CHECK(gradcheck_one(f(1), x).ok);
   CHECK_FALSE(gradcheck_one(f(1.0001), x).ok);
@@ -94,9 +91,8 @@ TEST_CASE("gradcheck: large inputs go by random directions") {
 TEST_CASE("gradcheck: at most ten failures are kept") {
   const GradcheckReport report = gradcheck_one(
       [](std::span<const Variable> x) {
-        return record("halved", x[0].value(), {x[0]}, [](const Tensor& dy, GradSlots) -> Grads {
-          return {cube(Variable(dy)).value()};
-        });
+        return record("halved", x[0].value(), {x[0]},
+                      [](const Tensor& dy, GradSlots) -> Grads { return {cube(Variable(dy)).value()}; });
       },
       {random_normal({40}, 5)});
   CHECK_FALSE(report.ok);

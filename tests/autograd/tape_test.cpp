@@ -59,14 +59,14 @@ TEST_CASE("tape: an input used twice by one op, and by several branches") {
 
 TEST_CASE("tape: several outputs, several cotangents") {
   const Variable x = leaf({1, 2, 3});
-  const std::vector<Variable> parts = record_many(
-      "split", {x.value().narrow(0, 0, 1).clone(), x.value().narrow(0, 1, 2).clone()}, {x},
-      [](std::span<const Tensor> dys, GradSlots) -> Grads {
-        const Tensor dx = Tensor::zeros({3}, DType::f64);
-        if (dys[0].defined()) dx.narrow(0, 0, 1).copy_(dys[0]);
-        if (dys[1].defined()) dx.narrow(0, 1, 2).copy_(dys[1]);
-        return {dx};
-      });
+  const std::vector<Variable> parts =
+      record_many("split", {x.value().narrow(0, 0, 1).clone(), x.value().narrow(0, 1, 2).clone()}, {x},
+                  [](std::span<const Tensor> dys, GradSlots) -> Grads {
+                    const Tensor dx = Tensor::zeros({3}, DType::f64);
+                    if (dys[0].defined()) dx.narrow(0, 0, 1).copy_(dys[0]);
+                    if (dys[1].defined()) dx.narrow(0, 1, 2).copy_(dys[1]);
+                    return {dx};
+                  });
   sum(parts[1]).backward();  // nothing arrives at the first output
   CHECK(grad_of(x) == Doubles{0, 1, 1});
   const Variable y = leaf({2});

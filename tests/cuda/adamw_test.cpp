@@ -22,7 +22,8 @@ struct Arenas {
   }
 
   // values, exp_avg, exp_avg_sq after one update there.
-  std::vector<Tensor> updated(Device device, std::span<const ops::AdamWSlice> slices, const ops::AdamWStep& step) const {
+  std::vector<Tensor> updated(Device device, std::span<const ops::AdamWSlice> slices,
+                              const ops::AdamWStep& step) const {
     const auto copy = [&](const Tensor& x) { return device == Device{} ? x.clone() : x.to(device); };
     Tensor p = copy(values), m = copy(exp_avg), v = copy(exp_avg_sq);
     ops::adamw_(p, copy(gradients), m, v, slices, step);
@@ -50,7 +51,8 @@ TEST_CASE("cuda adamw equals the CPU's") {
     }
 }
 
-TEST_CASE("cuda adamw: the factor on the device multiplies the other; one that is not finite leaves everything as it was") {
+TEST_CASE(
+    "cuda adamw: the factor on the device multiplies the other; one that is not finite leaves everything as it was") {
   const std::vector<ops::AdamWSlice> slices{{0, kSize, 0.01, 0.1}};
   const Arenas in;
   ops::AdamWStep step{.number = 3, .gradient_scale = 0.5};

@@ -85,8 +85,8 @@ TEST_CASE("cuda attention op: separate inputs, with their elements side by side 
 }
 
 // The kernels that a GPU would use, behind the same op. They round P and dS to 2^-9 of each, so that their bits are not
-// the plain kernels'; an element moves by at most 2^-8 or so of the sum of its terms' magnitudes, and results are stored
-// to 2^-9: 2^-6 of the largest element is enough for sums whose terms do not cancel in all of them.
+// the plain kernels'; an element moves by at most 2^-8 or so of the sum of its terms' magnitudes, and results are
+// stored to 2^-9: 2^-6 of the largest element is enough for sums whose terms do not cancel in all of them.
 TEST_CASE("cuda attention op: TESSERA_ATTENTION chooses the kernels") {
   const Tensor cu = marks({5, 30});
   const Tensor qkv = random_values<bf16>({35, 3 * 64}, 1).to(kGpu), dy = random_values<bf16>({35, 64}, 2).to(kGpu);
@@ -116,9 +116,8 @@ TEST_CASE("cuda attention_weights equal the CPU's, per head and on average") {
   for_float_and_bf16([&](auto tag) {
     const Tensor qkv = random_values<decltype(tag)>({41, 3 * 3 * 10}, 1);
     for (const int64_t head : {-1, 0, 2}) {
-      const auto got = in_three_orders([&]() -> std::vector<Tensor> {
-        return {ops::attention_weights(qkv.to(kGpu), cu, 3, head).to(Device{})};
-      });
+      const auto got = in_three_orders(
+          [&]() -> std::vector<Tensor> { return {ops::attention_weights(qkv.to(kGpu), cu, 3, head).to(Device{})}; });
       CHECK_CLOSE(got[0], ops::attention_weights(wide(qkv), cu, 3, head), 4e-6);
     }
   });

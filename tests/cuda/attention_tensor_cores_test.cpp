@@ -16,9 +16,12 @@ namespace {
 // rows is NaN.
 AttentionInputs inputs_of(const AttentionCase& c) {
   const int64_t width = c.heads * c.head_size, queries = total(c.queries), keys = total(c.keys);
-  return {random_values<bf16>({queries, width}, 1), random_values<bf16>({keys, width}, 2),
-          random_values<bf16>({keys, width}, 3),    random_values<bf16>({queries, width}, 4),
-          marks(c.queries),                         marks(c.keys)};
+  return {random_values<bf16>({queries, width}, 1),
+          random_values<bf16>({keys, width}, 2),
+          random_values<bf16>({keys, width}, 3),
+          random_values<bf16>({queries, width}, 4),
+          marks(c.queries),
+          marks(c.keys)};
 }
 
 Tensor with_gaps(const Tensor& x, int64_t gap) {
@@ -68,8 +71,8 @@ std::vector<Tensor> on_gpu(const AttentionCase& c, const AttentionInputs& in, Ke
 }
 
 reference::AttentionBf16 reference_of(const AttentionCase& c, const AttentionInputs& in, bool rounded_factors) {
-  return reference::attention_bf16(wide(in.q), wide(in.k), wide(in.v), wide(in.dout), in.cu_queries, in.cu_keys, c.heads,
-                                   c.causal, rounded_factors, 0);
+  return reference::attention_bf16(wide(in.q), wide(in.k), wide(in.v), wide(in.dout), in.cu_queries, in.cu_keys,
+                                   c.heads, c.causal, rounded_factors, 0);
 }
 
 void check_results(const std::vector<Tensor>& got, const reference::AttentionBf16& expected) {
@@ -82,18 +85,13 @@ void check_results(const std::vector<Tensor>& got, const reference::AttentionBf1
 
 }  // namespace
 
-// The bounds are derived at reference::attention_bf16. Sequences shorter than a tile, of exactly one or two, and just over; rows
-// that see no key (causal, more queries than keys).
+// The bounds are derived at reference::attention_bf16. Sequences shorter than a tile, of exactly one or two, and just
+// over; rows that see no key (causal, more queries than keys).
 TEST_CASE("cuda attention on tensor cores: values and gradients are f64's within bf16's bounds") {
-  const std::vector<AttentionCase> cases{{{}, {}, 2, 64, false},
-                                         {{1}, {1}, 1, 64, false},
-                                         {{5, 0, 70}, {3, 4, 129}, 1, 64, false},
-                                         {{64}, {128}, 2, 64, false},
-                                         {{90}, {90}, 1, 64, true},
-                                         {{20, 10}, {5, 0}, 2, 32, true},
-                                         {{70, 3}, {70, 3}, 3, 16, true},
-                                         {{33}, {65}, 1, 96, true},
-                                         {{40}, {70}, 1, 128, false}};
+  const std::vector<AttentionCase> cases{
+      {{}, {}, 2, 64, false},          {{1}, {1}, 1, 64, false},  {{5, 0, 70}, {3, 4, 129}, 1, 64, false},
+      {{64}, {128}, 2, 64, false},     {{90}, {90}, 1, 64, true}, {{20, 10}, {5, 0}, 2, 32, true},
+      {{70, 3}, {70, 3}, 3, 16, true}, {{33}, {65}, 1, 96, true}, {{40}, {70}, 1, 128, false}};
   for (size_t i = 0; i < cases.size(); ++i) {
     CAPTURE(i);
     const AttentionCase& c = cases[i];

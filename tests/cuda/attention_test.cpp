@@ -42,10 +42,17 @@ std::vector<Tensor> on_gpu(const AttentionCase& c, const AttentionInputs& in) {
   const auto most = [](const std::vector<int64_t>& lengths) {
     return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
   };
-  const AttentionSizes sizes{cu_queries.data(), cu_keys.data(),  static_cast<int64_t>(c.queries.size()),
-                             queries,           most(c.queries), most(c.keys),
-                             c.heads,           c.head_size,     c.causal,
-                             c.p,               kTicket};
+  const AttentionSizes sizes{cu_queries.data(),
+                             cu_keys.data(),
+                             static_cast<int64_t>(c.queries.size()),
+                             queries,
+                             most(c.queries),
+                             most(c.keys),
+                             c.heads,
+                             c.head_size,
+                             c.causal,
+                             c.p,
+                             kTicket};
   const AttentionRows<const T> qs{q.data(), width}, ks{kv.data(), 2 * width}, vs{kv.data() + width, 2 * width};
   attention_plain<T>(qs, ks, vs, {out.data(), width}, log_sum_exp.data(), sizes);
   attention_plain_backward<T>({dout.data(), width}, qs, ks, vs, {out.data(), width}, log_sum_exp.data(),
@@ -63,11 +70,16 @@ std::vector<Tensor> on_gpu(const AttentionCase& c, const AttentionInputs& in) {
 // relative to them; out and dv are their means. In bf16 row_dots comes from the rounded out: dS_ij = P_ij (dP_ij - D_i)
 // inherits 2^-8 of |dout · out|, which the extra bound on dq and dk takes in.
 TEST_CASE("cuda attention and its gradients equal the CPU's in f64") {
-  const std::vector<AttentionCase> cases{
-      {{}, {}, 2, 8, false},      {{1}, {1}, 1, 1, false},         {{3, 0, 17}, {5, 4, 33}, 2, 8, false},
-      {{40}, {70}, 1, 64, false}, {{33, 5}, {33, 2}, 1, 33, true}, {{7}, {0}, 1, 4, false},
-      {{18}, {18}, 1, 96, true},  {{3, 0, 17}, {5, 4, 33}, 2, 8, false, 0.4},
-      {{40}, {70}, 1, 64, false, 0.1}, {{33, 5}, {33, 2}, 3, 33, true, 0.25}};
+  const std::vector<AttentionCase> cases{{{}, {}, 2, 8, false},
+                                         {{1}, {1}, 1, 1, false},
+                                         {{3, 0, 17}, {5, 4, 33}, 2, 8, false},
+                                         {{40}, {70}, 1, 64, false},
+                                         {{33, 5}, {33, 2}, 1, 33, true},
+                                         {{7}, {0}, 1, 4, false},
+                                         {{18}, {18}, 1, 96, true},
+                                         {{3, 0, 17}, {5, 4, 33}, 2, 8, false, 0.4},
+                                         {{40}, {70}, 1, 64, false, 0.1},
+                                         {{33, 5}, {33, 2}, 3, 33, true, 0.25}};
   for_float_and_bf16([&](auto tag) {
     using T = decltype(tag);
     for (size_t i = 0; i < cases.size(); ++i) {

@@ -34,7 +34,8 @@ Tensor every_second(const Tensor& x) {
 }  // namespace
 
 TEST_CASE("cuda division by multiplication is exact") {
-  for (const unsigned d : {1u, 2u, 3u, 5u, 7u, 64u, 641u, 768u, 30522u, 65537u, (1u << 30) - 1, 1u << 30, (1u << 31) - 1}) {
+  for (const unsigned d :
+       {1u, 2u, 3u, 5u, 7u, 64u, 641u, 768u, 30522u, 65537u, (1u << 30) - 1, 1u << 30, (1u << 31) - 1}) {
     const cuda::Divisor divisor(d);
     std::vector<unsigned> numbers{0, 1, d - 1, d, (1u << 31) - 1, (1u << 31) - 2, 1u << 30, 123456789};
     for (const unsigned multiple : {2u, 3u, 1000u, 65535u})
@@ -126,7 +127,8 @@ TEST_CASE("cuda copies of parts, of repeated and of turned tensors equal the CPU
 }
 
 TEST_CASE("cuda bf16 copies round ties to even, overflow to infinity and keep NaN") {
-  const std::vector<float> values{1.00390625f, 1.01171875f, -1.00390625f, 3.4e38f, -3.4e38f, 1e-40f, INFINITY, 0.0f, -0.0f};
+  const std::vector<float> values{1.00390625f, 1.01171875f, -1.00390625f, 3.4e38f, -3.4e38f,
+                                  1e-40f,      INFINITY,    0.0f,         -0.0f};
   const Tensor host = Tensor::from(values);
   CHECK(same_bits(host.to(kGpu).to(DType::bf16).to(Device{}), host.to(DType::bf16)));
   const Tensor nan = Tensor::full({2}, NAN).to(kGpu).to(DType::bf16);

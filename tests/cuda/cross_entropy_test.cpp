@@ -65,8 +65,7 @@ TEST_CASE("cuda cross_entropy equals the CPU's in f64") {
           const double divisor = mean && cpu.counted > 0 ? static_cast<double>(cpu.counted) : 1.0;
           const std::vector<Tensor> got = in_three_orders([&] { return on_gpu<T>(logits, labels, divisor, 0.5f); });
           CHECK_CLOSE(got[0], cpu.loss, 1e-6);
-          const Tensor dx =
-              ops::cross_entropy_backward(0.5 / divisor, wide(logits), labels, cpu.log_sum_exp, kIgnored);
+          const Tensor dx = ops::cross_entropy_backward(0.5 / divisor, wide(logits), labels, cpu.log_sum_exp, kIgnored);
           CHECK_CLOSE(got[1], dx, 2e-6);
           CHECK(same_bits(got[1], got[2]));
           CHECK(same_bits(got[1], got[3]));

@@ -54,9 +54,9 @@ const Shape kShapes[] = {{}, {0, 3}, {1}, {7}, {3, 5}, {5, 16}, {2, 3, 8}};
 // CUDA's functions are good to 2 ulp; sigmoid adds to that of the exponential, halved, two roundings. GELU counts
 // against |x|: Φ is good to a few ulp, but its argument x / √2 is rounded.
 TEST_CASE("cuda functions of one tensor equal the CPU's in f64") {
-  const std::pair<UnaryOp, const char*> kOps[] = {{ops::exp, "exp"}, {ops::log, "log"}, {ops::tanh, "tanh"},
-                                                  {ops::sigmoid, "sigmoid"}, {ops::gelu, "gelu"},
-                                                  {ops::quick_gelu, "quick_gelu"}};
+  const std::pair<UnaryOp, const char*> kOps[] = {{ops::exp, "exp"},   {ops::log, "log"},
+                                                  {ops::tanh, "tanh"}, {ops::sigmoid, "sigmoid"},
+                                                  {ops::gelu, "gelu"}, {ops::quick_gelu, "quick_gelu"}};
   for_each_type([&](auto tag) {
     using T = decltype(tag);
     for (const auto& [op, name] : kOps)
@@ -117,14 +117,18 @@ TEST_CASE("cuda functions at infinity, far out and at NaN") {
 }
 
 TEST_CASE("cuda ops of two tensors broadcast as the CPU's do, and give its bits where the result is rounded once") {
-  const std::pair<BinaryOp, const char*> kOps[] = {
-      {ops::add, "add"}, {ops::sub, "sub"}, {ops::mul, "mul"}, {ops::div, "div"},
-      {ops::negated_product, "negated_product"}, {ops::sqrt_backward, "sqrt_backward"},
-      {ops::square_backward, "square_backward"}, {ops::relu_backward, "relu_backward"}};
-  const std::pair<Shape, Shape> kPairs[] = {{{}, {}},           {{0, 5}, {5}},        {{7}, {1}},
-                                            {{3, 5}, {5}},      {{3, 5}, {3, 1}},     {{3, 1}, {1, 5}},
-                                            {{4, 8}, {8}},      {{4, 8}, {4, 1}},     {{5, 16}, {5, 16}},
-                                            {{2, 3, 4, 8}, {3, 1, 8}}, {{2, 1, 3}, {4, 1}}};
+  const std::pair<BinaryOp, const char*> kOps[] = {{ops::add, "add"},
+                                                   {ops::sub, "sub"},
+                                                   {ops::mul, "mul"},
+                                                   {ops::div, "div"},
+                                                   {ops::negated_product, "negated_product"},
+                                                   {ops::sqrt_backward, "sqrt_backward"},
+                                                   {ops::square_backward, "square_backward"},
+                                                   {ops::relu_backward, "relu_backward"}};
+  const std::pair<Shape, Shape> kPairs[] = {
+      {{}, {}},           {{0, 5}, {5}}, {{7}, {1}},       {{3, 5}, {5}},      {{3, 5}, {3, 1}},
+      {{3, 1}, {1, 5}},   {{4, 8}, {8}}, {{4, 8}, {4, 1}}, {{5, 16}, {5, 16}}, {{2, 3, 4, 8}, {3, 1, 8}},
+      {{2, 1, 3}, {4, 1}}};
   for_each_type([&](auto tag) {
     using T = decltype(tag);
     for (const auto& [op, name] : kOps)
@@ -148,7 +152,8 @@ TEST_CASE("cuda ops of two tensors broadcast as the CPU's do, and give its bits 
 // Of size dy times a derivative of at most 1.13; cancellation in 1 - y² and in GELU's derivative is of rounded terms of
 // size 1.
 TEST_CASE("cuda gradients of tanh, sigmoid and GELU equal the CPU's in f64") {
-  const std::pair<BinaryOp, const char*> kOps[] = {{ops::tanh_backward, "tanh"}, {ops::sigmoid_backward, "sigmoid"},
+  const std::pair<BinaryOp, const char*> kOps[] = {{ops::tanh_backward, "tanh"},
+                                                   {ops::sigmoid_backward, "sigmoid"},
                                                    {ops::gelu_backward, "gelu"},
                                                    {ops::quick_gelu_backward, "quick_gelu"}};
   for_each_type([&](auto tag) {

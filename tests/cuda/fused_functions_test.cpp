@@ -59,8 +59,11 @@ TEST_CASE("rows on a GPU: embedding, gather_rows, interpolate_rows, embed_tokens
     using T = decltype(tag);
     const Tensor a = random_values<T>({5, 9}, 1), b = random_values<T>({2, 9}, 2);
     check_on_gpu([&](const auto& v) -> std::vector<Variable> { return {embedding(v[0], ids)}; }, {a}, 1e-6);
-    check_on_gpu([&](const auto& v) -> std::vector<Variable> { return {gather_rows({v[0], v[1]}, index)}; }, {a, b},
-                 1e-6);
+    check_on_gpu(
+        [&](const auto& v) -> std::vector<Variable> {
+          return {gather_rows({v[0], v[1]}, index)};
+        },
+        {a, b}, 1e-6);
   });
   const Tensor weight = f32({2, 3}, 3);
   check_on_gpu(

@@ -180,8 +180,8 @@ TEST_CASE("cuda matmul and its gradients broadcast, read transposed views and eq
 // In precision `highest`; a chain of three products, of sums of up to 24 terms, errs by less than four of them alone.
 TEST_CASE("cuda layers on the tape equal the CPU's, and their steps never wait for the GPU") {
   std::vector<Tensor> host;
-  for (const Shape& shape : {Shape{2, 5, 6}, Shape{8, 6}, Shape{8}, Shape{24, 8}, Shape{24}, Shape{4, 24}, Shape{4},
-                             Shape{4, 3}})
+  for (const Shape& shape :
+       {Shape{2, 5, 6}, Shape{8, 6}, Shape{8}, Shape{24, 8}, Shape{24}, Shape{4, 24}, Shape{4}, Shape{4, 3}})
     host.push_back(parameter(shape, host.size() + 1));
   const auto results = [&](DType dtype, Device device) {
     std::vector<Variable> leaves;

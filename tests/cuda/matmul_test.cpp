@@ -4,8 +4,8 @@
 #include <tuple>
 
 #include "tensor/gemm/gemm_kernels.h"
-#include "tensor/ops/elementwise.h"
 #include "tensor/gemm/precision.h"
+#include "tensor/ops/elementwise.h"
 #include "tests/cuda/on_device.h"
 
 namespace tessera::matmul_test {
@@ -55,8 +55,15 @@ TEST_CASE_TEMPLATE("cuda gemm equals the CPU's product in f64, whichever way its
         const Tensor bias = random_values<C>({n}, 3), before = random_values<C>({batch, m, n}, 4);
         const Operand<T> left(a, transpose_a, "a"), right(b, transpose_b, "b");
         const auto offset = on_device<C>(bias, "bias");
-        const cuda::Gemm product{.m = m, .n = n, .k = k, .dtype = dtype_of<T>::value, .a = left.view, .b = right.view,
-                                 .c_dtype = dtype_of<C>::value, .batch_c = m * n, .batch = batch};
+        const cuda::Gemm product{.m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .dtype = dtype_of<T>::value,
+                                 .a = left.view,
+                                 .b = right.view,
+                                 .c_dtype = dtype_of<C>::value,
+                                 .batch_c = m * n,
+                                 .batch = batch};
         const std::vector<Tensor> got = in_three_orders([&, m = m, n = n, batch = batch]() -> std::vector<Tensor> {
           DeviceArray<C> plain(batch * m * n, "plain"), again(batch * m * n, "again");
           auto added = on_device<C>(before, "added");
@@ -89,8 +96,15 @@ TEST_CASE("cuda gemm reads any strides, repeats a matrix in a batch and leaves t
   const std::vector<Tensor> got = in_three_orders([&]() -> std::vector<Tensor> {
     auto c = on_device<float>(before, "c");
     // Every other column of a, once for all items.
-    cuda::gemm({.m = m, .n = n, .k = k, .a = {left.data(), 2 * k, 2, 0}, .b = {right.data(), n, 1, k * n},
-                .c = c.data(), .ldc = ldc, .batch_c = size, .batch = batch});
+    cuda::gemm({.m = m,
+                .n = n,
+                .k = k,
+                .a = {left.data(), 2 * k, 2, 0},
+                .b = {right.data(), n, 1, k * n},
+                .c = c.data(),
+                .ldc = ldc,
+                .batch_c = size,
+                .batch = batch});
     return {from_device(c, {batch, m, ldc})};
   });
   const Tensor even = wide(a).view({m, k, 2}).select(2, 0).contiguous();
@@ -117,8 +131,15 @@ TEST_CASE("cuda gemm in precision high forms h·h + h·l + l·h of split operand
         const std::vector<Tensor> got =
             in_three_orders([&, m = m, n = n, k = k, batch = batch]() -> std::vector<Tensor> {
               auto c = on_device<float>(before, "c");
-              cuda::gemm({.m = m, .n = n, .k = k, .a = left.view, .b = right.view, .c = c.data(), .batch_c = m * n,
-                          .accumulate = true, .batch = batch});
+              cuda::gemm({.m = m,
+                          .n = n,
+                          .k = k,
+                          .a = left.view,
+                          .b = right.view,
+                          .c = c.data(),
+                          .batch_c = m * n,
+                          .accumulate = true,
+                          .batch = batch});
               return {from_device(c, {batch, m, n})};
             });
         const auto [ah, al] = split(a);

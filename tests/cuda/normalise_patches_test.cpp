@@ -19,9 +19,8 @@ TEST_CASE("cuda patches are normalised to the CPU's bits") {
       std::vector<uint8_t> levels;
       for (int64_t i = 0; i < rows * 3 * area; ++i) levels.push_back(static_cast<uint8_t>(i * 7));
       const Tensor x = Tensor::from(levels, {rows, 3 * area});
-      const std::vector<Tensor> got = in_three_orders([&]() -> std::vector<Tensor> {
-        return {ops::normalise_patches(x.to(kGpu), mean, std, dtype).to(Device{})};
-      });
+      const std::vector<Tensor> got = in_three_orders(
+          [&]() -> std::vector<Tensor> { return {ops::normalise_patches(x.to(kGpu), mean, std, dtype).to(Device{})}; });
       CHECK(same_bits(got[0], ops::normalise_patches(x, mean, std, dtype)));
       if (rows < 2) continue;
       CHECK(same_bits(ops::normalise_patches(x.to(kGpu).narrow(0, 1, rows - 1), mean, std, dtype).to(Device{}),

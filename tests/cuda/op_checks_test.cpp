@@ -26,9 +26,7 @@ TEST_CASE("the comparison finds an error that is planted into a gradient") {
         // Planted in both, it would not show: the CPU's side is the sound check.
         const OpCheck bad = with_planted_error(check, input, error);
         const OpCheck mixed{check.name, check.variant,
-                            [&](std::span<const Variable> x) {
-                              return x[0].value().on_cuda() ? bad.f(x) : check.f(x);
-                            },
+                            [&](std::span<const Variable> x) { return x[0].value().on_cuda() ? bad.f(x) : check.f(x); },
                             check.inputs, check.options};
         CHECK_FALSE(compare_with_cpu(mixed, kGpu).ok());
       }

@@ -88,8 +88,8 @@ __global__ void planted_kernel(const float* x, float* out, int* positive, float*
 template <Bug bug>
 void run(const float* x, float* out, int* positive, float* scratch, int n, int blocks) {
   const unsigned threads = bug == Bug::block_too_large ? 1025 : kThreads;
-  simt::launch<planted_kernel<bug>>(static_cast<unsigned>(blocks), threads, kThreads * sizeof(float), x, out,
-                                    positive, scratch, n);
+  simt::launch<planted_kernel<bug>>(static_cast<unsigned>(blocks), threads, kThreads * sizeof(float), x, out, positive,
+                                    scratch, n);
 }
 
 }  // namespace
@@ -97,8 +97,7 @@ void run(const float* x, float* out, int* positive, float* scratch, int n, int b
 void run_planted(Bug bug, const float* x, float* out, int* positive, float* scratch, int n, int blocks) {
   switch (bug) {
 #define TESSERA_CASE(name) \
-  case Bug::name:          \
-    return run<Bug::name>(x, out, positive, scratch, n, blocks);
+  case Bug::name: return run<Bug::name>(x, out, positive, scratch, n, blocks);
     TESSERA_CASE(none)
     TESSERA_CASE(no_barrier_after_write)
     TESSERA_CASE(no_barrier_before_next_write)

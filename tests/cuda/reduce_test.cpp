@@ -22,8 +22,8 @@ void for_each_type(F f) {
 }
 
 // Runs of 1024 and columns of 256 rows are chunks: sizes around and beyond one, and beyond one of chunks of columns.
-const Shape kShapes[] = {{1},       {3},        {1000},     {1025},      {4, 5},  {3, 0, 2},
-                         {0, 3},    {7, 1, 9},  {5, 67, 3}, {2, 3, 4, 5}, {257, 33}, {3, 2050}};
+const Shape kShapes[] = {{1},    {3},       {1000},     {1025},       {4, 5},    {3, 0, 2},
+                         {0, 3}, {7, 1, 9}, {5, 67, 3}, {2, 3, 4, 5}, {257, 33}, {3, 2050}};
 
 // What the largest sum of n values of |x| <= 5 may be off: on its way an element passes through at most 100 additions
 // (a lane's 32, and per pass 5 in the warp or 8 in the block), each of which rounds by 2^-24 of a sum of size √n.
@@ -35,7 +35,8 @@ void check_sum(const Tensor& got, const Tensor& expected, int64_t n) {
   REQUIRE(got.shape() == expected.shape());
   const std::vector<double> g = values_of(got), e = values_of(expected);
   const double rounding = got.dtype() == DType::bf16 ? 0x1p-8 : 0;
-  for (size_t i = 0; i < g.size(); ++i) CHECK(std::abs(g[i] - e[i]) <= sum_bound(n, got.dtype()) + rounding * std::abs(e[i]));
+  for (size_t i = 0; i < g.size(); ++i)
+    CHECK(std::abs(g[i] - e[i]) <= sum_bound(n, got.dtype()) + rounding * std::abs(e[i]));
 }
 
 }  // namespace
@@ -71,8 +72,8 @@ TEST_CASE("cuda sums of many elements go in passes and leave none out") {
 }
 
 TEST_CASE("cuda sums to the shape that was broadcast") {
-  const std::pair<Shape, Shape> kPairs[] = {{{3, 5}, {5}},       {{3, 5}, {3, 1}}, {{2, 3, 4, 5}, {3, 1, 5}},
-                                            {{2, 3, 4}, {}},     {{4, 1, 3}, {1, 3}}, {{3, 5}, {3, 5}},
+  const std::pair<Shape, Shape> kPairs[] = {{{3, 5}, {5}},   {{3, 5}, {3, 1}},    {{2, 3, 4, 5}, {3, 1, 5}},
+                                            {{2, 3, 4}, {}}, {{4, 1, 3}, {1, 3}}, {{3, 5}, {3, 5}},
                                             {{0, 4}, {4}}};
   for_each_type([&](auto tag) {
     using T = decltype(tag);
@@ -134,7 +135,8 @@ TEST_CASE("cuda maxima: the first NaN is larger than everything, and minus infin
 TEST_CASE("cuda concatenation lays parts one after another, along any dimension") {
   for_each_type([&](auto tag) {
     using T = decltype(tag);
-    const Tensor parts[] = {random_values<T>({2, 3, 4}, 1), random_values<T>({2, 0, 4}, 2), random_values<T>({2, 5, 4}, 3)};
+    const Tensor parts[] = {random_values<T>({2, 3, 4}, 1), random_values<T>({2, 0, 4}, 2),
+                            random_values<T>({2, 5, 4}, 3)};
     const Tensor there[] = {parts[0].to(kGpu), parts[1].to(kGpu), with_gaps(parts[2].to(kGpu))};
     const Tensor joined = ops::concatenate(there, 1);
     CHECK(joined.on_cuda());
@@ -151,7 +153,8 @@ TEST_CASE("cuda finds a value that is not finite wherever it is") {
       const Tensor x = random_values<T>({n}, 1);
       CHECK(ops::all_finite(x.to(kGpu)));
       for (const int64_t at : {int64_t{0}, n / 2, n - 1})
-        for (const double bad : {static_cast<double>(NAN), static_cast<double>(INFINITY), -static_cast<double>(INFINITY)}) {
+        for (const double bad :
+             {static_cast<double>(NAN), static_cast<double>(INFINITY), -static_cast<double>(INFINITY)}) {
           Tensor there = x.to(kGpu);
           there.narrow(0, at, 1).fill_(bad);
           CHECK_FALSE(ops::all_finite(there));

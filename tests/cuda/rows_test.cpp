@@ -106,8 +106,8 @@ TEST_CASE("cuda interpolate_rows and its gradient equal the CPU's") {
   const std::vector<Tensor> got = in_three_orders([&]() -> std::vector<Tensor> {
     DeviceArray<float> out(entries * width, "out"), dtable(rows * width, "dtable");
     cuda::interpolate_rows(from.data(), where.data(), weights.data(), out.data(), entries, taps, width);
-    cuda::scatter_rows<float, float>(gradient.data(), segments.from(0), weights.data(), taps, dtable.data(),
-                                     nullptr, rows, width, false, 0, {});
+    cuda::scatter_rows<float, float>(gradient.data(), segments.from(0), weights.data(), taps, dtable.data(), nullptr,
+                                     rows, width, false, 0, {});
     return {from_device(out, {entries, width}), from_device(dtable, {rows, width})};
   });
   const Tensor places = Tensor::from(index, {entries, taps});

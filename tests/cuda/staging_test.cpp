@@ -78,8 +78,8 @@ std::vector<char> pattern(int64_t bytes, size_t seed) {
 TEST_CASE("staging: every size arrives, and the source is free at once") {
   SlowDevice device;
   StagingPool pool(device, 1000, 1000);
-  const std::vector<int64_t> sizes{0, 1, 5, kSmall - 1, kSmall, kSmall + 1, kLarge - 1, kLarge, kLarge + 1,
-                                   3 * kLarge + 7};
+  const std::vector<int64_t> sizes{0,          1,          5,      kSmall - 1, kSmall,
+                                   kSmall + 1, kLarge - 1, kLarge, kLarge + 1, 3 * kLarge + 7};
   std::vector<std::vector<char>> to;
   for (size_t i = 0; i < sizes.size(); ++i) to.emplace_back(static_cast<size_t>(sizes[i]));
   for (size_t i = 0; i < sizes.size(); ++i) {
@@ -147,8 +147,8 @@ TEST_CASE("staging: where the host has no more pinned memory, the buffers that t
   CHECK(to == from);
   CHECK(pool.statistics().waits == 3);
   CHECK(device.refusals == 1);  // and the host is not asked again
-  CHECK_THROWS_WITH_AS(pool.copy(to.data(), from.data(), 1),
-                       "cuda: the host has no 64 KiB of pinned memory for copies", Error);
+  CHECK_THROWS_WITH_AS(pool.copy(to.data(), from.data(), 1), "cuda: the host has no 64 KiB of pinned memory for copies",
+                       Error);
 }
 
 TEST_CASE("staging: a copy that fails costs no buffer") {

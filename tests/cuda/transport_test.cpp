@@ -21,7 +21,8 @@ struct Marks {
   DeviceArray<int64_t> rows, columns, offsets;
 
   Marks()
-      : rows(marks(kRows).to_vector<int64_t>(), "cu_x"), columns(marks(kColumns).to_vector<int64_t>(), "cu_y"),
+      : rows(marks(kRows).to_vector<int64_t>(), "cu_x"),
+        columns(marks(kColumns).to_vector<int64_t>(), "cu_y"),
         offsets(ops::matrix_offsets(rows.to_host(), columns.to_host()), "offsets") {}
   cuda::RaggedPairs pairs() const {
     return {rows.data(), columns.data(), offsets.data(), static_cast<int64_t>(kRows.size()), 40, 35};

@@ -15,7 +15,8 @@ template <class T>
 std::vector<T> values_of(int rank, int64_t count) {
   std::vector<T> out;
   for (int64_t i = 0; i < count; ++i)
-    out.push_back(static_cast<T>(std::ldexp(1.0 + static_cast<double>((rank * 131 + i * 17) % 97), (rank * 5 + static_cast<int>(i % 7)) % 23)));
+    out.push_back(static_cast<T>(
+        std::ldexp(1.0 + static_cast<double>((rank * 131 + i * 17) % 97), (rank * 5 + static_cast<int>(i % 7)) % 23)));
   return out;
 }
 
@@ -107,16 +108,16 @@ TEST_CASE("Communicator: a rank that makes fewer calls does not leave the others
 
 TEST_CASE("Communicator: calls that do not fit together, and tensors that cannot be summed, are errors") {
   const auto error_of_reduce = [](auto tensor_of) {
-    return tests::error_of([&] {
-      run_ranks(2, [&](Communicator& ranks) { ranks.all_reduce_(tensor_of(ranks.rank())); });
-    });
+    return tests::error_of(
+        [&] { run_ranks(2, [&](Communicator& ranks) { ranks.all_reduce_(tensor_of(ranks.rank())); }); });
   };
   CHECK(error_of_reduce([](int rank) { return Tensor::zeros({rank + 1}); }) ==
         "rank 0 calls all_reduce of f32 [1], rank 1 all_reduce of f32 [2]");
   CHECK(error_of_reduce([](int) { return Tensor::zeros({2}, DType::u8); }) ==
         "all_reduce: values are u8 [2], expected f32, f64 or i64");
-  CHECK(error_of_reduce([](int) { return Tensor::zeros({2, 3}).transpose(0, 1); }) ==
-        "all_reduce: values are f32 [3, 2], expected a contiguous tensor on the CPU");
+  CHECK(error_of_reduce([](int) {
+          return Tensor::zeros({2, 3}).transpose(0, 1);
+        }) == "all_reduce: values are f32 [3, 2], expected a contiguous tensor on the CPU");
   CHECK(tests::error_of([] { run_ranks(2, [](Communicator& ranks) { ranks.broadcast_(Tensor::zeros({1}), 2); }); }) ==
         "broadcast: rank 2 of 2");
   CHECK(tests::error_of([] { run_ranks(0, [](Communicator&) {}); }) == "ranks: 0, expected at least 1");

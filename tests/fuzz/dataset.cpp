@@ -34,7 +34,8 @@ void check_dataset(const Dataset& dataset) {
     if (annotation->content_words)
       for (const ContentWord& word : *annotation->content_words)
         ensure(word.begin < word.end && word.end <= static_cast<int64_t>(sentences[s].text.size()), "a word outside");
-    if (annotation->objects) ensure(caption_true_of(*annotation, *annotation), "a caption that is not true of its picture");
+    if (annotation->objects)
+      ensure(caption_true_of(*annotation, *annotation), "a caption that is not true of its picture");
   }
 }
 

@@ -12,7 +12,8 @@ void pickle(Bytes bytes) {
   if (!accepted([&] { pickle = std::make_unique<Pickle>(parse_pickle(bytes, "fuzz")); })) return;
   ensure(pickle->root() < pickle->size(), "root ", pickle->root(), " of ", pickle->size());
   for (Pickle::Id id = 0; id < pickle->size(); ++id) {
-    for (const Pickle::Id child : pickle->children(id)) ensure(child < pickle->size(), "node ", id, " points at ", child);
+    for (const Pickle::Id child : pickle->children(id))
+      ensure(child < pickle->size(), "node ", id, " points at ", child);
     const Pickle::Id attributes = pickle->attributes(id);
     ensure(attributes == Pickle::kNoId || attributes < pickle->size(), "node ", id, " has attributes ", attributes);
     const std::string description = describe(*pickle, id);

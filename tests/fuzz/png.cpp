@@ -6,8 +6,8 @@
 namespace tessera::fuzz {
 namespace {
 
-// Chunks: length, type, data, checksum of type and data. A mutation nearly always spoils a checksum, and the reader would
-// look no further.
+// Chunks: length, type, data, checksum of type and data. A mutation nearly always spoils a checksum, and the reader
+// would look no further.
 std::vector<uint8_t> with_right_checksums(Bytes bytes) {
   std::vector<uint8_t> out(bytes.begin(), bytes.end());
   for (size_t at = 8; at + 12 <= out.size();) {

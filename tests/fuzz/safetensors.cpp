@@ -26,7 +26,8 @@ void safetensors(Bytes bytes) {
   const std::vector<uint8_t> written = safetensors_bytes(file.tensors, file.metadata);
   const SafeTensors again = parse_safetensors(written, "written");
   ensure(again.metadata == file.metadata && again.tensors.size() == file.tensors.size(), "the names changed");
-  for (const auto& [name, tensor] : file.tensors) ensure(same_bits(again.at(name), tensor), "tensor '", name, "' changed");
+  for (const auto& [name, tensor] : file.tensors)
+    ensure(same_bits(again.at(name), tensor), "tensor '", name, "' changed");
   ensure(safetensors_bytes(again.tensors, again.metadata) == written, "the bytes changed");
 }
 

@@ -1,9 +1,9 @@
 // Fuzz targets: one function for each reader of untrusted bytes, called with bytes that nobody can foresee.
 //
 // A reader may do two things with its input: read it, or throw tessera::Error. Anything else that leaves a target is a
-// finding: another exception, a report of a sanitizer, too much memory or time, and a `Violation`, which targets throw when
-// what was read contradicts itself. libFuzzer drives them in `./test --fuzz` (driver.cpp); the unit tests run each over
-// its corpus (replay_test.cpp).
+// finding: another exception, a report of a sanitizer, too much memory or time, and a `Violation`, which targets throw
+// when what was read contradicts itself. libFuzzer drives them in `./test --fuzz` (driver.cpp); the unit tests run each
+// over its corpus (replay_test.cpp).
 #pragma once
 
 #include <cstdint>
@@ -17,23 +17,23 @@ namespace tessera::fuzz {
 
 using Bytes = std::span<const uint8_t>;
 
-void annotations(Bytes bytes);    // annotations.jsonl of a small data set
-void config(Bytes bytes);         // config.json
-void dataset(Bytes bytes);        // captions in Karpathy's layout
+void annotations(Bytes bytes);  // annotations.jsonl of a small data set
+void config(Bytes bytes);       // config.json
+void dataset(Bytes bytes);      // captions in Karpathy's layout
 void jpeg(Bytes bytes);
-void orientation(Bytes bytes);    // the TIFF block of EXIF
+void orientation(Bytes bytes);  // the TIFF block of EXIF
 void pickle(Bytes bytes);
 void png(Bytes bytes);
 void preprocessing(Bytes bytes);  // preprocessor_config.json
 void query(Bytes bytes);          // a line of a file of queries
 void safetensors(Bytes bytes);
-void settings(Bytes bytes);       // TOML
-void torch_file(Bytes bytes);     // the pickle of a torch file, with storages beside it
-void shard_index(Bytes bytes);    // model.safetensors.index.json
-void vocabulary(Bytes bytes);     // vocab.txt
-void weights(Bytes bytes);        // the configuration that a file of weights tells
-void wordpiece(Bytes bytes);      // any text, tokenised
-void zip_archive(Bytes bytes);    // a torch file as a whole
+void settings(Bytes bytes);     // TOML
+void torch_file(Bytes bytes);   // the pickle of a torch file, with storages beside it
+void shard_index(Bytes bytes);  // model.safetensors.index.json
+void vocabulary(Bytes bytes);   // vocab.txt
+void weights(Bytes bytes);      // the configuration that a file of weights tells
+void wordpiece(Bytes bytes);    // any text, tokenised
+void zip_archive(Bytes bytes);  // a torch file as a whole
 
 class Violation : public std::logic_error {
  public:

@@ -17,7 +17,8 @@ void check_loaded(Bytes archive) {
   if (!accepted([&] { file = load_torch_file(archive, "fuzz"); })) return;
   ensure(!file.tensors.empty(), "a file without tensors");
   constexpr int64_t kSmallestBlock = 256;  // tensor/allocator.cpp
-  const int64_t most = 5 * static_cast<int64_t>(archive.size()) + kSmallestBlock * static_cast<int64_t>(file.tensors.size() + 1);
+  const int64_t most =
+      5 * static_cast<int64_t>(archive.size()) + kSmallestBlock * static_cast<int64_t>(file.tensors.size() + 1);
   const int64_t peak = memory_statistics().peak_bytes - before;
   ensure(peak <= most, "tensors took ", peak, " bytes, the archive has ", archive.size());
   file.report();

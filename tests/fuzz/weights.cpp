@@ -29,7 +29,8 @@ void shard_index(Bytes bytes) {
   if (!accepted([&] { shards = read_shard_index(std::string(as_text(bytes)), "fuzz"); })) return;
   ensure(!shards.empty(), "no shards");
   for (const auto& [file, names] : shards) {
-    ensure(!file.empty() && file != ".." && file.find_first_of("/\\") == std::string::npos, "a shard in a folder: ", file);
+    ensure(!file.empty() && file != ".." && file.find_first_of("/\\") == std::string::npos,
+           "a shard in a folder: ", file);
     ensure(!names.empty(), "a shard without tensors");
   }
 }

@@ -9,8 +9,8 @@ namespace tessera::fuzz {
 namespace {
 
 const Wordpiece& small_vocabulary() {
-  static const Wordpiece words({"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a",  "##a", "b",    "##b",   "ab",  "##ab",
-                                "[",     "]",     "mask",  ".",     ",",      "s",  "##s", "e",    "##e",   "red", "ring",
+  static const Wordpiece words({"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a",  "##a",  "b",  "##b", "ab",  "##ab",
+                                "[",     "]",     "mask",  ".",     ",",      "s",  "##s",  "e",  "##e", "red", "ring",
                                 "##ing", "1",     "##1",   "é",     "σ",      "ᄀ", "##ᅡ", "猫", "##ß", "ｗ",  "i"});
   return words;
 }

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "autograd/tape.h"
-#include "nn/adamw.h"
 #include "io/safetensors.h"
+#include "nn/adamw.h"
 #include "nn/schedule.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"
@@ -45,9 +45,9 @@ PolynomialSchedule schedule_of(const json& settings) {
 }
 
 void set_gradient(const Variable& parameter, const Tensor& gradient) {
-  record("given", Tensor::scalar(0, parameter.dtype()).to(computed_on), {parameter}, [gradient](const Tensor&, GradSlots) -> Grads {
-    return {gradient};
-  }).backward();
+  record("given", Tensor::scalar(0, parameter.dtype()).to(computed_on), {parameter},
+         [gradient](const Tensor&, GradSlots) -> Grads { return {gradient}; })
+      .backward();
 }
 
 // Follows the trajectory PREFIX.NAME of every parameter; the moments where the file has them.

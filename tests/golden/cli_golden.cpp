@@ -121,9 +121,9 @@ Outcome run_command_line(const fs::path& directory, const std::string& vilt) {
         " answers");
   check(fs::exists(vilt), vilt, ": no such command; build it first");
   const std::string command = command_for(queries[0], expected[0]);
-  const std::vector<json> rows = rows_of(quoted(vilt) + " " + command + " --model " + quoted(directory.string()) +
-                                         " --jsonl " + quoted((directory / "queries.jsonl").string()) +
-                                         (on_gpu() ? " --device cuda" : ""));
+  const std::vector<json> rows =
+      rows_of(quoted(vilt) + " " + command + " --model " + quoted(directory.string()) + " --jsonl " +
+              quoted((directory / "queries.jsonl").string()) + (on_gpu() ? " --device cuda" : ""));
   check(rows.size() == expected.size(), rows.size(), " rows, expected ", expected.size());
   AnswerComparison comparison;
   for (size_t i = 0; i < rows.size(); ++i) {

@@ -25,8 +25,8 @@ class Comparison {
   // its case.safetensors. Without either only 1e-6 · largest holds.
   explicit Comparison(const std::filesystem::path& directory);
 
-  // The bound is that of `actual`'s dtype (f32 or f64) where it is computed (device.h); i64 tensors must be equal. `name` is the tensor's in
-  // case.safetensors.
+  // The bound is that of `actual`'s dtype (f32 or f64) where it is computed (device.h); i64 tensors must be equal.
+  // `name` is the tensor's in case.safetensors.
   void compare(const std::string& name, const Tensor& actual, const Tensor& expected);
   // The same with a bound of the caller's own.
   void compare_within(const std::string& name, const Tensor& actual, const Tensor& expected, double bound);

@@ -1,5 +1,5 @@
-// vilt_mlm, vilt_mlm_tied, vilt_vqa, vilt_retrieval, vilt_nlvr2: hidden states of every layer, pooled output, logits, loss
-// and the gradients of all parameters of Hugging Face's classes.
+// vilt_mlm, vilt_mlm_tied, vilt_vqa, vilt_retrieval, vilt_nlvr2: hidden states of every layer, pooled output, logits,
+// loss and the gradients of all parameters of Hugging Face's classes.
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -52,7 +52,8 @@ struct Result {
   Tensor expected_logits;
 };
 
-Result masked_words(const GoldenModel& golden, const SafeTensors& file, const PackedBatch& packed, const Variable& hidden) {
+Result masked_words(const GoldenModel& golden, const SafeTensors& file, const PackedBatch& packed,
+                    const Variable& hidden) {
   const Tensor labels = file.at("labels");
   const int64_t width = labels.size(1);
   std::vector<int64_t> places, masked, wanted;  // places: of the padded texts' real tokens
@@ -86,7 +87,8 @@ Result ranking(const GoldenModel& golden, const SafeTensors& file, const PackedB
   return {scores, rank_loss(scores, scores.size(0) / images, images), file.at("logits")};
 }
 
-Result statements(const GoldenModel& golden, const SafeTensors& file, const PackedBatch& packed, const Variable& hidden) {
+Result statements(const GoldenModel& golden, const SafeTensors& file, const PackedBatch& packed,
+                  const Variable& hidden) {
   const Variable logits = golden.model.class_logits(hidden, class_rows(packed));
   const Tensor labels = file.at("labels");
   return {logits, class_loss(logits, labels, labels.numel()), file.at("logits")};
@@ -104,10 +106,10 @@ void compare_gradients(Comparison& comparison, const SafeTensors& file, const St
     check(!name.starts_with("grad.") || gradients.contains(name.substr(5)), "golden: no parameter for ", name);
 }
 
-// The file has hidden, layer.i and pooled of all sequences or, with endings .0, .1, …, of those with the first image, the
-// second image, …
-void compare_hidden(Comparison& comparison, const SafeTensors& file, const GoldenModel& golden, const PackedBatch& packed,
-                    const Variable& hidden, const std::vector<Tensor>& layers) {
+// The file has hidden, layer.i and pooled of all sequences or, with endings .0, .1, …, of those with the first image,
+// the second image, …
+void compare_hidden(Comparison& comparison, const SafeTensors& file, const GoldenModel& golden,
+                    const PackedBatch& packed, const Variable& hidden, const std::vector<Tensor>& layers) {
   const auto images = static_cast<int>(golden.config.num_images), count = static_cast<int>(packed.sequences.size());
   const Variable pooled = golden.model.vilt.pooled(hidden, class_rows(packed));
   for (int k = 0; k < images; ++k) {

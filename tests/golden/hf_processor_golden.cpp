@@ -104,8 +104,8 @@ void compare_batch(const fs::path& directory, const json& row, const json& setti
     const Image image = read_image(directory / name.get<std::string>());
     const ImageSize size = vilt_size(image.height, image.width, settings.at("shorter"), divisor);
     const json& expected = row.at("valid_hw").at(images.size());
-    check(expected.at(0) == size.height && expected.at(1) == size.width, name.dump(), ": resized to ", size.height, " x ",
-          size.width, ", expected ", expected.dump());
+    check(expected.at(0) == size.height && expected.at(1) == size.width, name.dump(), ": resized to ", size.height,
+          " x ", size.width, ", expected ", expected.dump());
     images.push_back(resize_bicubic(image, size));
   }
   const SafeTensors file = load_safetensors((directory / row.at("file").get<std::string>()).string());
@@ -137,7 +137,8 @@ Outcome run_hf_processor(const fs::path& directory) {
     }
   }
   if (!failures.empty()) return {false, failures};
-  return {!settings.at("rows").empty(), text(settings.at("rows").size(), " batches of five tensors: all equal bit for bit")};
+  return {!settings.at("rows").empty(),
+          text(settings.at("rows").size(), " batches of five tensors: all equal bit for bit")};
 }
 
 }  // namespace tessera::golden

@@ -44,7 +44,8 @@ Tensor spread(const Tensor& computed, const std::vector<int64_t>& rows, const st
   Tensor full = Tensor::zeros(shape, values.dtype());
   for (size_t i = 0; i < rows.size(); ++i)
     for (size_t j = 0; j < columns.size(); ++j)
-      full.select(0, rows[i]).select(0, columns[j])
+      full.select(0, rows[i])
+          .select(0, columns[j])
           .copy_(values.select(0, static_cast<int64_t>(i)).select(0, static_cast<int64_t>(j)));
   return full;
 }
@@ -53,7 +54,8 @@ void run_case(const SafeTensors& file, const std::string& number, const std::set
               Comparison& comparison) {
   const std::string prefix = number + ".";
   const Tensor x = file.at(prefix + "x").to(dtype).to(computed_on), y = file.at(prefix + "y").to(dtype).to(computed_on);
-  const std::vector<int64_t> words = real_rows(file.at(prefix + "x_pad")), patches = real_rows(file.at(prefix + "y_pad"));
+  const std::vector<int64_t> words = real_rows(file.at(prefix + "x_pad")),
+                             patches = real_rows(file.at(prefix + "y_pad"));
   const int64_t m = static_cast<int64_t>(words.size()), n = static_cast<int64_t>(patches.size());
   const Tensor cu_x = Tensor::from(std::vector<int64_t>{0, m}), cu_y = Tensor::from(std::vector<int64_t>{0, n});
   const Shape padded{x.size(0), y.size(0)};

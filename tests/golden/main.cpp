@@ -1,6 +1,6 @@
-// golden_tests [--device cuda] DIR [VILT]: runs the golden tests on a directory of reference data. Directories that are not
-// there are ignored. On a GPU only what a device computes is run; where there is none, one line says why, and the exit
-// status is 77.
+// golden_tests [--device cuda] DIR [VILT]: runs the golden tests on a directory of reference data. Directories that are
+// not there are ignored. On a GPU only what a device computes is run; where there is none, one line says why, and the
+// exit status is 77.
 #include <cstdio>
 #include <exception>
 #include <set>
@@ -87,7 +87,8 @@ void add_directories(const fs::path& root, std::vector<Case>& cases) {
     if (!fs::is_directory(root / known.directory)) continue;
     const bool left_alone = on_gpu() && !known.computes;
     cases.push_back({known.directory, {}, left_alone ? kOnHost : known.missing});
-    if (known.run && !left_alone) cases.back().run = [&known](const fs::path& from) { return known.run(from / known.directory); };
+    if (known.run && !left_alone)
+      cases.back().run = [&known](const fs::path& from) { return known.run(from / known.directory); };
   }
 }
 
@@ -97,7 +98,8 @@ void add_command_line(const fs::path& root, const std::string& vilt, std::vector
   for (const auto& entry : fs::directory_iterator(root / "cli"))
     if (entry.is_directory()) names.insert(entry.path().filename().string());
   for (const std::string& name : names)
-    cases.push_back({"cli/" + name, [name, vilt](const fs::path& from) { return run_command_line(from / "cli" / name, vilt); }, ""});
+    cases.push_back({"cli/" + name,
+                     [name, vilt](const fs::path& from) { return run_command_line(from / "cli" / name, vilt); }, ""});
 }
 
 Outcome outcome_of(const Case& one, const fs::path& root) {
@@ -142,7 +144,9 @@ int main(int argc, char** argv) {
       arguments.erase(arguments.begin(), arguments.begin() + 2);
     }
     if (arguments.size() != 1 && arguments.size() != 2) {
-      std::fprintf(stderr, "usage: golden_tests [--device cuda] DIR [VILT]: a directory of reference data, the command to test\n");
+      std::fprintf(
+          stderr,
+          "usage: golden_tests [--device cuda] DIR [VILT]: a directory of reference data, the command to test\n");
       return 2;
     }
     const std::string reason = why_unavailable(golden::computed_on);

@@ -1,11 +1,11 @@
 // mpp: labels of patches, replacement of the hidden ones, logits, loss and gradients of masked patch prediction.
 #include "autograd/functions.h"
-#include "vilt/input/patch_masking.h"
 #include "tensor/ops/gather_rows.h"
-#include "tests/gradient_state.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"
 #include "tests/golden/padded_case.h"
+#include "tests/gradient_state.h"
+#include "vilt/input/patch_masking.h"
 #include "vilt/tasks/task_losses.h"
 
 namespace tessera::golden {
@@ -27,7 +27,8 @@ struct Targets {
   std::vector<int64_t> rows, colours;
 };
 
-// Colours of the real patches against grid_labels (laid out in the padded grid), and those of the targets against labels.
+// Colours of the real patches against grid_labels (laid out in the padded grid), and those of the targets against
+// labels.
 Targets compare_labels(Comparison& comparison, const SafeTensors& file) {
   const Tensor pixels = file.at("pixel_values"), grids = file.at("grids"), masked = file.at("masked");
   const Tensor grid_labels = file.at("grid_labels");
@@ -78,7 +79,8 @@ void compare_replacement(Comparison& comparison, const SafeTensors& file, DType 
   const PackedBatch packed = builder.finish();
   const Variable features(given.view({images * places, width}).to(dtype).to(computed_on), true);
   const Variable token(file.at("mask_token").view({1, width}).to(dtype).to(computed_on), true);
-  std::vector<Variable> sources{Variable(Tensor::zeros({packed.token_ids.numel() + 1, width}, dtype, computed_on)), features};
+  std::vector<Variable> sources{Variable(Tensor::zeros({packed.token_ids.numel() + 1, width}, dtype, computed_on)),
+                                features};
   if (packed.replaced_patches.defined()) sources.push_back(expand(token, {packed.replaced_patches.numel(), width}));
   const Variable out = gather_rows({gather_rows(sources, packed.gather)}, Tensor::from(patch_rows));
   comparison.compare("feats_out", out.value().view(given.shape()), file.at("feats_out"));
@@ -100,7 +102,8 @@ void compare_head(Comparison& comparison, const SafeTensors& file, const Targets
   StateDict state;
   for (const std::string& name : parameters.names()) state.emplace(name, file.at(name));
   parameters.load_state(state, "mpp");
-  const Variable hidden(given.to(dtype).view({given.numel() / config.hidden_size, config.hidden_size}).to(computed_on), true);
+  const Variable hidden(given.to(dtype).view({given.numel() / config.hidden_size, config.hidden_size}).to(computed_on),
+                        true);
   const Variable logits = head(hidden);
   comparison.compare("logits", logits.value().view({given.size(0), given.size(1), 3, kLevels}), file.at("logits"));
   const auto count = static_cast<int64_t>(targets.rows.size());

@@ -81,8 +81,8 @@ Variable run_patch_embed(Entry& e) {
   const Variable x = e.input("x"), w = e.input("w"), b = e.input("b");
   const int64_t n = x.size(0), c = x.size(1), p = w.size(2), q = w.size(3), out = w.size(0);
   const int64_t rows = x.size(2) / p, columns = x.size(3) / q;
-  const Variable patches = reshape(permute(reshape(x, {n, c, rows, p, columns, q}), {0, 2, 4, 1, 3, 5}),
-                                   {n * rows * columns, c * p * q});
+  const Variable patches =
+      reshape(permute(reshape(x, {n, c, rows, p, columns, q}), {0, 2, 4, 1, 3, 5}), {n * rows * columns, c * p * q});
   const Variable y = linear(patches, reshape(w, {out, c * p * q}), b);
   return permute(reshape(y, {n, rows, columns, out}), {0, 3, 1, 2});
 }

@@ -1,5 +1,5 @@
-#include "tests/gradient_state.h"
 #include "tests/golden/padded_case.h"
+#include "tests/gradient_state.h"
 
 #include "tests/golden/device.h"
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "vilt/input/batch.h"
 #include "io/safetensors.h"
-#include "vilt/heads.h"
 #include "vilt/files/weights.h"
+#include "vilt/heads.h"
+#include "vilt/input/batch.h"
 
 namespace tessera::golden {
 
@@ -19,7 +19,8 @@ int64_t count_ones(const Tensor& mask, int64_t row);
 
 // Rows and columns of image `image` of `grids` i64 [images, 2].
 Grid grid_of(const Tensor& grids, int64_t image);
-// The first rows · columns patches of picture `index` of `pixels` [B, 3, H, W], which is padded at the right and bottom.
+// The first rows · columns patches of picture `index` of `pixels` [B, 3, H, W], which is padded at the right and
+// bottom.
 PatchedImage crop_patches(const Tensor& pixels, int64_t index, Grid grid, int64_t patch);
 
 // Rows of a packed tensor: of the given sequences, whole or their text only.

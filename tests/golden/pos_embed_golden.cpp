@@ -4,10 +4,10 @@
 #include <string>
 
 #include "autograd/functions.h"
-#include "vilt/input/position_taps.h"
 #include "io/safetensors.h"
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"
+#include "vilt/input/position_taps.h"
 
 namespace tessera::golden {
 namespace {
@@ -21,7 +21,8 @@ void run_grid(const SafeTensors& file, const std::string& grid, DType dtype, Com
   const PositionTaps taps = position_taps(side, rows, columns);
   const Shape shape{static_cast<int64_t>(rows) * columns, 4};
   const Variable leaf(table.select(0, 0).to(dtype).to(computed_on).contiguous(), true);
-  const Variable out = interpolate_rows(leaf, Tensor::from(taps.index, shape), Tensor::from(taps.weight, shape).to(dtype));
+  const Variable out =
+      interpolate_rows(leaf, Tensor::from(taps.index, shape), Tensor::from(taps.weight, shape).to(dtype));
   out.backward(file.at(grid + ".dout").to(dtype).to(computed_on));
   comparison.compare(grid + ".out", out.value(), file.at(grid + ".out"));
   comparison.compare(grid + ".dtable", leaf.grad().unsqueeze(0), file.at(grid + ".dtable"));

@@ -35,7 +35,8 @@ PretrainBatch read_pretrain_batch(const SafeTensors& file, const std::string& pr
   for (int64_t i = 0; i < pairs; ++i) {
     const int64_t length = count_ones(at("attention_mask"), i);
     const std::vector<int64_t> order = sampled ? selection(file, prefix + "select_mlm", i) : std::vector<int64_t>{};
-    const int sequence = builder.add_sequence(row_values(at("input_ids_mlm"), i, length), own[static_cast<size_t>(i)], order);
+    const int sequence =
+        builder.add_sequence(row_values(at("input_ids_mlm"), i, length), own[static_cast<size_t>(i)], order);
     const std::vector<int64_t> row = row_values(labels, i, length);
     for (int64_t t = 0; t < length; ++t) {
       if (row[static_cast<size_t>(t)] < 0) continue;

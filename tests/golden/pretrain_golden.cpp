@@ -26,7 +26,8 @@ std::vector<int64_t> divisors_of(const PretrainBatch& batch) { return count_divi
 // Costs and plans of sample i: ours lie flat as [words, patches], the file's plans are [patches, words].
 void compare_transport(Comparison& comparison, const SafeTensors& file, const std::string& prefix,
                        const PretrainBatch& batch, const Objectives& out) {
-  const auto words = batch.objectives.cu_words.to_vector<int64_t>(), patches = batch.objectives.cu_patches.to_vector<int64_t>();
+  const auto words = batch.objectives.cu_words.to_vector<int64_t>(),
+             patches = batch.objectives.cu_patches.to_vector<int64_t>();
   int64_t begin = 0;
   for (size_t i = 0; i + 1 < words.size(); ++i) {
     const int64_t m = words[i + 1] - words[i], n = patches[i + 1] - patches[i];

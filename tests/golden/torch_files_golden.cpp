@@ -1,5 +1,5 @@
-// torch_files: weights in torch's own formats, against the same weights in ../vilt_mlm/model.safetensors; and files that must
-// be refused.
+// torch_files: weights in torch's own formats, against the same weights in ../vilt_mlm/model.safetensors; and files
+// that must be refused.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -15,8 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// To half precision, ties to even, and back. A half has 11 significant bits and no exponent below 2^-14, so it is a multiple
-// of 2^(exponent - 10), or of 2^-24 below 2^-14; nearbyint rounds ties to even.
+// To half precision, ties to even, and back. A half has 11 significant bits and no exponent below 2^-14, so it is a
+// multiple of 2^(exponent - 10), or of 2^-24 below 2^-14; nearbyint rounds ties to even.
 float rounded_to_half(float value) {
   if (value == 0 || !std::isfinite(value)) return value;
   const int exponent = std::max(std::ilogb(value), -14);
@@ -99,8 +99,8 @@ void compare_shared(const fs::path& path) {
   check_equal(at("transposed"), whole.transpose(0, 1), path.string() + ": transposed");
   check_equal(at("row"), whole.select(0, 2), path.string() + ": row");
   check_equal(at("scalar"), Tensor::scalar(2.5), path.string() + ": scalar");
-  check(file.tensors.size() == 4 && file.ignored.size() == 2, path.string(), ": ", file.tensors.size(),
-        " tensors and ", file.ignored.size(), " other entries, expected 4 and 2");
+  check(file.tensors.size() == 4 && file.ignored.size() == 2, path.string(), ": ", file.tensors.size(), " tensors and ",
+        file.ignored.size(), " other entries, expected 4 and 2");
 }
 
 size_t refuse_all(const fs::path& directory) {
@@ -127,8 +127,7 @@ size_t refuse_all(const fs::path& directory) {
 }  // namespace
 
 Outcome run_torch_files(const fs::path& directory) {
-  const SafeTensors reference =
-      load_safetensors((directory.parent_path() / "vilt_mlm" / "model.safetensors").string());
+  const SafeTensors reference = load_safetensors((directory.parent_path() / "vilt_mlm" / "model.safetensors").string());
   size_t tensors =
       compare_weights(directory / "pytorch_model.bin", reference, [](const Tensor& tensor) { return tensor; }) +
       compare_weights(directory / "half.bin", reference, to_half) +

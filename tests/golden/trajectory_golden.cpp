@@ -1,5 +1,5 @@
-// training_trajectory: optimiser steps of the pre-training model, losses and gradient norms on the way, parameters at the
-// end.
+// training_trajectory: optimiser steps of the pre-training model, losses and gradient norms on the way, parameters at
+// the end.
 
 #include "nn/adamw.h"
 #include "nn/schedule.h"
@@ -7,8 +7,8 @@
 #include "tests/golden/device.h"
 #include "tests/golden/json.h"
 #include "tests/golden/pretrain_case.h"
-#include "vilt/objectives.h"
 #include "vilt/files/state_dict.h"
+#include "vilt/objectives.h"
 
 namespace tessera::golden {
 namespace {
@@ -32,8 +32,9 @@ AdamW make_optimizer(ParameterSet& parameters, const json& groups) {
   return AdamW(parameters, options, [kept](const std::string& name, const Variable&) {
     // The file's names of the fused projection's three parts decay alike.
     const size_t fused = name.find("attention.qkv.");
-    const std::string in_file =
-        fused == std::string::npos ? name : name.substr(0, fused) + "attention.attention.query." + name.substr(fused + 14);
+    const std::string in_file = fused == std::string::npos
+                                    ? name
+                                    : name.substr(0, fused) + "attention.attention.query." + name.substr(fused + 14);
     return ParameterGroup{!kept.contains(in_file), 1};
   });
 }
@@ -53,7 +54,8 @@ void run(Comparison& comparison, const SafeTensors& file, const std::filesystem:
   check(!batches.empty(), "golden: no batch0.input_ids in ", directory.string());
   AdamW optimizer = make_optimizer(golden.parameters, groups);
   const int64_t steps = groups.at("steps");
-  const PolynomialSchedule schedule{groups.at("lr"), groups.at("warmup"), steps, groups.at("power"), groups.at("end_lr")};
+  const PolynomialSchedule schedule{groups.at("lr"), groups.at("warmup"), steps, groups.at("power"),
+                                    groups.at("end_lr")};
   std::vector<double> rates, losses, norms, end_losses;
   const auto objectives = [&](const PretrainBatch& batch) {
     return pretrain_objectives(golden.model, batch, options, count_divisors({&batch, 1}), {});

@@ -16,9 +16,15 @@ inline std::string little_endian(uint64_t value, int bytes) {
 // A program that begins with protocol 2 and ends; `code` leaves one value.
 inline std::string program(const std::string& code) { return "\x80\x02" + code + "."; }
 
-inline std::string pickled(const std::string& text) { return "X" + little_endian(text.size(), 4) + text; }  // BINUNICODE
-inline std::string pickled(int64_t value) { return "\x8a\x08" + little_endian(static_cast<uint64_t>(value), 8); }  // LONG1
-inline std::string global(const std::string& module, const std::string& name) { return "c" + module + "\n" + name + "\n"; }
+inline std::string pickled(const std::string& text) {
+  return "X" + little_endian(text.size(), 4) + text;
+}  // BINUNICODE
+inline std::string pickled(int64_t value) {
+  return "\x8a\x08" + little_endian(static_cast<uint64_t>(value), 8);
+}  // LONG1
+inline std::string global(const std::string& module, const std::string& name) {
+  return "c" + module + "\n" + name + "\n";
+}
 inline std::string tuple(const std::string& items) { return "(" + items + "t"; }
 inline std::string list(const std::string& items) { return "](" + items + "e"; }
 inline std::string dict(const std::string& items) { return "}(" + items + "u"; }

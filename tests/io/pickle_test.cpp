@@ -62,14 +62,19 @@ TEST_CASE("pickle: numbers") {
 }
 
 TEST_CASE("pickle: texts") {
-  for (const std::string& code :
-       {"X" + little_endian(2, 4) + "ab", std::string("\x8c\x02" "ab"), "\x8d" + little_endian(2, 8) + "ab",
-        "T" + little_endian(2, 4) + "ab", std::string("U\x02" "ab")}) {
+  for (const std::string& code : {"X" + little_endian(2, 4) + "ab",
+                                  std::string("\x8c\x02"
+                                              "ab"),
+                                  "\x8d" + little_endian(2, 8) + "ab", "T" + little_endian(2, 4) + "ab",
+                                  std::string("U\x02"
+                                              "ab")}) {
     const Pickle pickle = parse(program(code));
     CHECK(pickle.kind(pickle.root()) == Kind::string);
     CHECK(pickle.text(pickle.root()) == "ab");
   }
-  for (const std::string& code : {"B" + little_endian(2, 4) + "ab", std::string("C\x02" "ab"),
+  for (const std::string& code : {"B" + little_endian(2, 4) + "ab",
+                                  std::string("C\x02"
+                                              "ab"),
                                   "\x8e" + little_endian(2, 8) + "ab", "\x96" + little_endian(2, 8) + "ab"}) {
     const Pickle pickle = parse(program(code));
     CHECK(pickle.kind(pickle.root()) == Kind::bytes);
@@ -93,9 +98,10 @@ TEST_CASE("pickle: containers") {
   CHECK(described("\x8f(NN\x90") == "set of 2");
   CHECK(described("(N\x91") == "set of 1");
   CHECK(described("N2\x86") == "tuple of 2");  // DUP
-  CHECK(described("NK\x01" "0") == "None");     // POP
-  CHECK(described("N(0") == "None");            // POP of a mark
-  CHECK(described("N(NN1") == "None");          // POP_MARK
+  CHECK(described("NK\x01"
+                  "0") == "None");      // POP
+  CHECK(described("N(0") == "None");    // POP of a mark
+  CHECK(described("N(NN1") == "None");  // POP_MARK
 
   const std::string items = pickled("a") + pickled(1) + pickled("b") + pickled(2) + pickled("a") + pickled(3);
   const Pickle pickle = parse(program(dict(items)));
@@ -190,7 +196,8 @@ TEST_CASE("pickle: damaged programs") {
   CHECK(refusal("\x86") == "file: byte 2: needs 2 values, the stack has 0");
   CHECK(refusal("h\x07") == "file: byte 2: memo index 7 was never set");
   CHECK(refusal("Nq\x01h" + kZero) == "file: byte 5: memo index 0 was never set");
-  CHECK(refusal("Nr" + little_endian(0xffffffff, 4)) == "file: byte 3: memo index 4294967295 is larger than the pickle");
+  CHECK(refusal("Nr" + little_endian(0xffffffff, 4)) ==
+        "file: byte 3: memo index 4294967295 is larger than the pickle");
   CHECK(refusal("}Na") == "file: byte 4: appends to dict of 0");
   CHECK(refusal("](NNu") == "file: byte 6: sets items of list of 0");
   CHECK(refusal("NNNs") == "file: byte 5: sets an item of None");
@@ -203,7 +210,8 @@ TEST_CASE("pickle: damaged programs") {
         std::string::npos);
   CHECK(refusal("K\x01Nb") == "file: byte 5: sets attributes of integer 1");
   CHECK(refusal("}}b}b") == "file: byte 6: sets attributes of one value twice");
-  CHECK(message_of("\x80\x02" "ctorch") == "file: byte 2: has a line without an end; the pickle is cut short or damaged");
+  CHECK(message_of("\x80\x02"
+                   "ctorch") == "file: byte 2: has a line without an end; the pickle is cut short or damaged");
   CHECK(refusal("\x8b\xff\xff\xff\x7f") ==
         "file: byte 2: needs 2147483647 bytes more, 1 are left; the pickle is cut short or damaged");
   CHECK(refusal("\x8d" + std::string(8, '\xff')).find("needs 18446744073709551615 bytes more") != std::string::npos);
@@ -227,8 +235,7 @@ TEST_CASE("pickle: nesting as deep as it is long") {
 // Sixty lists, each twice inside the next: 2^60 values for who copies, 61 nodes for who shares.
 TEST_CASE("pickle: a list that doubles itself") {
   std::string code = "]q" + kZero;
-  for (char i = 0; i < 60; ++i)
-    code += std::string("](h") + i + "h" + i + "eq" + static_cast<char>(i + 1);
+  for (char i = 0; i < 60; ++i) code += std::string("](h") + i + "h" + i + "eq" + static_cast<char>(i + 1);
   code += "l";
   const Pickle pickle = parse("\x80\x02(" + code + ".");
   CHECK(pickle.size() < 100);
@@ -236,10 +243,10 @@ TEST_CASE("pickle: a list that doubles itself") {
 }
 
 TEST_CASE("pickle: every cut and every changed byte is an error or a value") {
-  const std::string whole = program(dict(
-      pickled("a") + list(pickled(7) + "G" + std::string(8, '\x40')) + pickled("b") +
-      call("torch", "Size", tuple("K\x01")) + pickled("c") + call("collections", "OrderedDict", "") + "q\x01}b" +
-      pickled("d") + "h\x01" + pickled("e") + tuple(pickled("storage")) + "Q"));
+  const std::string whole =
+      program(dict(pickled("a") + list(pickled(7) + "G" + std::string(8, '\x40')) + pickled("b") +
+                   call("torch", "Size", tuple("K\x01")) + pickled("c") + call("collections", "OrderedDict", "") +
+                   "q\x01}b" + pickled("d") + "h\x01" + pickled("e") + tuple(pickled("storage")) + "Q"));
   REQUIRE(message_of(whole) == "");
   for (size_t length = 0; length < whole.size(); ++length) CHECK(message_of(whole.substr(0, length)) != "");
   for (size_t at = 0; at < whole.size(); ++at) {

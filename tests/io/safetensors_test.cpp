@@ -222,7 +222,8 @@ TEST_CASE("safetensors: files that are none") {
           "header length is 18446744073709551615, at most 100000000 is allowed; not a safetensors file?");
   refuses(with_header(R"({"b":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}})", "\x01\x02"),
           "tensor 'b': BOOL element 1 is 2, expected 0 or 1");
-  CHECK_THROWS_WITH(load_safetensors(scratch.file("none")), ("cannot open " + scratch.file("none") + ": No such file or directory").c_str());
+  CHECK_THROWS_WITH(load_safetensors(scratch.file("none")),
+                    ("cannot open " + scratch.file("none") + ": No such file or directory").c_str());
   CHECK_THROWS_WITH(load_safetensors(scratch.path().string()), doctest::Contains(": it is not a regular file"));
   REQUIRE(::mkfifo(scratch.file("pipe").c_str(), 0600) == 0);
   CHECK_THROWS_WITH(load_safetensors(scratch.file("pipe")), doctest::Contains("pipe: it is not a regular file"));

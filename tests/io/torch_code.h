@@ -33,7 +33,9 @@ inline std::string message_of(const std::vector<uint8_t>& bytes) {
   }
   return "";
 }
-inline std::string message_of(const std::string& pickle, const Members& members) { return message_of(archive_of(pickle, members)); }
+inline std::string message_of(const std::string& pickle, const Members& members) {
+  return message_of(archive_of(pickle, members));
+}
 
 template <class T>
 inline std::string bytes_of(const std::vector<T>& values) {
@@ -53,7 +55,7 @@ inline std::string counts(const std::vector<int64_t>& values) {
 inline const std::string kRest = "\x89" + call("collections", "OrderedDict", "");  // requires_grad, hooks
 
 inline std::string tensor(const std::string& of, int64_t offset, const std::vector<int64_t>& shape,
-                   const std::vector<int64_t>& strides) {
+                          const std::vector<int64_t>& strides) {
   return call("torch._utils", "_rebuild_tensor_v2", of + pickled(offset) + counts(shape) + counts(strides) + kRest);
 }
 

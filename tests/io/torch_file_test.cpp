@@ -16,9 +16,10 @@ std::vector<float> floats(const TorchFile& file, const char* name) { return file
 
 TEST_CASE("torch: views of a storage") {
   const std::string of = storage("FloatStorage", 6);
-  const std::string entries = entry("whole", tensor(of, 0, {2, 3}, {3, 1})) + entry("t", tensor(of, 0, {3, 2}, {1, 3})) +
-                              entry("row", tensor(of, 3, {3}, {1})) + entry("every_other", tensor(of, 1, {3}, {2})) +
-                              entry("scalar", tensor(of, 5, {}, {})) + entry("none", tensor(of, 0, {0, 3}, {3, 1})) +
+  const std::string entries = entry("whole", tensor(of, 0, {2, 3}, {3, 1})) +
+                              entry("t", tensor(of, 0, {3, 2}, {1, 3})) + entry("row", tensor(of, 3, {3}, {1})) +
+                              entry("every_other", tensor(of, 1, {3}, {2})) + entry("scalar", tensor(of, 5, {}, {})) +
+                              entry("none", tensor(of, 0, {0, 3}, {3, 1})) +
                               entry("repeated", tensor(of, 1, {2, 2}, {0, 1}));
   const TorchFile file = load(program(dict(entries)), kSix);
   CHECK(floats(file, "whole") == std::vector<float>{0, 1, 2, 3, 4, 5});
@@ -50,7 +51,8 @@ TEST_CASE("torch: types") {
   CHECK(one("IntStorage", bytes_of<int32_t>({-7}), 1).to_vector<int64_t>() == std::vector<int64_t>{-7});
   CHECK(one("ByteStorage", "\xff", 1).to_vector<uint8_t>() == std::vector<uint8_t>{255});
   CHECK(one("BoolStorage", std::string("\0\1", 2), 2).to_vector<uint8_t>() == std::vector<uint8_t>{0, 1});
-  CHECK_THROWS_WITH_AS(one("BoolStorage", "\2", 1), "file: entry 'x' holds 2 in a bool storage, expected 0 or 1", Error);
+  CHECK_THROWS_WITH_AS(one("BoolStorage", "\2", 1), "file: entry 'x' holds 2 in a bool storage, expected 0 or 1",
+                       Error);
   CHECK_THROWS_WITH_AS(one("ShortStorage", "\2\2", 1),
                        "file: entry 'x' is of torch.ShortStorage, which is not supported", Error);
 }
@@ -63,8 +65,9 @@ TEST_CASE("torch: parameters and tensors with attributes") {
        {call("torch._utils", "_rebuild_tensor", arguments), call("torch._utils", "_rebuild_parameter", plain + kRest),
         call("torch._utils", "_rebuild_parameter_with_state", plain + kRest + "}"),
         call("torch._utils", "_rebuild_tensor_v2", arguments + kRest + "}"),
-        call("torch._tensor", "_rebuild_from_type_v2", global("torch._utils", "_rebuild_tensor_v2") +
-                                                           global("torch", "Tensor") + tuple(arguments + kRest) + "}")}) {
+        call("torch._tensor", "_rebuild_from_type_v2",
+             global("torch._utils", "_rebuild_tensor_v2") + global("torch", "Tensor") + tuple(arguments + kRest) +
+                 "}")}) {
     CHECK(floats(load(program(dict(entry("x", value))), kSix), "x") == expected);
   }
 }
@@ -83,32 +86,31 @@ TEST_CASE("torch: a bare state dict") {
 
 TEST_CASE("torch: a Lightning file") {
   const std::string checkpoint = global("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint");
-  const std::string config =
-      call("sacred.config.custom_containers", "ReadOnlyDict", "") + "(" + entry("num_heads", pickled(12)) +
-      entry("fp16", "\x88") + entry("vit", pickled("vit_base")) + entry("rate", "G?\xb9\x99\x99\x99\x99\x99\x9a") +
-      entry("losses", dict(entry("itm", pickled(1)))) + entry("nothing", "N") + "u";
-  const TorchFile file =
-      load(program(dict(entry("epoch", pickled(3)) + entry("state_dict", dict(entry("x", kTensor))) +
-                        entry("callbacks", dict(checkpoint + dict(entry("best", kTensor)))) +
-                        entry("size", call("torch", "Size", counts({1}))) +
-                        entry("score", call("numpy.core.multiarray", "scalar",
-                                            call("numpy", "dtype", pickled("f8")) +
-                                                call("_codecs", "encode", pickled("a")))) +
-                        entry("kinds", call("builtins", "set", list(""))) +
-                        entry("hyper_parameters", dict(entry("config", config))))),
-           kSix);
+  const std::string config = call("sacred.config.custom_containers", "ReadOnlyDict", "") + "(" +
+                             entry("num_heads", pickled(12)) + entry("fp16", "\x88") +
+                             entry("vit", pickled("vit_base")) + entry("rate", "G?\xb9\x99\x99\x99\x99\x99\x9a") +
+                             entry("losses", dict(entry("itm", pickled(1)))) + entry("nothing", "N") + "u";
+  const TorchFile file = load(program(dict(entry("epoch", pickled(3)) + entry("state_dict", dict(entry("x", kTensor))) +
+                                           entry("callbacks", dict(checkpoint + dict(entry("best", kTensor)))) +
+                                           entry("size", call("torch", "Size", counts({1}))) +
+                                           entry("score", call("numpy.core.multiarray", "scalar",
+                                                               call("numpy", "dtype", pickled("f8")) +
+                                                                   call("_codecs", "encode", pickled("a")))) +
+                                           entry("kinds", call("builtins", "set", list(""))) +
+                                           entry("hyper_parameters", dict(entry("config", config))))),
+                              kSix);
   CHECK(floats(file, "x") == std::vector<float>{0, 1, 2, 3, 4, 5});
   CHECK(file.beside.at("epoch") == "integer 3");
   CHECK(file.beside.at("callbacks") == "dict of 1");
   CHECK(file.beside.at("size") == "object made by torch.Size");
   CHECK(!file.beside.contains("state_dict"));
-  CHECK(file.placeholders == std::map<std::string, int64_t>{
-                                 {"_codecs.encode", 1},
-                                 {"numpy.core.multiarray.scalar", 1},
-                                 {"numpy.dtype", 1},
-                                 {"pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint", 1},
-                                 {"sacred.config.custom_containers.ReadOnlyDict", 1},
-                                 {"torch.Size", 1}});
+  CHECK(file.placeholders ==
+        std::map<std::string, int64_t>{{"_codecs.encode", 1},
+                                       {"numpy.core.multiarray.scalar", 1},
+                                       {"numpy.dtype", 1},
+                                       {"pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint", 1},
+                                       {"sacred.config.custom_containers.ReadOnlyDict", 1},
+                                       {"torch.Size", 1}});
   CHECK(file.report().front() == "not interpreted: _codecs.encode × 1");
   CHECK(file.settings == std::map<std::string, std::string>{{"config.num_heads", "12"},
                                                             {"config.fp16", "True"},
@@ -122,8 +124,8 @@ TEST_CASE("torch: settings in an object, by its items or its attributes") {
   const std::string items = call("pytorch_lightning.utilities.parsing", "AttributeDict", "") + config.substr(1);
   const std::string attributes = call("argparse", "Namespace", "") + config + "b";
   for (const std::string& settings : {config, items, attributes}) {
-    const TorchFile file = load(
-        program(dict(entry("state_dict", dict(entry("x", kTensor))) + entry("hyper_parameters", settings))), kSix);
+    const TorchFile file =
+        load(program(dict(entry("state_dict", dict(entry("x", kTensor))) + entry("hyper_parameters", settings))), kSix);
     CHECK(file.settings == std::map<std::string, std::string>{{"config.num_heads", "12"}});
   }
 }
@@ -134,11 +136,13 @@ TEST_CASE("torch: names are errors inside the state dict, and everywhere if they
     return message_of(program(dict(entry("state_dict", dict(entry("x", kTensor) + entry("y", value))))), kSix);
   };
   const std::string expected =
-      "file: entry 'y' of the state dict holds object made by torch.Size, expected tensors, numbers, strings, lists and "
+      "file: entry 'y' of the state dict holds object made by torch.Size, expected tensors, numbers, strings, lists "
+      "and "
       "dicts alone; nothing was run";
   CHECK(inside(size) == expected);
   CHECK(inside(list("N" + tuple(dict("N" + size)))) == expected);
-  CHECK(inside(global("torch", "float32")).find("entry 'y' of the state dict holds torch.float32") != std::string::npos);
+  CHECK(inside(global("torch", "float32")).find("entry 'y' of the state dict holds torch.float32") !=
+        std::string::npos);
   // A name that means something for tensors may still not be called on its own.
   CHECK(inside(call("torch", "Tensor", "")).find("holds object made by torch.Tensor") != std::string::npos);
   CHECK(inside(call("torch", "Tensor", "") + ")R").find("holds object, expected") != std::string::npos);
@@ -182,7 +186,8 @@ TEST_CASE("torch: tensors that are not what they should be") {
         "file: entry 'x' needs storage '9', which is not in the archive");
   CHECK(refusal(tensor(storage("FloatStorage", 7), 0, {1}, {1})) ==
         "file: entry 'x' needs storage '0' of 7 elements of 4 bytes, but it has 24 bytes");
-  CHECK(refusal(tensor(storage("FloatStorage", INT64_MAX), 0, {1}, {1})).find("but it has 24 bytes") != std::string::npos);
+  CHECK(refusal(tensor(storage("FloatStorage", INT64_MAX), 0, {1}, {1})).find("but it has 24 bytes") !=
+        std::string::npos);
   CHECK(refusal(tensor(storage("FloatStorage", -1), 0, {1}, {1})) ==
         "file: entry 'x' has integer -1 as storage size, expected a count");
   CHECK(rebuilt(of) == "file: entry 'x' is rebuilt from 1 arguments, expected 6 or 7");
@@ -193,8 +198,10 @@ TEST_CASE("torch: tensors that are not what they should be") {
         "file: entry 'x' has wrong arguments of _rebuild_from_type_v2");
   std::string nested = kTensor;
   for (int i = 0; i < 5; ++i) nested = call("torch._utils", "_rebuild_parameter", nested);
-  CHECK(refusal(nested) == "file: entry 'x' is rebuilt by name torch._utils._rebuild_parameter, expected a plain tensor");
-  CHECK(message_of(program(dict(entry("x", kTensor) + entry("y", tensor(storage("IntStorage", 6), 0, {1}, {1})))), kSix) ==
+  CHECK(refusal(nested) ==
+        "file: entry 'x' is rebuilt by name torch._utils._rebuild_parameter, expected a plain tensor");
+  CHECK(message_of(program(dict(entry("x", kTensor) + entry("y", tensor(storage("IntStorage", 6), 0, {1}, {1})))),
+                   kSix) ==
         "file: entry 'y' has storage '0' as 6 elements of torch.IntStorage, another tensor as 6 of torch.FloatStorage");
 }
 

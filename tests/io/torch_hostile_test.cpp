@@ -18,7 +18,8 @@ TEST_CASE("torch: no more memory than the file's size suggests") {
   // Many views of one storage that each need a copy.
   std::string entries;
   for (int i = 0; i < 100; ++i)
-    entries += entry(std::to_string(i), tensor(i ? "h\1" : storage("FloatStorage", 60'000) + "q\1", 0, {2, 30'000}, {1, 2}));
+    entries +=
+        entry(std::to_string(i), tensor(i ? "h\1" : storage("FloatStorage", 60'000) + "q\1", 0, {2, 30'000}, {1, 2}));
   CHECK(message_of(program(dict(entries)), {{"data/0", std::string(240'000, '\0')}})
             .find("is one of too many strided views of the same storages") != std::string::npos);
 
@@ -32,8 +33,9 @@ TEST_CASE("torch: no more memory than the file's size suggests") {
   }
   std::vector<uint8_t> bytes = archive_of(program(dict(entries)), members);
   const auto find = [&](const std::string& text, size_t from) {
-    return static_cast<size_t>(std::search(bytes.begin() + static_cast<std::ptrdiff_t>(from), bytes.end(), text.begin(),
-                                           text.end()) - bytes.begin());
+    return static_cast<size_t>(
+        std::search(bytes.begin() + static_cast<std::ptrdiff_t>(from), bytes.end(), text.begin(), text.end()) -
+        bytes.begin());
   };
   // In the directory a name follows 46 bytes: checksum at 16, sizes at 20 and 24, the place of the member at 42.
   const size_t directory = find("PK\1\2", 0), first = find("a/data/0", directory) - 46;
@@ -92,8 +94,8 @@ TEST_CASE("torch: the checksum of a storage is checked") {
 }
 
 TEST_CASE("torch: every cut and every changed byte is an error or a file") {
-  const std::vector<uint8_t> whole =
-      archive_of(program(dict(entry("state_dict", dict(entry("x", kTensor))) + entry("c", call("torch", "Size", "N")))), kSix);
+  const std::vector<uint8_t> whole = archive_of(
+      program(dict(entry("state_dict", dict(entry("x", kTensor))) + entry("c", call("torch", "Size", "N")))), kSix);
   REQUIRE(message_of(whole) == "");
   for (size_t length = 0; length < whole.size(); ++length)
     CHECK(message_of({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)}) != "");

@@ -36,7 +36,9 @@ std::string tensor(int64_t size, int64_t stride) {
   };
   return "ctorch._utils\n_rebuild_tensor_v2\n((" + string_of("storage") + "ctorch\nFloatStorage\n" + string_of("0") +
          string_of("cpu") + number(2) + "tQ" + number(2 - size) + number(size) + "\x85" + number(stride) +
-         "\x85\x89" "ccollections\nOrderedDict\n)RtRq" + std::string(1, '\0');
+         "\x85\x89"
+         "ccollections\nOrderedDict\n)RtRq" +
+         std::string(1, '\0');
 }
 
 const std::string kStart = "\x80\x02}", kTensor("h\0", 2);
@@ -55,8 +57,8 @@ TEST_CASE("torch: a state dict has a bounded number of entries") {
     return pickle + ".";
   };
   CHECK(load(with_entries(100'000)).tensors.size() == 100'000);
-  CHECK_THROWS_WITH_AS(load(with_entries(100'001)), "file: the state dict has 100001 entries, at most 100000 are allowed",
-                       Error);
+  CHECK_THROWS_WITH_AS(load(with_entries(100'001)),
+                       "file: the state dict has 100001 entries, at most 100000 are allowed", Error);
 }
 
 TEST_CASE("torch: settings that contain themselves again and again") {

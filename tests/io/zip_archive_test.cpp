@@ -10,8 +10,8 @@
 
 #include "tensor/error.h"
 #include "tests/io/pickle_code.h"
-#include "tests/temporary_directory.h"
 #include "tests/io/zip_writer.h"
+#include "tests/temporary_directory.h"
 
 namespace tessera::zip_archive_test {
 
@@ -123,7 +123,8 @@ TEST_CASE("zip: compressed members, unless they would be larger than the archive
     ZipArchive{bomb};
     FAIL("the bomb was opened");
   } catch (const Error& error) {
-    CHECK(std::string(error.what()).find(": member 'packed' would be 10000000 bytes unpacked, more than the archive's ") !=
+    CHECK(std::string(error.what())
+              .find(": member 'packed' would be 10000000 bytes unpacked, more than the archive's ") !=
           std::string::npos);
   }
 }
@@ -137,8 +138,8 @@ TEST_CASE("zip: what is refused") {
   CHECK(message_of(with_field(good, kMethod, 12, 2)) ==
         "file: member 'name' has compression method 12, expected 0 (stored) or 8 (deflated)");
   CHECK(message_of(with_field(good, kChecksum, 1, 4)) == "file: member 'name' cannot be read: CRC error");
-  CHECK(message_of(with_field(good, kPackedSize, 1000, 4)).find("member 'name' takes 1000 bytes, more than the archive's ") !=
-        std::string::npos);
+  CHECK(message_of(with_field(good, kPackedSize, 1000, 4))
+            .find("member 'name' takes 1000 bytes, more than the archive's ") != std::string::npos);
   CHECK(message_of(with_field(good, kSize, 9, 4)) == "file: member 'name' is stored in 8 bytes, but its size is 9");
   CHECK(message_of(with_field(with_field(good, kMethod, 8, 2), kSize, 1u << 31, 4))
             .find("member 'name' would be 2147483648 bytes unpacked, more than the archive's ") != std::string::npos);

@@ -91,7 +91,7 @@ struct GoldenCase {
 
 // Sequences of a padded batch without their padding.
 struct Packed {
-  Tensor rows;        // of the padded batch's tokens, one after the other
+  Tensor rows;  // of the padded batch's tokens, one after the other
   Tensor cu_seqlens;
 
   // mask i64 [sequences, tokens], 1 for what is there

@@ -116,8 +116,8 @@ Variable plain_attention(const Variable& q, const Variable& k, const Variable& v
       const Variable scores = matmul(part(q, kOffsets[s], queries), transpose(part(k, key_offsets[s], keys), 0, 1)) *
                               (1 / std::sqrt(static_cast<double>(kHead)));
       const Variable probabilities = masked_softmax(scores, Tensor::from(seen, {queries, keys}));
-      heads.push_back(matmul(probabilities * Variable(Tensor::from(factors, {queries, keys})),
-                             part(v, key_offsets[s], keys)));
+      heads.push_back(
+          matmul(probabilities * Variable(Tensor::from(factors, {queries, keys})), part(v, key_offsets[s], keys)));
     }
     sequences.push_back(concatenate(heads, 1));
   }
@@ -201,8 +201,8 @@ TEST_CASE("transformer block: names and shapes, and a model's own names") {
   const auto names_of = [](TransformerBlock block, const NameTable& table, const std::string& prefix) {
     std::string names;
     block.visit("", with_names(table, prefix, [&names](const std::string& name, Variable& p) {
-      names += text(name, ' ', p.shape(), '\n');
-    }));
+                  names += text(name, ' ', p.shape(), '\n');
+                }));
     return names;
   };
   CHECK(names_of(TransformerBlock(kPlain), {}, "layer.0") ==
@@ -267,9 +267,9 @@ TEST_CASE("transformer block: equals the composition of plain ops, values and gr
       for (const bool fused : {false, true}) {
         TicketSource tickets(11, 3);
         const Variable input(random_normal({8, kSize}, 1), true);
-        results[fused] =
-            results_of(blocks, input, fused ? blocks(input, {.training = true, .tickets = &tickets})
-                                            : plain(blocks, input, options, tickets));
+        results[fused] = results_of(
+            blocks, input,
+            fused ? blocks(input, {.training = true, .tickets = &tickets}) : plain(blocks, input, options, tickets));
       }
       REQUIRE(results[0].size() == results[1].size());
       for (size_t i = 0; i < results[0].size(); ++i) {
@@ -319,17 +319,6 @@ TEST_CASE("transformer block: what does not go together is an error") {
                     "block: a branch that is not yet added, before a block that has its norms after the sums");
 }
 
-TEST_CASE("ticket source: streams in call order, and a copy draws the same again") {
-  TicketSource source(5, 9);
-  const Ticket first = source.next();
-  TicketSource copy = source;
-  CHECK(first.seed == 5);
-  CHECK(first.step == 9);
-  CHECK(first.stream == 0);
-  CHECK(source.next().stream == 1);
-  CHECK(copy.next().stream == 1);
-}
-
 // Gradients of two micro-batches added up in the arena against those of leaves of their own, added by hand.
 TEST_CASE("parameter set: gradients added in the arena equal separate ones") {
   Blocks blocks(2), separate(2);
@@ -364,23 +353,6 @@ TEST_CASE("parameter set: gradients added in the arena equal separate ones") {
   for (const Tensor& sum : sums)
     for (const double g : sum.to_vector<double>()) squares += g * g;
   CHECK(set.global_norm() == doctest::Approx(std::sqrt(squares)).epsilon(1e-13));
-}
-
-TEST_CASE("layers: linear without bias, embedding") {
-  Linear linear(3, 2, false);
-  std::string names;
-  linear.visit("", [&names](const std::string& name, Variable&) { names += name; });
-  CHECK(names == "weight");
-  linear.weight = Variable(Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {2, 3}), true);
-  const Variable x(Tensor::from(std::vector<float>{1, 0, -1}, {1, 3}));
-  CHECK(linear(x).value().to_vector<float>() == std::vector<float>{-2, -2});
-
-  Embedding table(3, 2);
-  table.weight = Variable(Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {3, 2}), true);
-  const Variable rows = table(Tensor::from(std::vector<int64_t>{2, 0, 2}));
-  CHECK(rows.value().to_vector<float>() == std::vector<float>{5, 6, 1, 2, 5, 6});
-  rows.backward(Tensor::full({3, 2}, 1));
-  CHECK(table.weight.grad().to_vector<float>() == std::vector<float>{1, 1, 0, 0, 2, 2});
 }
 
 }  // namespace tessera::transformer_block_test

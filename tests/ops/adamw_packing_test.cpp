@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "autograd/gradcheck.h"
+#include "tensor/gemm/packed/weight_copies.h"
 #include "tensor/ops/adamw.h"
 #include "tensor/parallel.h"
-#include "tensor/gemm/packed/weight_copies.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
 namespace tessera::adamw_packing_test {
@@ -44,11 +44,10 @@ struct Arena {
   }
 };
 
-const std::vector<Shape> kShapes{{70}, {64, 96}, {1, 1}, {33, 50}, {0, 5}, {31, 17}, {5}, {100, 300}, {300, 31}, {2, 700}};
+const std::vector<Shape> kShapes{{70},     {64, 96}, {1, 1},     {33, 50},  {0, 5},
+                                 {31, 17}, {5},      {100, 300}, {300, 31}, {2, 700}};
 
-std::vector<uint16_t> bits(const PackedMatrix& packed) {
-  return {packed.data(), packed.data() + packed.bytes() / 2};
-}
+std::vector<uint16_t> bits(const PackedMatrix& packed) { return {packed.data(), packed.data() + packed.bytes() / 2}; }
 
 std::vector<uint32_t> bits(const Tensor& tensor) {
   std::vector<uint32_t> out(static_cast<size_t>(tensor.numel()));
@@ -137,7 +136,8 @@ TEST_CASE("adamw: a copy that has not been used since the last update is dropped
 }
 
 TEST_CASE("adamw: copies of views of a parameter") {
-  // A patch projection is a matrix to the products and has four dimensions as a parameter; half a parameter is not written.
+  // A patch projection is a matrix to the products and has four dimensions as a parameter; half a parameter is not
+  // written.
   Arena arena({{48, 3, 4, 4}, {64, 20}});
   const Tensor matrix = arena.parameters[0].view({48, 48}), half = arena.parameters[1].narrow(0, 32, 32);
   packed_weight(matrix, true);

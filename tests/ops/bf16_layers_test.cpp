@@ -4,10 +4,10 @@
 //
 //   u = 2^-8, the rounding of a value to bf16 (8 bits), relative; each stored result errs by u of itself
 //   sums in f32 of n terms: (n + 3) 2^-24 Σ |a| |b|, here at most kSum Σ |a| |b| with 330 terms
+#include "tensor/gemm/packed/weight_copies.h"
 #include "tensor/ops/layer_norm.h"
 #include "tensor/ops/linear.h"
 #include "tensor/ops/mlp.h"
-#include "tensor/gemm/packed/weight_copies.h"
 #include "tests/ops/matrix_reference.h"
 #include "tests/ops/reference.h"
 
@@ -55,7 +55,8 @@ TEST_CASE("linear on bf16: value and gradients") {
     const Variable weight = wide(w.to(DType::bf16)), input = wide(x), gradient = wide(dy);
     const Variable terms = linear(magnitude(input), magnitude(weight), magnitude(wide(b)));
     for (const Tensor& given : {x, with_gaps(x), strided(x)})
-      check_within(ops::linear(given, w, b), linear(input, weight, wide(b)), stored(linear(input, weight, wide(b)), terms));
+      check_within(ops::linear(given, w, b), linear(input, weight, wide(b)),
+                   stored(linear(input, weight, wide(b)), terms));
     CHECK(same_bits(ops::linear(x, by_columns(w), b), ops::linear(x, w, b)));
     const Variable dx = matmul(gradient, weight);
     check_within(ops::linear_data_gradient(dy, w), dx, stored(dx, matmul(magnitude(gradient), magnitude(weight))));
@@ -104,7 +105,8 @@ TEST_CASE("mlp on bf16: value and gradients") {
       const Variable dx = matmul(da, w1);
       check_within(leaves[0].grad(), dx,
                    matmul(da_error, magnitude(w1)) + stored(dx, matmul(magnitude(da), magnitude(w1))) * 1.01);
-      const auto weight_gradient = [&](const Tensor& got, const Variable& left, const Variable& right, const Variable& error) {
+      const auto weight_gradient = [&](const Tensor& got, const Variable& left, const Variable& right,
+                                       const Variable& error) {
         check_within(got, matmul(transposed(left), right),
                      error + matmul(transposed(magnitude(left)), magnitude(right)) * kSum);
       };

@@ -94,7 +94,8 @@ TEST_CASE("bf16: elementwise ops with two operands") {
     check_op("broadcast along rows", f, {uniform({40, 3}, -2, 2, 5), uniform({40, 1}, 0.5, 2, 6)}, extra);
     check_op("no elements", f, {uniform({0, 3}, -2, 2, 7), uniform({3}, 0.5, 2, 8)}, extra);
     const Tensor x = uniform({20011}, -2, 2, 9), y = uniform({20011}, 0.5, 2, 10);
-    CHECK(same_bits(op(Variable(x), Variable(y)).value(), rounded(op(Variable(single(x)), Variable(single(y))).value())));
+    CHECK(
+        same_bits(op(Variable(x), Variable(y)).value(), rounded(op(Variable(single(x)), Variable(single(y))).value())));
   }
   check_op("add number", [](Inputs x) { return x[0] + 2.1; }, {uniform({77}, -2, 2, 1)});
   check_op("mul number", [](Inputs x) { return x[0] * -2.1; }, {uniform({77}, -2, 2, 1)});
@@ -105,19 +106,29 @@ TEST_CASE("bf16: elementwise ops with two operands") {
 TEST_CASE("bf16: elementwise ops with one operand") {
   using Unary = Variable (*)(const Variable&);
   const std::tuple<const char*, Unary, double, double> ops[] = {
-      {"exp", exp, -2, 8},       {"log", log, 0.5, 0},  {"sqrt", sqrt, 0.5, 1}, {"square", square, -2, 0},
-      {"tanh", tanh, -2, 2},     {"relu", relu, -2, 0}, {"gelu", gelu, -2, 0},  {"sigmoid", sigmoid, -2, 1},
-      {"quick_gelu", quick_gelu, -2, 0},
+      {"exp", exp, -2, 8},       {"log", log, 0.5, 0},        {"sqrt", sqrt, 0.5, 1},
+      {"square", square, -2, 0}, {"tanh", tanh, -2, 2},       {"relu", relu, -2, 0},
+      {"gelu", gelu, -2, 0},     {"sigmoid", sigmoid, -2, 1}, {"quick_gelu", quick_gelu, -2, 0},
   };
   for (const auto& [name, op, low, extra] : ops)
     for (const Shape& shape : {Shape{}, Shape{1}, Shape{0, 2}, Shape{3, 5}, Shape{3, 6000}})
-      check_op(name, [op = op](Inputs x) { return op(x[0]); }, {uniform(shape, low, 2, 1)}, extra);
+      check_op(
+          name, [op = op](Inputs x) { return op(x[0]); }, {uniform(shape, low, 2, 1)}, extra);
 }
 
 TEST_CASE("bf16: cast rounds to nearest even and keeps what is not finite, in runs of any length and layout") {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const std::vector<float> special{0,         -0.0f,  1,     -1.00390625f,           1.01171875f, 3.4e38f, 1e-40f,
-                                   kInfinity, -kInfinity, 1e-45f, std::numeric_limits<float>::quiet_NaN()};
+  const std::vector<float> special{0,
+                                   -0.0f,
+                                   1,
+                                   -1.00390625f,
+                                   1.01171875f,
+                                   3.4e38f,
+                                   1e-40f,
+                                   kInfinity,
+                                   -kInfinity,
+                                   1e-45f,
+                                   std::numeric_limits<float>::quiet_NaN()};
   for (const int64_t size : {int64_t{1}, int64_t{15}, int64_t{16}, int64_t{100}, int64_t{40001}}) {
     std::vector<float> values = random_normal({size}, 1, DType::f32).to_vector<float>();
     for (size_t i = 0; i < values.size(); i += 3) values[i] = special[i / 3 % special.size()];
@@ -142,7 +153,10 @@ TEST_CASE("bf16: views and concatenation") {
   check_op("contiguous", [](Inputs in) { return contiguous(transpose(in[0], 0, 2)); }, {x});
   check_op("narrow", [](Inputs in) { return narrow(in[0], 1, 2, 3); }, {x});
   check_op("expand", [](Inputs in) { return expand(in[0], {3, 4, 5}); }, {uniform({4, 1}, -2, 2, 2)});
-  check_op("concatenate", [](Inputs in) { return concatenate({in[0], in[1]}, 1); },
+  check_op("concatenate",
+           [](Inputs in) {
+             return concatenate({in[0], in[1]}, 1);
+           },
            {uniform({3, 4}, -2, 2, 3), uniform({3, 17}, -2, 2, 4)});
 }
 
@@ -183,10 +197,12 @@ TEST_CASE("bf16: softmax") {
   const Tensor mask = Tensor::from(std::vector<int64_t>{1, 0, 1, 1, 0, 1, 1, 1, 0});
   for (const Shape& shape : {Shape{3, 9}, Shape{2, 1}, Shape{0, 9}, Shape{2, 3, 1037}}) {
     const Tensor x = uniform(shape, -8, 8, 1);
-    check_op("softmax", [](Inputs in) { return softmax(in[0]); }, {x}, 2);
+    check_op(
+        "softmax", [](Inputs in) { return softmax(in[0]); }, {x}, 2);
     CHECK(same_bits(ops::softmax(x), rounded(ops::softmax(single(x)))));
     if (shape.back() != 9) continue;
-    check_op("masked", [&](Inputs in) { return masked_softmax(in[0], mask); }, {x}, 2);
+    check_op(
+        "masked", [&](Inputs in) { return masked_softmax(in[0], mask); }, {x}, 2);
     check_op("all masked", [](Inputs in) { return masked_softmax(in[0], Tensor::zeros({9}, DType::i64)); }, {x});
   }
 }
@@ -198,7 +214,11 @@ TEST_CASE("bf16: rows of tables, whose gradients are f32 sums rounded once") {
   const auto gather = [&](Inputs in) { return gather_rows({in[0], in[1]}, index); };
   for (const int64_t width : {1, 130, 300})
     check_op("gather_rows", gather, {uniform({3, width}, -2, 2, 1), uniform({4, width}, -2, 2, 2)});
-  check_op("embedding", [&](Inputs in) { return embedding(in[0], index.view({20, 30})); }, {uniform({7, 40}, -2, 2, 3)});
+  check_op("embedding",
+           [&](Inputs in) {
+             return embedding(in[0], index.view({20, 30}));
+           },
+           {uniform({7, 40}, -2, 2, 3)});
 }
 
 TEST_CASE("bf16: cross-entropy of few and of many classes, with an f32 loss") {
@@ -206,8 +226,8 @@ TEST_CASE("bf16: cross-entropy of few and of many classes, with an f32 loss") {
     const Tensor logits = uniform({5, classes}, -6, 6, 1);
     const Tensor labels = Tensor::from(std::vector<int64_t>{0, classes - 1, -100, 1, classes / 2});
     for (const Reduction reduction : {Reduction::mean, Reduction::sum})
-      check_op("cross_entropy", [&](Inputs in) { return cross_entropy(in[0], labels, reduction); }, {logits}, 0,
-               DType::f32);
+      check_op(
+          "cross_entropy", [&](Inputs in) { return cross_entropy(in[0], labels, reduction); }, {logits}, 0, DType::f32);
     CHECK(ops::cross_entropy(logits, labels, true, -100).loss.item() ==
           ops::cross_entropy(single(logits), labels, true, -100).loss.item());
   }
@@ -223,11 +243,12 @@ TEST_CASE("bf16: cross-entropy of few and of many classes, with an f32 loss") {
 
 TEST_CASE("bf16: binary cross-entropy with f32 targets") {
   const Tensor logits = uniform({7, 45}, -6, 6, 1), targets = single(uniform({7, 45}, 0, 1, 2));
-  check_op("bce_with_logits",
-           [&](Inputs in) {
-             return bce_with_logits(in[0], in[0].dtype() == DType::f64 ? wide(targets) : targets, Reduction::mean);
-           },
-           {logits}, 0, DType::f32);
+  check_op(
+      "bce_with_logits",
+      [&](Inputs in) {
+        return bce_with_logits(in[0], in[0].dtype() == DType::f64 ? wide(targets) : targets, Reduction::mean);
+      },
+      {logits}, 0, DType::f32);
   CHECK_THROWS_WITH_AS(bce_with_logits(Variable(logits), rounded(targets)),
                        "bce_with_logits: targets are bf16 [7, 45], expected f32 [7, 45]", Error);
 }

@@ -51,8 +51,9 @@ TEST_CASE("cross_entropy: no row, no counted row, one class, large logits") {
 TEST_CASE("cross_entropy: gradcheck, and a forgotten mean is caught") {
   const Tensor labels = i64({1, 9, 4, 0, 9});
   for (const Reduction reduction : {Reduction::mean, Reduction::sum}) {
-    const auto report = gradcheck_one(
-        [&](std::span<const Variable> x) { return cross_entropy(x[0], labels, reduction, 9); }, {random_normal({5, 9}, 1)});
+    const auto report =
+        gradcheck_one([&](std::span<const Variable> x) { return cross_entropy(x[0], labels, reduction, 9); },
+                      {random_normal({5, 9}, 1)});
     CHECK_MESSAGE(report.ok, report.message());
   }
   const auto planted = [&](std::span<const Variable> x) {
@@ -122,8 +123,7 @@ TEST_CASE("losses: what bad input gets") {
                     "cross_entropy: logits are f32 [3], expected [n, classes]");
   CHECK_THROWS_WITH(bce_with_logits(x, Tensor::zeros({3, 2})),
                     "bce_with_logits: targets are f32 [3, 2], expected f32 [2, 3]");
-  CHECK_THROWS_WITH(bce_with_logits(x, Tensor::full({2, 3}, 1.5)),
-                    "bce_with_logits: target 0 is 1.5, expected 0 to 1");
+  CHECK_THROWS_WITH(bce_with_logits(x, Tensor::full({2, 3}, 1.5)), "bce_with_logits: target 0 is 1.5, expected 0 to 1");
 }
 
 }  // namespace tessera::cross_entropy_test

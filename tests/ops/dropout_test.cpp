@@ -65,7 +65,9 @@ TEST_CASE("dropout: gradient") {
 TEST_CASE("dropout: a gradient with another ticket's mask is caught") {
   const auto planted = [](std::span<const Variable> in) {
     return record("planted", ops::dropout(in[0].value(), 0.5, kTicket), {in[0]},
-                  [](const Tensor& dy, GradSlots) -> Grads { return {ops::dropout(dy, 0.5, {1, 2, 3})}; });
+                  [](const Tensor& dy, GradSlots) -> Grads {
+                    return {ops::dropout(dy, 0.5, {1, 2, 3})};
+                  });
   };
   CHECK_FALSE(gradcheck_one(planted, {random_normal({7, 5}, 1)}).ok);
 }

@@ -143,7 +143,8 @@ TEST_CASE("elementwise: errors") {
   const Variable a(Tensor::zeros({2, 3})), b(Tensor::zeros({2})), c(Tensor::zeros({2, 3}, DType::f64));
   CHECK_THROWS_WITH_AS(add(a, b), "add: shapes [2, 3] and [2] do not broadcast", Error);
   CHECK_THROWS_WITH_AS(mul(a, c), "mul: dtypes are f32 and f64; cast one of them", Error);
-  CHECK_THROWS_WITH_AS(exp(Variable(Tensor::zeros({2}, DType::i64))), "exp: dtype is i64, expected f32, f64 or bf16", Error);
+  CHECK_THROWS_WITH_AS(exp(Variable(Tensor::zeros({2}, DType::i64))), "exp: dtype is i64, expected f32, f64 or bf16",
+                       Error);
 }
 
 }  // namespace tessera::elementwise_test

@@ -97,7 +97,8 @@ TEST_CASE("embed_tokens: a gradient with another ticket's mask is caught") {
   };
   const GradcheckReport report = gradcheck_one(planted, c.tables);
   CHECK_FALSE(report.ok);
-  for (const GradcheckFailure& failure : report.failures) CHECK(failure.input < 3);  // the types' is the same for any mask
+  for (const GradcheckFailure& failure : report.failures)
+    CHECK(failure.input < 3);  // the types' is the same for any mask
 }
 
 TEST_CASE("embed_tokens: gradients are added to what a leaf holds, and left out where not needed") {

@@ -36,7 +36,8 @@ TEST_CASE("global norm: squares that leave the range of f32, values that are not
 }
 
 TEST_CASE("global norm: bad input") {
-  CHECK_THROWS_WITH(ops::global_norm(Tensor::zeros({2}, DType::i64)), "global_norm: dtype is i64, expected f32, f64 or bf16");
+  CHECK_THROWS_WITH(ops::global_norm(Tensor::zeros({2}, DType::i64)),
+                    "global_norm: dtype is i64, expected f32, f64 or bf16");
   CHECK_THROWS_WITH(ops::global_norm(Tensor::zeros({2, 3}).transpose(0, 1)), "global_norm: x is not contiguous");
 }
 

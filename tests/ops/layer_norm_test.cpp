@@ -38,8 +38,8 @@ TEST_CASE("layer_norm: rows far from zero keep their variance") {
   for (size_t i = 0; i < 64; ++i) CHECK(values_of(y)[i] == doctest::Approx(i % 2 ? 1 : -1));
 }
 
-// The mean of such a row, rounded to f32, is off by up to 3e-8, which is 3e-5 of the deviation: in y, and in dw, which sums
-// it up, hundreds of times the rounding of the numbers themselves.
+// The mean of such a row, rounded to f32, is off by up to 3e-8, which is 3e-5 of the deviation: in y, and in dw, which
+// sums it up, hundreds of times the rounding of the numbers themselves.
 TEST_CASE("layer_norm: narrow rows far from zero are normalised as exactly as others") {
   std::vector<float> values;
   for (int64_t i = 0; i < 37; ++i) values.push_back(0.5f + 1e-3f * static_cast<float>(Random(7, i).normal()));
@@ -182,22 +182,27 @@ TEST_CASE("dropout_add_layer_norm equals its composition, values and gradients")
 
 TEST_CASE("dropout_add_layer_norm: gradients") {
   for (const double p : {0.0, 0.4}) {
-    check_gradients("normalised", [p](auto in) { return fused(in, p).normalised; }, fused_inputs({5, 6}));
-    check_gradients("both", [p](auto in) {
-      const AddLayerNorm result = fused(in, p);
-      return result.normalised * result.sum;
-    }, fused_inputs({3, 7}));
+    check_gradients(
+        "normalised", [p](auto in) { return fused(in, p).normalised; }, fused_inputs({5, 6}));
+    check_gradients(
+        "both",
+        [p](auto in) {
+          const AddLayerNorm result = fused(in, p);
+          return result.normalised * result.sum;
+        },
+        fused_inputs({3, 7}));
   }
 }
 
 TEST_CASE("dropout_add_layer_norm: a gradient that forgets the path around the normalisation is caught") {
   const auto planted = [](std::span<const Variable> in) {
-    const ops::DropoutAddLayerNorm result = ops::dropout_add_layer_norm(
-        in[0].value(), in[1].value(), in[2].value(), in[3].value(), 1e-5, 0.4, kTicket);
+    const ops::DropoutAddLayerNorm result =
+        ops::dropout_add_layer_norm(in[0].value(), in[1].value(), in[2].value(), in[3].value(), 1e-5, 0.4, kTicket);
     return record_many("planted", {result.sum, result.normalised}, {in[0]},
                        [result, w = in[2].value()](std::span<const Tensor> dys, GradSlots) -> Grads {
                          return {ops::dropout_add_layer_norm_backward({}, dys[1], result.sum, w, result.mean,
-                                                                      result.rstd, 0.4, kTicket, {}).dx};
+                                                                      result.rstd, 0.4, kTicket, {})
+                                     .dx};
                        });
   };
   CHECK_FALSE(gradcheck(planted, fused_inputs({3, 4})).ok);

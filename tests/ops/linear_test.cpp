@@ -48,10 +48,14 @@ TEST_CASE("linear and linear_gelu: gradients") {
     const std::vector<Tensor> inputs = {random_normal({rows, in}, 1), random_normal({out, in}, 2),
                                         random_normal({out}, 3)};
     const std::vector<Tensor> without_bias = {inputs[0], inputs[1]};
-    check_gradients("linear", [](auto in_) { return linear(in_[0], in_[1], in_[2]); }, inputs);
-    check_gradients("linear", [](auto in_) { return linear(in_[0], in_[1], {}); }, without_bias);
-    check_gradients("linear_gelu", [](auto in_) { return linear_gelu(in_[0], in_[1], in_[2]); }, inputs);
-    check_gradients("linear_gelu", [](auto in_) { return linear_gelu(in_[0], in_[1], {}); }, without_bias);
+    check_gradients(
+        "linear", [](auto in_) { return linear(in_[0], in_[1], in_[2]); }, inputs);
+    check_gradients(
+        "linear", [](auto in_) { return linear(in_[0], in_[1], {}); }, without_bias);
+    check_gradients(
+        "linear_gelu", [](auto in_) { return linear_gelu(in_[0], in_[1], in_[2]); }, inputs);
+    check_gradients(
+        "linear_gelu", [](auto in_) { return linear_gelu(in_[0], in_[1], {}); }, without_bias);
   }
   check_gradients("linear", [](auto in) { return linear(in[0], in[1], in[2]); },
                   {random_normal({2, 3, 4}, 1), random_normal({5, 4}, 2), random_normal({5}, 3)});

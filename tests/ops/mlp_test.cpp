@@ -32,8 +32,9 @@ std::vector<Variable> leaves_of(const std::vector<Tensor>& inputs) {
 
 TEST_CASE("mlp equals its composition: values bit for bit, gradients to rounding") {
   // One row, one column, none; hidden layers longer than a segment of the mask and than a tile of the product.
-  const std::vector<std::array<int64_t, 4>> sizes = {{7, 5, 9, 3},  {1, 1, 1, 1},    {0, 4, 6, 3},     {3, 0, 4, 2},
-                                                     {3, 4, 6, 0},  {65, 33, 17, 9}, {5, 3, 1300, 11}, {300, 40, 160, 40}};
+  const std::vector<std::array<int64_t, 4>> sizes = {{7, 5, 9, 3},     {1, 1, 1, 1},      {0, 4, 6, 3},
+                                                     {3, 0, 4, 2},     {3, 4, 6, 0},      {65, 33, 17, 9},
+                                                     {5, 3, 1300, 11}, {300, 40, 160, 40}};
   for (const DType dtype : {DType::f32, DType::f64})
     for (const double p : {0.0, 0.3})
       for (const auto& [rows, in, hidden, out] : sizes) {
@@ -58,7 +59,8 @@ TEST_CASE("mlp equals its composition: values bit for bit, gradients to rounding
 
 TEST_CASE("mlp: gradients, and gradients added to those that are there") {
   for (const double p : {0.0, 0.4})
-    check_gradients("mlp", [p](auto in) { return fused(in, p); }, inputs_of(4, 5, 7, 3));
+    check_gradients(
+        "mlp", [p](auto in) { return fused(in, p); }, inputs_of(4, 5, 7, 3));
   const std::vector<Variable> once = leaves_of(inputs_of(6, 5, 7, 3)), twice = leaves_of(inputs_of(6, 5, 7, 3));
   const Tensor cotangent = random_normal({6, 3}, 6, DType::f64);
   fused(once, 0.2).backward(cotangent);

@@ -11,8 +11,8 @@ using namespace tessera::test;
 
 namespace {
 
-const Shape kShapes[] = {{1}, {3}, {1000}, {100003}, {4, 5}, {3, 0, 2}, {0, 3}, {7, 1, 9}, {5, 67, 3}, {2, 3, 4, 5},
-                         {1031, 65}, {9, 2500}, {3, 1100, 20}};
+const Shape kShapes[] = {{1},       {3},        {1000},       {100003},   {4, 5},    {3, 0, 2},    {0, 3},
+                         {7, 1, 9}, {5, 67, 3}, {2, 3, 4, 5}, {1031, 65}, {9, 2500}, {3, 1100, 20}};
 
 }  // namespace
 
@@ -109,8 +109,7 @@ TEST_CASE("reduce: gradients") {
   check_gradients("mean over -2, kept", one([](const Variable& v) { return mean(square(v), -2, true); }), {x});
   check_gradients("max over 1", one([](const Variable& v) { return max(v, 1); }), {x});
   check_gradients("max over -1, kept", one([](const Variable& v) { return max(v, -1, true); }), {x});
-  check_gradients("bias over many rows",
-                  [](std::span<const Variable> v) { return square(v[0] + v[1]); },
+  check_gradients("bias over many rows", [](std::span<const Variable> v) { return square(v[0] + v[1]); },
                   {random_normal({40, 6}, 14), random_normal({6}, 15)});
 }
 

@@ -79,9 +79,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return y;
 }
 
-double norm(const Tensor& x) {
-  return static_cast<double>(vector_map<double>(wide(x)).cast<long double>().norm());
-}
+double norm(const Tensor& x) { return static_cast<double>(vector_map<double>(wide(x)).cast<long double>().norm()); }
 
 Tensor sum(const Tensor& x, int dimension) {
   const Tensor blocks = around(x, dimension), result = Tensor::zeros({blocks.size(0), blocks.size(2)}, DType::f64);

@@ -32,8 +32,9 @@ TEST_CASE("embedding and gather_rows take rows of contiguous, strided and severa
   const std::vector<std::pair<const Tensor*, int64_t>> expected{{&a, 0}, {&a, 4}, {&b, 0}, {&b, 3},
                                                                 {&c, 0}, {&c, 1}, {&c, 1}, {&a, 2}};
   for (int64_t i = 0; i < 8; ++i)
-    CHECK(out.select(0, i).to_vector<float>() ==
-          expected[static_cast<size_t>(i)].first->select(0, expected[static_cast<size_t>(i)].second).to_vector<float>());
+    CHECK(
+        out.select(0, i).to_vector<float>() ==
+        expected[static_cast<size_t>(i)].first->select(0, expected[static_cast<size_t>(i)].second).to_vector<float>());
   const Variable table(a);
   CHECK(embedding(table, Tensor::from(std::vector<int64_t>{1, 2, 3, 0, 4, 1}, {2, 3})).shape() == Shape{2, 3, 3});
   CHECK(embedding(table, Tensor::empty({0}, DType::i64)).shape() == Shape{0, 3});
@@ -43,12 +44,15 @@ TEST_CASE("embedding and gather_rows take rows of contiguous, strided and severa
 
 TEST_CASE("rows: gradcheck") {
   const Tensor index = indices({4, 3}, 7, 1);
-  auto report = gradcheck_one([&](std::span<const Variable> x) { return embedding(x[0], index); },
-                              {random_normal({7, 5}, 2)});
+  auto report =
+      gradcheck_one([&](std::span<const Variable> x) { return embedding(x[0], index); }, {random_normal({7, 5}, 2)});
   CHECK_MESSAGE(report.ok, report.message());
   const Tensor virtual_index = indices({20}, 9, 3);
-  report = gradcheck_one([&](std::span<const Variable> x) { return gather_rows({x[0], x[1], x[2]}, virtual_index); },
-                         {random_normal({4, 2}, 4), random_normal({0, 2}, 5), random_normal({5, 2}, 6)});
+  report = gradcheck_one(
+      [&](std::span<const Variable> x) {
+        return gather_rows({x[0], x[1], x[2]}, virtual_index);
+      },
+      {random_normal({4, 2}, 4), random_normal({0, 2}, 5), random_normal({5, 2}, 6)});
   CHECK_MESSAGE(report.ok, report.message());
   const Tensor taps = indices({6, 4}, 5, 7), weight = random_normal({6, 4}, 8);
   report = gradcheck_one([&](std::span<const Variable> x) { return interpolate_rows(x[0], taps, weight); },
@@ -112,8 +116,9 @@ TEST_CASE("interpolate_rows equals its formula") {
   const auto y = out.to_vector<double>();
   REQUIRE(y.size() == expected.size());
   for (size_t i = 0; i < y.size(); ++i) CHECK(y[i] == doctest::Approx(expected[i]).epsilon(1e-14));
-  CHECK(interpolate_rows(Variable(table), Tensor::empty({0, 4}, DType::i64), Tensor::empty({0, 4}, DType::f64))
-            .shape() == Shape{0, 5});
+  CHECK(
+      interpolate_rows(Variable(table), Tensor::empty({0, 4}, DType::i64), Tensor::empty({0, 4}, DType::f64)).shape() ==
+      Shape{0, 5});
 }
 
 TEST_CASE("rows: what bad input gets") {

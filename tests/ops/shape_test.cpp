@@ -49,10 +49,14 @@ TEST_CASE("shape: gradients") {
   check_gradients("narrow", one([](const Variable& v) { return narrow(v, -2, 1, 2); }), {x});
   check_gradients("narrow to nothing", one([](const Variable& v) { return sum(narrow(v, 2, 1, 0)) + sum(v); }), {x});
   check_gradients("contiguous", one([](const Variable& v) { return contiguous(permute(v, {2, 1, 0})); }), {x});
-  check_gradients("expand", one([](const Variable& v) { return expand(v, {5, 2, 3, 4}); }),
+  check_gradients("expand", one([](const Variable& v) {
+                    return expand(v, {5, 2, 3, 4});
+                  }),
                   {random_normal({2, 1, 4}, 6)});
   check_gradients("concatenate",
-                  [](std::span<const Variable> v) { return square(concatenate({v[0], v[1], v[0]}, 1)); },
+                  [](std::span<const Variable> v) {
+                    return square(concatenate({v[0], v[1], v[0]}, 1));
+                  },
                   {random_normal({2, 3}, 7), random_normal({2, 1}, 8)});
 }
 

@@ -54,8 +54,8 @@ TEST_CASE("softmax: masked, with broadcast masks") {
   const Tensor x = random_normal({2, 3, 5}, 23);
   for (const Shape& shape : {Shape{5}, Shape{3, 1}, Shape{2, 1, 5}, Shape{1}, Shape{}}) {
     const Tensor mask = random_mask(shape, 24);
-    CHECK(largest_difference(ops::masked_softmax(x, mask), reference::softmax(x, mask.expand(x.shape()).contiguous())) <=
-          1e-14);
+    CHECK(largest_difference(ops::masked_softmax(x, mask),
+                             reference::softmax(x, mask.expand(x.shape()).contiguous())) <= 1e-14);
   }
   const Tensor none = ops::masked_softmax(x, Tensor::zeros({2, 3, 5}, DType::i64));
   CHECK(largest_difference(none, Tensor::zeros({2, 3, 5}, DType::f64)) == 0);

@@ -85,7 +85,8 @@ TEST_CASE("cosine_cost: dense and ragged against the formula, strided rows, zero
   REQUIRE(dense.shape() == Shape{6, 5});
   const auto values = dense.to_vector<double>();
   for (size_t e = 0; e < 30; ++e) CHECK(values[e] == doctest::Approx(expected[e]).epsilon(1e-13));
-  const auto ragged = cosine_cost(Variable(x), Variable(y), i64({0, 2, 2, 6}), i64({0, 3, 4, 5})).value().to_vector<double>();
+  const auto ragged =
+      cosine_cost(Variable(x), Variable(y), i64({0, 2, 2, 6}), i64({0, 3, 4, 5})).value().to_vector<double>();
   REQUIRE(ragged.size() == 6 + 0 + 4);
   for (size_t i = 0; i < 2; ++i)
     for (size_t j = 0; j < 3; ++j) CHECK(ragged[i * 3 + j] == doctest::Approx(expected[i * 5 + j]).epsilon(1e-13));
@@ -104,9 +105,9 @@ TEST_CASE("cosine_cost: gradcheck on both sides of eps, and a missing projection
   const Tensor cu_x = i64({0, 3, 3, 7}), cu_y = i64({0, 2, 4, 5});
   // With eps = 2.5 some of the rows' norms (about 2.4 for d = 6) lie below it.
   for (const double eps : {1e-5, 2.5}) {
-    const auto report = gradcheck_one(
-        [&](std::span<const Variable> v) { return cosine_cost(v[0], v[1], cu_x, cu_y, eps); },
-        {random_normal({7, 6}, 1), random_normal({5, 6}, 2)});
+    const auto report =
+        gradcheck_one([&](std::span<const Variable> v) { return cosine_cost(v[0], v[1], cu_x, cu_y, eps); },
+                      {random_normal({7, 6}, 1), random_normal({5, 6}, 2)});
     CHECK_MESSAGE(report.ok, report.message());
   }
   const auto planted = [&](std::span<const Variable> v) {
@@ -121,9 +122,9 @@ TEST_CASE("cosine_cost: gradcheck on both sides of eps, and a missing projection
 }
 
 // The lesson. Word-patch alignment takes the transport plan as a constant in backward. That is the right gradient only
-// if the iteration has converged, by the envelope theorem; at the training setting (beta 0.5, 50 iterations) it has not,
-// so a central difference of the whole loss, which lets the plan move, disagrees with a correct backward by far more
-// than any tolerance. A gradient check must freeze the plan.
+// if the iteration has converged, by the envelope theorem; at the training setting (beta 0.5, 50 iterations) it has
+// not, so a central difference of the whole loss, which lets the plan move, disagrees with a correct backward by far
+// more than any tolerance. A gradient check must freeze the plan.
 TEST_CASE("word-patch alignment: the gradient check passes with the plan frozen, and fails with the plan recomputed") {
   const Tensor cu_x = i64({0, 8}), cu_y = i64({0, 20});
   const std::vector<Tensor> inputs{random_normal({8, 16}, 1), random_normal({20, 16}, 2)};
@@ -168,8 +169,8 @@ TEST_CASE("transport_distance: values, gradcheck, and a planted error") {
   CHECK(distance[0] == doctest::Approx(first).epsilon(1e-14));
   CHECK(distance[1] == doctest::Approx(c[6] * t[6] + c[7] * t[7]).epsilon(1e-14));
   CHECK(distance[2] == 0);
-  const auto report = gradcheck_one(
-      [&](std::span<const Variable> v) { return transport_distance(v[0], plan, cu_x, cu_y); }, {cost});
+  const auto report =
+      gradcheck_one([&](std::span<const Variable> v) { return transport_distance(v[0], plan, cu_x, cu_y); }, {cost});
   CHECK_MESSAGE(report.ok, report.message());
   const auto planted = [&](std::span<const Variable> v) {
     return record("planted", ops::transport_distance(v[0].value(), plan, cu_x, cu_y), {v[0]},
@@ -188,7 +189,8 @@ TEST_CASE("optimal transport: the same bits at any number of threads, alone or i
     columns.push_back(columns.back() + 17 + s);
   }
   const Tensor cu_x = i64(rows), cu_y = i64(columns);
-  const Tensor x = random_normal({rows.back(), 20}, 1, DType::f32), y = random_normal({columns.back(), 20}, 2, DType::f32);
+  const Tensor x = random_normal({rows.back(), 20}, 1, DType::f32),
+               y = random_normal({columns.back(), 20}, 2, DType::f32);
   std::vector<float> first_plan, first_dx;
   for (const int threads : {1, 2, 3}) {
     set_thread_count(threads);

@@ -20,8 +20,13 @@ TEST_CASE("philox: a ticket's words depend on seed, stream, step and index alone
   const Ticket ticket{7, 3, 2};
   CHECK(ticket.word(9) == ticket.block(2)[1]);
   CHECK(ticket.word(9) == Ticket{7, 3, 2}.word(9));
-  const std::set<uint32_t> words = {ticket.word(0), ticket.word(1), ticket.word(4), Ticket{8, 3, 2}.word(0),
-                                    Ticket{7, 4, 2}.word(0), Ticket{7, 3, 3}.word(0), ticket.word(uint64_t{1} << 34)};
+  const std::set<uint32_t> words = {ticket.word(0),
+                                    ticket.word(1),
+                                    ticket.word(4),
+                                    Ticket{8, 3, 2}.word(0),
+                                    Ticket{7, 4, 2}.word(0),
+                                    Ticket{7, 3, 3}.word(0),
+                                    ticket.word(uint64_t{1} << 34)};
   CHECK(words.size() == 7);
 }
 

@@ -82,12 +82,12 @@ TEST_CASE("tensor: copies between strides and types") {
 // bf16 keeps the upper 16 bits of an f32: 7 bits of mantissa, spacing 2^-7 at 1.
 TEST_CASE("tensor: bf16 rounds to nearest, ties to even") {
   const auto rounded = [](float x) { return static_cast<float>(bf16(x)); };
-  CHECK(rounded(1 + 0x1p-8f) == 1);                    // a tie: down to even
-  CHECK(rounded(1 + 3 * 0x1p-8f) == 1 + 0x1p-6f);      // a tie: up to even
+  CHECK(rounded(1 + 0x1p-8f) == 1);                // a tie: down to even
+  CHECK(rounded(1 + 3 * 0x1p-8f) == 1 + 0x1p-6f);  // a tie: up to even
   CHECK(rounded(1 + 0x1p-8f + 0x1p-20f) == 1 + 0x1p-7f);
   CHECK(rounded(1 + 0x1p-8f - 0x1p-20f) == 1);
   CHECK(rounded(-(1 + 3 * 0x1p-8f)) == -(1 + 0x1p-6f));
-  CHECK(rounded(0x1p-133f) == 0x1p-133f);              // the smallest denormal
+  CHECK(rounded(0x1p-133f) == 0x1p-133f);  // the smallest denormal
   CHECK(rounded(0x1p-134f) == 0);
   CHECK(std::signbit(rounded(-0.0f)));
   CHECK(rounded(std::numeric_limits<float>::max()) == std::numeric_limits<float>::infinity());
@@ -126,7 +126,8 @@ TEST_CASE("tensor: errors") {
                        Error);
   CHECK_THROWS_WITH_AS(t.view({4, -1}), "view: cannot view [2, 3] as [4, -1]", Error);
   CHECK_THROWS_WITH_AS(t.view({0, -1}), "view: cannot view [2, 3] as [0, -1]", Error);
-  CHECK_THROWS_WITH_AS(t.view({int64_t{1} << 40, int64_t{1} << 40, -1}), doctest::Contains("cannot view [2, 3]"), Error);
+  CHECK_THROWS_WITH_AS(t.view({int64_t{1} << 40, int64_t{1} << 40, -1}), doctest::Contains("cannot view [2, 3]"),
+                       Error);
   CHECK_THROWS_WITH_AS(t.view({7}), "view: cannot view [2, 3] as [7]", Error);
   CHECK_THROWS_WITH_AS(t.expand({3}), "expand: [2, 3] to [3] would lose dimensions", Error);
   CHECK_THROWS_WITH_AS(t.narrow(0, -1, 1), "narrow: start -1, length 1 is outside dimension 0 of [2, 3]", Error);

@@ -1,7 +1,7 @@
 #include "train/metrics_file.h"
 
-#include <csignal>
 #include <sys/resource.h>
+#include <csignal>
 
 #include <doctest/doctest.h>
 

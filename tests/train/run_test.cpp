@@ -47,7 +47,8 @@ Course course(Communicator& ranks, int pieces, double dropout) {
 
 std::vector<Course> course_of_ranks(int size, int pieces, double dropout) {
   std::vector<Course> out(static_cast<size_t>(size));
-  run_ranks(size, [&](Communicator& ranks) { out[static_cast<size_t>(ranks.rank())] = course(ranks, pieces, dropout); });
+  run_ranks(size,
+            [&](Communicator& ranks) { out[static_cast<size_t>(ranks.rank())] = course(ranks, pieces, dropout); });
   return out;
 }
 
@@ -109,8 +110,7 @@ TEST_CASE("Learner: neither micro-batches nor ranks show in a step, up to roundi
     for (size_t i = 0; i < whole.figures.size(); ++i)
       CHECK(got.figures[i] == doctest::Approx(whole.figures[i]).epsilon(1e-5));
     for (const auto& [name, values] : whole.end)
-      for (size_t i = 0; i < values.size(); ++i)
-        CHECK(got.end.at(name)[i] == doctest::Approx(values[i]).epsilon(1e-4));
+      for (size_t i = 0; i < values.size(); ++i) CHECK(got.end.at(name)[i] == doctest::Approx(values[i]).epsilon(1e-4));
   };
   check_close(course(single_rank(), 4, 0));
   for (const int size : {2, 4}) {

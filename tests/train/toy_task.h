@@ -20,7 +20,8 @@ class ToyTask {
     Random random(7);
     model_.visit("", [&](const std::string&, Variable& parameter) {
       Tensor values = parameter.value();
-      for (int64_t i = 0; i < values.numel(); ++i) values.mutable_data<float>()[i] = static_cast<float>(0.5 * random.normal());
+      for (int64_t i = 0; i < values.numel(); ++i)
+        values.mutable_data<float>()[i] = static_cast<float>(0.5 * random.normal());
     });
     parameters_.emplace(model_, DType::f32, "", device);
   }
@@ -32,7 +33,8 @@ class ToyTask {
   Losses losses(const Batch& batch, std::span<const int64_t> divisors, TicketSource& tickets) const {
     const double share = 1.0 / static_cast<double>(divisors[0]);
     const Device device = parameters_->device();
-    const Variable hidden = dropout(tanh(model_.hidden(Variable(batch.points.to(device)))), dropout_rate, tickets.next());
+    const Variable hidden =
+        dropout(tanh(model_.hidden(Variable(batch.points.to(device)))), dropout_rate, tickets.next());
     const Variable wrong = model_.sine(hidden) - Variable(batch.sines.to(device)), logits = model_.quadrant(hidden);
     Losses out;
     out.terms = {{"sine", sum(wrong * wrong) * share, {}, {}},
@@ -57,9 +59,13 @@ class ToyTask {
     return {first, Tensor::from(points, {count, 2}), Tensor::from(sines, {count, 1}), Tensor::from(quadrants)};
   }
   Evaluated evaluate() const { return {R"({"points":0})", "nothing to evaluate"}; }
-  void save(const std::filesystem::path& folder) { save_safetensors((folder / "toy.safetensors").string(), parameters_->state()); }
+  void save(const std::filesystem::path& folder) {
+    save_safetensors((folder / "toy.safetensors").string(), parameters_->state());
+  }
   std::function<void()> open(const std::filesystem::path& folder) {
-    return [this, state = load_safetensors((folder / "toy.safetensors").string()).tensors] { parameters_->load_state(state, "toy"); };
+    return [this, state = load_safetensors((folder / "toy.safetensors").string()).tensors] {
+      parameters_->load_state(state, "toy");
+    };
   }
   std::string remarks() const { return "; points never run out"; }
 

@@ -103,7 +103,8 @@ TEST_CASE("Wrong configurations are errors that name file and field") {
         "config: layer_norm_eps is 0, expected more than 0 and less than 1");
   CHECK(error_of_json(R"({"text_layer_norm_eps": -1})") ==
         "config: text_layer_norm_eps is -1, expected more than 0 and less than 1");
-  CHECK_THROWS_WITH(ModelConfig::from_file("/nowhere/config.json"), "cannot open /nowhere/config.json: No such file or directory");
+  CHECK_THROWS_WITH(ModelConfig::from_file("/nowhere/config.json"),
+                    "cannot open /nowhere/config.json: No such file or directory");
 }
 
 }  // namespace tessera::config_test

@@ -9,14 +9,15 @@
 namespace tessera::edge_cases_test {
 namespace {
 
-using tests::TinyModel;
 using tests::tiny_settings;
+using tests::TinyModel;
 
 // Every head on a table of side 6, or another one.
 Settings all_heads(int64_t side = 6) {
   Settings settings = tiny_settings();
   settings.model.image_size = side * settings.model.patch_size;
-  settings.model.heads = {.masked_words = true, .matching = true, .classifier = true, .rank = true, .masked_patches = true};
+  settings.model.heads = {
+      .masked_words = true, .matching = true, .classifier = true, .rank = true, .masked_patches = true};
   settings.model.labels = {"no", "yes", "maybe"};
   return settings;
 }

@@ -19,9 +19,9 @@ namespace tessera::masked_patches_test {
 namespace {
 
 namespace fs = std::filesystem;
-using tests::PretrainLearner;
 using tests::Batches;
 using tests::everything;
+using tests::PretrainLearner;
 using tests::run;
 using tests::tiny_settings;
 using tests::TinyModel;
@@ -108,7 +108,8 @@ TEST_CASE("The loss is the mean cross-entropy over the targets' channels; a hidd
   const NoGrad guard;
   const Tensor rows = step[0].objectives.target_rows;
   const Variable before = gather_rows({tiny.model.vilt(step[0].packed, {})}, rows);
-  const int64_t patch = step[0].packed.replaced_patches.to_vector<int64_t>()[0], values = step[0].packed.patches.size(1);
+  const int64_t patch = step[0].packed.replaced_patches.to_vector<int64_t>()[0],
+                values = step[0].packed.patches.size(1);
   std::fill_n(step[0].packed.patches.mutable_data<float>() + patch * values, values, 7.0f);
   const Variable after = gather_rows({tiny.model.vilt(step[0].packed, {})}, rows);
   CHECK(before.value().to_vector<double>() == after.value().to_vector<double>());
@@ -183,7 +184,8 @@ TEST_CASE("Off by default: no head, no pass, and its settings change no bit") {
   const auto course = [](const Settings& s) {
     const Batches batches(s);
     PretrainLearner learner(s);
-    for (int64_t i = 0; i < 3; ++i) CHECK(learner.update(batches.step(i)).terms.size() == 3);  // no figure of masked patches
+    for (int64_t i = 0; i < 3; ++i)
+      CHECK(learner.update(batches.step(i)).terms.size() == 3);  // no figure of masked patches
     return everything(learner);
   };
   const auto expected = course(settings);
@@ -209,14 +211,16 @@ TEST_CASE("With a weight: the head and the mask token train, and the report has 
     const Figures report = learner.update(step);
     CHECK(report["mpp"].count == 3 * step[0].masked_patches());
     CHECK(report["mpp"].correct <= report["mpp"].count);
-    CHECK(report.loss == doctest::Approx(report["mlm"].loss + report["itm"].loss + 0.1 * report["wpa"].loss + 0.5 * report["mpp"].loss)
-                             .epsilon(1e-5));
+    CHECK(report.loss ==
+          doctest::Approx(report["mlm"].loss + report["itm"].loss + 0.1 * report["wpa"].loss + 0.5 * report["mpp"].loss)
+              .epsilon(1e-5));
     (i == 0 ? first : last) = report["mpp"].loss;
   }
   CHECK(first == doctest::Approx(std::log(256)).epsilon(0.1));
   CHECK(last < first);
   const auto after = everything(learner);
-  for (const char* name : {"vilt.embeddings.mask_token", "mpp_score.transform.dense.weight", "mpp_score.decoder.weight"})
+  for (const char* name :
+       {"vilt.embeddings.mask_token", "mpp_score.transform.dense.weight", "mpp_score.decoder.weight"})
     CHECK(before.at(name) != after.at(name));
 
   Settings off = settings;
@@ -246,10 +250,12 @@ TEST_CASE("The equation, and what does not fit, say so") {
   CHECK(tests::error_of([&] { without.model.vilt(step[0].packed, {}); }) ==
         "vilt: the batch hides patches, but the model has no mask token");
   const Tensor row = Tensor::from(std::vector<int64_t>{0});
-  CHECK(tests::error_of([&] { without.model.masked_patch_logits(Variable(Tensor::zeros({3, 16})), row); }) ==
-        "the model has no head for masked patches (mpp_score)");
-  CHECK(tests::error_of([&] { patch_loss(Variable(Tensor::zeros({0, 768})), Tensor::zeros({0, 3}, DType::i64), 0); }) ==
-        "patch_loss: a step of 0 samples");
+  CHECK(tests::error_of([&] {
+          without.model.masked_patch_logits(Variable(Tensor::zeros({3, 16})), row);
+        }) == "the model has no head for masked patches (mpp_score)");
+  CHECK(tests::error_of([&] {
+          patch_loss(Variable(Tensor::zeros({0, 768})), Tensor::zeros({0, 3}, DType::i64), 0);
+        }) == "patch_loss: a step of 0 samples");
 }
 
 TEST_CASE("config.json of a run says that there is a head for masked patches; files have the mask token as [1, 1, d]") {
@@ -291,8 +297,7 @@ TEST_CASE("A run with masked patches that is stopped and continued ends with the
     state.schedule = learner.schedule();
     state.settings = first.to_toml();
     tests::save_run(first.train.out, state, learner, settings);
-    const TrainingState read =
-        read_training_state(*newest_checkpoint(first.train.out), learner.task().figure_table());
+    const TrainingState read = read_training_state(*newest_checkpoint(first.train.out), learner.task().figure_table());
     CHECK(read.interval.sum["mpp"].loss == state.interval.sum["mpp"].loss);
     CHECK(read.interval.sum["mpp"].count == state.interval.sum["mpp"].count);
     CHECK(read.interval.sum["mpp"].correct == state.interval.sum["mpp"].correct);

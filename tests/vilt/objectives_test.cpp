@@ -112,7 +112,8 @@ TEST_CASE("The terms are what they are said to be") {
   const Objectives out = run(tiny, step, 0, options);
   const auto item = [](const Variable& v) { return v.value().item<double>(); };
   CHECK(item(out.total) ==
-        doctest::Approx(0.7 * item(out["mlm"].loss) + 2 * item(out["itm"].loss) + 0.1 * item(out["wpa"].loss)).epsilon(1e-13));
+        doctest::Approx(0.7 * item(out["mlm"].loss) + 2 * item(out["itm"].loss) + 0.1 * item(out["wpa"].loss))
+            .epsilon(1e-13));
   // Cross-entropies and the signed distances, computed here.
   const auto cross_entropy = [](const Tensor& logits, const Tensor& labels) {
     return reference::cross_entropy(logits, labels.to_vector<int64_t>(), true, -100);

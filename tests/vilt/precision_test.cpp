@@ -11,8 +11,8 @@
 namespace tessera::precision_test {
 namespace {
 
-using tests::PretrainLearner;
 using tests::Batches;
+using tests::PretrainLearner;
 using tests::tiny_settings;
 using tests::TinyModel;
 
@@ -55,7 +55,8 @@ Tensors step_of(const Settings& settings, DType parameters, Precision precision,
   keep("masked-patch logits", out["mpp"].logits.value());
   keep("costs", out.cost);
   keep("plan", out.plan);
-  for (const ParameterSet::Slot& slot : tiny.parameters->slots()) keep("gradient of " + slot.name, slot.parameter.grad());
+  for (const ParameterSet::Slot& slot : tiny.parameters->slots())
+    keep("gradient of " + slot.name, slot.parameter.grad());
   return tensors;
 }
 
@@ -120,8 +121,8 @@ TEST_CASE("bf16: hidden states and word logits are bf16, what must not be rounde
   CHECK(out.hidden.dtype() == DType::bf16);
   CHECK(out["mlm"].logits.dtype() == DType::bf16);
   CHECK(out["mpp"].logits.dtype() == DType::bf16);
-  for (const DType dtype : {out["itm"].logits.dtype(), out.cost.dtype(), out.plan.dtype(), out["mlm"].loss.dtype(), out["itm"].loss.dtype(),
-                            out["wpa"].loss.dtype(), out.total.dtype()})
+  for (const DType dtype : {out["itm"].logits.dtype(), out.cost.dtype(), out.plan.dtype(), out["mlm"].loss.dtype(),
+                            out["itm"].loss.dtype(), out["wpa"].loss.dtype(), out.total.dtype()})
     CHECK(dtype == DType::f32);
   CHECK(run_in(use_precision(Precision::highest, Device{})).hidden.dtype() == DType::f32);
 }

@@ -7,12 +7,12 @@
 namespace tessera::tests {
 
 inline Objectives run(const TinyModel& tiny, const std::vector<PretrainBatch>& step, size_t micro,
-               const ObjectiveOptions& options, const Tensor& plan = {}, const ForwardContext& context = {}) {
+                      const ObjectiveOptions& options, const Tensor& plan = {}, const ForwardContext& context = {}) {
   return pretrain_objectives(tiny.model, step[micro], options, count_divisors(step), context, plan);
 }
 
 inline double loss_of(const TinyModel& tiny, const std::vector<PretrainBatch>& step, const ObjectiveOptions& options,
-               const Tensor& plan) {
+                      const Tensor& plan) {
   const NoGrad guard;
   return run(tiny, step, 0, options, plan).total.value().item<double>();
 }
@@ -27,8 +27,8 @@ struct Comparison {
 //
 // Steps of 1e-5 in f64: rounding leaves about 1e-16 · loss / 1e-5 = 1e-10, truncation 1e-10 times the third derivative,
 // both far below the bound of 1e-8 + 1e-6 of the value.
-inline Comparison compare(const TinyModel& tiny, const std::vector<PretrainBatch>& step, const ObjectiveOptions& options,
-                   const Tensor& plan, int directions) {
+inline Comparison compare(const TinyModel& tiny, const std::vector<PretrainBatch>& step,
+                          const ObjectiveOptions& options, const Tensor& plan, int directions) {
   tiny.parameters->clear_gradients();
   run(tiny, step, 0, options, plan).total.backward();
   tiny.parameters->finish_gradients();

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "vilt/input/collator.h"
 #include "tests/tiny_scenes.h"
 #include "train/checkpoint.h"
 #include "vilt/files/model_folder.h"
 #include "vilt/initialise.h"
+#include "vilt/input/collator.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
 

@@ -20,9 +20,8 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 std::string described_heads(const ModelConfig& config) {
   std::vector<std::string> heads;
   if (config.heads.classifier)
-    heads.push_back(config.num_images == 1
-                        ? std::string("a classifier over one image (vilt answer)")
-                        : text("a classifier over ", config.num_images, " images (vilt reason)"));
+    heads.push_back(config.num_images == 1 ? std::string("a classifier over one image (vilt answer)")
+                                           : text("a classifier over ", config.num_images, " images (vilt reason)"));
   if (config.heads.masked_words) heads.push_back("a head for masked words (vilt fill)");
   if (config.heads.matching) heads.push_back("a matching head (vilt match, vilt rank)");
   if (config.heads.rank) heads.push_back("a rank head (vilt rank)");
@@ -113,8 +112,10 @@ class FillKind : public AskKind {
   void check_text(const LoadedModel& model, const Words& words) const override {
     const auto& ids = words.sequence.ids;
     const bool has_mask = std::find(ids.begin(), ids.end(), model.vocabulary->mask_id()) != ids.end();
-    check(has_mask || words.left_out == 0, "the text ", beginning_of(words.original), " has no [MASK] in the part that fits");
-    check(has_mask, "the text ", beginning_of(words.original), " has no [MASK]; write [MASK] for each hidden word piece");
+    check(has_mask || words.left_out == 0, "the text ", beginning_of(words.original),
+          " has no [MASK] in the part that fits");
+    check(has_mask, "the text ", beginning_of(words.original),
+          " has no [MASK]; write [MASK] for each hidden word piece");
   }
 
   Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {

@@ -126,7 +126,8 @@ void Asker::answer(std::span<const Question> questions) {
   for (size_t i = 0; i < questions.size(); ++i) {
     Pending& query = *requests_[i].query;
     try {
-      query.answers[requests_[i].index] = answers.empty() ? kind_.answer(model_, questions.subspan(i, 1)).at(0) : answers[i];
+      query.answers[requests_[i].index] =
+          answers.empty() ? kind_.answer(model_, questions.subspan(i, 1)).at(0) : answers[i];
       --query.open;
     } catch (const Error& error) {
       query.error = error.what();

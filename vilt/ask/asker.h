@@ -24,8 +24,7 @@ struct AskerOptions {
 class Asker {
  public:
   // Is called once for each query; `error` is empty if there are answers.
-  using Finished =
-      std::function<void(const Query& query, const Answers& answers, const std::string& error)>;
+  using Finished = std::function<void(const Query& query, const Answers& answers, const std::string& error)>;
 
   // Model and task must outlive the asker.
   Asker(const LoadedModel& model, const AskKind& kind, const AskerOptions& options, Finished finished);

@@ -1,5 +1,5 @@
-// Pairs of a caption and an image, asked of a pre-trained model in batches without recording: do they match, which words
-// are hidden, where do words look.
+// Pairs of a caption and an image, asked of a pre-trained model in batches without recording: do they match, which
+// words are hidden, where do words look.
 #pragma once
 
 #include <memory>
@@ -32,7 +32,7 @@ struct WordMaps {
   int64_t words = 0, patches = 0;
   std::vector<std::vector<float>> attention;  // [layers], each [words, patches]: mean over heads
   std::vector<float> cost;                    // [words, patches]: 1 - cosine after the final LayerNorm
-  std::vector<float> plan, plan_training;     // optimal transport, beta 0.1 × 1,000 iterations and the training setting
+  std::vector<float> plan, plan_training;  // optimal transport, beta 0.1 × 1,000 iterations and the training setting
 };
 
 struct PlanSettings {
@@ -45,8 +45,8 @@ struct PlanSettings {
 std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
                                 const PlanSettings& settings = {}, const ForwardContext& context = {});
 
-// One word's map: the rows of its pieces added up. `map` is [words, patches]; `tokens` are places in the sequence, where
-// [CLS] is 0, so that token 1 is row 0.
+// One word's map: the rows of its pieces added up. `map` is [words, patches]; `tokens` are places in the sequence,
+// where [CLS] is 0, so that token 1 is row 0.
 std::vector<float> word_map(const std::vector<float>& map, int64_t patches, std::span<const int64_t> tokens);
 
 // Entropy of a word's row, divided by log(patches): 1 is uniform, 0 a single patch. One patch gives 0.

@@ -79,7 +79,8 @@ void report_losses(const LoadedModel& model, const Words& words) {
       std::cerr << "note: '" << spelling << "' cannot be written with this model's vocabulary and counts as [UNK]\n";
   }
   if (words.left_out > 0)
-    std::cerr << "note: the last " << words.left_out << " tokens of " << beginning_of(words.original) << " are left out\n";
+    std::cerr << "note: the last " << words.left_out << " tokens of " << beginning_of(words.original)
+              << " are left out\n";
 }
 
 }  // namespace tessera::command

@@ -26,7 +26,8 @@ Query read_images_and_text(const JsonFields& fields) {
 
 Query read_image_and_texts(const JsonFields& fields) {
   check(!fields.has("text") || !fields.has("texts"), fields.where(), ": both 'text' and 'texts'");
-  return {{}, {fields.string("image")},
+  return {{},
+          {fields.string("image")},
           fields.has("texts") ? strings(fields, "texts") : std::vector<std::string>{fields.string("text")}};
 }
 

@@ -172,7 +172,8 @@ std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWi
         rows.push_back(batch.sequences[i].begin + position);
       }
     if (rows.empty()) return;
-    const Tensor logits = model.masked_word_logits(hidden, Tensor::from(rows)).value().to(DType::f32).to(Device{}).contiguous();
+    const Tensor logits =
+        model.masked_word_logits(hidden, Tensor::from(rows)).value().to(DType::f32).to(Device{}).contiguous();
     check(all_finite(logits), "mlm_score: the model's output is not finite; are the weights damaged?");
     const float* row = logits.data<float>();
     const auto width = static_cast<size_t>(logits.size(1));

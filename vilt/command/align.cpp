@@ -5,10 +5,10 @@
 #include <iostream>
 
 #include "io/files.h"
-#include "tensor/error.h"
-#include "vilt/ask/inputs.h"
 #include "report/heat_map.h"
+#include "tensor/error.h"
 #include "vilt/ask/inference.h"
+#include "vilt/ask/inputs.h"
 
 namespace tessera::command {
 namespace {
@@ -48,7 +48,8 @@ int run_align(const AlignArguments& arguments) {
   const std::vector<float>& map = chosen_map(maps, arguments);
   std::filesystem::create_directories(arguments.out);
   const int scale = std::max(1, 384 / std::max(picture.image.width, picture.image.height));
-  std::cout << std::left << std::setw(18) << "word" << "entropy  largest patch (row, column) and its share\n";
+  std::cout << std::left << std::setw(18) << "word"
+            << "entropy  largest patch (row, column) and its share\n";
   for (int32_t w = 0; w < words.count(); ++w) {
     const std::vector<float> row = word_map(map, maps.patches, words.pieces(w));
     const auto largest = std::max_element(row.begin(), row.end()) - row.begin();

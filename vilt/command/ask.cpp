@@ -79,9 +79,8 @@ int ask_many(const LoadedModel& model, const AskKind& kind, const QuestionArgume
   asker.finish();
   progress.clear();
   if (asker.cut_texts() > 0)
-    std::cerr << "note: " << asker.cut_texts() << (asker.cut_texts() == 1 ? " text was" : " texts were")
-              << " cut to " << model.config.max_position_embeddings
-              << " tokens\n";
+    std::cerr << "note: " << asker.cut_texts() << (asker.cut_texts() == 1 ? " text was" : " texts were") << " cut to "
+              << model.config.max_position_embeddings << " tokens\n";
   if (failed > 0) std::cerr << "vilt: " << failed << " of " << finished << " queries could not be answered\n";
   return failed > 0 ? 1 : 0;
 }

@@ -91,13 +91,13 @@ struct ConvertArguments {
 int run_convert(const ConvertArguments& arguments);
 
 struct InfoArguments {
-  std::string what;  // a model's folder, a file of weights or a TOML file
+  std::string what;      // a model's folder, a file of weights or a TOML file
   bool tensors = false;  // list them all
   WeightsArguments weights;
-  std::string grid;  // ROWSxCOLUMNS; empty: the position table's
-  int64_t text = 0;  // tokens; 0: as many as fit
-  int64_t batch = 0;  // pairs; 0: as the settings say, or 32
-  bool memory = false;  // only what training takes
+  std::string grid;                // ROWSxCOLUMNS; empty: the position table's
+  int64_t text = 0;                // tokens; 0: as many as fit
+  int64_t batch = 0;               // pairs; 0: as the settings say, or 32
+  bool memory = false;             // only what training takes
   bool checkpoint_blocks = false;  // with blocks computed again in backward
   std::string precision;           // empty: as the settings say
 };

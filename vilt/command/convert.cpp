@@ -8,7 +8,8 @@
 namespace tessera::command {
 
 int run_convert(const ConvertArguments& arguments) {
-  check(arguments.dtype == "f32" || arguments.dtype == "bf16", "--dtype is '", arguments.dtype, "', expected f32 or bf16");
+  check(arguments.dtype == "f32" || arguments.dtype == "bf16", "--dtype is '", arguments.dtype,
+        "', expected f32 or bf16");
   const bool to_authors = arguments.names == "authors";
   check(to_authors || arguments.names == "huggingface", "--names is '", arguments.names,
         "', expected huggingface or authors");

@@ -2,9 +2,9 @@
 #include <filesystem>
 #include <iostream>
 
-#include "data/sets/dataset.h"
 #include "data/progress.h"
 #include "data/scenes/scenes.h"
+#include "data/sets/dataset.h"
 #include "data/text/vocabulary.h"
 #include "data/text/wordpiece.h"
 #include "tensor/error.h"

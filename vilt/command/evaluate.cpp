@@ -1,12 +1,12 @@
 // `vilt eval`: the figures of a trained model on a split of any data set.
 #include <iostream>
 
-#include "data/sets/dataset.h"
 #include "data/samples.h"
+#include "data/sets/dataset.h"
 #include "tensor/error.h"
+#include "vilt/ask/inputs.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
-#include "vilt/ask/inputs.h"
 #include "vilt/tasks/evaluation.h"
 
 namespace tessera::command {

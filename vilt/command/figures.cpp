@@ -16,11 +16,11 @@ struct Row {
   std::function<Figure(const Evaluation&)> figure;
 };
 
-Row row(std::string title, Figure Evaluation::* figure) {
+Row row(std::string title, Figure Evaluation::*figure) {
   return {std::move(title), [figure](const Evaluation& e) { return e.*figure; }};
 }
 
-Row by_kind(const std::string& kind, std::map<std::string, double> Evaluation::* figures) {
+Row by_kind(const std::string& kind, std::map<std::string, double> Evaluation::*figures) {
   return {"  " + kind, [kind, figures](const Evaluation& e) -> Figure {
             const auto found = (e.*figures).find(kind);
             return found == (e.*figures).end() ? std::nullopt : Figure(found->second);
@@ -29,7 +29,7 @@ Row by_kind(const std::string& kind, std::map<std::string, double> Evaluation::*
 
 using Columns = std::vector<std::pair<std::string, const Evaluation*>>;
 
-void append_kinds(const Columns& columns, std::map<std::string, double> Evaluation::* figures, std::vector<Row>& rows) {
+void append_kinds(const Columns& columns, std::map<std::string, double> Evaluation::*figures, std::vector<Row>& rows) {
   std::set<std::string> kinds;
   for (const auto& [title, evaluation] : columns)
     for (const auto& [kind, value] : evaluation->*figures) kinds.insert(kind);

@@ -17,5 +17,4 @@ void print_figures(std::ostream& out, const std::vector<std::pair<std::string, c
 // "final figures": the blocks of a run's summary side by side, then parameters, steps and time.
 void print_summary(std::ostream& out, const Summary& summary);
 
-
 }  // namespace tessera::command

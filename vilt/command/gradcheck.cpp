@@ -103,8 +103,8 @@ int print_table(std::ostream& out, const std::vector<OpCheck>& checks, const cha
 
 int run_gradcheck_table(std::ostream& out, const std::string& filter, uint64_t seed, bool plant) {
   const std::vector<OpCheck> checks = matching_checks(filter, seed, plant);
-  out << "backward against central differences in f64, seed " << seed << "; bound: "
-      << GradcheckOptions{}.relative << " of the input's largest gradient\n";
+  out << "backward against central differences in f64, seed " << seed << "; bound: " << GradcheckOptions{}.relative
+      << " of the input's largest gradient\n";
   if (plant) out << "with an error of 1 % planted into one gradient of each: every check should fail\n";
   return print_table(out, checks, "derivatives", [&](const OpCheck& check) {
     const GradcheckReport report = check.run();

@@ -15,11 +15,11 @@
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/weights_options.h"
-#include "vilt/tasks/pretraining.h"
 #include "vilt/files/load_model.h"
-#include "vilt/tasks/memory.h"
-#include "vilt/tasks/settings.h"
 #include "vilt/files/weights.h"
+#include "vilt/tasks/memory.h"
+#include "vilt/tasks/pretraining.h"
+#include "vilt/tasks/settings.h"
 
 namespace tessera::command {
 namespace {
@@ -72,13 +72,15 @@ void print_tensors(const Weights& weights, bool all) {
   std::map<std::string, Kind> kinds;
   for (const auto& [name, tensor] : weights.raw) {
     const auto other = weights.converted.find(name);
-    Kind& kind = kinds[other == weights.converted.end() ? text(tensor.dtype()) : text(tensor.dtype(), " from ", other->second)];
+    Kind& kind =
+        kinds[other == weights.converted.end() ? text(tensor.dtype()) : text(tensor.dtype(), " from ", other->second)];
     ++kind.tensors;
     kind.elements += tensor.numel();
   }
   std::cout << weights.source << ": " << weights.format << ", " << name_of(weights.state.naming) << '\n';
   for (const auto& [type, kind] : kinds)
-    line(type, with_thousands(kind.elements), text("elements in ", kind.tensors, kind.tensors == 1 ? " tensor" : " tensors"));
+    line(type, with_thousands(kind.elements),
+         text("elements in ", kind.tensors, kind.tensors == 1 ? " tensor" : " tensors"));
   if (all)
     for (const auto& [name, tensor] : weights.raw) std::cout << "  " << name << ' ' << describe(tensor) << '\n';
 }
@@ -97,7 +99,8 @@ void print_heads(const ModelConfig& config) {
   if (!config.heads.classifier) return;
   constexpr size_t kShown = 10;
   std::vector<std::string> shown(config.labels.begin(), config.labels.begin() + std::min(kShown, config.labels.size()));
-  std::cout << config.labels.size() << " labels: " << join(shown) << (config.labels.size() > kShown ? ", …" : "") << '\n';
+  std::cout << config.labels.size() << " labels: " << join(shown) << (config.labels.size() > kShown ? ", …" : "")
+            << '\n';
 }
 
 // Nothing where the file is no ViLT, or does not say enough of it; the tensors are printed in any case.
@@ -167,7 +170,8 @@ void print_parameters(const ModelConfig& config) {
     total += parameter.value().numel();
   });
   std::cout << "parameters\n";
-  std::vector<const char*> order{"text embeddings", "image embeddings", "transformer blocks", "final LayerNorm", "pooler"};
+  std::vector<const char*> order{"text embeddings", "image embeddings", "transformer blocks", "final LayerNorm",
+                                 "pooler"};
   for (const HeadInfo& head : head_table()) order.push_back(head.part);
   for (const char* part : order)
     if (parts.contains(part)) line(part, with_thousands(parts[part]));
@@ -199,8 +203,8 @@ void print_arithmetic(const ModelConfig& c, int64_t text, Grid grid, int64_t bat
 }
 
 std::string text_of_batches(const Subject& subject) {
-  return text(subject.accumulate, subject.accumulate == 1 ? " at work, " : " of a step, ", subject.accumulate * subject.prefetch,
-              " made ahead (data.prefetch)");
+  return text(subject.accumulate, subject.accumulate == 1 ? " at work, " : " of a step, ",
+              subject.accumulate * subject.prefetch, " made ahead (data.prefetch)");
 }
 
 void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch) {
@@ -208,8 +212,8 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
   ViltWithHeads model(c);
   const double dropout = c.hidden_dropout_prob;
   const DType activations = use_precision(subject.precision, model.vilt.device());
-  const MemoryOptions options{dropout, c.dropout_after_activation ? dropout : 0, subject.checkpoint_blocks,
-                              activations, activations == DType::f32 && splits_f32_products()};
+  const MemoryOptions options{dropout, c.dropout_after_activation ? dropout : 0, subject.checkpoint_blocks, activations,
+                              activations == DType::f32 && splits_f32_products()};
   const StepMemory memory = step_memory(model, full_shape(batch, text, grid, subject.mask_rate), options);
   const int64_t batches = subject.accumulate * (1 + subject.prefetch);
   const auto amount = [](int64_t value) { return bytes(static_cast<double>(value)); };
@@ -220,8 +224,9 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
   line("moments", amount(memory.moments), "two of each parameter");
   if (memory.copies > 0) line("copies of weights", amount(memory.copies), "packed for both directions");
   line("batches", amount(batches * memory.batch), text_of_batches(subject));
-  line("activations of the blocks", amount(memory.activations), "kept for the backward pass: " +
-       amount(memory.activations / std::max<int64_t>(1, 2 * batch)) + " for each sample and pass");
+  line("activations of the blocks", amount(memory.activations),
+       "kept for the backward pass: " + amount(memory.activations / std::max<int64_t>(1, 2 * batch)) +
+           " for each sample and pass");
   line("other activations", amount(memory.others), "embeddings, heads and losses");
   line("at work", amount(memory.working), "beside them at the busiest moment of backward");
   line("peak", amount(memory.peak() + (batches - 1) * memory.batch),
@@ -232,7 +237,8 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
 
 int run_info(const InfoArguments& arguments) {
   const fs::path what = arguments.what;
-  check(fs::exists(what), what.string(), ": no such file or directory; expected a model's folder, a file of weights or a TOML file");
+  check(fs::exists(what), what.string(),
+        ": no such file or directory; expected a model's folder, a file of weights or a TOML file");
   const bool is_settings = what.extension() == ".toml";
   const std::optional<Subject> found = is_settings ? from_settings(what) : from_model(what, arguments);
   if (!found) return 0;

@@ -6,8 +6,8 @@
 #include "autograd/finite.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
-#include "vilt/command/options.h"
 #include "vilt/command/gradcheck.h"
+#include "vilt/command/options.h"
 
 namespace tessera::command {
 
@@ -30,8 +30,8 @@ std::string nearest_command(const CLI::App& app, const std::string& typed) {
   size_t longest = 0;
   for (const CLI::App* command : app.get_subcommands({})) {
     const std::string& name = command->get_name();
-    const auto common = static_cast<size_t>(
-        std::mismatch(name.begin(), name.end(), typed.begin(), typed.end()).first - name.begin());
+    const auto common =
+        static_cast<size_t>(std::mismatch(name.begin(), name.end(), typed.begin(), typed.end()).first - name.begin());
     if (common > longest) {
       longest = common;
       best = name;

@@ -44,7 +44,7 @@ void add_count(CLI::App* command, const std::string& name, Integer& target, cons
 }
 
 inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,
-                      const std::string& example) {
+                             const std::string& example) {
   CLI::App* command = app.add_subcommand(name, description);
   command->footer("Example:\n  " + example);
   return command;
@@ -72,10 +72,13 @@ inline void add_device(CLI::App* command, std::string& device, const char* descr
 
 // --model and what belongs to it, as every command that uses a model has them.
 inline void add_model(CLI::App* command, ModelArguments& arguments) {
-  command->add_option("--model", arguments.path,
-                      "A run (its newest checkpoint is taken), a checkpoint, a Hugging Face directory, or a file of weights")
+  command
+      ->add_option(
+          "--model", arguments.path,
+          "A run (its newest checkpoint is taken), a checkpoint, a Hugging Face directory, or a file of weights")
       ->required();
-  add_precision(command, arguments.precision, "highest (f32, default), high, tf32 (on a GPU) or bf16: faster, less exact");
+  add_precision(command, arguments.precision,
+                "highest (f32, default), high, tf32 (on a GPU) or bf16: faster, less exact");
   add_device(command, arguments.device, "cpu (default) or cuda: the first GPU");
   add_weights(command, arguments.weights);
 }

@@ -7,9 +7,12 @@ void add_convert(CLI::App& app, Action& action) {
   CLI::App* command = add_command(app, "convert", "Writes a model in the form that transformers opens",
                                   "vilt convert vilt_200k_mlm_itm.ckpt vilt-mlm --vocab bert-base-uncased/vocab.txt");
   auto arguments = std::make_shared<ConvertArguments>();
-  command->add_option("IN", arguments->from, "A run, a checkpoint, a Hugging Face directory, or a .safetensors, .bin or .ckpt")
+  command
+      ->add_option("IN", arguments->from,
+                   "A run, a checkpoint, a Hugging Face directory, or a .safetensors, .bin or .ckpt")
       ->required();
-  command->add_option("OUT", arguments->to, "Folder to write (with --names authors: a file, NAME.safetensors)")->required();
+  command->add_option("OUT", arguments->to, "Folder to write (with --names authors: a file, NAME.safetensors)")
+      ->required();
   command->add_option("--names", arguments->names, "huggingface (default) or authors");
   command->add_option("--dtype", arguments->dtype, "f32 (default) or bf16");
   add_weights(command, arguments->weights);
@@ -18,11 +21,13 @@ void add_convert(CLI::App& app, Action& action) {
 }
 
 void add_info(CLI::App& app, Action& action) {
-  CLI::App* command = add_command(app, "info", "Tells what a model or a file of weights holds: tensors, heads, size, arithmetic",
-                                  "vilt info configs/scenes.toml --text 12 --grid 5x5");
+  CLI::App* command =
+      add_command(app, "info", "Tells what a model or a file of weights holds: tensors, heads, size, arithmetic",
+                  "vilt info configs/scenes.toml --text 12 --grid 5x5");
   auto arguments = std::make_shared<InfoArguments>();
-  command->add_option("WHAT", arguments->what,
-                      "A run, a checkpoint, a Hugging Face directory, a .safetensors, .bin or .ckpt, or a TOML file")
+  command
+      ->add_option("WHAT", arguments->what,
+                   "A run, a checkpoint, a Hugging Face directory, a .safetensors, .bin or .ckpt, or a TOML file")
       ->required();
   command->add_flag("--tensors", arguments->tensors, "List every tensor with its type and shape");
   add_weights(command, arguments->weights);

@@ -26,9 +26,10 @@ struct QuestionCommand {
                         "Many queries, one JSON object a line with the fields " + fields +
                             "; pictures are relative to the file. Writes one JSON line for each");
     add_count(command, "--batch", arguments->batch, "Pairs of text and picture that are run together (default 32)");
-    command->add_flag("--keep-going", arguments->keep_going,
-                      "With --jsonl: a query that cannot be answered gives {\"id\", \"error\"}, and the exit status is 1; "
-                      "without it the first one stops everything");
+    command->add_flag(
+        "--keep-going", arguments->keep_going,
+        "With --jsonl: a query that cannot be answered gives {\"id\", \"error\"}, and the exit status is 1; "
+        "without it the first one stops everything");
     command->add_flag("--json", arguments->json, "One JSON line, as with --jsonl");
     command->add_flag("--truncate", arguments->truncate, "Cuts texts that are too long for the model");
     command->add_flag("--respect-orientation", arguments->respect_orientation,
@@ -78,8 +79,9 @@ void image_and_captions(QuestionArguments& arguments, const std::vector<std::str
 }  // namespace
 
 void add_answer(CLI::App& app, Action& action) {
-  QuestionCommand command = question(app, "answer", "Answers a question about a picture (VQA)",
-                                     "vilt answer --model vilt-b32-finetuned-vqa photo.jpg \"how many dogs are there?\"");
+  QuestionCommand command =
+      question(app, "answer", "Answers a question about a picture (VQA)",
+               "vilt answer --model vilt-b32-finetuned-vqa photo.jpg \"how many dogs are there?\"");
   command.add("IMAGE QUESTION", "JPEG or PNG, and the question in quotes", "image, text, and id if wanted",
               "Answers that are shown (default 5)");
   command.on_parse(action, run_answer, [](auto& arguments, const auto& typed, const std::string& see) {
@@ -107,14 +109,14 @@ void add_match(CLI::App& app, Action& action) {
 
 void add_rank(CLI::App& app, Action& action) {
   QuestionCommand command = question(
-      app, "rank",
-      "Orders captions by how well they fit a picture, or pictures by how well they fit a caption",
+      app, "rank", "Orders captions by how well they fit a picture, or pictures by how well they fit a caption",
       "vilt rank --model vilt-b32-finetuned-coco photo.jpg \"a dog on a beach\" \"two cats\"\n"
       "  vilt rank --model vilt-b32-finetuned-coco --text \"a dog on a beach\" one.jpg two.jpg three.jpg");
-  command.add("IMAGE CAPTION", "JPEG or PNG, and captions, each in quotes; with --text only pictures",
-              "image and texts, or images and text, and id if wanted",
-              "Results that are shown, best first (default: all). Scores are rank_output's, of which only differences mean "
-              "something; of a checkpoint with a matching head alone (itm_score) its log-odds, above 0 for a match");
+  command.add(
+      "IMAGE CAPTION", "JPEG or PNG, and captions, each in quotes; with --text only pictures",
+      "image and texts, or images and text, and id if wanted",
+      "Results that are shown, best first (default: all). Scores are rank_output's, of which only differences mean "
+      "something; of a checkpoint with a matching head alone (itm_score) its log-odds, above 0 for a match");
   auto caption = std::make_shared<std::string>();
   CLI::Option* text = command.command->add_option("--text", *caption, "The caption that pictures are ranked for");
   text->excludes("--jsonl");
@@ -128,9 +130,9 @@ void add_rank(CLI::App& app, Action& action) {
 }
 
 void add_reason(CLI::App& app, Action& action) {
-  QuestionCommand command = question(
-      app, "reason", "Judges a statement about two pictures (NLVR2)",
-      "vilt reason --model vilt-b32-finetuned-nlvr2 left.jpg right.jpg \"both pictures show a dog\"");
+  QuestionCommand command =
+      question(app, "reason", "Judges a statement about two pictures (NLVR2)",
+               "vilt reason --model vilt-b32-finetuned-nlvr2 left.jpg right.jpg \"both pictures show a dog\"");
   command.add("IMAGE IMAGE STATEMENT", "Two pictures, JPEG or PNG, and the statement in quotes",
               "images, text, and id if wanted", "Labels that are shown (default: all)");
   command.on_parse(action, run_reason, [](auto& arguments, const auto& typed, const std::string& see) {

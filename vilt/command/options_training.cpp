@@ -4,9 +4,9 @@
 namespace tessera::command {
 
 void add_scenes(CLI::App& app, Action& action) {
-  CLI::App* command = add_command(app, "scenes",
-                                  "Writes the built-in data set: pictures of coloured shapes with captions",
-                                  "vilt scenes --kind scenes-quick --out runs/data/scenes-quick");
+  CLI::App* command =
+      add_command(app, "scenes", "Writes the built-in data set: pictures of coloured shapes with captions",
+                  "vilt scenes --kind scenes-quick --out runs/data/scenes-quick");
   auto arguments = std::make_shared<ScenesArguments>();
   command->add_option("--kind", arguments->kind, "scenes (one or two objects) or scenes-quick (one object)")
       ->required();
@@ -54,8 +54,8 @@ void add_train(CLI::App& app, Action& action) {
 }
 
 void add_report(CLI::App& app, Action& action) {
-  CLI::App* command = add_command(app, "report", "Writes the report of a finished run once more",
-                                  "vilt report runs/scenes-quick");
+  CLI::App* command =
+      add_command(app, "report", "Writes the report of a finished run once more", "vilt report runs/scenes-quick");
   auto arguments = std::make_shared<ReportArguments>();
   command->add_option("RUN", arguments->run, "Folder of the run (its train.out)")->required();
   command->callback([arguments, &action] { action = [arguments] { return run_report(*arguments); }; });

@@ -13,12 +13,12 @@
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "train/checkpoint.h"
-#include "vilt/files/load_model.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
+#include "vilt/files/load_model.h"
 #include "vilt/initialise.h"
-#include "vilt/tasks/pretraining.h"
 #include "vilt/report/report.h"
+#include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
 #include "vilt/tasks/trainer.h"
 
@@ -29,8 +29,9 @@ namespace fs = std::filesystem;
 
 // As it has to be typed into a shell.
 std::string shell_word(const std::string& word) {
-  const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                             "0123456789_-+=./:,@%") == std::string::npos;
+  const bool plain = !word.empty() && word.find_first_not_of(
+                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "0123456789_-+=./:,@%") == std::string::npos;
   if (plain) return word;
   std::string escaped;
   for (const char c : word) c == '\'' ? escaped.append("'\\''") : escaped.append(1, c);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "io/files.h"
 #include "data/text/vocabulary.h"
+#include "io/files.h"
 #include "io/safetensors.h"
 #include "vilt/files/preprocessing.h"
 #include "vilt/files/weights.h"
@@ -47,7 +47,7 @@ std::string tokenizer_json(const ModelConfig& config) {
 }
 
 // What a converted directory may hold. A folder with anything else is never replaced.
-const char* const kFiles[] = {"config.json", "model.safetensors",     kExtraHeads, "preprocessor_config.json",
+const char* const kFiles[] = {"config.json", "model.safetensors",    kExtraHeads, "preprocessor_config.json",
                               "vocab.txt",   "tokenizer_config.json"};
 
 void check_replaceable(const fs::path& directory, bool replace) {
@@ -56,8 +56,9 @@ void check_replaceable(const fs::path& directory, bool replace) {
   if (is_empty) return;
   check(replace, directory.string(), ": exists already; --force replaces it");
   for (const fs::directory_entry& entry : fs::directory_iterator(directory))
-    check(std::find(std::begin(kFiles), std::end(kFiles), entry.path().filename()) != std::end(kFiles), directory.string(),
-          ": is not replaced, since it holds ", entry.path().filename().string(), ", which no converted directory has");
+    check(std::find(std::begin(kFiles), std::end(kFiles), entry.path().filename()) != std::end(kFiles),
+          directory.string(), ": is not replaced, since it holds ", entry.path().filename().string(),
+          ", which no converted directory has");
 }
 
 // What was at `target` is gone only when the new is there.
@@ -139,7 +140,8 @@ std::vector<std::string> write_hugging_face(const LoadedModel& model, const fs::
                            ", …): they are in ", kExtraHeads, ", which `vilt` reads and transformers does not"));
   }
   write_file_atomically(beside / "config.json", hugging_face_config(config, options.dtype), Durability::power);
-  write_file_atomically(beside / "preprocessor_config.json", preprocessing_json(model.preprocessing), Durability::power);
+  write_file_atomically(beside / "preprocessor_config.json", preprocessing_json(model.preprocessing),
+                        Durability::power);
   if (model.vocabulary) {
     write_vocabulary(beside / "vocab.txt", model.vocabulary->tokens());
     write_file_atomically(beside / "tokenizer_config.json", tokenizer_json(config), Durability::power);
@@ -148,15 +150,19 @@ std::vector<std::string> write_hugging_face(const LoadedModel& model, const fs::
   }
   if (!has_one_eps(config))
     remarks.push_back(text("transformers knows one LayerNorm eps: it will use ", config.text_layer_norm_eps,
-                           " where this model has ", config.layer_norm_eps, " in its blocks; `vilt` goes on using the latter"));
+                           " where this model has ", config.layer_norm_eps,
+                           " in its blocks; `vilt` goes on using the latter"));
   if (config.heads.masked_words && !config.tie_word_embeddings && architecture == "ViltForMaskedLM")
-    remarks.push_back("the masked-word decoder is not the word table: transformers 5 says so in a warning and uses both, as it should");
+    remarks.push_back(
+        "the masked-word decoder is not the word table: transformers 5 says so in a warning and uses both, as it "
+        "should");
   put_in_place(beside, target);
   return remarks;
 }
 
 void write_authors(const LoadedModel& model, const fs::path& file, DType dtype) {
-  check(file.extension() == ".safetensors", file.string(), ": the authors' names are written into one file, NAME.safetensors");
+  check(file.extension() == ".safetensors", file.string(),
+        ": the authors' names are written into one file, NAME.safetensors");
   const ModelConfig& config = model.config;
   save_safetensors(file.string(), authors_names(written_state(model, dtype), config),
                    {{"format", "pt"}, {"num_heads", std::to_string(config.num_attention_heads)}});

@@ -6,8 +6,8 @@
 #include "io/files.h"
 #include "io/strict_json.h"
 #include "train/checkpoint.h"
-#include "vilt/initialise.h"
 #include "vilt/files/preprocessing.h"
+#include "vilt/initialise.h"
 
 namespace tessera {
 namespace {
@@ -30,13 +30,15 @@ ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, We
   ModelConfig config;
   if (path.empty()) {
     config = adapt(config_of(weights), weights);
-    weights.notes.push_back(text("assumed: no config.json; sizes from the tensors, ", config.num_attention_heads,
-                                 " attention heads, settings of ",
-                                 weights.state.naming == Naming::authors ? "the authors' code" : "Hugging Face's code"));
+    weights.notes.push_back(
+        text("assumed: no config.json; sizes from the tensors, ", config.num_attention_heads,
+             " attention heads, settings of ",
+             weights.state.naming == Naming::authors ? "the authors' code" : "Hugging Face's code"));
   } else {
     config = adapt(ModelConfig::from_file(path), weights);
-    check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, path.string(), ": has ",
-          config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads, " are given");
+    check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, path.string(),
+          ": has ", config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads,
+          " are given");
   }
   const auto output = weights.state.tensors.find("classifier.3.weight");
   const bool has_rows = output != weights.state.tensors.end() && output->second.dim() == 2;
@@ -59,21 +61,23 @@ double parameters_of(const ModelConfig& config) {
   const auto hidden = static_cast<double>(config.hidden_size), side = static_cast<double>(config.table_side());
   const auto words = static_cast<double>(config.vocab_size), inner = static_cast<double>(config.intermediate_size);
   const auto labels = static_cast<double>(config.labels.size()), images = static_cast<double>(config.num_images);
-  const double rows = 2 * words + static_cast<double>(config.max_position_embeddings + config.type_vocab_size +
-                                                      config.modality_type_vocab_size + config.patch_values()) + side * side;
+  const double rows = 2 * words +
+                      static_cast<double>(config.max_position_embeddings + config.type_vocab_size +
+                                          config.modality_type_vocab_size + config.patch_values()) +
+                      side * side;
   const double layers = static_cast<double>(config.num_hidden_layers) * hidden * (4 * hidden + 2 * inner);
   return hidden * rows + layers + 2 * hidden * (images * hidden + labels);
 }
 
-// Before memory is taken for a model: its configuration is a file that nobody has checked. Where it merely does not fit the
-// weights, the list of all differences says more.
+// Before memory is taken for a model: its configuration is a file that nobody has checked. Where it merely does not fit
+// the weights, the list of all differences says more.
 void check_size(const ModelConfig& config, const Weights& weights) {
   constexpr double kAlwaysAllowed = 1 << 24, kTimes = 4;
   double held = 0;
   for (const auto& item : weights.raw) held += static_cast<double>(item.second.numel());
   const double needed = parameters_of(config);
-  check(needed <= kAlwaysAllowed + kTimes * held, weights.source, ": the configuration describes a model of about ", needed,
-        " parameters, the weights are ", held, " numbers; config.json does not belong to them");
+  check(needed <= kAlwaysAllowed + kTimes * held, weights.source, ": the configuration describes a model of about ",
+        needed, " parameters, the weights are ", held, " numbers; config.json does not belong to them");
 }
 
 void read_vocabulary(LoadedModel& out, const LoadOptions& options) {
@@ -91,7 +95,8 @@ void read_preparation(LoadedModel& out, Weights& weights) {
   const auto patch = static_cast<int>(out.config.patch_size);
   const auto found = find_preprocessing(out.directory, patch);
   // Models trained here may take pictures at their own size: nothing can be assumed of a checkpoint of training.
-  check(found || !fs::exists(out.directory / "state.json"), out.directory.string(), ": has no preprocessor_config.json");
+  check(found || !fs::exists(out.directory / "state.json"), out.directory.string(),
+        ": has no preprocessor_config.json");
   out.preprocessing = found.value_or(default_preprocessing(patch));
   out.preprocessing.max_length = out.config.max_position_embeddings;
   if (found) return;
@@ -104,11 +109,13 @@ void read_preparation(LoadedModel& out, Weights& weights) {
 }  // namespace
 
 fs::path find_weights(const fs::path& path) {
-  check(fs::exists(path), path.string(), ": no such file or directory; expected a model's folder, a run or a file of weights");
+  check(fs::exists(path), path.string(),
+        ": no such file or directory; expected a model's folder, a run or a file of weights");
   if (holds_weights(path)) return path;
   check(fs::is_directory(path), path.string(), ": not a file of weights (.safetensors, .bin, .ckpt, .pt)");
   const auto newest = newest_checkpoint(path);
-  check(newest.has_value(), path.string(), ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
+  check(newest.has_value(), path.string(),
+        ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
   return *newest;
 }
 
@@ -148,7 +155,8 @@ std::vector<std::string> read_labels(const fs::path& path) {
   std::vector<std::string> labels;
   if (json.is_array()) {
     for (const nlohmann::json& label : json) {
-      check(label.is_string(), path.string(), ": label ", labels.size(), " is ", described_type(label), ", expected a string");
+      check(label.is_string(), path.string(), ": label ", labels.size(), " is ", described_type(label),
+            ", expected a string");
       labels.push_back(label.get<std::string>());
     }
   } else {

@@ -8,16 +8,16 @@
 
 #include "data/samples.h"
 #include "data/text/wordpiece.h"
-#include "vilt/heads.h"
 #include "vilt/files/weights.h"
+#include "vilt/heads.h"
 
 namespace tessera {
 
 struct LoadOptions {
   // Load what fits and report what does not; parameters that the file does not hold keep their initial values.
   bool partial = false;
-  // For weights that do not bring them: config.json, vocab.txt, the classifier's labels (read_labels). Empty: beside the
-  // weights.
+  // For weights that do not bring them: config.json, vocab.txt, the classifier's labels (read_labels). Empty: beside
+  // the weights.
   std::filesystem::path config, vocabulary, labels;
   int64_t attention_heads = 0;   // where neither config.json nor the weights say it; 0: not given
   Device device = {};            // where the parameters will lie
@@ -37,8 +37,8 @@ struct LoadedModel {
   ForwardContext context;  // how its answers are computed
 };
 
-// `path`: a run's directory (its newest checkpoint), a checkpoint, a Hugging Face directory, or a file of weights. Strict,
-// unless partial: every missing, unexpected or misshaped tensor is listed at once, and nothing is loaded.
+// `path`: a run's directory (its newest checkpoint), a checkpoint, a Hugging Face directory, or a file of weights.
+// Strict, unless partial: every missing, unexpected or misshaped tensor is listed at once, and nothing is loaded.
 LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 // The same from weights that were read from `place` = find_weights(path).
 LoadedModel load_model(Weights weights, const std::filesystem::path& place, const LoadOptions& options);

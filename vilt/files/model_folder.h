@@ -17,8 +17,7 @@ namespace tessera {
 
 // Writes the files into `folder`, which exists.
 void save_model_folder(const std::filesystem::path& folder, const ModelConfig& config,
-                       const SampleOptions& preprocessing, const Wordpiece& vocabulary,
-                       const ParameterSet& parameters);
+                       const SampleOptions& preprocessing, const Wordpiece& vocabulary, const ParameterSet& parameters);
 
 // Reads the weights again, for a model of the same configuration. Throws if they do not fit; else returns what copies
 // them into `parameters`, which must live until then.

@@ -28,13 +28,19 @@ constexpr Pair kPrefixes[] = {
 constexpr Pair kBlocks = {"transformer.blocks.", "vilt.encoder.layer."};
 // Inside a block, after its number.
 constexpr Pair kBlockParts[] = {
-    {"norm1.", "layernorm_before."},   {"norm2.", "layernorm_after."}, {"attn.proj.", "attention.output.dense."},
-    {"mlp.fc1.", "intermediate.dense."}, {"mlp.fc2.", "output.dense."},
+    {"norm1.", "layernorm_before."},
+    {"norm2.", "layernorm_after."},
+    {"attn.proj.", "attention.output.dense."},
+    {"mlp.fc1.", "intermediate.dense."},
+    {"mlp.fc2.", "output.dense."},
     {"attn.qkv.", "attention.attention.qkv."},
     // Files that were split by others.
-    {"attn.q.", "attention.attention.query."}, {"attn.k.", "attention.attention.key."},
-    {"attn.v.", "attention.attention.value."}, {"attn.query.", "attention.attention.query."},
-    {"attn.key.", "attention.attention.key."}, {"attn.value.", "attention.attention.value."},
+    {"attn.q.", "attention.attention.query."},
+    {"attn.k.", "attention.attention.key."},
+    {"attn.v.", "attention.attention.value."},
+    {"attn.query.", "attention.attention.query."},
+    {"attn.key.", "attention.attention.key."},
+    {"attn.value.", "attention.attention.value."},
 };
 constexpr const char* kFused = "attention.attention.qkv.";
 constexpr const char* kApart[] = {"query.", "key.", "value."};
@@ -75,8 +81,7 @@ std::string to_authors(const std::string& name, const ModelConfig& config) {
       if (rest.starts_with(part.ours)) return kBlocks.authors + number + with_prefix(rest, part.ours, part.authors);
     return name;
   }
-  if (name.starts_with("classifier."))
-    return (config.num_images > 1 ? "nlvr2_" : "vqa_") + name;
+  if (name.starts_with("classifier.")) return (config.num_images > 1 ? "nlvr2_" : "vqa_") + name;
   for (const Pair& prefix : kPrefixes)
     if (name.starts_with(prefix.ours)) return with_prefix(name, prefix.ours, prefix.authors);
   return name;

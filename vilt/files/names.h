@@ -15,8 +15,8 @@
 //   classifier.{0,1,3}.*                                     vqa_classifier.*, nlvr2_classifier.*
 //   –                                                        itm_score.fc.*, mpp_score.*, transformer.mask_token
 //
-// Files of the bare ViltModel leave "vilt." out. Our own files are Hugging Face's with mlm_score.bias, and with the heads
-// that it does not have.
+// Files of the bare ViltModel leave "vilt." out. Our own files are Hugging Face's with mlm_score.bias, and with the
+// heads that it does not have.
 #pragma once
 
 #include <string>
@@ -30,15 +30,15 @@ enum class Naming : uint8_t { hugging_face, authors, other };
 const char* name_of(Naming naming);  // "Hugging Face's names", …
 
 struct NamedState {
-  StateDict tensors;  // by our files' names
+  StateDict tensors;                     // by our files' names
   Naming naming = Naming::hugging_face;  // that was found
   bool pair_classifier = false;          // the file said that the classifier is one of pairs (nlvr2_classifier)
   std::vector<std::string> notes;        // what was left out or assumed, a line each
 };
 
-// Gives a file's tensors our files' names. Queries, keys and values may be fused or apart. Buffers that are no parameters
-// (position_ids) are left out, and noted. Two tensors that stand for the same parameter are an error, unless they are the
-// two names of the masked-word bias and equal. `source` begins messages.
+// Gives a file's tensors our files' names. Queries, keys and values may be fused or apart. Buffers that are no
+// parameters (position_ids) are left out, and noted. Two tensors that stand for the same parameter are an error, unless
+// they are the two names of the masked-word bias and equal. `source` begins messages.
 NamedState our_names(const StateDict& file, const std::string& source);
 
 // The same parameters under the authors' names, queries, keys and values fused. The inverse of our_names.

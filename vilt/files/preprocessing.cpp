@@ -45,7 +45,8 @@ class Fields {
     // Beyond 64 bits the parser makes a real number.
     const bool fits = value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX);
     const int64_t number = fits ? value.get<int64_t>() : -1;
-    if (!fits || number < least || number > most) wrong(field, value, text("a whole number from ", least, " to ", most));
+    if (!fits || number < least || number > most)
+      wrong(field, value, text("a whole number from ", least, " to ", most));
     return static_cast<int>(number);
   }
 
@@ -87,13 +88,15 @@ void read_size(const Fields& fields, SampleOptions& options) {
   if (const JsonValue* size = fields.find("size")) {
     const auto edge = size->find("shortest_edge");
     const bool has_edge = edge != size->end() && !edge->is_null();
-    if (size->is_object() && !has_edge) fields.wrong("size", *size, "a whole number or {\"shortest_edge\": a whole number}");
+    if (size->is_object() && !has_edge)
+      fields.wrong("size", *size, "a whole number or {\"shortest_edge\": a whole number}");
     options.shorter = fields.whole("size", has_edge ? *edge : *size, options.size_divisor, kLargestSide);
   }
   if (options.shorter < options.size_divisor)  // the default size
     fields.wrong("size_divisor", options.size_divisor, text("at most the size, ", options.shorter));
   const JsonValue* resample = fields.find("resample");
-  if (options.resize && resample && *resample != kBicubic) fields.wrong("resample", *resample, "3 (bicubic, the only one supported)");
+  if (options.resize && resample && *resample != kBicubic)
+    fields.wrong("resample", *resample, "3 (bicubic, the only one supported)");
 }
 
 void read_levels(const Fields& fields, SampleOptions& options) {

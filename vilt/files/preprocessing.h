@@ -1,5 +1,5 @@
-// How a checkpoint wants its images prepared: `preprocessor_config.json` as Hugging Face's ViltImageProcessor writes and
-// reads it, today's form and the older ones.
+// How a checkpoint wants its images prepared: `preprocessor_config.json` as Hugging Face's ViltImageProcessor writes
+// and reads it, today's form and the older ones.
 //
 //   field                            default  meaning
 //   size                             384      {"shortest_edge": N}, or N alone: the shorter side, pixels

@@ -1,10 +1,10 @@
 // Between the parameters in memory and the tensors of a file. Files have Hugging Face's names and shapes:
 //
 //   memory                                                file
-//   …attention.qkv.weight [3d, d], .bias [3d]             …attention.attention.{query,key,value}.weight [d, d], .bias [d]
-//   …patch_embeddings.projection.weight [d, 3P²]          the same name, [d, 3, P, P]
-//   …embeddings.cls_token, …embeddings.mask_token [1, d]  the same names, [1, 1, d]
-//   …embeddings.position_embeddings [1 + n², d]           the same name, [1, 1 + n², d]
+//   …attention.qkv.weight [3d, d], .bias [3d]             …attention.attention.{query,key,value}.weight [d, d], .bias
+//   [d] …patch_embeddings.projection.weight [d, 3P²]          the same name, [d, 3, P, P] …embeddings.cls_token,
+//   …embeddings.mask_token [1, d]  the same names, [1, 1, d] …embeddings.position_embeddings [1 + n², d]           the
+//   same name, [1, 1 + n², d]
 #pragma once
 
 #include <map>

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
-#include "io/strict_json.h"
 #include "io/safetensors.h"
+#include "io/strict_json.h"
 #include "io/torch_file.h"
 #include "vilt/heads.h"
 
@@ -27,7 +27,8 @@ fs::path find_file(const fs::path& path) {
   if (!fs::is_directory(path)) return path;
   for (const char* place : kPlaces)
     if (fs::exists(path / place)) return path / place;
-  fail(path.string(), ": holds no weights: neither ", kPlaces[0], " nor ", kPlaces[1], ", ", kPlaces[2], " or ", kPlaces[3]);
+  fail(path.string(), ": holds no weights: neither ", kPlaces[0], " nor ", kPlaces[1], ", ", kPlaces[2], " or ",
+       kPlaces[3]);
 }
 
 // A small number from a file's settings; nothing if it is none.
@@ -76,8 +77,8 @@ class Shapes {
   explicit Shapes(const Weights& weights) : weights_(weights) {}
   int64_t size(const std::string& name, int dim, int dimension) const {
     const auto found = weights_.state.tensors.find(name);
-    check(found != weights_.state.tensors.end(), weights_.source, ": no configuration can be derived: there is no ", name,
-          some_names());
+    check(found != weights_.state.tensors.end(), weights_.source, ": no configuration can be derived: there is no ",
+          name, some_names());
     // Without elements a size may be any number, and memory would be taken for it.
     check(found->second.dim() == dim && found->second.numel() > 0, weights_.source,
           ": no configuration can be derived: ", name, " is ", found->second.shape());
@@ -121,7 +122,8 @@ std::vector<std::string> numbered_labels(int64_t count) {
 
 bool holds_weights(const fs::path& path) {
   if (fs::is_directory(path))
-    return std::any_of(std::begin(kPlaces), std::end(kPlaces), [&](const char* place) { return fs::exists(path / place); });
+    return std::any_of(std::begin(kPlaces), std::end(kPlaces),
+                       [&](const char* place) { return fs::exists(path / place); });
   return is_torch(path) || is_index(path) || path.extension() == ".safetensors";
 }
 
@@ -145,7 +147,8 @@ Weights read_weights(const fs::path& path) {
   return out;
 }
 
-std::map<std::string, std::vector<std::string>> read_shard_index(const std::string& source_json, const std::string& source) {
+std::map<std::string, std::vector<std::string>> read_shard_index(const std::string& source_json,
+                                                                 const std::string& source) {
   const nlohmann::json root = parse_strict_json(source_json, source);
   check(root.is_object() && root.contains("weight_map") && root["weight_map"].is_object(), source,
         ": not an index of shards: an object with a 'weight_map' from tensor to file is expected");
@@ -153,8 +156,10 @@ std::map<std::string, std::vector<std::string>> read_shard_index(const std::stri
   for (const auto& [name, file] : root["weight_map"].items()) {
     check(file.is_string(), source, ": the file of ", name, " is ", file.dump());
     const std::string shard = file.get<std::string>();
-    const bool plain = !shard.empty() && shard != "." && shard != ".." && shard.find_first_of(std::string("/\\\0", 3)) == shard.npos;
-    check(plain && !is_index(shard), source, ": the file of ", name, " is ", file.dump(), ", expected a name without folders");
+    const bool plain =
+        !shard.empty() && shard != "." && shard != ".." && shard.find_first_of(std::string("/\\\0", 3)) == shard.npos;
+    check(plain && !is_index(shard), source, ": the file of ", name, " is ", file.dump(),
+          ", expected a name without folders");
     shards[shard].push_back(name);
   }
   check(!shards.empty(), source, ": the weight_map is empty");
@@ -181,8 +186,10 @@ ModelConfig config_of(const Weights& weights) {
   config.image_size = side * config.patch_size;
   const std::string layer = "vilt.encoder.layer.";
   config.num_hidden_layers = 0;
-  while (shapes.has(layer + std::to_string(config.num_hidden_layers) + ".intermediate.dense.weight")) ++config.num_hidden_layers;
-  check(config.num_hidden_layers > 0, weights.source, ": no configuration can be derived: there are no transformer blocks");
+  while (shapes.has(layer + std::to_string(config.num_hidden_layers) + ".intermediate.dense.weight"))
+    ++config.num_hidden_layers;
+  check(config.num_hidden_layers > 0, weights.source,
+        ": no configuration can be derived: there are no transformer blocks");
   config.intermediate_size = shapes.size(layer + "0.intermediate.dense.weight", 2, 0);
   config.qkv_bias = shapes.has(layer + "0.attention.attention.query.bias");
   if (config.heads.classifier) {

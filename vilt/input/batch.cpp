@@ -57,7 +57,8 @@ int BatchBuilder::add_sequence(std::span<const int64_t> ids, int image, std::spa
                                int64_t image_modality, std::span<const int64_t> types) {
   check(ids.size() >= 2, "batch: a text of ", ids.size(), " tokens, expected at least [CLS] and [SEP]");
   check(image >= 0 && image < static_cast<int>(batch_.grids.size()), "batch: no image ", image);
-  check(types.empty() || types.size() == ids.size(), "batch: ", types.size(), " token types for ", ids.size(), " tokens");
+  check(types.empty() || types.size() == ids.size(), "batch: ", types.size(), " token types for ", ids.size(),
+        " tokens");
   const Grid grid = batch_.grids[static_cast<size_t>(image)];
   const int64_t available = int64_t{grid.rows} * grid.columns;
   for (const int64_t raster : patch_order)

@@ -157,10 +157,9 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
     if (is_new) {
       const ResizedImage& pixels = images[image];
       const Grid grid = source_.grid(pixels);
-      entry->second =
-          options_.levels
-              ? builder.add_levels(grid, [&](auto values) { source_.write_levels(pixels, values); })
-              : builder.add_image(grid, [&](auto values) { source_.write_patches(pixels, values); });
+      entry->second = options_.levels
+                          ? builder.add_levels(grid, [&](auto values) { source_.write_levels(pixels, values); })
+                          : builder.add_image(grid, [&](auto values) { source_.write_patches(pixels, values); });
     }
     return entry->second;
   };

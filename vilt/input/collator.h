@@ -18,23 +18,24 @@ namespace tessera {
 
 // The samples are sentences.
 struct CollatorOptions : SamplerOptions {
-  int64_t accumulate = 1;   // micro-batches that a step, or a rank's share of it, is cut into
-  int table_side = 12;      // of the image position table
+  int64_t accumulate = 1;     // micro-batches that a step, or a rank's share of it, is cut into
+  int table_side = 12;        // of the image position table
   int64_t max_patches = 200;  // more are sampled, in raster order; 0: no limit
   bool masked_words = true, pairs = true, masked_patches = false;  // which passes a step has
-  bool rand_augment = false;  // images are augmented anew in every step
-  bool levels = false;  // patches stay levels 0..255, which the model normalises: a quarter of the bytes for a GPU to get
+  bool rand_augment = false;                                       // images are augmented anew in every step
+  bool levels =
+      false;  // patches stay levels 0..255, which the model normalises: a quarter of the bytes for a GPU to get
   MaskingOptions masking;
   PatchMaskingOptions patch_masking;
-  double sibling_negatives = 0;     // share of false images that are the sibling's
+  double sibling_negatives = 0;        // share of false images that are the sibling's
   bool false_images_in_batch = false;  // other false images: from the step's own images, or from the whole data set
-  std::string curriculum_group;     // of which the curriculum's sentences are
+  std::string curriculum_group;        // of which the curriculum's sentences are
 };
 
 class Collator {
  public:
-  // Makes the pairs of the share's slots alone: no picture of another rank's is decoded. They are what they are with one
-  // rank, except that false images from the batch are from the rank's own part of it.
+  // Makes the pairs of the share's slots alone: no picture of another rank's is decoded. They are what they are with
+  // one rank, except that false images from the batch are from the rank's own part of it.
   Collator(const SampleSource& source, const CollatorOptions& options, Quarantine& quarantine, Share share = {});
 
   // The micro-batches of step `step`, counted from 0. Thread-safe.

@@ -22,8 +22,8 @@ Between source(int i, int count, int side) {
 }  // namespace
 
 PositionTaps position_taps(int table_side, int rows, int columns) {
-  check(table_side > 0 && rows > 0 && columns > 0, "position_taps: table of side ", table_side, ", grid of ", rows, " x ",
-        columns);
+  check(table_side > 0 && rows > 0 && columns > 0, "position_taps: table of side ", table_side, ", grid of ", rows,
+        " x ", columns);
   PositionTaps taps;
   for (int i = 0; i < rows; ++i) {
     const Between y = source(i, rows, table_side);

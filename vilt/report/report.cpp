@@ -88,8 +88,8 @@ std::string report_html(const ReportInputs& inputs) {
       "<p class=\"lead\">A vision-and-language transformer without convolution or region features, trained "
       "from random numbers on pictures and their captions to restore masked words, to tell whether a "
       "caption belongs to a picture, and to align words with patches.</p>\n";
-  page += facts_html(inputs) + "<pre class=\"command\">" + escape_html(inputs.command) + "</pre>\n" +
-          navigation(body) + "</header>\n<main>\n" + symbols_svg(pairs) + tiles_html(inputs.summary) + body;
+  page += facts_html(inputs) + "<pre class=\"command\">" + escape_html(inputs.command) + "</pre>\n" + navigation(body) +
+          "</header>\n<main>\n" + symbols_svg(pairs) + tiles_html(inputs.summary) + body;
   page += text("</main>\n<footer><p>Written by Tessera ", TESSERA_VERSION, ".</p></footer>\n<script>", kReportScript,
                "</script>\n</body>\n</html>\n");
   return page;

@@ -84,8 +84,7 @@ std::vector<Chart> all_charts(const Curves& curves, const ReportInputs& inputs) 
       "Masked-word accuracy", "Training: masked pieces. Validation: content words, one at a time.",
       {curves.training("mlm_accuracy", "training", 1), curves.validation("mlm_accuracy_content", "validation", 3),
        curves.validation("mlm_accuracy_wrong_image", "validation, wrong picture", 4, Line::dashed)}));
-  charts.push_back(shares("Pointing at the named object",
-                          "Validation: is the patch of largest weight inside its box?",
+  charts.push_back(shares("Pointing at the named object", "Validation: is the patch of largest weight inside its box?",
                           {curves.validation("pointing_attention", "attention, last layer", 1),
                            curves.validation("pointing_own_over_other", "own object above the other", 3),
                            curves.validation("pointing_plan", "plan", 2, Line::dashed),

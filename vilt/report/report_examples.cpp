@@ -146,8 +146,8 @@ std::string picture_symbol(const std::string& id, const Image& image) {
 }
 
 std::string picture_html(const std::string& id, const Image& image, const std::string& description) {
-  return text("<svg class=\"picture\" viewBox=\"0 0 ", image.width, ' ', image.height,
-              "\" role=\"img\" aria-label=\"", escape_html(description), "\"><use href=\"#", id, "\"/></svg>");
+  return text("<svg class=\"picture\" viewBox=\"0 0 ", image.width, ' ', image.height, "\" role=\"img\" aria-label=\"",
+              escape_html(description), "\"><use href=\"#", id, "\"/></svg>");
 }
 
 namespace {
@@ -225,8 +225,8 @@ std::string words_html(const ReportInputs& inputs, const std::vector<ReportPair>
         out += "<small>differs in " + escape_html(q.siblings[i].difference) + "</small>";
       out += "</figure>";
     }
-    out += "</div><div><p class=\"caption\">" + marked_caption(caption, q.words[i]) +
-           "</p>\n<div class=\"masked-words\">";
+    out +=
+        "</div><div><p class=\"caption\">" + marked_caption(caption, q.words[i]) + "</p>\n<div class=\"masked-words\">";
     for (const ReportWord& word : q.words[i]) {
       out += guesses_html(word, word_guesses(source.vocabulary(), predicted[question], q.wanted[question]));
       ++question;

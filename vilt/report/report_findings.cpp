@@ -125,8 +125,8 @@ PlanFinding plan_finding(const Blocks& blocks) {
       "; chance is ", percent(test.pointing_chance), ". ");
   if (test.plan_entropy && test.attention_entropy)
     out.text += text("The entropy of a noun's row is ", fixed(test.plan_entropy, 2), " and ",
-                     fixed(test.plan_training_entropy, 2), ", that of its attention ",
-                     fixed(test.attention_entropy, 2), " (1 is flat). ");
+                     fixed(test.plan_training_entropy, 2), ", that of its attention ", fixed(test.attention_entropy, 2),
+                     " (1 is flat). ");
   if (!out.points)
     out.text +=
         "A likely reason, not tested here: every patch carries the same mass, so most of the distance is about "
@@ -142,8 +142,7 @@ std::string kinds_finding(const Blocks& blocks) {
   for (auto kind = kinds.begin(); kind != kinds.end(); ++kind) {
     if (kind->second < weakest->second) weakest = kind;
     if (kind->second < 0.6)
-      near_chance +=
-          text(near_chance.empty() ? "" : ", ", escape_html(kind->first), " (", percent(kind->second), ")");
+      near_chance += text(near_chance.empty() ? "" : ", ", escape_html(kind->first), " (", percent(kind->second), ")");
   }
   if (!near_chance.empty())
     return "<b>Siblings near chance:</b> matching hardly sees differences of " + near_chance +
@@ -156,8 +155,7 @@ std::string unseen_finding(const Blocks& blocks) {
   std::string out;
   const auto compare = [&](const char* name, Figure Evaluation::*figure) {
     const Figure seen = blocks.test.*figure, unseen = blocks.unseen.*figure;
-    if (seen && unseen)
-      out += text(out.empty() ? "" : ", ", name, ' ', percent(unseen), " instead of ", percent(seen));
+    if (seen && unseen) out += text(out.empty() ? "" : ", ", name, ' ', percent(unseen), " instead of ", percent(seen));
   };
   compare("matching with a random picture", &Evaluation::itm_accuracy_random);
   compare("with the sibling", &Evaluation::itm_accuracy_hard);

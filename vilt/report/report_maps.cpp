@@ -44,8 +44,8 @@ std::string heat_svg(const Canvas& canvas, const std::vector<float>& weights) {
   std::string out;
   for (const auto& [level, data] : paths) {
     const double t = static_cast<double>(level) / kLevels;
-    out += text("<path fill=\"", hex(heat_colour(t)), "\" fill-opacity=\"", fixed(heat_opacity(t), 2), "\" d=\"",
-                data, "\"/>");
+    out += text("<path fill=\"", hex(heat_colour(t)), "\" fill-opacity=\"", fixed(heat_opacity(t), 2), "\" d=\"", data,
+                "\"/>");
   }
   return out;
 }
@@ -60,14 +60,13 @@ std::string grid_svg(const Canvas& canvas) {
 
 std::string box_svg(const Box& box) {
   const std::string rectangle =
-      text(" x=\"", short_number(box[0], 5), "\" y=\"", short_number(box[1], 5), "\" width=\"",
-           short_number(box[2], 5), "\" height=\"", short_number(box[3], 5), "\"/>");
+      text(" x=\"", short_number(box[0], 5), "\" y=\"", short_number(box[1], 5), "\" width=\"", short_number(box[2], 5),
+           "\" height=\"", short_number(box[3], 5), "\"/>");
   return "<rect class=\"box-edge\"" + rectangle + "<rect class=\"box\"" + rectangle;
 }
 
 std::optional<Box> box_of(const ReportPair& pair, const Annotation* annotation, int64_t object) {
-  if (!annotation || !annotation->objects || object < 0 ||
-      object >= static_cast<int64_t>(annotation->objects->size()))
+  if (!annotation || !annotation->objects || object < 0 || object >= static_cast<int64_t>(annotation->objects->size()))
     return std::nullopt;
   return resize_box((*annotation->objects)[static_cast<size_t>(object)].box, pair.resized->original_height,
                     pair.resized->original_width, pair.resized->image.height, pair.resized->image.width);
@@ -112,8 +111,8 @@ std::string group_html(const Canvas& canvas, const std::string& title, const Wor
   std::string out = "<div class=\"group\"><h5>" + title + "</h5><div class=\"three\">";
   if (!maps.attention.empty())
     out += map_html(canvas, "attention", word, word_map(maps.attention.back(), maps.patches, word.tokens), box, scored);
-  out += map_html(canvas, plan_name(plan.beta, plan.iterations), word,
-                  word_map(maps.plan, maps.patches, word.tokens), box, scored);
+  out += map_html(canvas, plan_name(plan.beta, plan.iterations), word, word_map(maps.plan, maps.patches, word.tokens),
+                  box, scored);
   out += map_html(canvas, plan_name(plan.training_beta, plan.training_iterations), word,
                   word_map(maps.plan_training, maps.patches, word.tokens), box, scored);
   return out + "</div></div>";
@@ -121,8 +120,7 @@ std::string group_html(const Canvas& canvas, const std::string& title, const Wor
 
 // The word of the other caption that stands for this one: the head noun of the object of the same number, else the
 // one in the same place among the words that are no head nouns.
-const ReportWord* counterpart(const std::vector<ReportWord>& own, size_t index,
-                              const std::vector<ReportWord>& other) {
+const ReportWord* counterpart(const std::vector<ReportWord>& own, size_t index, const std::vector<ReportWord>& other) {
   if (own[index].head_noun) {
     for (const ReportWord& word : other)
       if (word.head_noun && word.object == own[index].object) return &word;
@@ -141,9 +139,8 @@ struct PairMaps {
   const WordMaps* shuffled;  // null without another caption
 };
 
-std::string word_html(const ReportInputs& inputs, const Canvas& canvas, const PairMaps& maps,
-                      const PlanSettings& plan, const std::vector<ReportWord>& words, size_t index,
-                      const std::vector<ReportWord>& other_words) {
+std::string word_html(const ReportInputs& inputs, const Canvas& canvas, const PairMaps& maps, const PlanSettings& plan,
+                      const std::vector<ReportWord>& words, size_t index, const std::vector<ReportWord>& other_words) {
   const ReportWord& word = words[index];
   const std::optional<Box> box =
       box_of(canvas.pair, inputs.source.dataset().annotation(canvas.pair.sentence), word.object);
@@ -156,8 +153,7 @@ std::string word_html(const ReportInputs& inputs, const Canvas& canvas, const Pa
     // The box of the object of the same number, whatever it is: the control of the table.
     const std::optional<Box> other_box =
         box_of(canvas.pair, inputs.source.dataset().annotation(canvas.pair.sentence), other->object);
-    out +=
-        group_html(canvas, "shuffled: “" + escape_html(other->text) + "”", *maps.shuffled, *other, other_box, plan);
+    out += group_html(canvas, "shuffled: “" + escape_html(other->text) + "”", *maps.shuffled, *other, other_box, plan);
   }
   return out + "</div></div>\n";
 }
@@ -168,8 +164,7 @@ std::string pair_html(const ReportInputs& inputs, const Canvas& canvas, const Pa
   std::vector<ReportWord> words = report_words(inputs.source, pair.sentence), other_words;
   if (words.size() > kMostWords) words.resize(kMostWords);
   if (pair.shuffled >= 0) other_words = report_words(inputs.source, pair.shuffled);
-  const bool any_head =
-      std::any_of(words.begin(), words.end(), [](const ReportWord& word) { return word.head_noun; });
+  const bool any_head = std::any_of(words.begin(), words.end(), [](const ReportWord& word) { return word.head_noun; });
   std::string heads, others;
   for (size_t i = 0; i < words.size(); ++i) {
     const bool first = any_head ? words[i].head_noun : i < 3;
@@ -191,8 +186,8 @@ std::string scale_html() {
   std::string stops, labels;
   for (int i = 0; i <= 16; ++i) stops += text(i > 0 ? "," : "", hex(heat_colour(i / 16.0)));
   for (const char* label : {"0", "flat", "3 ×", "7 ×", "15 ×"}) labels += text("<span>", label, "</span>");
-  return "<div class=\"heat-scale\"><div style=\"background:linear-gradient(90deg," + stops + ")\"></div><p>" +
-         labels + "</p></div>\n";
+  return "<div class=\"heat-scale\"><div style=\"background:linear-gradient(90deg," + stops + ")\"></div><p>" + labels +
+         "</p></div>\n";
 }
 
 // A caption that is not true of the picture, by preference of as many objects; -1 if there is none.
@@ -214,8 +209,7 @@ int64_t false_caption(const SampleSource& source, int64_t sentence) {
   return fallback;
 }
 
-std::vector<TextImage> with_captions(const SampleSource& source, const std::vector<ReportPair>& pairs,
-                                     bool shuffled) {
+std::vector<TextImage> with_captions(const SampleSource& source, const std::vector<ReportPair>& pairs, bool shuffled) {
   std::vector<TextImage> out;
   for (const ReportPair& pair : pairs) {
     const int64_t sentence = shuffled ? pair.shuffled : pair.sentence;

@@ -54,8 +54,7 @@ Figure figure_of(const Summary& summary, const char* block, Figure Evaluation::*
 }
 
 std::string cell(const char* label, const std::string& value, const char* classes = "") {
-  return text("<td", *classes ? text(" class=\"", classes, "\"") : "", " data-label=\"", label, "\">", value,
-              "</td>");
+  return text("<td", *classes ? text(" class=\"", classes, "\"") : "", " data-label=\"", label, "\">", value, "</td>");
 }
 
 Figure chance_of(const Summary& summary, Row::Chance chance) {
@@ -166,8 +165,7 @@ std::string tiles_html(const Summary& summary) {
     const Figure value = figure_of(summary, "test", row.figure);
     if (!value) continue;
     const Figure chance = chance_of(summary, row.chance), untrained = figure_of(summary, "untrained", row.figure);
-    const Figure wrong =
-        index == 2 ? figure_of(summary, "test", &Evaluation::mlm_accuracy_wrong_image) : std::nullopt;
+    const Figure wrong = index == 2 ? figure_of(summary, "test", &Evaluation::mlm_accuracy_wrong_image) : std::nullopt;
     std::string controls;
     const auto control = [&](const char* name, Figure figure) {
       if (figure) controls += text(controls.empty() ? "" : ", ", name, ' ', percent(figure));

@@ -22,7 +22,8 @@ namespace {
 std::vector<int64_t> chosen_sentences(const SampleSource& source, const EvaluationOptions& options) {
   const Dataset& dataset = source.dataset();
   std::vector<int64_t> candidates;
-  if (!options.group.empty()) dataset.require(AnnotationField::group, text("evaluation of group '", options.group, "'"));
+  if (!options.group.empty())
+    dataset.require(AnnotationField::group, text("evaluation of group '", options.group, "'"));
   for (int64_t s = 0; s < static_cast<int64_t>(dataset.sentences().size()); ++s)
     if (options.group.empty() || *dataset.annotation(s)->group == options.group) candidates.push_back(s);
   if (candidates.empty()) fail_without_candidates(dataset, options.group);
@@ -33,8 +34,9 @@ std::vector<int64_t> chosen_sentences(const SampleSource& source, const Evaluati
   return out;
 }
 
-std::vector<double> scores(const ViltWithHeads& model, const SampleSource& source, const std::vector<int64_t>& sentences,
-                           const std::vector<int64_t>& images, const ForwardContext& context) {
+std::vector<double> scores(const ViltWithHeads& model, const SampleSource& source,
+                           const std::vector<int64_t>& sentences, const std::vector<int64_t>& images,
+                           const ForwardContext& context) {
   std::vector<double> out;
   for (size_t first = 0; first < sentences.size(); first += kSlice) {
     ImagePool pool(source);

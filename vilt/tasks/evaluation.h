@@ -39,8 +39,8 @@ struct Evaluation {
 };
 
 struct EvaluationOptions {
-  int64_t limit = 0;   // sentences, evenly spread; 0: all
-  std::string group;   // only sentences annotated with this group; empty: all. None is an error
+  int64_t limit = 0;     // sentences, evenly spread; 0: all
+  std::string group;     // only sentences annotated with this group; empty: all. None is an error
   bool controls = true;  // wrong images and transport plans, which take most of the time
   PlanSettings plan;
   ForwardContext context;  // how the model computes (its activations)
@@ -50,7 +50,8 @@ Evaluation evaluate(const ViltWithHeads& model, const SampleSource& source, cons
 
 // The pointing figures for captions shown with an image of which they are not true: the map is scored on the box of the
 // object with the same number. With one object per scene this control shows whether words find "the object" or theirs.
-Evaluation evaluate_shuffled(const ViltWithHeads& model, const SampleSource& source, const EvaluationOptions& options = {});
+Evaluation evaluate_shuffled(const ViltWithHeads& model, const SampleSource& source,
+                             const EvaluationOptions& options = {});
 
 // A false image for every sentence, by the rule above. Images whose sentences are annotated as true are avoided.
 std::vector<int64_t> false_images(const SampleSource& source, const std::vector<int64_t>& sentences);

@@ -1,4 +1,5 @@
-// What the parts of the evaluation share: vilt/tasks/evaluation.cpp asks for matches and words, vilt/tasks/pointing.cpp where words look.
+// What the parts of the evaluation share: vilt/tasks/evaluation.cpp asks for matches and words, vilt/tasks/pointing.cpp
+// where words look.
 #pragma once
 
 #include <map>

@@ -69,9 +69,13 @@ int64_t copy_bytes(const ModelConfig& c, const StepShape& s, const MemoryOptions
 int64_t block_bytes(const ModelConfig& c, int64_t tokens, DType activations) {
   const int64_t d = c.hidden_size;
   return Ledger(activations)
-      .activations(tokens, d, 2).statistics(tokens)
-      .activations(tokens, 3 * d).activations(tokens, d).f32(tokens, c.num_attention_heads)
-      .activations(tokens, d, 2).statistics(tokens)
+      .activations(tokens, d, 2)
+      .statistics(tokens)
+      .activations(tokens, 3 * d)
+      .activations(tokens, d)
+      .f32(tokens, c.num_attention_heads)
+      .activations(tokens, d, 2)
+      .statistics(tokens)
       .activations(tokens, c.intermediate_size)
       .bytes();
 }
@@ -91,7 +95,7 @@ int64_t other_bytes(const ModelConfig& c, const StepShape& s, DType activations)
     keep_head(kept, s.masked, d);
     kept.activations(s.masked, c.vocab_size);  // logits
   }
-  kept.f32(s.pairs, d, 2);                                // [CLS] rows and the pooler's result
+  kept.f32(s.pairs, d, 2);  // [CLS] rows and the pooler's result
   if (s.words > 0) kept.f32(s.words, d).f32(s.aligned_patches, d).f32(s.costs, 1, 2).wide(s.costs, 1);
   if (s.masked_patches > 0) {
     keep_head(kept, s.masked_patches, d);
@@ -100,9 +104,9 @@ int64_t other_bytes(const ModelConfig& c, const StepShape& s, DType activations)
   return kept.bytes();
 }
 
-// On top of what is kept, while the last block's MLP runs backward: the gradients of the residual, of the branch if dropout
-// makes it another tensor, and of the hidden layer before GELU; the hidden layer itself, computed again, and where
-// products take packed operands a copy of it for the weight's gradient.
+// On top of what is kept, while the last block's MLP runs backward: the gradients of the residual, of the branch if
+// dropout makes it another tensor, and of the hidden layer before GELU; the hidden layer itself, computed again, and
+// where products take packed operands a copy of it for the weight's gradient.
 int64_t block_working_bytes(const ModelConfig& c, int64_t tokens, const MemoryOptions& options) {
   return Ledger(options.activations)
       .activations(tokens, c.hidden_size, options.dropout > 0 ? 2 : 1)
@@ -131,7 +135,8 @@ StepShape shape_of(const PretrainBatch& batch) {
   s.masked_patches = batch.masked_patches();
   const ObjectiveTables& tables = batch.objectives;
   if (!tables.cu_words.defined()) return s;
-  const std::vector<int64_t> words = tables.cu_words.to_vector<int64_t>(), patches = tables.cu_patches.to_vector<int64_t>();
+  const std::vector<int64_t> words = tables.cu_words.to_vector<int64_t>(),
+                             patches = tables.cu_patches.to_vector<int64_t>();
   s.words = words.back();
   s.aligned_patches = patches.back();
   for (size_t i = 0; i + 1 < words.size(); ++i) s.costs += (words[i + 1] - words[i]) * (patches[i + 1] - patches[i]);

@@ -5,18 +5,18 @@
 // allocator's peak.
 #pragma once
 
-#include "vilt/input/batch.h"
 #include "vilt/heads.h"
+#include "vilt/input/batch.h"
 
 namespace tessera {
 
-// What decides the memory of one micro-batch. Rows: tokens of both passes together, text tokens among them, patches of images
-// (each image once).
+// What decides the memory of one micro-batch. Rows: tokens of both passes together, text tokens among them, patches of
+// images (each image once).
 struct StepShape {
   int64_t tokens = 0, text_tokens = 0, patches = 0;
-  int64_t masked = 0;                                  // masked words
-  int64_t pairs = 0;                                   // for matching and alignment
-  int64_t words = 0, aligned_patches = 0, costs = 0;   // rows of the alignment and Σ words · patches over its pairs
+  int64_t masked = 0;                                 // masked words
+  int64_t pairs = 0;                                  // for matching and alignment
+  int64_t words = 0, aligned_patches = 0, costs = 0;  // rows of the alignment and Σ words · patches over its pairs
   int64_t masked_patches = 0;
 };
 

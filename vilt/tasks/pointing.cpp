@@ -23,7 +23,7 @@ struct PointingMeans {
 
 void point(const SampleSource& source, int64_t sentence, int64_t image, const WordMaps& maps, PointingMeans& means) {
   const Annotation* shown = image == source.image_of(sentence) ? source.dataset().annotation(sentence)
-                                                              : first_annotation(source.dataset(), image);
+                                                               : first_annotation(source.dataset(), image);
   if (!shown || !shown->objects) return;
   const int patch = source.options().patch;
   const auto resized = source.resized(image);
@@ -31,7 +31,8 @@ void point(const SampleSource& source, int64_t sentence, int64_t image, const Wo
   std::vector<std::vector<bool>> boxes;
   for (const AnnotatedObject& object : *shown->objects)
     boxes.push_back(patches_in_box(resize_box(object.box, resized->original_height, resized->original_width,
-                                              resized->image.height, resized->image.width), grid, patch));
+                                              resized->image.height, resized->image.width),
+                                   grid, patch));
   const auto any = [](const std::vector<bool>& box) { return std::find(box.begin(), box.end(), true) != box.end(); };
   for (size_t o = 0; o < boxes.size(); ++o) {
     const std::vector<int64_t> tokens = head_noun(source, sentence, static_cast<int64_t>(o));

@@ -74,8 +74,7 @@ CollatorOptions collator_options(const Settings& settings) {
 
 ObjectiveOptions objective_options(const Settings& settings) {
   const auto& from = settings.objectives;
-  return {from.mlm_weight, from.itm_weight, from.wpa_weight, from.ipot_beta, from.ipot_iterations,
-          from.mpp_weight};
+  return {from.mlm_weight, from.itm_weight, from.wpa_weight, from.ipot_beta, from.ipot_iterations, from.mpp_weight};
 }
 
 LearnerOptions learner_options(const Settings& settings) {

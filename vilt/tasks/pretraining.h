@@ -1,5 +1,5 @@
-// ViLT's pre-training as a task (train/learner.h, train/task.h): the model, what it learns from a batch, and, for a whole
-// run, the data it draws from, its evaluation and its files.
+// ViLT's pre-training as a task (train/learner.h, train/task.h): the model, what it learns from a batch, and, for a
+// whole run, the data it draws from, its evaluation and its files.
 #pragma once
 
 #include <memory>

@@ -23,8 +23,10 @@ std::vector<std::string> binding_lines(const std::string& toml) {
   std::vector<std::string> out;
   std::istringstream in(toml);
   for (std::string line, section; std::getline(in, line);) {
-    if (line.starts_with("[")) section = line;
-    else if (!line.empty() && !may_change(line)) out.push_back(section + " " + line);
+    if (line.starts_with("["))
+      section = line;
+    else if (!line.empty() && !may_change(line))
+      out.push_back(section + " " + line);
   }
   return out;
 }

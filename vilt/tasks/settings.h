@@ -29,11 +29,11 @@ struct Settings {
     int64_t max_bad_files = 100;  // more stop the run
   } data;
   struct Image {
-    std::string resize = "shorter";  // or "none": native size, sides must be multiples of the patch
-    int64_t shorter = 384;           // pixels
-    double mean = 0.5, std = 0.5;    // of pixel values scaled to 0..1
-    int64_t max_patches = 200;       // more are sampled in training; 0: no limit
-    std::string augment = "none";    // of training images: or "randaugment"
+    std::string resize = "shorter";    // or "none": native size, sides must be multiples of the patch
+    int64_t shorter = 384;             // pixels
+    double mean = 0.5, std = 0.5;      // of pixel values scaled to 0..1
+    int64_t max_patches = 200;         // more are sampled in training; 0: no limit
+    std::string augment = "none";      // of training images: or "randaugment"
     bool respect_orientation = false;  // turn pictures as their EXIF tag says
   } image;
   ModelConfig model;
@@ -44,15 +44,15 @@ struct Settings {
   } init;
   struct Objectives {
     double mlm_weight = 1, itm_weight = 1, wpa_weight = 0.1;  // 0 switches one off
-    double mpp_weight = 0;           // masked patches; with a weight the model has a head for them
-    double patch_mask_rate = 0.15;   // chance of a patch to be predicted
+    double mpp_weight = 0;            // masked patches; with a weight the model has a head for them
+    double patch_mask_rate = 0.15;    // chance of a patch to be predicted
     double patch_replace_rate = 0.8;  // chance of such a patch to be hidden
     double ipot_beta = 0.5;
     int64_t ipot_iterations = 50;
     std::string masking = "official";  // or "strict"
     double mask_rate = 0.15;
-    double content_first = 0;     // chance that content words are masked before others (needs annotations)
-    double sibling_negatives = 0;  // share of false images that are the sibling's (needs annotations)
+    double content_first = 0;              // chance that content words are masked before others (needs annotations)
+    double sibling_negatives = 0;          // share of false images that are the sibling's (needs annotations)
     std::string false_images = "dataset";  // or "batch"
   } objectives;
   struct Optimizer {
@@ -67,10 +67,10 @@ struct Settings {
   } optimizer;
   struct Train {
     int64_t steps = 100000;
-    int64_t batch_size = 32;   // pairs per step
-    int64_t accumulate = 1;    // micro-batches per step
+    int64_t batch_size = 32;            // pairs per step
+    int64_t accumulate = 1;             // micro-batches per step
     std::string precision = "highest";  // or "high", "tf32" or "bf16": nn/precision.h
-    bool checkpoint_blocks = false;  // keep the input of each block alone and compute the rest again in backward
+    bool checkpoint_blocks = false;     // keep the input of each block alone and compute the rest again in backward
     int64_t seed = 0;
     double curriculum = 0;         // share of the steps that use the curriculum group only (needs annotations)
     std::string curriculum_group;  // the `group` of those samples

@@ -49,7 +49,10 @@ struct Split {
 class Training {
  public:
   Training(Settings settings, const TrainOptions& options)
-      : settings_(std::move(settings)), options_(options), log_(options.log ? *options.log : std::cout), out_(settings_.train.out) {}
+      : settings_(std::move(settings)),
+        options_(options),
+        log_(options.log ? *options.log : std::cout),
+        out_(settings_.train.out) {}
 
   Summary go();
 
@@ -120,7 +123,8 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
   options.plan.training_iterations = settings_.objectives.ipot_iterations;
   of_untrained = options;
   options.context = task.context();
-  log_ << "evaluating on " << test.dataset.sentences().size() << " captions of split " << settings_.data.test_split << std::endl;
+  log_ << "evaluating on " << test.dataset.sentences().size() << " captions of split " << settings_.data.test_split
+       << std::endl;
   summary.blocks["test"] = evaluate(task.model(), *test.source, options);
   summary.blocks["untrained"] = evaluate(untrained, *test.source, of_untrained);
   summary.blocks["shuffled_caption"] = evaluate_shuffled(task.model(), *test.source, options);
@@ -132,7 +136,8 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
   }
   if (options_.report) options_.report(settings_, summary, task.model(), untrained, *test.source);
   write_file_atomically(out_ / "summary.json", summary_json(summary), Durability::power);
-  log_ << "evaluation and report took " << fixed_text(std::chrono::duration<double>(Clock::now() - start).count(), 1) << " s" << std::endl;
+  log_ << "evaluation and report took " << fixed_text(std::chrono::duration<double>(Clock::now() - start).count(), 1)
+       << " s" << std::endl;
   return summary;
 }
 
@@ -167,8 +172,8 @@ Summary Training::go() {
   PretrainingRun task(settings_, *vocabulary_, *train.source, *validation.source, quarantine);
   Learner<PretrainingRun> learner(task, learner_options(settings_));
   say_what_is_trained(task, train.dataset);
-  // Nothing is written or removed before everything that the settings name has been found: a run that fails above can be
-  // repeated with the mistake corrected.
+  // Nothing is written or removed before everything that the settings name has been found: a run that fails above can
+  // be repeated with the mistake corrected.
   if (options_.fresh) remove_earlier_run();
   fs::create_directories(out_);
   write_file_atomically(out_ / "settings.toml", toml);
@@ -182,9 +187,9 @@ Summary Training::go() {
 void Training::say_what_is_trained(PretrainingRun& task, const Dataset& captions) const {
   log_ << captions.sentences().size() << " captions of " << captions.images().size() << " images; vocabulary of "
        << vocabulary_->size() << "; " << task.parameters().total() << " parameters; image cache up to "
-       << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count() << " threads\ndevice: "
-       << device_description(task.parameters().device()).name << "\nprecision: "
-       << describe_precision(task.context().activations, task.parameters().device()) << std::endl;
+       << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count()
+       << " threads\ndevice: " << device_description(task.parameters().device()).name
+       << "\nprecision: " << describe_precision(task.context().activations, task.parameters().device()) << std::endl;
 }
 
 }  // namespace

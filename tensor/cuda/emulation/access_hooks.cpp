@@ -1,6 +1,6 @@
 // The functions that code compiled with -fsanitize=thread calls, in place of ThreadSanitizer's
-// (tensor/cuda/emulation/accesses.h). Inline functions that kernels share with the rest of the program may be the instrumented
-// ones everywhere: outside of a kernel these do nothing.
+// (tensor/cuda/emulation/accesses.h). Inline functions that kernels share with the rest of the program may be the
+// instrumented ones everywhere: outside of a kernel these do nothing.
 #include "tensor/cuda/emulation/accesses.h"
 
 namespace {

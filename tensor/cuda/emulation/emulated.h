@@ -1,6 +1,6 @@
 // CUDA's names for g++: what tensor/cuda/simt.h stands for where nvcc does not compile. Every CUDA thread is a fibre;
-// fibres are switched at barriers and warp collectives (tensor/cuda/emulation/simt.cpp). A launch throws tessera::Error, with the
-// kernel, the block, the threads, the file and the line, for
+// fibres are switched at barriers and warp collectives (tensor/cuda/emulation/simt.cpp). A launch throws
+// tessera::Error, with the kernel, the block, the threads, the file and the line, for
 //
 //   - a barrier or warp collective that not all threads reach, or reach at different places; a shuffle from a lane that
 //     takes no part; a lane that is missing in its own mask;

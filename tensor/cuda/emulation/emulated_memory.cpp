@@ -13,8 +13,8 @@
 #include "tensor/cuda/emulation/accesses.h"
 #include "tensor/cuda/emulation/executor.h"
 #include "tensor/cuda/memory.h"
-#include "tensor/cuda/recording.h"
 #include "tensor/cuda/out_of_memory.h"
+#include "tensor/cuda/recording.h"
 
 namespace tessera::cuda {
 namespace {

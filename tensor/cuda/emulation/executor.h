@@ -84,7 +84,7 @@ void fiber_main();  // of every thread
 // shared_memory.cpp
 char* make_arena();
 void* take_shared(Executor& e, size_t bytes, const char* name);  // a piece for the running launch
-void poison_shared(Executor& e);                                  // for the next block
+void poison_shared(Executor& e);                                 // for the next block
 
 // Ends the launch, from within a thread; the report lists the others that wait if that is what it is about.
 [[noreturn]] void give_up(std::string error, bool list_threads = false);

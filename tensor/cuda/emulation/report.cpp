@@ -31,8 +31,8 @@ std::string threads_like(const Executor& e, unsigned t) {
 }  // namespace
 
 std::string report(const Executor& e, const std::string& problem, bool list_threads) {
-  std::string result = text("simt: kernel ", cuda::kernel_name(e.launch->kernel), ", block (", e.block.x, ",", e.block.y, ",",
-                            e.block.z, "): ", problem);
+  std::string result = text("simt: kernel ", cuda::kernel_name(e.launch->kernel), ", block (", e.block.x, ",",
+                            e.block.y, ",", e.block.z, "): ", problem);
   if (!list_threads) return result;
   std::vector<std::string> lines;
   unsigned exited = 0;

@@ -1,6 +1,6 @@
-// The tile instructions: the compiler's, or, with TESSERA_EMULATED_AMX, an emulation in plain C++, by which the kernel of
-// kernels_amx.cpp is tested on machines that have no tiles. In the emulation the products of a pair are summed in f32, as
-// the manual's pseudo-code does; denormals are not flushed.
+// The tile instructions: the compiler's, or, with TESSERA_EMULATED_AMX, an emulation in plain C++, by which the kernel
+// of kernels_amx.cpp is tested on machines that have no tiles. In the emulation the products of a pair are summed in
+// f32, as the manual's pseudo-code does; denormals are not flushed.
 #pragma once
 
 #include <immintrin.h>

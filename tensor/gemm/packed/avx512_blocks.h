@@ -27,7 +27,8 @@ namespace {
   }
 #pragma GCC unroll 4
   for (int c = 0; c < 4; ++c) {  // the 4 × 4 matrix of lanes of columns c, c + 4, c + 8, c + 12
-    const __m512i low01 = _mm512_shuffle_i32x4(x[c], x[4 + c], 0x44), high01 = _mm512_shuffle_i32x4(x[c], x[4 + c], 0xee);
+    const __m512i low01 = _mm512_shuffle_i32x4(x[c], x[4 + c], 0x44),
+                  high01 = _mm512_shuffle_i32x4(x[c], x[4 + c], 0xee);
     const __m512i low23 = _mm512_shuffle_i32x4(x[8 + c], x[12 + c], 0x44);
     const __m512i high23 = _mm512_shuffle_i32x4(x[8 + c], x[12 + c], 0xee);
     _mm512_storeu_si512(to + c * 32, _mm512_shuffle_i32x4(low01, low23, 0x88));

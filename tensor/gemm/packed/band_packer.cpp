@@ -7,26 +7,28 @@
 #include <immintrin.h>
 #endif
 
-#include "tensor/ops/scratch.h"
 #include "tensor/gemm/packed/kernel_choice.h"
 #include "tensor/gemm/packed/pack.h"
+#include "tensor/ops/scratch.h"
 
 namespace tessera::products {
 namespace {
 
 constexpr int64_t kBlock = kStrip * kDepthUnit;
 
-// Whole lines where one instruction writes one. finish_writes: such stores are not ordered with the ones that tell other
-// threads of them.
+// Whole lines where one instruction writes one. finish_writes: such stores are not ordered with the ones that tell
+// other threads of them.
 #if defined(__AVX512F__)
 void write_past_caches(const uint16_t* block, uint16_t* to) {
-  for (int64_t i = 0; i < kBlock; i += 32) _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_load_si512(block + i));
+  for (int64_t i = 0; i < kBlock; i += 32)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_load_si512(block + i));
 }
 void finish_writes() { _mm_sfence(); }
 #elif defined(__SSE2__)
 void write_past_caches(const uint16_t* block, uint16_t* to) {
   const auto* from = reinterpret_cast<const __m128i*>(block);
-  for (int64_t i = 0; i < kBlock / 8; ++i) _mm_stream_si128(reinterpret_cast<__m128i*>(to) + i, _mm_load_si128(from + i));
+  for (int64_t i = 0; i < kBlock / 8; ++i)
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to) + i, _mm_load_si128(from + i));
 }
 void finish_writes() { _mm_sfence(); }
 #else
@@ -42,14 +44,19 @@ BandPacker::BandPacker(const std::vector<PackedMatrix*>& copies)
     const bool is_split = copy->form() == PackedForm::split;
     (is_split ? split_ : rounded_) = true;
     uint16_t* high = copy->mutable_data();
-    targets_.push_back({high, is_split ? high + copy->low_offset() : nullptr, copy->transpose(), copy->padded_k() * kStrip});
+    targets_.push_back(
+        {high, is_split ? high + copy->low_offset() : nullptr, copy->transpose(), copy->padded_k() * kStrip});
   }
 }
 
 BandPacker::Band BandPacker::begin(int64_t first_row) const {
   const int64_t elements = kRows * columns_, forms = (rounded_ ? 1 : 0) + (split_ ? 2 : 0);
   Scratch scratch = Scratch::of_this_thread(forms * Scratch::bytes_for<uint16_t>(elements));
-  Band band{.first_row = first_row, .rows = std::min(kRows, rows_ - first_row), .rounded = nullptr, .high = nullptr, .low = nullptr};
+  Band band{.first_row = first_row,
+            .rows = std::min(kRows, rows_ - first_row),
+            .rounded = nullptr,
+            .high = nullptr,
+            .low = nullptr};
   if (rounded_) band.rounded = scratch.take<uint16_t>(elements);
   if (split_) band.high = scratch.take<uint16_t>(elements);
   if (split_) band.low = scratch.take<uint16_t>(elements);
@@ -81,7 +88,11 @@ void BandPacker::write(const Band& band, const uint16_t* from, const Target& tar
   const Kernels& used = kernels();
   alignas(64) uint16_t block[kBlock];
   const int64_t vectors = target.transpose ? band.rows : columns_, depth = target.transpose ? columns_ : band.rows;
-  const Source source{.data = from, .is_f32 = false, .vectors = vectors, .depth = depth, .stride = columns_,
+  const Source source{.data = from,
+                      .is_f32 = false,
+                      .vectors = vectors,
+                      .depth = depth,
+                      .stride = columns_,
                       .across = !target.transpose};
   to += target.transpose ? band.first_row / kStrip * target.strip_size : band.first_row * kStrip;
   for (int64_t strip = 0; strip < strips_of(vectors); ++strip, to += target.strip_size)

@@ -1,6 +1,7 @@
-// Packing a weight W [rows, columns] while it is written. A band of 32 rows is a whole block of positions of W as the right
-// operand and two whole strips of Wᵀ, so that each band can be packed by itself, by the thread that has just written it. What
-// is packed goes past the caches: it is not read before the next product, and its lines need not be fetched to be overwritten.
+// Packing a weight W [rows, columns] while it is written. A band of 32 rows is a whole block of positions of W as the
+// right operand and two whole strips of Wᵀ, so that each band can be packed by itself, by the thread that has just
+// written it. What is packed goes past the caches: it is not read before the next product, and its lines need not be
+// fetched to be overwritten.
 #pragma once
 
 #include <vector>

@@ -20,8 +20,8 @@ constexpr InstructionSet kBestFirst[] = {InstructionSet::amx, InstructionSet::av
                                          InstructionSet::avx2, InstructionSet::portable};
 
 #if defined(__x86_64__) && defined(__linux__)
-// The processor has tiles with bf16 products (cpuid leaf 7: EDX bits 22 and 24), the system saves their state (XCR0 bits
-// 17 and 18), and it lets this process use the 8 KiB of them: Linux wants to be asked, once per process.
+// The processor has tiles with bf16 products (cpuid leaf 7: EDX bits 22 and 24), the system saves their state (XCR0
+// bits 17 and 18), and it lets this process use the 8 KiB of them: Linux wants to be asked, once per process.
 bool has_amx() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return false;
@@ -63,7 +63,8 @@ bool find_out(InstructionSet set) { return set == InstructionSet::portable; }
 
 std::string machine_list() {
   std::string list;
-  for (const InstructionSet set : machine_instruction_sets()) list += (list.empty() ? "" : ", ") + std::string(name_of(set));
+  for (const InstructionSet set : machine_instruction_sets())
+    list += (list.empty() ? "" : ", ") + std::string(name_of(set));
   return list;
 }
 
@@ -116,7 +117,8 @@ std::vector<InstructionSet> machine_instruction_sets() {
 InstructionSet instruction_set_named(const char* setting, std::string_view name) {
   const auto* found = std::find_if(std::begin(kBestFirst), std::end(kBestFirst),
                                    [&](InstructionSet set) { return name == name_of(set); });
-  check(found != std::end(kBestFirst), setting, " is '", name, "', expected amx, avx512_bf16, avx512, avx2 or portable");
+  check(found != std::end(kBestFirst), setting, " is '", name,
+        "', expected amx, avx512_bf16, avx512, avx2 or portable");
   check(machine_has(*found), setting, " is '", name, "', which this machine lacks; it has ", machine_list());
   return *found;
 }

@@ -1,8 +1,8 @@
-// Which vector instructions the matrix products of this folder use. Every variant is always built, each in a file of its
-// own with its own flags; the choice is made when the program runs.
+// Which vector instructions the matrix products of this folder use. Every variant is always built, each in a file of
+// its own with its own flags; the choice is made when the program runs.
 //
-// The tile kernels (amx) have been tested on emulated tiles, not yet on a processor that has them. Until they have been, they
-// are not chosen by themselves: a machine has them only where TESSERA_ISA=amx asks for them.
+// The tile kernels (amx) have been tested on emulated tiles, not yet on a processor that has them. Until they have
+// been, they are not chosen by themselves: a machine has them only where TESSERA_ISA=amx asks for them.
 //
 // The environment variable TESSERA_ISA (amx, avx512_bf16, avx512, avx2 or portable) forces a lower one than the machine
 // has: to compare them, or to get the same arithmetic on different machines.
@@ -32,13 +32,13 @@ std::vector<InstructionSet> machine_instruction_sets();  // the best first; ends
 // The set called `name`; throws, naming the setting, if there is none or this machine lacks it.
 InstructionSet instruction_set_named(const char* setting, std::string_view name);
 
-// The one in use: the machine's best unless TESSERA_ISA or `force_instruction_set` says otherwise. Throws if TESSERA_ISA
-// names an unknown set or one that the machine lacks.
+// The one in use: the machine's best unless TESSERA_ISA or `force_instruction_set` says otherwise. Throws if
+// TESSERA_ISA names an unknown set or one that the machine lacks.
 InstructionSet instruction_set();
 bool instruction_set_is_forced();
 
-// For tests and measurements; nullopt takes the force away (TESSERA_ISA's too). Throws if the machine lacks `set`. Not to be
-// called while products run.
+// For tests and measurements; nullopt takes the force away (TESSERA_ISA's too). Throws if the machine lacks `set`. Not
+// to be called while products run.
 void force_instruction_set(std::optional<InstructionSet> set);
 
 }  // namespace tessera

@@ -1,21 +1,22 @@
 // What a variant of the products supplies: a kernel that multiplies packed strips, and the loops of packing that are
-// worth writing with its instructions. The files kernels_*.cpp are compiled with flags that other code must not be compiled
-// with, so that they may include nothing that defines functions which the linker could share: of this project, only this.
+// worth writing with its instructions. The files kernels_*.cpp are compiled with flags that other code must not be
+// compiled with, so that they may include nothing that defines functions which the linker could share: of this project,
+// only this.
 //
 // ## How operands are packed
 //
-// An operand of C [m, n] = A [m, k] · B [k, n] is a set of vectors of length k: the rows of A, the columns of B. Sixteen
-// vectors make a strip. k is padded with zeros to a multiple of 32; a strip holds its vectors *in pairs along k*, as
-// vdpbf16ps and AMX read the right operand (VNNI order):
+// An operand of C [m, n] = A [m, k] · B [k, n] is a set of vectors of length k: the rows of A, the columns of B.
+// Sixteen vectors make a strip. k is padded with zeros to a multiple of 32; a strip holds its vectors *in pairs along
+// k*, as vdpbf16ps and AMX read the right operand (VNNI order):
 //
 //   strip s, vector v in it, position l of k:   word [s][l / 2][v], half l % 2
 //
-// so a 64-byte line holds one pair of all sixteen vectors, and element (vector j, position l) of a packed matrix of padded
-// depth K lies at ((j / 16 · K / 2 + l / 2) · 16 + j % 16) · 2 + l % 2, counted in bf16. Any part of k that begins at a
-// multiple of 32 is contiguous in every strip.
+// so a 64-byte line holds one pair of all sixteen vectors, and element (vector j, position l) of a packed matrix of
+// padded depth K lies at ((j / 16 · K / 2 + l / 2) · 16 + j % 16) · 2 + l % 2, counted in bf16. Any part of k that
+// begins at a multiple of 32 is contiguous in every strip.
 //
-// The right operand has this form for every instruction set, so that packed weights do not depend on the choice; the left
-// one is packed block by block in the form that the kernel wants (LeftLayout).
+// The right operand has this form for every instruction set, so that packed weights do not depend on the choice; the
+// left one is packed block by block in the form that the kernel wants (LeftLayout).
 #pragma once
 
 #include <cstdint>
@@ -34,19 +35,19 @@ enum class LeftLayout : uint8_t {
 // sums [16 · left_strips, 16 · right_strips] (rows `ld` apart) = or += left · right over `depth`.
 struct KernelCall {
   const void* left;
-  int64_t left_stride;    // bytes from one left strip to the next
+  int64_t left_stride;  // bytes from one left strip to the next
   const uint16_t* right;
-  int64_t right_stride;   // bf16 from one right strip to the next
+  int64_t right_stride;               // bf16 from one right strip to the next
   int64_t left_strips, right_strips;  // at least 1, at most those of the kernel
-  int64_t depth;          // a multiple of the kernel's unit, above 0
+  int64_t depth;                      // a multiple of the kernel's unit, above 0
   float* sums;
   int64_t ld;
   bool add;
 };
 
-// The same for a left operand that is not packed: pair l of row i lies at left + i · left_row + l · left_pair, in bf16. Sums
-// [rows, 16 · right_strips]. `in_order`: the bits are those of `multiply`, whatever the number of rows; without, a few rows may
-// be summed faster.
+// The same for a left operand that is not packed: pair l of row i lies at left + i · left_row + l · left_pair, in bf16.
+// Sums [rows, 16 · right_strips]. `in_order`: the bits are those of `multiply`, whatever the number of rows; without, a
+// few rows may be summed faster.
 struct PairsCall {
   const uint16_t* left;
   int64_t left_row, left_pair;
@@ -77,8 +78,8 @@ struct Kernels {
   void (*interleave)(const uint16_t* from, int64_t stride, uint16_t* to);
   // to = from, 16 · count of them, rounded to bf16 (nearest even; NaN stays NaN).
   void (*round)(const float* from, int64_t count, uint16_t* to);
-  // high + low = from up to 2⁻¹⁶ of its magnitude: high is from rounded to bf16, low the rest, rounded (0 if high is not
-  // finite).
+  // high + low = from up to 2⁻¹⁶ of its magnitude: high is from rounded to bf16, low the rest, rounded (0 if high is
+  // not finite).
   void (*split)(const float* from, int64_t count, uint16_t* high, uint16_t* low);
 };
 

@@ -1,9 +1,9 @@
-// The product of strips with AMX tiles: a tile is 16 rows of 64 bytes, and tdpbf16ps adds the product of a left tile [16
-// rows][32 of k] and a right one [16 pairs of k][16 columns][2] to 16 × 16 sums.
+// The product of strips with AMX tiles: a tile is 16 rows of 64 bytes, and tdpbf16ps adds the product of a left tile
+// [16 rows][32 of k] and a right one [16 pairs of k][16 columns][2] to 16 × 16 sums.
 //
-// 2 × 2 tiles of sums (0 .. 3) with two left tiles (4, 5) and two right ones (6, 7) use all eight: every tile that is loaded
-// takes part in two products, 4 loads for 4 products. With one tile of sums it would be 2 loads for a product, and the loads
-// would set the pace.
+// 2 × 2 tiles of sums (0 .. 3) with two left tiles (4, 5) and two right ones (6, 7) use all eight: every tile that is
+// loaded takes part in two products, 4 loads for 4 products. With one tile of sums it would be 2 loads for a product,
+// and the loads would set the pace.
 #include "tensor/gemm/packed/amx_tiles.h"
 #include "tensor/gemm/packed/kernels.h"
 #if defined(TESSERA_EMULATED_AMX)
@@ -15,8 +15,8 @@
 namespace tessera::products {
 namespace {
 
-constexpr int64_t kTile = 512;      // bf16 in a tile
-constexpr int64_t kRowBytes = 64;   // of a tile
+constexpr int64_t kTile = 512;     // bf16 in a tile
+constexpr int64_t kRowBytes = 64;  // of a tile
 
 struct alignas(64) TileConfiguration {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -26,8 +26,8 @@ struct alignas(64) TileConfiguration {
 
 static_assert(sizeof(TileConfiguration) == 64);
 
-// In constant memory: the compiler's intrinsic declares only the first bytes as read, so those of a local variable might never
-// be written.
+// In constant memory: the compiler's intrinsic declares only the first bytes as read, so those of a local variable
+// might never be written.
 constexpr TileConfiguration kConfiguration;
 
 void begin() { _tile_loadconfig(&kConfiguration); }
@@ -111,7 +111,6 @@ double peak(int64_t rounds) {
 }
 
 }  // namespace
-
 
 #if defined(TESSERA_EMULATED_AMX)
 extern const Kernels kAmxKernels;

@@ -1,9 +1,9 @@
 // The product of strips with AVX2 and FMA, in f32.
 //
-// A register holds 8 sums, a strip's 16 columns are 2 of them. 6 rows × 2 registers of sums leave 4 of the 16 registers: the
-// widened columns (2) and a broadcast element of the left strip. Per position of k that is 12 multiply-adds for 8 loads; the
-// widening of a pair (a shift for its lower half, a mask for the upper one) costs 4 operations in 24 multiply-adds. The 16
-// rows of a left strip are taken as 6 + 6 + 4.
+// A register holds 8 sums, a strip's 16 columns are 2 of them. 6 rows × 2 registers of sums leave 4 of the 16
+// registers: the widened columns (2) and a broadcast element of the left strip. Per position of k that is 12
+// multiply-adds for 8 loads; the widening of a pair (a shift for its lower half, a mask for the upper one) costs 4
+// operations in 24 multiply-adds. The 16 rows of a left strip are taken as 6 + 6 + 4.
 #include <immintrin.h>
 
 #include "tensor/gemm/packed/kernels.h"

@@ -1,8 +1,9 @@
 // The product of strips with AVX-512 without bf16 instructions, in f32.
 //
-// A register holds a strip's 16 columns. 8 rows × 3 strips of sums leave 8 of the 32 registers: 3 pairs of the right strips,
-// their widened halves and a broadcast element. Per position of k that is 24 multiply-adds for 8 + 1.5 loads, and widening
-// (a shift or a mask for each strip) costs 3 operations. 24 independent sums keep two units of latency 4 busy.
+// A register holds a strip's 16 columns. 8 rows × 3 strips of sums leave 8 of the 32 registers: 3 pairs of the right
+// strips, their widened halves and a broadcast element. Per position of k that is 24 multiply-adds for 8 + 1.5 loads,
+// and widening (a shift or a mask for each strip) costs 3 operations. 24 independent sums keep two units of latency 4
+// busy.
 #include <immintrin.h>
 
 #include "tensor/gemm/packed/avx512_blocks.h"

@@ -1,9 +1,9 @@
 // The product of strips with vdpbf16ps: sums [16] += a₀ b₀ + a₁ b₁ for a pair a broadcast to all columns.
 //
-// 8 rows × 3 strips of sums leave 8 of the 32 registers: 3 for the right strips and one or two for the broadcast pair. Per
-// pair of k that is 24 instructions for 8 + 3 loads, so that two units for products are not held up by two for loads, and 24
-// independent sums cover the latency of 6 at two per cycle. At a depth of 256 the right strips take 24 KiB and the left one
-// 8 KiB: they stay in a first-level cache of 32 KiB and more.
+// 8 rows × 3 strips of sums leave 8 of the 32 registers: 3 for the right strips and one or two for the broadcast pair.
+// Per pair of k that is 24 instructions for 8 + 3 loads, so that two units for products are not held up by two for
+// loads, and 24 independent sums cover the latency of 6 at two per cycle. At a depth of 256 the right strips take 24
+// KiB and the left one 8 KiB: they stay in a first-level cache of 32 KiB and more.
 #include <immintrin.h>
 
 #include "tensor/gemm/packed/avx512_blocks.h"
@@ -22,8 +22,8 @@ inline __m512bh broadcast_pair(const uint16_t* p) {
   return reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair));
 }
 
-// kRows rows of sums; pair l of row i lies at left + i · row + l · pair. With few rows there are two sets of sums, for even and
-// for odd pairs, since too few would wait for each other.
+// kRows rows of sums; pair l of row i lies at left + i · row + l · pair. With few rows there are two sets of sums, for
+// even and for odd pairs, since too few would wait for each other.
 template <int kRows, int kStrips, int kSets = 1>
 [[gnu::always_inline]] inline void block(const uint16_t* left, int64_t row, int64_t pair, const uint16_t* right,
                                          int64_t stride, int64_t depth, float* sums, int64_t ld, bool add) {
@@ -64,8 +64,8 @@ template <int kStrips>
 void strip(const KernelCall& call) {
   const uint16_t* left = static_cast<const uint16_t*>(call.left);
   for (int64_t i = 0; i < kStrip; i += kRows)
-    block<kRows, kStrips>(left + 2 * i, 2, 2 * kStrip, call.right, call.right_stride, call.depth, call.sums + i * call.ld,
-                          call.ld, call.add);
+    block<kRows, kStrips>(left + 2 * i, 2, 2 * kStrip, call.right, call.right_stride, call.depth,
+                          call.sums + i * call.ld, call.ld, call.add);
 }
 
 void multiply(const KernelCall& call) {
@@ -81,8 +81,8 @@ template <int kStrips, int kFew>
 void all_pairs(const PairsCall& call) {
   int64_t i = 0;
   const auto rows = [&]<int kCount, int kSets>() {
-    block<kCount, kStrips, kSets>(call.left + i * call.left_row, call.left_row, call.left_pair, call.right, call.right_stride,
-                                  call.depth, call.sums + i * call.ld, call.ld, call.add);
+    block<kCount, kStrips, kSets>(call.left + i * call.left_row, call.left_row, call.left_pair, call.right,
+                                  call.right_stride, call.depth, call.sums + i * call.ld, call.ld, call.add);
     i += kCount;
   };
   constexpr int kMost = kStrips == 1 ? 16 : kRows;

@@ -5,8 +5,8 @@
 namespace tessera::products {
 namespace {
 
-// 16 rows of the left strip [depth][16] f32 times one right strip [depth / 2][16][2] bf16. Four rows at a time, so that a
-// widened pair of the right strip serves all four.
+// 16 rows of the left strip [depth][16] f32 times one right strip [depth / 2][16][2] bf16. Four rows at a time, so that
+// a widened pair of the right strip serves all four.
 void strip(const float* left, const uint16_t* right, int64_t depth, float* sums, int64_t ld, bool add) {
   constexpr int64_t kRows = 4;
   for (int64_t row = 0; row < kStrip; row += kRows) {

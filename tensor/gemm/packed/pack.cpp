@@ -77,8 +77,8 @@ void arrange(const Kernels& kernels, LeftLayout layout, bool across, const Block
 }
 
 // Packs positions [begin, end) of one strip.
-void pack_strip(const Kernels& kernels, LeftLayout layout, const Source& source, int64_t strip, int64_t begin, int64_t end,
-                void* to_high, void* to_low) {
+void pack_strip(const Kernels& kernels, LeftLayout layout, const Source& source, int64_t strip, int64_t begin,
+                int64_t end, void* to_high, void* to_low) {
   alignas(64) uint16_t high[kBlockElements], low[kBlockElements];
   const int64_t vector = strip * kStrip;
   const bool full_strip = vector + kStrip <= source.vectors;
@@ -99,17 +99,17 @@ void pack_strip(const Kernels& kernels, LeftLayout layout, const Source& source,
 
 }  // namespace
 
-// In the order in which the source lies: strip by strip, or, across, block by block of positions, so that the parts of a row
-// that belong to neighbouring strips are read together.
-void pack_strips(const Kernels& kernels, LeftLayout layout, const Source& source, const StripRange& strips, int64_t begin,
-                 int64_t end, PackedPlace to) {
+// In the order in which the source lies: strip by strip, or, across, block by block of positions, so that the parts of
+// a row that belong to neighbouring strips are read together.
+void pack_strips(const Kernels& kernels, LeftLayout layout, const Source& source, const StripRange& strips,
+                 int64_t begin, int64_t end, PackedPlace to) {
   const int64_t element = layout == LeftLayout::wide ? 4 : 2;
   const int64_t step = source.across ? kDepthUnit : std::max<int64_t>(1, end - begin);
   for (int64_t position = begin; position < end; position += step)
     for (int64_t strip = strips.first; strip < strips.last; ++strip) {
       const int64_t at = (strip - strips.first) * to.stride + (position - begin) * kStrip * element;
-      pack_strip(kernels, layout, source, strip, position, std::min(end, position + step), static_cast<char*>(to.high) + at,
-                 to.low ? static_cast<char*>(to.low) + at : nullptr);
+      pack_strip(kernels, layout, source, strip, position, std::min(end, position + step),
+                 static_cast<char*>(to.high) + at, to.low ? static_cast<char*>(to.low) + at : nullptr);
     }
 }
 

@@ -23,17 +23,18 @@ struct StripRange {
   int64_t first, last;
 };
 
-// Where the first of the strips goes, and the bytes from strip to strip. With `low`, an f32 source is split in two; without,
-// it is rounded. A `rows` or `pairs` strip is bf16, a `wide` one f32: 16 elements for each position of the padded depth.
+// Where the first of the strips goes, and the bytes from strip to strip. With `low`, an f32 source is split in two;
+// without, it is rounded. A `rows` or `pairs` strip is bf16, a `wide` one f32: 16 elements for each position of the
+// padded depth.
 struct PackedPlace {
   void* high;
   void* low;  // null if there are no low parts
   int64_t stride;
 };
 
-// Packs positions [begin, end) of some strips; begin is a multiple of 32. Zeros fill the last strip up to 16 vectors and the
-// last block up to 32 positions.
-void pack_strips(const Kernels& kernels, LeftLayout layout, const Source& source, const StripRange& strips, int64_t begin,
-                 int64_t end, PackedPlace to);
+// Packs positions [begin, end) of some strips; begin is a multiple of 32. Zeros fill the last strip up to 16 vectors
+// and the last block up to 32 positions.
+void pack_strips(const Kernels& kernels, LeftLayout layout, const Source& source, const StripRange& strips,
+                 int64_t begin, int64_t end, PackedPlace to);
 
 }  // namespace tessera::products

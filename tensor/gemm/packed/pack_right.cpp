@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "tensor/parallel.h"
 #include "tensor/gemm/packed/kernel_choice.h"
+#include "tensor/parallel.h"
 
 namespace tessera::products {
 
-// A chunk is some strips over some depth: of 64 × 256 elements, 16 thousand. Where positions lie across, the 64 vectors are
-// two cache lines of each row.
+// A chunk is some strips over some depth: of 64 × 256 elements, 16 thousand. Where positions lie across, the 64 vectors
+// are two cache lines of each row.
 void pack_right(const Source& source, uint16_t* high, uint16_t* low) {
   constexpr int64_t kStrips = 4, kDepth = 256;
   const Kernels& used = kernels();

@@ -51,9 +51,9 @@ bool PackedMatrix::refresh(const Tensor& matrix, bool transpose, PackedForm form
   reserve(matrix, transpose, form);
   const bool is_f32 = matrix.dtype() == DType::f32;
   const void* data = is_f32 ? static_cast<const void*>(matrix.data<float>()) : matrix.data<bf16>();
-  products::pack_right({.data = data, .is_f32 = is_f32, .vectors = n_, .depth = k_,
-                        .stride = matrix.stride(0), .across = !transpose},
-                       mutable_data(), form == PackedForm::split ? mutable_data() + low_offset() : nullptr);
+  products::pack_right(
+      {.data = data, .is_f32 = is_f32, .vectors = n_, .depth = k_, .stride = matrix.stride(0), .across = !transpose},
+      mutable_data(), form == PackedForm::split ? mutable_data() + low_offset() : nullptr);
   return true;
 }
 

@@ -1,5 +1,5 @@
-// A right operand in packed form (kernels.h says how it lies), for weights, which are packed once per update and used in
-// many products.
+// A right operand in packed form (kernels.h says how it lies), for weights, which are packed once per update and used
+// in many products.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,14 @@ class PackedMatrix {
  public:
   PackedMatrix() = default;  // holds nothing
 
-  // Packs op(matrix) as the right operand [k, n] of a product, unless it holds that already: the same memory at the same
-  // version in the same form. matrix is f32 or bf16 with two dimensions and contiguous rows; `split` wants f32. Returns
-  // true if it packed. Of a linear layer's W [out, in]: y = x Wᵀ takes transpose = true (k = in), dx = dy W false (k = out).
+  // Packs op(matrix) as the right operand [k, n] of a product, unless it holds that already: the same memory at the
+  // same version in the same form. matrix is f32 or bf16 with two dimensions and contiguous rows; `split` wants f32.
+  // Returns true if it packed. Of a linear layer's W [out, in]: y = x Wᵀ takes transpose = true (k = in), dx = dy W
+  // false (k = out).
   bool refresh(const Tensor& matrix, bool transpose, PackedForm form = PackedForm::bf16);
 
-  // For a pass that writes the packed elements itself, as the optimiser's: memory for [k, n], zeros in the padding, marked as
-  // of `matrix`'s version. element() says where each belongs.
+  // For a pass that writes the packed elements itself, as the optimiser's: memory for [k, n], zeros in the padding,
+  // marked as of `matrix`'s version. element() says where each belongs.
   void reserve(const Tensor& matrix, bool transpose, PackedForm form = PackedForm::bf16);
   uint16_t* mutable_data() { return reinterpret_cast<uint16_t*>(memory_.mutable_data<bf16>()); }
   // Marks the contents as of `matrix`'s present version.

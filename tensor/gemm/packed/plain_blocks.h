@@ -1,5 +1,6 @@
-// The loops of packing in plain C++: what the vector forms must equal, and what the compiler vectorises well enough where
-// there are none. In an unnamed namespace on purpose: each file that includes this has its own, compiled with its own flags.
+// The loops of packing in plain C++: what the vector forms must equal, and what the compiler vectorises well enough
+// where there are none. In an unnamed namespace on purpose: each file that includes this has its own, compiled with its
+// own flags.
 #pragma once
 
 #include <cstdint>

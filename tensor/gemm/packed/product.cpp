@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "tensor/simd/lanes.h"
-#include "tensor/parallel.h"
 #include "tensor/gemm/packed/kernel_choice.h"
 #include "tensor/gemm/packed/pack_right.h"
 #include "tensor/gemm/packed/product_plan.h"
+#include "tensor/parallel.h"
+#include "tensor/simd/lanes.h"
 
 namespace tessera {
 namespace {
@@ -18,25 +18,34 @@ void check_product(const Product& p) {
   check(p.m >= 0 && p.n >= 0 && p.k >= 0, "multiply: negative size in m ", p.m, ", n ", p.n, ", k ", p.k);
   const bool split = p.form == PackedForm::split;
   const auto check_operand = [&](const char* name, DType dtype) {
-    check(split ? dtype == DType::f32 : dtype == DType::f32 || dtype == DType::bf16, "multiply: ", name, " operand is ", dtype,
-          ", expected ", split ? "f32 to be split" : "bf16 or f32");
+    check(split ? dtype == DType::f32 : dtype == DType::f32 || dtype == DType::bf16, "multiply: ", name, " operand is ",
+          dtype, ", expected ", split ? "f32 to be split" : "bf16 or f32");
   };
   check_operand("left", p.left.dtype);
-  check(!p.c || p.c_dtype == DType::f32 || p.c_dtype == DType::bf16, "multiply: C is ", p.c_dtype, ", expected f32 or bf16");
+  check(!p.c || p.c_dtype == DType::f32 || p.c_dtype == DType::bf16, "multiply: C is ", p.c_dtype,
+        ", expected f32 or bf16");
   if (!p.packed_right) return check_operand("right", p.right.dtype);
   const PackedMatrix& right = *p.packed_right;
-  check(right.defined() && right.k() == p.k && right.n() == p.n, "multiply: packed operand is [", right.k(), ", ", right.n(),
-        "], expected [", p.k, ", ", p.n, "]");
+  check(right.defined() && right.k() == p.k && right.n() == p.n, "multiply: packed operand is [", right.k(), ", ",
+        right.n(), "], expected [", p.k, ", ", p.n, "]");
   check(right.form() == p.form, "multiply: packed operand is ", split ? "not " : "", "split, the product is ",
         split ? "" : "not");
 }
 
 Source left_source(const Product& p) {
-  return {.data = p.left.data, .is_f32 = p.left.dtype == DType::f32, .vectors = p.m, .depth = p.k, .stride = p.left.ld,
+  return {.data = p.left.data,
+          .is_f32 = p.left.dtype == DType::f32,
+          .vectors = p.m,
+          .depth = p.k,
+          .stride = p.left.ld,
           .across = p.left.transpose};
 }
 Source right_source(const Product& p) {
-  return {.data = p.right.data, .is_f32 = p.right.dtype == DType::f32, .vectors = p.n, .depth = p.k, .stride = p.right.ld,
+  return {.data = p.right.data,
+          .is_f32 = p.right.dtype == DType::f32,
+          .vectors = p.n,
+          .depth = p.k,
+          .stride = p.right.ld,
           .across = !p.right.transpose};
 }
 
@@ -72,7 +81,13 @@ class Chunk {
  public:
   Chunk(const Product& product, const ProductPlan& plan, const Right& right, const GemmTile& tile,
         detail::ProductEpilogue epilogue, void* context)
-      : p_(product), plan_(plan), right_(right), tile_(tile), epilogue_(epilogue), context_(context), kernels_(kernels()) {
+      : p_(product),
+        plan_(plan),
+        right_(right),
+        tile_(tile),
+        epilogue_(epilogue),
+        context_(context),
+        kernels_(kernels()) {
     rows_ = strips_of(tile.row_end - tile.row_begin);
     const int64_t columns = strips_of(tile.column_end - tile.column_begin) * kStrip;
     one_slab_ = p_.k <= plan.slab;
@@ -135,19 +150,35 @@ class Chunk {
   // All rows of the chunk, as they lie in memory.
   void multiply_rows(int64_t position, int64_t depth, const uint16_t* right, int64_t count, float* sums) {
     const uint16_t* left = static_cast<const uint16_t*>(p_.left.data) + tile_.row_begin * p_.left.ld + position;
-    kernels_.multiply_pairs({.left = left, .left_row = p_.left.ld, .left_pair = 2, .right = right, .right_stride = right_.stride,
-                             .rows = tile_.row_end - tile_.row_begin, .right_strips = count, .depth = depth, .sums = sums,
-                             .ld = ld_, .add = position > 0, .in_order = true});
+    kernels_.multiply_pairs({.left = left,
+                             .left_row = p_.left.ld,
+                             .left_pair = 2,
+                             .right = right,
+                             .right_stride = right_.stride,
+                             .rows = tile_.row_end - tile_.row_begin,
+                             .right_strips = count,
+                             .depth = depth,
+                             .sums = sums,
+                             .ld = ld_,
+                             .add = position > 0,
+                             .in_order = true});
   }
 
   // `position` is within the packed slab.
-  void multiply_panel(int64_t position, int64_t depth, const uint16_t* high, const uint16_t* low, int64_t count, float* sums,
-                      bool add) {
+  void multiply_panel(int64_t position, int64_t depth, const uint16_t* high, const uint16_t* low, int64_t count,
+                      float* sums, bool add) {
     for (int64_t row = 0; row < rows_; row += kernels_.left_strips) {
       const char* left = left_ + row * left_stride_ + position * kStrip * element_;
-      KernelCall call{.left = left, .left_stride = left_stride_, .right = high, .right_stride = right_.stride,
-                      .left_strips = std::min(kernels_.left_strips, rows_ - row), .right_strips = count, .depth = depth,
-                      .sums = sums + row * kStrip * ld_, .ld = ld_, .add = add};
+      KernelCall call{.left = left,
+                      .left_stride = left_stride_,
+                      .right = high,
+                      .right_stride = right_.stride,
+                      .left_strips = std::min(kernels_.left_strips, rows_ - row),
+                      .right_strips = count,
+                      .depth = depth,
+                      .sums = sums + row * kStrip * ld_,
+                      .ld = ld_,
+                      .add = add};
       kernels_.multiply(call);
       if (!low) continue;
       call.add = true;
@@ -165,7 +196,8 @@ class Chunk {
     if (p_.c && p_.c_dtype == DType::bf16)
       store_rounded(tile, sums);
     else if (p_.c)
-      transfer(tile, sums, [](const float& sum, auto& place) { place = std::remove_reference_t<decltype(place)>(sum); });
+      transfer(tile, sums,
+               [](const float& sum, auto& place) { place = std::remove_reference_t<decltype(place)>(sum); });
   }
 
   void store_rounded(const GemmTile& tile, const float* sums) {
@@ -242,7 +274,8 @@ void multiply_batched(const Product& product, int64_t count, const int64_t* offs
     if (p.c) p.c = static_cast<char*>(p.c) + i * p.m * p.ldc * size_of(p.c_dtype);
     multiply(p);
   };
-  // Many small items are spread over the threads, each whole (a nested loop runs on its own thread); large ones are cut.
+  // Many small items are spread over the threads, each whole (a nested loop runs on its own thread); large ones are
+  // cut.
   constexpr double kLarge = 64e6;
   const double work = static_cast<double>(product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
   if (work >= kLarge || count < 4) {

@@ -15,13 +15,14 @@ int64_t even_piece(int64_t size, int64_t most, int64_t unit) {
 
 }  // namespace
 
-// Sizes of what stays in cache, at 128 rows: a block of the right panel and of a left strip 24 + 8 KiB (first level); the packed
-// rows of a slab 256 KiB (512 wide or split) and the sums of a group of columns 96 KiB (second level). With more than one slab,
-// the sums of the whole chunk wait: 768 columns, 384 KiB.
+// Sizes of what stays in cache, at 128 rows: a block of the right panel and of a left strip 24 + 8 KiB (first level);
+// the packed rows of a slab 256 KiB (512 wide or split) and the sums of a group of columns 96 KiB (second level). With
+// more than one slab, the sums of the whole chunk wait: 768 columns, 384 KiB.
 //
-// A right operand is read once for each chunk of rows, so these should be many: 128 rows give 128 multiply-adds for each
-// element. But every thread needs work: above 4 Mflop there are at least eight chunks where rows and columns allow it,
-// by halving the rows down to 64 first, then the columns (each chunk packs its rows anew), then the rows to one unit.
+// A right operand is read once for each chunk of rows, so these should be many: 128 rows give 128 multiply-adds for
+// each element. But every thread needs work: above 4 Mflop there are at least eight chunks where rows and columns allow
+// it, by halving the rows down to 64 first, then the columns (each chunk packs its rows anew), then the rows to one
+// unit.
 ProductPlan plan_product(int64_t m, int64_t n, int64_t k, const Kernels& kernels) {
   constexpr int64_t kRows = 128, kSlab = 1024, kBlock = 256, kWaitingColumns = 768, kChunks = 8;
   constexpr double kWorthCutting = 4e6;

@@ -1,5 +1,5 @@
-// How a product is cut, by its sizes and the kernel alone. Only `block` and `slab` touch the order of a sum, and they are
-// constants: neither other rows nor other columns change the bits of a result.
+// How a product is cut, by its sizes and the kernel alone. Only `block` and `slab` touch the order of a sum, and they
+// are constants: neither other rows nor other columns change the bits of a result.
 #pragma once
 
 #include <cstdint>

@@ -5,9 +5,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "tensor/ops/attention/attention_device.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/ops/attention/attention_bf16.h"
+#include "tensor/ops/attention/attention_device.h"
 #include "tensor/ops/attention/attention_tiles.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/parallel.h"
@@ -22,21 +22,24 @@ constexpr const char* kAttentionOp = "attention";
 Sizes check_sizes(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& cu_queries, const Tensor& cu_keys,
                   const AttentionOptions& options) {
   const int64_t heads = options.heads;
-  check(q.defined() && q.dim() == 2, kAttentionOp, ": q is ", describe(q), ", expected [query tokens, heads · head size]");
-  check(heads >= 1 && q.size(1) % heads == 0 && q.size(1) > 0, kAttentionOp, ": width ", q.size(1), " does not divide into ",
-        heads, " heads");
-  check(k.defined() && k.dim() == 2 && k.size(1) == q.size(1), kAttentionOp, ": k is ", describe(k), ", expected [key tokens, ",
-        q.size(1), "]");
-  check(v.defined() && v.shape() == k.shape(), kAttentionOp, ": v is ", describe(v), ", expected k's shape ", k.shape());
-  check(k.dtype() == q.dtype() && v.dtype() == q.dtype(), kAttentionOp, ": q, k and v are ", q.dtype(), ", ", k.dtype(), " and ",
-        v.dtype(), ", expected one dtype");
-  check(k.device() == q.device() && v.device() == q.device(), kAttentionOp, ": q, k and v are on ", q.device(), ", ", k.device(),
-        " and ", v.device(), ", expected one device");
+  check(q.defined() && q.dim() == 2, kAttentionOp, ": q is ", describe(q),
+        ", expected [query tokens, heads · head size]");
+  check(heads >= 1 && q.size(1) % heads == 0 && q.size(1) > 0, kAttentionOp, ": width ", q.size(1),
+        " does not divide into ", heads, " heads");
+  check(k.defined() && k.dim() == 2 && k.size(1) == q.size(1), kAttentionOp, ": k is ", describe(k),
+        ", expected [key tokens, ", q.size(1), "]");
+  check(v.defined() && v.shape() == k.shape(), kAttentionOp, ": v is ", describe(v), ", expected k's shape ",
+        k.shape());
+  check(k.dtype() == q.dtype() && v.dtype() == q.dtype(), kAttentionOp, ": q, k and v are ", q.dtype(), ", ", k.dtype(),
+        " and ", v.dtype(), ", expected one dtype");
+  check(k.device() == q.device() && v.device() == q.device(), kAttentionOp, ": q, k and v are on ", q.device(), ", ",
+        k.device(), " and ", v.device(), ", expected one device");
   const auto queries = check_marks(kAttentionOp, "cu_queries", cu_queries, q.size(0));
   const auto keys = check_marks(kAttentionOp, "cu_keys", cu_keys, k.size(0));
   check(queries.size() == keys.size(), kAttentionOp, ": cu_queries marks ", queries.size() - 1, " sequences, cu_keys ",
         keys.size() - 1);
-  return {queries, keys, heads, q.size(1) / heads, options.causal, DropoutMask(kAttentionOp, options.p, options.ticket)};
+  return {queries,           keys,           heads,
+          q.size(1) / heads, options.causal, DropoutMask(kAttentionOp, options.p, options.ticket)};
 }
 
 std::vector<Unit> units_of(const Sizes& sizes, int64_t query_block) {
@@ -113,9 +116,9 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const E> q, Rows<co
   const int64_t needed_keys = sizes.visible(s, unit.query + unit.queries - 1);
   const int64_t block = std::min(simd::padded<T>(needed_keys), kForwardKeys);
 
-  Scratch scratch = Scratch::of_this_thread(
-      Scratch::bytes_for<T>(d * block) + Scratch::bytes_for<T>(block * width) +
-      Scratch::bytes_for<T>(kForwardTile * block) + 2 * Scratch::bytes_for<T>(unit.queries * width));
+  Scratch scratch = Scratch::of_this_thread(Scratch::bytes_for<T>(d * block) + Scratch::bytes_for<T>(block * width) +
+                                            Scratch::bytes_for<T>(kForwardTile * block) +
+                                            2 * Scratch::bytes_for<T>(unit.queries * width));
   T* keys = scratch.take<T>(d * block);
   T* values = scratch.take<T>(block * width);
   T* scores = scratch.take<T>(kForwardTile * block);
@@ -137,10 +140,10 @@ void forward_unit(const Sizes& sizes, const Unit& unit, Rows<const E> q, Rows<co
     simd::pack_rows(v.at(first_key + begin, column), v.stride, n, d, values);
     for (int64_t i = 0; i < unit.queries; i += kForwardTile) {
       const int64_t rows = std::min(kForwardTile, unit.queries - i);
-      simd::product<T>({queries.data + i * queries.row, queries.row, 1}, keys, length, scores, length, rows, n, d, false);
-      softmax_tile(softmax + i, scores, rows, length, sums + i * width, width, [&](int64_t r) {
-        return std::clamp<int64_t>(sizes.visible(s, unit.query + i + r) - begin, 0, n);
-      });
+      simd::product<T>({queries.data + i * queries.row, queries.row, 1}, keys, length, scores, length, rows, n, d,
+                       false);
+      softmax_tile(softmax + i, scores, rows, length, sums + i * width, width,
+                   [&](int64_t r) { return std::clamp<int64_t>(sizes.visible(s, unit.query + i + r) - begin, 0, n); });
       drop(sizes, unit.head, first_query + i, begin, scores, rows, n, length);
       simd::product<T>({scores, length, 1}, values, width, sums + i * width, width, rows, d, n, begin > 0);
     }
@@ -170,9 +173,9 @@ void score_gradients(T* scores, T* gradients, int64_t rows, int64_t length, cons
     }
 }
 
-// The same where a tile holds whole rows, with which a row of dS sums to zero as closely as its own rounding allows: P is
-// divided by its own sum, which leaves log_sum_exp's rounding out, and the mean of dP is taken off in two steps, since what the
-// first leaves is small.
+// The same where a tile holds whole rows, with which a row of dS sums to zero as closely as its own rounding allows: P
+// is divided by its own sum, which leaves log_sum_exp's rounding out, and the mean of dP is taken off in two steps,
+// since what the first leaves is small.
 template <class T, class Visible>
 void whole_row_gradients(T* scores, T* gradients, int64_t rows, int64_t length, const T* log_sum_exp, int64_t heads,
                          T scale, Visible visible) {
@@ -209,10 +212,10 @@ void backward_unit(const Sizes& sizes, int64_t s, int64_t head, const BackwardRo
   const int64_t block = std::min(simd::padded<T>(keys), kBackwardKeys), tile = std::min(queries, kBackwardTile);
   const T scale = static_cast<T>(sizes.scale());
 
-  Scratch scratch = Scratch::of_this_thread(
-      3 * Scratch::bytes_for<T>(queries * width) + Scratch::bytes_for<T>(queries) +
-      3 * Scratch::bytes_for<T>(block * width) + 2 * Scratch::bytes_for<T>(d * block) +
-      2 * Scratch::bytes_for<T>(tile * block));
+  Scratch scratch =
+      Scratch::of_this_thread(3 * Scratch::bytes_for<T>(queries * width) + Scratch::bytes_for<T>(queries) +
+                              3 * Scratch::bytes_for<T>(block * width) + 2 * Scratch::bytes_for<T>(d * block) +
+                              2 * Scratch::bytes_for<T>(tile * block));
   T* q = scratch.take<T>(queries * width);
   T* dout = scratch.take<T>(queries * width);
   T* dq = scratch.take<T>(queries * width);
@@ -330,9 +333,9 @@ void attention_backward(const Tensor& dout_any, const Tensor& q_any, const Tenso
   const bool pairs = multiplies_bf16_pairs() && !sizes.dropout.drops();
   dispatch_activation(kAttentionOp, q.dtype(), [&](auto tag) {
     using E = decltype(tag);
-    const BackwardRows<E> x{rows_of<E>(dout), rows_of<E>(q), rows_of<E>(k), rows_of<E>(v), rows_of<E>(forward.out),
-                            forward.log_sum_exp.data<Arithmetic<E>>(), target_rows<E>(dq),
-                            target_rows<E>(dk), target_rows<E>(dv)};
+    const BackwardRows<E> x{rows_of<E>(dout),   rows_of<E>(q),           rows_of<E>(k),
+                            rows_of<E>(v),      rows_of<E>(forward.out), forward.log_sum_exp.data<Arithmetic<E>>(),
+                            target_rows<E>(dq), target_rows<E>(dk),      target_rows<E>(dv)};
     const auto backward = [&](int64_t sequence, int64_t head) {
       if constexpr (std::is_same_v<E, bf16>)
         if (pairs) return backward_unit_bf16(sizes, sequence, head, x);

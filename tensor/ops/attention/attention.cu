@@ -2,8 +2,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/ops/attention/attention_kernel_tiles.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 namespace tessera::cuda {
 namespace {

@@ -58,8 +58,8 @@ void attention_backward(const Tensor& dout, const Tensor& q, const Tensor& k, co
                         const AttentionResult& forward, const Tensor& cu_queries, const Tensor& cu_keys,
                         const AttentionOptions& options, Tensor dq, Tensor dk, Tensor dv);
 
-// The probabilities P of self-attention on qkv [tokens, 3 · heads · d_h], for pictures: flat f32 [Σ L_s²], the [L_s, L_s]
-// matrices (query, key) one after another. head = -1: the mean over heads; else of that head.
+// The probabilities P of self-attention on qkv [tokens, 3 · heads · d_h], for pictures: flat f32 [Σ L_s²], the [L_s,
+// L_s] matrices (query, key) one after another. head = -1: the mean over heads; else of that head.
 Tensor attention_weights(const Tensor& qkv, const Tensor& cu_seqlens, int64_t heads, int64_t head = -1);
 
 }  // namespace tessera::ops

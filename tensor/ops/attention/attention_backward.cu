@@ -1,8 +1,8 @@
 // The gradient of ops::attention on the GPU. Probabilities are computed again from log_sum_exp, tile by tile. One
 // kernel goes along the keys and writes dq, one goes along the queries and writes dk and dv: twice the scores, but each
 // gradient is summed in one place, in the order of the tiles.
-#include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/ops/attention/attention_kernel_tiles.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 namespace tessera::cuda {
 namespace {
@@ -162,7 +162,8 @@ void attention_plain_backward(AttentionRows<const T> dout, AttentionRows<const T
     with_dropout(sizes, [&](auto drops) {
       constexpr int n = decltype(columns)::value;
       constexpr bool kDrops = decltype(drops)::value;
-      const dim3 query_grid = attention_grid(sizes, sizes.most_queries), key_grid = attention_grid(sizes, sizes.most_keys);
+      const dim3 query_grid = attention_grid(sizes, sizes.most_queries),
+                 key_grid = attention_grid(sizes, sizes.most_keys);
       simt::launch<attention_dq_kernel<T, n, kDrops>>(query_grid, kAttentionThreads, bytes, dout, q, k, v, log_sum_exp,
                                                       row_dots, dq, sizes, scale, mask);
       simt::launch<attention_dkv_kernel<T, n, kDrops>>(key_grid, kAttentionThreads, bytes, dout, q, k, v, log_sum_exp,

@@ -88,22 +88,42 @@ class Backward {
     return 2 * Strips::bytes(queries, d) + 2 * Strips::bytes(d, queries) + 2 * Strips::bytes(block, d) +
            Strips::bytes(d, block) + 2 * Strips::bytes(block, kQueryGroup) + Strips::bytes(kTile, block) +
            2 * Scratch::bytes_for<bf16>(block * round_up(d, 2)) + 2 * Scratch::bytes_for<bf16>(block * kQueryGroup) +
-           Scratch::bytes_for<bf16>(block * kTile) +
-           2 * Scratch::bytes_for<float>(block * kTile) + 2 * Scratch::bytes_for<float>(block * width) +
-           Scratch::bytes_for<float>(round_up(queries, kTile) * width);
+           Scratch::bytes_for<bf16>(block * kTile) + 2 * Scratch::bytes_for<float>(block * kTile) +
+           2 * Scratch::bytes_for<float>(block * width) + Scratch::bytes_for<float>(round_up(queries, kTile) * width);
   }
   Backward(const Sizes& sizes, int64_t s, int64_t head, const BackwardRows<bf16>& x, Scratch scratch)
-      : sizes_(sizes), x_(x), s_(s), head_(head), d_(sizes.head_size), width_(round_up(d_, kStrip)), column_(head * d_),
-        first_query_(sizes.cu_queries[s]), queries_(sizes.queries(s)), first_key_(sizes.cu_keys[s]), keys_(sizes.keys(s)),
-        block_(block_of(sizes, s)), scale_(static_cast<float>(sizes.scale())), q_(scratch, queries_, d_),
-        dout_(scratch, queries_, d_), q_across_(scratch, d_, queries_), dout_across_(scratch, d_, queries_),
-        k_(scratch, block_, d_), v_(scratch, block_, d_), k_across_(scratch, d_, block_), p_(scratch, block_, kQueryGroup),
-        ds_(scratch, block_, kQueryGroup), ds_across_(scratch, kTile, block_),
-        k_rows_(scratch.take<bf16>(block_ * round_up(d_, 2))), v_rows_(scratch.take<bf16>(block_ * round_up(d_, 2))),
-        p_rows_(scratch.take<bf16>(block_ * kQueryGroup)), ds_rows_(scratch.take<bf16>(block_ * kQueryGroup)),
+      : sizes_(sizes),
+        x_(x),
+        s_(s),
+        head_(head),
+        d_(sizes.head_size),
+        width_(round_up(d_, kStrip)),
+        column_(head * d_),
+        first_query_(sizes.cu_queries[s]),
+        queries_(sizes.queries(s)),
+        first_key_(sizes.cu_keys[s]),
+        keys_(sizes.keys(s)),
+        block_(block_of(sizes, s)),
+        scale_(static_cast<float>(sizes.scale())),
+        q_(scratch, queries_, d_),
+        dout_(scratch, queries_, d_),
+        q_across_(scratch, d_, queries_),
+        dout_across_(scratch, d_, queries_),
+        k_(scratch, block_, d_),
+        v_(scratch, block_, d_),
+        k_across_(scratch, d_, block_),
+        p_(scratch, block_, kQueryGroup),
+        ds_(scratch, block_, kQueryGroup),
+        ds_across_(scratch, kTile, block_),
+        k_rows_(scratch.take<bf16>(block_ * round_up(d_, 2))),
+        v_rows_(scratch.take<bf16>(block_ * round_up(d_, 2))),
+        p_rows_(scratch.take<bf16>(block_ * kQueryGroup)),
+        ds_rows_(scratch.take<bf16>(block_ * kQueryGroup)),
         ds_pairs_(scratch.take<bf16>(block_ * kTile)),
-        products_(scratch.take<float>(block_ * kTile)), dp_(scratch.take<float>(block_ * kTile)),
-        dk_(scratch.take<float>(block_ * width_)), dv_(scratch.take<float>(block_ * width_)),
+        products_(scratch.take<float>(block_ * kTile)),
+        dp_(scratch.take<float>(block_ * kTile)),
+        dk_(scratch.take<float>(block_ * width_)),
+        dv_(scratch.take<float>(block_ * width_)),
         dq_(scratch.take<float>(round_up(queries_, kTile) * width_)) {}
 
   void key_block(int64_t begin, int64_t n) {
@@ -119,10 +139,10 @@ class Backward {
       if (sizes_.visible(s_, i + count - 1) <= begin) continue;
       for (int64_t j = 0; j < count; j += kTile) tile(k, v, begin, i + j, std::min(kTile, count - j), j);
       const int64_t depth = round_up(count, kStrip);
-      kernels_.multiply(kernels_.left(p_, {p_rows_, kQueryGroup}, n, depth), Right::of(dout_across_, 0, d_, i), depth, dv_,
-                        width_, add);
-      kernels_.multiply(kernels_.left(ds_, {ds_rows_, kQueryGroup}, n, depth), Right::of(q_across_, 0, d_, i), depth, dk_,
-                        width_, add);
+      kernels_.multiply(kernels_.left(p_, {p_rows_, kQueryGroup}, n, depth), Right::of(dout_across_, 0, d_, i), depth,
+                        dv_, width_, add);
+      kernels_.multiply(kernels_.left(ds_, {ds_rows_, kQueryGroup}, n, depth), Right::of(q_across_, 0, d_, i), depth,
+                        dk_, width_, add);
       add = true;
     }
     if (!add)

@@ -1,8 +1,8 @@
 #include "tensor/ops/attention/attention_device.h"
 
-#include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/cuda/device_copy.h"
 #include "tensor/cuda/dispatch.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 namespace tessera::cuda {
 namespace {

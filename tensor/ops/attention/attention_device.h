@@ -1,6 +1,6 @@
 // Attention of tensors on a GPU: what ops::attention, ops::attention_backward and ops::attention_weights do there once
-// shapes and marks have been checked. Arguments are those of tensor/ops/attention/attention.h; of q, k, v and dout the elements
-// of a row lie side by side; marks are the host's.
+// shapes and marks have been checked. Arguments are those of tensor/ops/attention/attention.h; of q, k, v and dout the
+// elements of a row lie side by side; marks are the host's.
 #pragma once
 
 #include "tensor/ops/attention/attention.h"

@@ -5,9 +5,9 @@
 // holds its part of a warp's 16 x 8 results as tensor/cuda/mma.h says: rows g and g + 8, columns 2t and 2t + 1.
 #pragma once
 
-#include "tensor/ops/attention/attention_kernels.h"
-#include "tensor/ops/attention/attention_kernel_tiles.h"
 #include "tensor/cuda/mma.h"
+#include "tensor/ops/attention/attention_kernel_tiles.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 namespace tessera::cuda {
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "tensor/ops/attention/attention_tiles.h"
 #include "tensor/gemm/packed/kernel_choice.h"
 #include "tensor/gemm/packed/pack.h"
+#include "tensor/ops/attention/attention_tiles.h"
 
 #if defined(__AVX512BF16__)
 #include <immintrin.h>
@@ -36,10 +36,11 @@ void clear(T* to, int64_t count) {
 // Below -126 it stays at 2^-126: nothing beside a row's largest term, which is 1.
 inline Lanes exp2(Lanes x) {
   using Words = simd::Mask<float>;
-  constexpr float kRoundingShift = 12582912.0f;  // 1.5 · 2^23: leaves the nearest integer in the low bits
+  constexpr float kRoundingShift = 12582912.0f;      // 1.5 · 2^23: leaves the nearest integer in the low bits
   x = simd::larger<float>(simd::splat(-126.0f), x);  // in this order NaN stays NaN
   const Lanes shifted = x + kRoundingShift, f = x - (shifted - kRoundingShift);
-  const Lanes power = (((9.57010221e-3f * f + 5.59178628e-2f) * f + 0.240247443f) * f + 0.693121791f) * f + 0.999999285f;
+  const Lanes power =
+      (((9.57010221e-3f * f + 5.59178628e-2f) * f + 0.240247443f) * f + 0.693121791f) * f + 0.999999285f;
   return reinterpret_cast<Lanes>(reinterpret_cast<Words>(power) + (reinterpret_cast<Words>(shifted) << 23));
 }
 
@@ -148,7 +149,8 @@ class StripKernels {
     if (kernels_.multiply_pairs) return {data, 2 * kStrip, 2, 2 * kTile, columns};
     for (int64_t j = 0; j < columns; j += kStrip)
       for (int64_t l = 0; l < depth; l += products::kDepthUnit)
-        kernels_.transpose_words(data + l * kTile + 2 * j, 2 * kTile, room.data + j / kStrip * room.stride + l * kStrip);
+        kernels_.transpose_words(data + l * kTile + 2 * j, 2 * kTile,
+                                 room.data + j / kStrip * room.stride + l * kStrip);
     return {room.data, room.stride, 0, 0, columns};
   }
 

@@ -1,5 +1,5 @@
-// ops::attention in bf16 on tensor cores. The same algorithm as tensor/ops/attention/attention.cu, in tiles of 64 queries by 64
-// keys: while a tile is worked on, the next one is on its way from memory.
+// ops::attention in bf16 on tensor cores. The same algorithm as tensor/ops/attention/attention.cu, in tiles of 64
+// queries by 64 keys: while a tile is worked on, the next one is on its way from memory.
 #include "tensor/ops/attention/attention_mma_tiles.h"
 
 namespace tessera::cuda {

@@ -1,7 +1,7 @@
-// The gradient of ops::attention in bf16 on tensor cores. The same two kernels as tensor/ops/attention/attention_backward.cu: one
-// goes along the keys and writes dq, one goes along the queries and writes dk and dv, so that each gradient is summed
-// in one place. The second works on transposed scores, keys by queries, because a result is a left factor of the next
-// product as it stands.
+// The gradient of ops::attention in bf16 on tensor cores. The same two kernels as
+// tensor/ops/attention/attention_backward.cu: one goes along the keys and writes dq, one goes along the queries and
+// writes dk and dv, so that each gradient is summed in one place. The second works on transposed scores, keys by
+// queries, because a result is a left factor of the next product as it stands.
 #include "tensor/ops/attention/attention_mma_tiles.h"
 
 namespace tessera::cuda {
@@ -9,7 +9,9 @@ namespace {
 
 // Blocks that share a multiprocessor's registers, as far as nothing is spilled for it.
 template <int d>
-constexpr int kBlocks = d <= 32 ? 4 : d <= 64 ? 3 : 2;
+constexpr int kBlocks = d <= 32   ? 4
+                        : d <= 64 ? 3
+                                  : 2;
 
 struct BackwardInputs {
   AttentionRows<const bf16> dout, q, k, v;

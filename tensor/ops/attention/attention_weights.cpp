@@ -1,8 +1,8 @@
 #include <vector>
 
-#include "tensor/ops/attention/attention_device.h"
 #include "tensor/cuda/has_cuda.h"
 #include "tensor/ops/attention/attention.h"
+#include "tensor/ops/attention/attention_device.h"
 #include "tensor/ops/attention/attention_tiles.h"
 #include "tensor/ops/ragged.h"
 #include "tensor/parallel.h"
@@ -17,9 +17,9 @@ template <class E, class T = Arithmetic<E>>
 void add_weights(const E* q, const E* k, int64_t stride, int64_t tokens, int64_t head_size, double scale, double factor,
                  float* weights) {
   const int64_t length = simd::padded<T>(tokens), width = simd::padded<T>(head_size);
-  Scratch scratch = Scratch::of_this_thread(Scratch::bytes_for<T>(head_size * length) +
-                                            Scratch::bytes_for<T>(kForwardTile * length) +
-                                            Scratch::bytes_for<T>(kForwardTile * width));
+  Scratch scratch =
+      Scratch::of_this_thread(Scratch::bytes_for<T>(head_size * length) + Scratch::bytes_for<T>(kForwardTile * length) +
+                              Scratch::bytes_for<T>(kForwardTile * width));
   T* keys = scratch.take<T>(head_size * length);
   T* scores = scratch.take<T>(kForwardTile * length);
   T* queries = scratch.take<T>(kForwardTile * width);
@@ -46,9 +46,10 @@ Tensor attention_weights(const Tensor& qkv_any, const Tensor& cu_seqlens, int64_
   constexpr const char* kAttentionWeightsOp = "attention_weights";
   check(qkv_any.defined() && qkv_any.dim() == 2, kAttentionWeightsOp, ": qkv is ", describe(qkv_any),
         ", expected [tokens, 3 · heads · head size]");
-  check(heads >= 1 && qkv_any.size(1) > 0 && qkv_any.size(1) % (3 * heads) == 0, kAttentionWeightsOp, ": width ", qkv_any.size(1),
-        " does not divide into 3 · ", heads, " heads");
-  check(head >= -1 && head < heads, kAttentionWeightsOp, ": head is ", head, ", expected -1 (mean) or less than ", heads);
+  check(heads >= 1 && qkv_any.size(1) > 0 && qkv_any.size(1) % (3 * heads) == 0, kAttentionWeightsOp, ": width ",
+        qkv_any.size(1), " does not divide into 3 · ", heads, " heads");
+  check(head >= -1 && head < heads, kAttentionWeightsOp, ": head is ", head, ", expected -1 (mean) or less than ",
+        heads);
   const Tensor qkv = with_plain_rows(qkv_any);
   const auto marks = check_marks(kAttentionWeightsOp, "cu_seqlens", cu_seqlens, qkv.size(0));
   const std::vector<int64_t> offsets = matrix_offsets(marks, marks);

@@ -1,7 +1,7 @@
 // ops::attention_weights on the GPU: a warp for each query, its keys shared out over the lanes. For pictures, not for
 // training: scores are computed anew for their maximum, for their sum and for the result, and nothing is tiled.
-#include "tensor/ops/attention/attention_kernels.h"
 #include "tensor/ops/attention/attention_kernel_tiles.h"
+#include "tensor/ops/attention/attention_kernels.h"
 
 namespace tessera::cuda {
 namespace {

@@ -222,7 +222,8 @@ TEST_CASE("emulation: without the checker a missing barrier shows in the results
     CHECK(is_caught(bug));
 }
 
-TEST_CASE("emulation: AddressSanitizer and UndefinedBehaviorSanitizer see accesses outside of arrays and shared memory") {
+TEST_CASE(
+    "emulation: AddressSanitizer and UndefinedBehaviorSanitizer see accesses outside of arrays and shared memory") {
   if (!kAddressSanitizer) return tests::skipped("this build is not under AddressSanitizer");
   for (const Planted& planted : kOutside) {
     CAPTURE(planted.name);

@@ -3,15 +3,15 @@
 
 #include "tensor/cuda/graph.h"
 #include "tensor/cuda/memory.h"
-#include "tests/vilt/tiny_model.h"
 #include "tests/error_text.h"
+#include "tests/vilt/tiny_model.h"
 
 namespace tessera::graph_test {
 namespace {
 
-using tests::PretrainLearner;
 using tests::Batches;
 using tests::everything;
+using tests::PretrainLearner;
 using tests::tiny_settings;
 
 constexpr Device kGpu{Device::cuda, 0};

@@ -10,9 +10,9 @@
 namespace tessera::training_test {
 namespace {
 
-using tests::PretrainLearner;
 using tests::Batches;
 using tests::everything;
+using tests::PretrainLearner;
 using tests::tiny_settings;
 
 Settings on_device(Settings settings) {
@@ -38,8 +38,10 @@ Figures update(PretrainLearner& learner, const std::vector<PretrainBatch>& step)
 }
 
 void check_alike(const Figures& got, const Figures& expected, double bound) {
-  const std::pair<double, double> figures[] = {{got.loss, expected.loss},         {got["mlm"].loss, expected["mlm"].loss},
-                                               {got["itm"].loss, expected["itm"].loss}, {got["mpp"].loss, expected["mpp"].loss},
+  const std::pair<double, double> figures[] = {{got.loss, expected.loss},
+                                               {got["mlm"].loss, expected["mlm"].loss},
+                                               {got["itm"].loss, expected["itm"].loss},
+                                               {got["mpp"].loss, expected["mpp"].loss},
                                                {got.gradient_norm, expected.gradient_norm}};
   for (const auto& [g, e] : figures) CHECK(std::abs(g - e) <= bound * std::max(1.0, std::abs(e)));
   // A difference of distances near 1, in f32.
@@ -53,7 +55,8 @@ void check_alike(const Figures& got, const Figures& expected, double bound) {
 }  // namespace
 
 // In f32 both are a thousand roundings (6·10⁻⁸) from the exact step, and what an update makes of a difference grows by
-// not more than a factor of a few a step: 1e-4 is far above that, and far below what a wrong mask or a missing term does.
+// not more than a factor of a few a step: 1e-4 is far above that, and far below what a wrong mask or a missing term
+// does.
 TEST_CASE("cuda training follows the CPU's losses and norms, with dropout, and counts the same hits") {
   const Settings settings = with_dropout();
   const Batches batches(settings), levels(on_device(settings));

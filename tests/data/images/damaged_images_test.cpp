@@ -9,8 +9,8 @@
 
 namespace tessera::damaged_images_test {
 
-using tests::Bytes;
 using tests::append;
+using tests::Bytes;
 using tests::chunk;
 using tests::grey_channel;
 using tests::picture;

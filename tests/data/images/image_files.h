@@ -20,7 +20,9 @@ inline Image picture(int height, int width) {
   return image;
 }
 
-inline Bytes reference_file(const char* name) { return read_file(std::string(TESSERA_GOLDEN_DIR) + "/data/resize/" + name); }
+inline Bytes reference_file(const char* name) {
+  return read_file(std::string(TESSERA_GOLDEN_DIR) + "/data/resize/" + name);
+}
 
 // One by one: g++ 12 with sanitizers warns falsely about vector::insert.
 inline void append(Bytes& bytes, const Bytes& more) {
@@ -71,7 +73,8 @@ inline Bytes stored_zlib(const Bytes& data) {
 }
 
 // A PNG of one row, whose bytes are `row`.
-inline Bytes png_row(uint32_t width, uint8_t bits, uint8_t colour, Bytes row, const Bytes& chunks = {}, uint32_t height = 1) {
+inline Bytes png_row(uint32_t width, uint8_t bits, uint8_t colour, Bytes row, const Bytes& chunks = {},
+                     uint32_t height = 1) {
   Bytes header = big_endian(width);
   append(header, big_endian(height));
   append(header, {bits, colour, 0, 0, 0});

@@ -11,8 +11,8 @@
 
 namespace tessera::image_test {
 
-using tests::Bytes;
 using tests::append;
+using tests::Bytes;
 using tests::chunk;
 using tests::grey_channel;
 using tests::picture;

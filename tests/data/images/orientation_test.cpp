@@ -7,8 +7,8 @@
 
 namespace tessera::orientation_test {
 
-using tests::Bytes;
 using tests::append;
+using tests::Bytes;
 using tests::chunk;
 using tests::grey_channel;
 using tests::picture;

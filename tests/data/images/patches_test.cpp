@@ -48,8 +48,8 @@ TEST_CASE("patches in raster order, values in the order channel, row, column") {
   }
 }
 
-// Sides around the 16 pixels of a vector. The means and deviations are those of ViLT, of ImageNet and of others, among them
-// one whose quotients overflow, where the table alone is right.
+// Sides around the 16 pixels of a vector. The means and deviations are those of ViLT, of ImageNet and of others, among
+// them one whose quotients overflow, where the table alone is right.
 TEST_CASE("every set of inner loops gives the table's values") {
   const PixelNorm norms[] = {{},
                              {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}},
@@ -121,9 +121,10 @@ TEST_CASE("what cannot be cut into patches") {
   CHECK_THROWS_WITH_AS(extractor.extract(make_image(16, 32), beyond, room),
                        "patches: patch number 2 of a picture with 2", Error);
 }
-// The authors' code finds the padding of a batch by the pixels: where the three normalised channels sum to 0. That no real
-// pixel passes for padding is a property of the normalisation: 2 (r + g + b) / 255 = 3 has no solution in whole numbers, and
-// the nearest sums are 1/255 away, far beyond f32 rounding. All triples, so every order of summation is among them.
+// The authors' code finds the padding of a batch by the pixels: where the three normalised channels sum to 0. That no
+// real pixel passes for padding is a property of the normalisation: 2 (r + g + b) / 255 = 3 has no solution in whole
+// numbers, and the nearest sums are 1/255 away, far beyond f32 rounding. All triples, so every order of summation is
+// among them.
 TEST_CASE("No pixel of 8-bit levels sums to 0 under mean 0.5 and deviation 0.5") {
   const PatchExtractor extractor(1);
   std::array<float, 256> level{};

@@ -176,8 +176,7 @@ TEST_CASE("Values and pictures that cannot be") {
   CHECK(error_of([&] { augment(image, AugmentOp::posterize, 9); }) == "posterize: 9 bits, expected 1 to 8");
   CHECK(error_of([&] { posterize(image, 0); }) == "posterize: 0 bits, expected 1 to 8");
   CHECK(error_of([&] { augment({}, AugmentOp::solarize, 1); }) == "augment: the picture is 0 x 0 pixels");
-  CHECK(error_of([&] { augment(image, static_cast<AugmentOp>(14), 1); }) ==
-        "augment: operation 14, expected 0 to 13");
+  CHECK(error_of([&] { augment(image, static_cast<AugmentOp>(14), 1); }) == "augment: operation 14, expected 0 to 13");
   CHECK(error_of([&] { augment(image, AugmentOp::contrast, 1e300); }) == "blend: the factor is 1e+300");
   CHECK(grey_of(augment(image, AugmentOp::shear_x, 1e308)) == std::vector{0, 0, 0, 0});
   CHECK(grey_of(augment(image, AugmentOp::translate_y, 1e308)) == std::vector{0, 0, 0, 0});

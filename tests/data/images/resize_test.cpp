@@ -77,8 +77,9 @@ TEST_CASE("each side follows the definition at sizes around the block of 64") {
     }
 }
 
-// Widths whose rows are shorter than a vector, end within one, and fill them; shrinking by up to 9 (a block of 16 values reaches
-// over 64 bytes from about 3) and enlarging; pictures of extreme levels, where the result has to be clamped on both sides.
+// Widths whose rows are shorter than a vector, end within one, and fill them; shrinking by up to 9 (a block of 16
+// values reaches over 64 bytes from about 3) and enlarging; pictures of extreme levels, where the result has to be
+// clamped on both sides.
 TEST_CASE("every set of inner loops gives the bytes of the portable one") {
   const std::vector<const PixelKernels*> usable = usable_pixel_kernels();
   CHECK(usable.front() == &portable_pixel_kernels());

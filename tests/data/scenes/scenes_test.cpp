@@ -54,12 +54,16 @@ std::string expected_caption(const SceneDescription& scene) {
   if (scene.objects.size() == 1) {
     const std::string start = scene.caption_template == 2 ? "there is " : "";
     if (!scene.relation) return start + noun(scene, 0, article);
-    const std::map<Relation, std::string> sides{{Relation::left, " on the left"}, {Relation::right, " on the right"},
-                                                {Relation::above, " at the top"}, {Relation::below, " at the bottom"}};
+    const std::map<Relation, std::string> sides{{Relation::left, " on the left"},
+                                                {Relation::right, " on the right"},
+                                                {Relation::above, " at the top"},
+                                                {Relation::below, " at the bottom"}};
     return start + noun(scene, 0, article) + sides.at(*scene.relation);
   }
-  const std::map<Relation, std::string> relations{{Relation::left, "left of "}, {Relation::right, "right of "},
-                                                  {Relation::above, "above "}, {Relation::below, "below "}};
+  const std::map<Relation, std::string> relations{{Relation::left, "left of "},
+                                                  {Relation::right, "right of "},
+                                                  {Relation::above, "above "},
+                                                  {Relation::below, "below "}};
   const std::string relation = relations.at(scene.relation.value());
   if (scene.caption_template == 2) return relation + noun(scene, 1, true) + " is " + noun(scene, 0, true);
   return noun(scene, 0, article) + " " + relation + noun(scene, 1, article);
@@ -90,9 +94,11 @@ TEST_CASE("scenes: captions follow the grammar and spans mark the words they say
     CHECK((scene.description.relation.has_value() == (kind == ScenesKind::scenes)));
     std::multiset<std::string> found, expected;
     for (const ContentWord& word : scene.content_words) {
-      const std::string said = scene.caption.substr(static_cast<size_t>(word.begin), static_cast<size_t>(word.end - word.begin));
+      const std::string said =
+          scene.caption.substr(static_cast<size_t>(word.begin), static_cast<size_t>(word.end - word.begin));
       CHECK((word.begin == 0 || scene.caption[static_cast<size_t>(word.begin) - 1] == ' '));
-      CHECK((word.end == static_cast<int64_t>(scene.caption.size()) || scene.caption[static_cast<size_t>(word.end)] == ' '));
+      CHECK((word.end == static_cast<int64_t>(scene.caption.size()) ||
+             scene.caption[static_cast<size_t>(word.end)] == ' '));
       if (word.kind == "relation") {
         CHECK(word.object == -1);
         CHECK(std::set<std::string>{"left", "right", "above", "below", "top", "bottom"}.contains(said));
@@ -118,7 +124,8 @@ TEST_CASE("scenes: siblings differ in exactly one thing") {
     const Scene sibling = generate_scene(options_of(kind), split, index ^ 1);
     CHECK(scene.difference == sibling.difference);
     CHECK(differences(scene.description, sibling.description, scene.difference) == 1);
-    if (scene.difference == Difference::relation) CHECK(sibling.description.relation == scenes::opposite(scene.description.relation.value()));
+    if (scene.difference == Difference::relation)
+      CHECK(sibling.description.relation == scenes::opposite(scene.description.relation.value()));
     CHECK(scene.image.pixels != sibling.image.pixels);
     CHECK((kind == ScenesKind::scenes || scene.description.objects.size() == 1));
   });
@@ -128,7 +135,8 @@ TEST_CASE("scenes: unseen combinations occur in test_unseen only") {
   CHECK(std::set(scenes::kUnseenColour.begin(), scenes::kUnseenColour.end()).size() == scenes::kShapeCount);
   int combinations = 0;
   for (int colour = 0; colour < scenes::kColourCount; ++colour)
-    for (int shape = 0; shape < scenes::kShapeCount; ++shape) combinations += scenes::unseen_combination(colour, static_cast<scenes::Shape>(shape));
+    for (int shape = 0; shape < scenes::kShapeCount; ++shape)
+      combinations += scenes::unseen_combination(colour, static_cast<scenes::Shape>(shape));
   CHECK(combinations == 5);
 
   std::set<std::pair<int, int>> seen, unseen;
@@ -136,9 +144,12 @@ TEST_CASE("scenes: unseen combinations occur in test_unseen only") {
     const bool expected = split == ScenesSplit::test_unseen && (kind == ScenesKind::scenes || index % 2 == 0);
     CHECK(scene.description.has_unseen_combination() == expected);
     const std::string size = scene.description.objects.size() == 1 ? "one_object" : "two_objects";
-    CHECK(scene.group == (split != ScenesSplit::test_unseen || kind == ScenesKind::scenes ? size : expected ? "unseen" : "seen"));
+    CHECK(scene.group == (split != ScenesSplit::test_unseen || kind == ScenesKind::scenes ? size
+                          : expected                                                      ? "unseen"
+                                                                                          : "seen"));
     for (const auto& object : scene.description.objects)
-      (scenes::unseen_combination(object.colour, object.shape) ? unseen : seen).insert({object.colour, static_cast<int>(object.shape)});
+      (scenes::unseen_combination(object.colour, object.shape) ? unseen : seen)
+          .insert({object.colour, static_cast<int>(object.shape)});
   });
   // Of 600 scenes a split, none of the combinations is missing unless something is wrong: 35 e^(-600 / 35) < 1e-5.
   CHECK(seen.size() == 35);
@@ -149,17 +160,20 @@ TEST_CASE("scenes: squares lie inside the picture, hold the object and stand in 
   for_scenes(150, [](const Scene& scene, ScenesKind, ScenesSplit, int64_t) {
     const Image& image = scene.image;
     REQUIRE(image.pixels.size() == static_cast<size_t>(image.height) * image.width * 3);
-    CHECK(std::any_of(scenes::kPictureSizes.begin(), scenes::kPictureSizes.end(),
-                      [&](const scenes::PictureSize& size) { return size.height == image.height && size.width == image.width; }));
+    CHECK(std::any_of(scenes::kPictureSizes.begin(), scenes::kPictureSizes.end(), [&](const scenes::PictureSize& size) {
+      return size.height == image.height && size.width == image.width;
+    }));
     std::vector<uint8_t> inside(static_cast<size_t>(image.height) * image.width);
     std::vector<std::array<double, 2>> centres;
     for (size_t i = 0; i < scene.squares.size(); ++i) {
       const scenes::Square& square = scene.squares[i];
       const bool large = scene.description.objects[i].large;
       CHECK((square.side >= (large ? 28 : 16) && square.side <= (large ? 32 : 19)));
-      REQUIRE((square.x >= 0 && square.y >= 0 && square.x + square.side <= image.width && square.y + square.side <= image.height));
+      REQUIRE((square.x >= 0 && square.y >= 0 && square.x + square.side <= image.width &&
+               square.y + square.side <= image.height));
       centres.push_back({square.x + square.side / 2.0, square.y + square.side / 2.0});
-      // The object's colour fills a part of its square: a sample, 15 for the object's own variation and 5 deviations of the noise.
+      // The object's colour fills a part of its square: a sample, 15 for the object's own variation and 5 deviations of
+      // the noise.
       const auto& rgb = scenes::kColours[static_cast<size_t>(scene.description.objects[i].colour)].rgb;
       int coloured = 0;
       for (int y = square.y; y < square.y + square.side; ++y)
@@ -172,7 +186,8 @@ TEST_CASE("scenes: squares lie inside the picture, hold the object and stand in 
         }
       CHECK(coloured > square.side * square.side / 4);
     }
-    // Outside the squares there is nothing but the dark background: 90 + 12 + 25 + 4 deviations of the noise (its bound is 20.7).
+    // Outside the squares there is nothing but the dark background: 90 + 12 + 25 + 4 deviations of the noise (its bound
+    // is 20.7).
     uint8_t brightest = 0;
     for (size_t p = 0; p < inside.size(); ++p)
       if (inside[p] == 0)
@@ -232,9 +247,11 @@ TEST_CASE("scenes: the recommended vocabulary splits four content words in two, 
         const Scene scene = generate_scene(options_of(kind, seed), ScenesSplit::train, index);
         trainer.add(scene.caption);
         for (const ContentWord& word : scene.content_words)
-          content.insert(scene.caption.substr(static_cast<size_t>(word.begin), static_cast<size_t>(word.end - word.begin)));
+          content.insert(
+              scene.caption.substr(static_cast<size_t>(word.begin), static_cast<size_t>(word.end - word.begin)));
       }
-      CHECK(content.size() == (kind == ScenesKind::scenes ? 19 : 13));  // 8 colours, 5 shapes, 6 words for sides and relations
+      CHECK(content.size() ==
+            (kind == ScenesKind::scenes ? 19 : 13));  // 8 colours, 5 shapes, 6 words for sides and relations
       trainer.count_words_once();
       const auto size = static_cast<size_t>(recommended_vocabulary_size(kind));
       const Wordpiece wordpiece(trainer.train(size));

@@ -5,8 +5,8 @@
 #include <map>
 #include <stdexcept>
 
-#include "data/sets/dataset.h"
 #include "data/scenes/scenes.h"
+#include "data/sets/dataset.h"
 #include "tensor/error.h"
 #include "tests/temporary_directory.h"
 
@@ -73,8 +73,9 @@ TEST_CASE("write_scenes: what was generated is what a reader of data sets finds"
       const Dataset dataset = Dataset::open(directory / "dataset.json", directory / "images", reading);
       REQUIRE(static_cast<int64_t>(dataset.images().size()) == options.count(split));
       REQUIRE(dataset.sentences().size() == dataset.images().size());
-      for (const AnnotationField field : {AnnotationField::sibling, AnnotationField::difference, AnnotationField::content_words,
-                                          AnnotationField::objects, AnnotationField::group})
+      for (const AnnotationField field :
+           {AnnotationField::sibling, AnnotationField::difference, AnnotationField::content_words,
+            AnnotationField::objects, AnnotationField::group})
         CHECK_NOTHROW(dataset.require(field, "test"));
       for (int64_t i = 0; i < options.count(split); i += 3) {
         const Scene scene = generate_scene(options, split, i);
@@ -95,12 +96,14 @@ TEST_CASE("write_scenes: what was generated is what a reader of data sets finds"
         for (size_t o = 0; o < scene.squares.size(); ++o) {
           const scenes::Square& square = scene.squares[o];
           const double side = square.side;
-          CHECK((*annotation.objects)[o].box == Box{static_cast<double>(square.x), static_cast<double>(square.y), side, side});
+          CHECK((*annotation.objects)[o].box ==
+                Box{static_cast<double>(square.x), static_cast<double>(square.y), side, side});
           const auto colour = static_cast<size_t>(scene.description.objects[o].colour);
           CHECK((*annotation.objects)[o].attributes.at("colour") == scenes::kColours[colour].name);
         }
         // A sibling's objects make the caption false, unless only the relation differs.
-        CHECK(caption_true_of(annotation, *dataset.annotation(i ^ 1)) == (scene.difference == scenes::Difference::relation));
+        CHECK(caption_true_of(annotation, *dataset.annotation(i ^ 1)) ==
+              (scene.difference == scenes::Difference::relation));
         // JPEG at quality 95 with full chroma: on average within the noise that was drawn (deviation 6).
         const Image image = read_image(dataset.images()[static_cast<size_t>(i)].path());
         REQUIRE(image.pixels.size() == scene.image.pixels.size());
@@ -125,7 +128,8 @@ TEST_CASE("write_scenes: an existing directory is kept, refused or replaced") {
   CHECK(all_files(directory) == before);
 
   options.seed = 4;
-  CHECK_THROWS_WITH_AS(write_scenes(directory, options), doctest::Contains("holds a data set with other settings"), Error);
+  CHECK_THROWS_WITH_AS(write_scenes(directory, options), doctest::Contains("holds a data set with other settings"),
+                       Error);
   CHECK_THROWS_WITH_AS(write_scenes(directory, options), doctest::Contains("\"seed\": 3"), Error);
   CHECK_THROWS_WITH_AS(write_scenes(directory, options), doctest::Contains("--force"), Error);
   CHECK(all_files(directory) == before);
@@ -141,9 +145,12 @@ TEST_CASE("write_scenes: an existing directory is kept, refused or replaced") {
   // Never what somebody else has written, not even with force.
   options.force = true;
   folder.write("mine/diary.txt", "dear diary");
-  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "mine", options), doctest::Contains("is no data set written by `vilt scenes`"), Error);
-  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "mine" / "diary.txt", options), doctest::Contains("is no data set written by"), Error);
-  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "mine" / "diary.txt" / "set", options), doctest::Contains("Not a directory"), Error);
+  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "mine", options),
+                       doctest::Contains("is no data set written by `vilt scenes`"), Error);
+  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "mine" / "diary.txt", options),
+                       doctest::Contains("is no data set written by"), Error);
+  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "mine" / "diary.txt" / "set", options),
+                       doctest::Contains("Not a directory"), Error);
   CHECK(fs::exists(folder.path() / "mine" / "diary.txt"));
   CHECK(entries(folder.path()) == 2);
 }
@@ -154,8 +161,9 @@ TEST_CASE("write_scenes: leftovers of a killed process go, a failure leaves noth
   // No process has this number: Linux's limit is 2^22.
   folder.write("set.partial-99999999/images/train/000000.jpg", "half");
   folder.write("set.partial-notes/a.txt", "somebody's");
-  CHECK_THROWS_AS(write_scenes(folder.path() / "set", options, [](int64_t, int64_t) { throw std::runtime_error("stopped"); }),
-                  std::runtime_error);
+  CHECK_THROWS_AS(
+      write_scenes(folder.path() / "set", options, [](int64_t, int64_t) { throw std::runtime_error("stopped"); }),
+      std::runtime_error);
   CHECK(entries(folder.path()) == 1);
   CHECK(fs::exists(folder.path() / "set.partial-notes"));
   int64_t last = -1, total = 0;
@@ -172,11 +180,13 @@ TEST_CASE("write_scenes: impossible counts") {
   const TemporaryDirectory folder;
   ScenesOptions options = small_options();
   options.val = 3;
-  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "set", options), doctest::Contains("split val has 3 scenes, expected an even number"), Error);
+  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "set", options),
+                       doctest::Contains("split val has 3 scenes, expected an even number"), Error);
   options.val = 2'000'000;
   CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "set", options), doctest::Contains("at most 1000000"), Error);
   options.train = options.val = options.test = options.test_unseen = 0;
-  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "set", options), doctest::Contains("no scenes are asked for"), Error);
+  CHECK_THROWS_WITH_AS(write_scenes(folder.path() / "set", options), doctest::Contains("no scenes are asked for"),
+                       Error);
   CHECK(entries(folder.path()) == 0);
 }
 

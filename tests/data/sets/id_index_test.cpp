@@ -36,7 +36,8 @@ TEST_CASE("Texts that are kept stay what and where they are") {
   TextArena arena;
   std::vector<std::string> expected;
   std::vector<std::string_view> kept;
-  for (const size_t length : {size_t{0}, size_t{1}, size_t{100'000}, size_t{300'000}, size_t{5}, size_t{200'000}, size_t{0}}) {
+  for (const size_t length :
+       {size_t{0}, size_t{1}, size_t{100'000}, size_t{300'000}, size_t{5}, size_t{200'000}, size_t{0}}) {
     expected.emplace_back(length, static_cast<char>('a' + expected.size()));
     kept.push_back(arena.keep(expected.back()));
   }

@@ -33,9 +33,8 @@ void check_bf16(const Bf16Setup& setup) {
   const Tensor q = input(total(setup.queries), 1), k = input(total(setup.keys), 2), v = input(total(setup.keys), 3);
   const Tensor dout = input(total(setup.queries), 4), cu_q = marks(setup.queries), cu_k = marks(setup.keys);
   const auto wide = [](const Tensor& x) { return x.to(DType::f64); };
-  const auto expected =
-      reference::attention_bf16(wide(q), wide(k), wide(v), wide(dout), cu_q, cu_k, setup.heads, setup.causal,
-                                ops::attention_detail::multiplies_bf16_pairs(), 128);
+  const auto expected = reference::attention_bf16(wide(q), wide(k), wide(v), wide(dout), cu_q, cu_k, setup.heads,
+                                                  setup.causal, ops::attention_detail::multiplies_bf16_pairs(), 128);
   const auto f64 = ops::attention(wide(q), wide(k), wide(v), cu_q, cu_k, {setup.heads, setup.causal});
   CHECK(test::largest_difference(f64.out, expected.out.value) < 1e-12);
 
@@ -53,13 +52,19 @@ void check_bf16(const Bf16Setup& setup) {
 
 }  // namespace
 
-TEST_CASE("attention in bf16 is within the bound of its roundings of f64, with products of pairs and with widened rows") {
+TEST_CASE(
+    "attention in bf16 is within the bound of its roundings of f64, with products of pairs and with widened rows") {
   const std::vector<Bf16Setup> setups{
-      {{5, 1, 0, 7}, {5, 1, 0, 7}, 3, 7, false},  {{33, 26, 40}, {33, 26, 40}, 4, 16, false},
-      {{53}, {53}, 2, 32, true},                  {{66, 1, 64}, {66, 1, 64}, 2, 64, false},
-      {{3, 4, 0, 2}, {8, 0, 5, 1}, 2, 7, false},  {{3, 6, 2}, {8, 4, 2}, 2, 16, true},
-      {{241, 2}, {241, 257}, 2, 64, false},       {{300}, {290}, 1, 16, true},
-      {{150, 3}, {600, 3}, 1, 7, true},           {{}, {}, 2, 4, false},
+      {{5, 1, 0, 7}, {5, 1, 0, 7}, 3, 7, false},
+      {{33, 26, 40}, {33, 26, 40}, 4, 16, false},
+      {{53}, {53}, 2, 32, true},
+      {{66, 1, 64}, {66, 1, 64}, 2, 64, false},
+      {{3, 4, 0, 2}, {8, 0, 5, 1}, 2, 7, false},
+      {{3, 6, 2}, {8, 4, 2}, 2, 16, true},
+      {{241, 2}, {241, 257}, 2, 64, false},
+      {{300}, {290}, 1, 16, true},
+      {{150, 3}, {600, 3}, 1, 7, true},
+      {{}, {}, 2, 4, false},
   };
   with_every_instruction_set([&] {
     for (const Bf16Setup& setup : setups) check_bf16(setup);

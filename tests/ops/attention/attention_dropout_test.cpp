@@ -92,8 +92,8 @@ double magnitude(const Tensor& x) {
 }  // namespace
 
 // In f64 sums of up to 600 terms, in f32 as in attention_test.cpp. In bf16 inputs are what they are and P is not
-// rounded, but out is, from which D_i comes where a row has more keys than a block: 2^-8 of an element's own size and of
-// its terms'.
+// rounded, but out is, from which D_i comes where a row has more keys than a block: 2^-8 of an element's own size and
+// of its terms'.
 TEST_CASE("attention drops the probabilities that its header says, and their gradients") {
   struct Setup {
     std::vector<int64_t> queries, keys;
@@ -102,9 +102,12 @@ TEST_CASE("attention drops the probabilities that its header says, and their gra
     double p;
   };
   const std::vector<Setup> setups{
-      {{5, 1, 0, 7}, {5, 1, 0, 7}, 3, 5, false, 0.4}, {{33, 26}, {33, 26}, 4, 16, false, 0.1},
-      {{3, 4, 0, 2}, {8, 0, 5, 1}, 2, 7, false, 0.5}, {{3, 6, 2}, {8, 4, 2}, 2, 8, true, 0.9},
-      {{270, 2}, {600, 257}, 1, 6, false, 0.1},       {{300}, {290}, 1, 16, true, 0.3},
+      {{5, 1, 0, 7}, {5, 1, 0, 7}, 3, 5, false, 0.4},
+      {{33, 26}, {33, 26}, 4, 16, false, 0.1},
+      {{3, 4, 0, 2}, {8, 0, 5, 1}, 2, 7, false, 0.5},
+      {{3, 6, 2}, {8, 4, 2}, 2, 8, true, 0.9},
+      {{270, 2}, {600, 257}, 1, 6, false, 0.1},
+      {{300}, {290}, 1, 16, true, 0.3},
       {{}, {}, 2, 4, false, 0.1},
   };
   for (const Setup& setup : setups) {
@@ -142,7 +145,8 @@ TEST_CASE("attention's dropout: the same bits on any number of threads and howev
   const std::vector<int64_t> lengths{47, 1, 33, 0, 20};
   const Tensor cu = marks(lengths), x = random_normal({101, 64}, 1, DType::f32);
   const Tensor dout = random_normal({101, 64}, 2, DType::f32);
-  const auto run = [](const Tensor& rows, const Tensor& where, const Tensor& cotangent, double p, const Ticket& ticket) {
+  const auto run = [](const Tensor& rows, const Tensor& where, const Tensor& cotangent, double p,
+                      const Ticket& ticket) {
     return fast(rows, rows, rows, cotangent, where, where, {4, false, p, ticket});
   };
   set_thread_count(1);

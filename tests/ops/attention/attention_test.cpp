@@ -24,11 +24,16 @@ TEST_CASE("attention equals its formula: odd lengths, none, one, several blocks 
     bool causal;
   };
   const std::vector<Setup> setups{
-      {{5, 1, 0, 7}, {5, 1, 0, 7}, 3, 5, false},      {{33, 26, 40}, {33, 26, 40}, 4, 16, false},
-      {{53}, {53}, 2, 32, true},                      {{66, 1}, {66, 1}, 1, 64, false},
-      {{3, 4, 0, 2}, {8, 0, 5, 1}, 2, 7, false},      {{3, 6, 2}, {8, 4, 2}, 2, 8, true},
-      {{300, 2}, {600, 257}, 1, 20, false},           {{300}, {290}, 1, 16, true},
-      {{600}, {600}, 1, 3, true},                     {{}, {}, 2, 4, false},
+      {{5, 1, 0, 7}, {5, 1, 0, 7}, 3, 5, false},
+      {{33, 26, 40}, {33, 26, 40}, 4, 16, false},
+      {{53}, {53}, 2, 32, true},
+      {{66, 1}, {66, 1}, 1, 64, false},
+      {{3, 4, 0, 2}, {8, 0, 5, 1}, 2, 7, false},
+      {{3, 6, 2}, {8, 4, 2}, 2, 8, true},
+      {{300, 2}, {600, 257}, 1, 20, false},
+      {{300}, {290}, 1, 16, true},
+      {{600}, {600}, 1, 3, true},
+      {{}, {}, 2, 4, false},
   };
   for (const Setup& setup : setups) {
     CAPTURE(setup.head_size);
@@ -41,8 +46,8 @@ TEST_CASE("attention equals its formula: odd lengths, none, one, several blocks 
     // Sums of up to 600 terms of order one in f64: 600 · 2^-53 = 7e-14.
     CHECK(largest_difference(f64.out, expected.out) < 1e-12);
     CHECK(largest_difference(f64.log_sum_exp, expected.log_sum_exp) < 1e-12);
-    const auto f32 = ops::attention(q.to(DType::f32), k.to(DType::f32), v.to(DType::f32), cu_q, cu_k, {setup.heads,
-                                    setup.causal});
+    const auto f32 =
+        ops::attention(q.to(DType::f32), k.to(DType::f32), v.to(DType::f32), cu_q, cu_k, {setup.heads, setup.causal});
     // Scores up to about 10 with relative error 1e-7 each change a weight by 1e-6 of it.
     CHECK(largest_difference(f32.out, expected.out) < 1e-5);
     CHECK(largest_difference(f32.log_sum_exp, expected.log_sum_exp) < 1e-5);
@@ -56,8 +61,8 @@ TEST_CASE("attention gradients: gradcheck over separate and fused inputs") {
     const auto report = gradcheck_one(
         [&](std::span<const Variable> x) { return attention(x[0], x[1], x[2], cu_q, cu_k, 2, causal); }, inputs);
     CHECK_MESSAGE(report.ok, report.message());
-    const auto fused = gradcheck_one(
-        [&](std::span<const Variable> x) { return self_attention(x[0], cu_k, 2, causal); }, {random_normal({11, 18}, 4)});
+    const auto fused = gradcheck_one([&](std::span<const Variable> x) { return self_attention(x[0], cu_k, 2, causal); },
+                                     {random_normal({11, 18}, 4)});
     CHECK_MESSAGE(fused.ok, fused.message());
   }
   // Several tiles of queries and blocks of keys.
@@ -88,7 +93,8 @@ TEST_CASE("attention gradients: a backward without the row sums D is caught") {
       gradcheck_one(planted, {random_normal({153, 4}, 1), random_normal({153, 4}, 2), random_normal({153, 4}, 3)}).ok);
 }
 
-TEST_CASE("attention reads strided views in place and gives the same bits at any number of threads, alone or in a batch") {
+TEST_CASE(
+    "attention reads strided views in place and gives the same bits at any number of threads, alone or in a batch") {
   DType dtype = DType::f32;
   SUBCASE("f32") {}
   SUBCASE("bf16") { dtype = DType::bf16; }
@@ -119,7 +125,8 @@ TEST_CASE("attention reads strided views in place and gives the same bits at any
   const auto part = [&](int64_t i) { return qkv.narrow(1, 64 * i, 64); };
   const auto views = ops::attention(part(0), part(1), part(2), cu, cu, {4, false});
   const auto copies = ops::attention(part(0).clone(), part(1).clone(), part(2).clone(), cu, cu, {4, false});
-  const auto columns = ops::attention(part(0).transpose(0, 1).clone().transpose(0, 1), part(1), part(2), cu, cu, {4, false});
+  const auto columns =
+      ops::attention(part(0).transpose(0, 1).clone().transpose(0, 1), part(1), part(2), cu, cu, {4, false});
   CHECK(same_bits(views.out, copies.out));
   CHECK(same_bits(views.out, columns.out));
   CHECK(same_bits(views.out, one.first));
@@ -151,7 +158,8 @@ TEST_CASE("attention_weights are the probabilities, per head and on average") {
   const auto m = mean.to_vector<float>(), a = first.to_vector<float>(), b = second.to_vector<float>();
   for (size_t i = 0; i < m.size(); ++i) CHECK(m[i] == doctest::Approx((a[i] + b[i]) / 2).epsilon(1e-5));
   // Rows sum to 1, and the weighted values are attention's output.
-  const auto out = ops::attention(qkv.narrow(1, 0, 10), qkv.narrow(1, 10, 10), qkv.narrow(1, 20, 10), cu, cu, {2, false}).out;
+  const auto out =
+      ops::attention(qkv.narrow(1, 0, 10), qkv.narrow(1, 10, 10), qkv.narrow(1, 20, 10), cu, cu, {2, false}).out;
   const auto outs = out.to_vector<float>(), values = qkv.narrow(1, 20, 10).to_vector<float>();
   for (size_t i = 0; i < 30; ++i) {
     double sum = 0, weighted = 0;
@@ -164,16 +172,19 @@ TEST_CASE("attention_weights are the probabilities, per head and on average") {
   }
   // In bf16: the weights of the widened values, bit for bit.
   const Tensor rounded = qkv.to(DType::bf16);
-  const auto of_bf16 = ops::attention_weights(rounded, cu, 2), of_f32 = ops::attention_weights(rounded.to(DType::f32), cu, 2);
+  const auto of_bf16 = ops::attention_weights(rounded, cu, 2),
+             of_f32 = ops::attention_weights(rounded.to(DType::f32), cu, 2);
   CHECK(of_bf16.dtype() == DType::f32);
   CHECK(same_bits(of_bf16, of_f32));
-  CHECK_THROWS_WITH(ops::attention_weights(qkv, cu, 2, 2), "attention_weights: head is 2, expected -1 (mean) or less than 2");
+  CHECK_THROWS_WITH(ops::attention_weights(qkv, cu, 2, 2),
+                    "attention_weights: head is 2, expected -1 (mean) or less than 2");
   CHECK_THROWS_WITH(ops::attention_weights(qkv, cu, 7), "attention_weights: width 30 does not divide into 3 · 7 heads");
 }
 
 TEST_CASE("attention: what bad input gets") {
   const Tensor x = Tensor::zeros({4, 6}), cu = marks({4});
-  const auto call = [&](const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& a, const Tensor& b, int64_t heads) {
+  const auto call = [&](const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& a, const Tensor& b,
+                        int64_t heads) {
     ops::attention(q, k, v, a, b, {heads, false});
   };
   CHECK_THROWS_WITH(call(Tensor::zeros({4}), x, x, cu, cu, 2),

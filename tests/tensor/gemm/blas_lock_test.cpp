@@ -24,8 +24,15 @@ TEST_CASE("blas: products of several threads do not share a buffer") {
     std::vector<float> a(kRows * kSize), b(kSize * kSize), first(kRows * kSize), c(kRows * kSize);
     for (float& x : a) x = static_cast<float>(random.normal());
     for (float& x : b) x = static_cast<float>(random.normal());
-    Gemm<float> product{.m = kRows, .n = kSize, .k = kSize, .a = a.data(), .lda = kSize, .b = b.data(), .ldb = kSize,
-                        .c = first.data(), .ldc = kSize};
+    Gemm<float> product{.m = kRows,
+                        .n = kSize,
+                        .k = kSize,
+                        .a = a.data(),
+                        .lda = kSize,
+                        .b = b.data(),
+                        .ldb = kSize,
+                        .c = first.data(),
+                        .ldc = kSize};
     // Against a loop once (sums of 64 terms of order one: rounding below 1e-4), and against itself ever after.
     gemm(product);
     for (int64_t i = 0; i < kRows * kSize; ++i) {

@@ -127,7 +127,8 @@ TEST_CASE("gemm: a small f32 product is the f64 product, rounded once") {
       for (int64_t i = 0; i < run.g.m; ++i)
         for (int64_t j = 0; j < run.g.n; ++j) {
           const auto at = static_cast<size_t>(i * run.g.ldc + j);
-          const double exact = 0.75 * sums[static_cast<size_t>(i * run.g.n + j)] - 0.5 * static_cast<double>(before[at]);
+          const double exact =
+              0.75 * sums[static_cast<size_t>(i * run.g.n + j)] - 0.5 * static_cast<double>(before[at]);
           // Half a unit of the result's last place; sums of f32 terms miss this by a factor of ten.
           CHECK(std::fabs(static_cast<double>(run.c[at]) - exact) <= 0.51 * 1.2e-7 * std::fabs(exact) + 1e-14);
         }
@@ -201,8 +202,15 @@ TEST_CASE("gemm: batched items equal single products") {
     std::vector<float> together(static_cast<size_t>(count * area)), alone(together);
     std::vector<int64_t> offset_a, offset_b(static_cast<size_t>(count), 0);
     for (int64_t i = 0; i < count; ++i) offset_a.push_back((count - 1 - i) * area);
-    Gemm<float> g{.m = size, .n = size, .k = size, .a = a.data(), .lda = size, .b = b.data(), .ldb = size,
-                  .c = together.data(), .ldc = size};
+    Gemm<float> g{.m = size,
+                  .n = size,
+                  .k = size,
+                  .a = a.data(),
+                  .lda = size,
+                  .b = b.data(),
+                  .ldb = size,
+                  .c = together.data(),
+                  .ldc = size};
     gemm_batched(g, count, offset_a.data(), offset_b.data());
     for (int64_t i = 0; i < count; ++i) {
       Gemm<float> one = g;

@@ -58,7 +58,9 @@ void for_types_and_orders(F&& f) {
   orders(double{});
 }
 template <int number>
-constexpr simd::Order kOrder = number == 0 ? simd::kShortOrder : number == 1 ? simd::kLongOrder : simd::kRowOrder;
+constexpr simd::Order kOrder = number == 0   ? simd::kShortOrder
+                               : number == 1 ? simd::kLongOrder
+                                             : simd::kRowOrder;
 
 }  // namespace
 

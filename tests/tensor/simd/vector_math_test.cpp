@@ -10,27 +10,28 @@ namespace tessera::vector_math_test {
 namespace {
 
 struct Errors {
-  double ulp = 0;              // in units of the last place of the result (of the smallest normal for denormals)
+  double ulp = 0;  // in units of the last place of the result (of the smallest normal for denormals)
   double absolute = 0;
-  double of_argument = 0;      // absolute error / |x|, for normal x
-  bool same_special = true;    // NaN and infinities agree
+  double of_argument = 0;    // absolute error / |x|, for normal x
+  bool same_special = true;  // NaN and infinities agree
 };
 
 double unit_in_last_place(double value) {
   return std::ldexp(1.0, std::max(-126, value == 0 ? -126 : std::ilogb(value)) - 23);
 }
 
-// Where a function changes its formula, clamps, or rounds to another exponent: the neighbours of all powers of two and of
-// the places that the header's functions compare with or reduce by.
+// Where a function changes its formula, clamps, or rounds to another exponent: the neighbours of all powers of two and
+// of the places that the header's functions compare with or reduce by.
 std::vector<uint32_t> boundary_bits() {
-  std::vector<float> places = {0.7f, 0.9f, 10.0f, 14.5f, 10.2530483f, 88.7228391f, 87.3365448f, 89.0f, 104.0f, 103.972076f,
-                               0.666666687f, 1.33333337f};
+  std::vector<float> places = {0.7f,        0.9f,  10.0f,  14.5f,       10.2530483f,  88.7228391f,
+                               87.3365448f, 89.0f, 104.0f, 103.972076f, 0.666666687f, 1.33333337f};
   for (int exponent = -149; exponent < 128; ++exponent) places.push_back(std::ldexp(1.0f, exponent));
   for (int n = 1; n < 300; ++n) places.push_back((static_cast<float>(n) - 0.5f) * 0.346573590f);
   std::vector<uint32_t> bits;
   for (const float place : places)
     for (uint32_t offset = 0; offset < 33; ++offset)
-      for (const uint32_t sign : {0u, 0x80000000u}) bits.push_back((std::bit_cast<uint32_t>(place) + offset - 16) ^ sign);
+      for (const uint32_t sign : {0u, 0x80000000u})
+        bits.push_back((std::bit_cast<uint32_t>(place) + offset - 16) ^ sign);
   return bits;
 }
 
@@ -83,9 +84,10 @@ TEST_CASE("vector_math: f32 functions against f64 over all exponents") {
   within("tanh",
          measure([](float x) { return vmath::tanh(x); }, [](double x) { return std::tanh(x); }, -kLargest, kLargest),
          1.6, any, any);
-  within("rsqrt",
-         measure([](float x) { return vmath::rsqrt(x); }, [](double x) { return 1 / std::sqrt(x); }, -kLargest, kLargest),
-         1.5, any, any);
+  within(
+      "rsqrt",
+      measure([](float x) { return vmath::rsqrt(x); }, [](double x) { return 1 / std::sqrt(x); }, -kLargest, kLargest),
+      1.5, any, any);
   within("sigmoid",
          measure([](float x) { return vmath::sigmoid(x); }, [](double x) { return vmath::sigmoid(x); }, -88, kLargest),
          2.5, any, any);
@@ -99,8 +101,9 @@ TEST_CASE("vector_math: f32 functions against f64 over all exponents") {
          measure([](float x) { return vmath::normal_cdf(x); }, [](double x) { return vmath::normal_cdf(x); }, -kLargest,
                  kLargest),
          any, 1e-7, any);
-  within("gelu_derivative", measure([](float x) { return vmath::gelu_derivative(x); },
-                                    [](double x) { return vmath::gelu_derivative(x); }, -1e18f, 1e18f),
+  within("gelu_derivative",
+         measure([](float x) { return vmath::gelu_derivative(x); }, [](double x) { return vmath::gelu_derivative(x); },
+                 -1e18f, 1e18f),
          any, 1.6e-7, any);
 }
 

@@ -102,7 +102,8 @@ TEST_CASE("Batches are bounded by tokens and by sequences, and embed an image on
         CHECK(hidden.shape() == Shape{batch.tokens(), two.config.hidden_size});
         const auto modality = batch.modality.to_vector<int64_t>();
         for (size_t s = 0; s < batch.sequences.size(); ++s)
-          CHECK(modality[static_cast<size_t>(batch.sequences[s].first_patch_row() - 1)] == 1 + static_cast<int64_t>(s % 2));
+          CHECK(modality[static_cast<size_t>(batch.sequences[s].first_patch_row() - 1)] ==
+                1 + static_cast<int64_t>(s % 2));
         next += batch.sequences.size() / 2;
       },
       {}, nullptr, 60);

@@ -27,7 +27,8 @@ LoadedModel load(const fs::path& path) {
 bool same_values(const LoadedModel& a, const LoadedModel& b) {
   if (a.parameters->names() != b.parameters->names()) return false;
   for (const std::string& name : a.parameters->names())
-    if (a.parameters->at(name).value().to_vector<float>() != b.parameters->at(name).value().to_vector<float>()) return false;
+    if (a.parameters->at(name).value().to_vector<float>() != b.parameters->at(name).value().to_vector<float>())
+      return false;
   return true;
 }
 
@@ -91,7 +92,8 @@ TEST_CASE("Heads without a place in Hugging Face's class, and epsilons it has no
   CHECK(mentions(remarks, "ViltForMaskedLM has no place for 2 tensors (itm_score.fc.bias, …)"));
   CHECK(mentions(remarks, "transformers knows one LayerNorm eps: it will use 1e-12 where this model has 1e-06"));
   CHECK(mentions(remarks, "the masked-word decoder is not the word table"));
-  CHECK_FALSE(load_safetensors((directory.path() / "out" / "model.safetensors").string()).contains("itm_score.fc.bias"));
+  CHECK_FALSE(
+      load_safetensors((directory.path() / "out" / "model.safetensors").string()).contains("itm_score.fc.bias"));
   const LoadedModel converted = load(directory.path() / "out");
   CHECK(converted.config.heads == Heads::pretraining());
   CHECK(converted.config.layer_norm_eps == 1e-6);
@@ -125,10 +127,14 @@ TEST_CASE("Nothing is overwritten unasked") {
   write_hugging_face(model, out, {DType::f32, true});
   CHECK_FALSE(fs::exists(out / "vocab.txt"));
   directory.write("out/optimizer.safetensors", "");
-  CHECK(lacking(error_of([&] { write_hugging_face(model, out, {DType::f32, true}); }),
+  CHECK(lacking(error_of([&] {
+                  write_hugging_face(model, out, {DType::f32, true});
+                }),
                 {"out: is not replaced, since it holds optimizer.safetensors"}) == "");
   directory.write("photos/a.jpg", "");
-  CHECK(lacking(error_of([&] { write_hugging_face(model, directory.path() / "photos", {DType::f32, true}); }),
+  CHECK(lacking(error_of([&] {
+                  write_hugging_face(model, directory.path() / "photos", {DType::f32, true});
+                }),
                 {"photos: is not replaced, since it holds a.jpg"}) == "");
   CHECK(fs::exists(directory.path() / "photos" / "a.jpg"));
 }

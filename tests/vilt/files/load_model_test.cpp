@@ -97,7 +97,7 @@ TEST_CASE("partial loads what fits and tells what did not") {
   checkpoint.report.clear();
   const LoadedModel model = checkpoint.load();
   CHECK(values(model, "vilt.layernorm.bias") == kept);
-  CHECK(values(model, kPooler) == std::vector<float>(32, 0.0f));              // as initialised
+  CHECK(values(model, kPooler) == std::vector<float>(32, 0.0f));  // as initialised
   CHECK(values(model, "vilt.layernorm.weight") == std::vector<float>(32, 1.0f));
   CHECK(lacking(checkpoint.report, {"not loaded: missing: vilt.pooler.dense.bias, expected [32]",
                                     "not loaded: shape: vilt.layernorm.weight is [7], expected [32]",
@@ -114,7 +114,8 @@ TEST_CASE("What is known to be harmless is accepted and reported") {
   });
   const LoadedModel model = checkpoint.load();
   CHECK(values(model, "itm_score.fc.bias") == std::vector<float>{5, 5});
-  CHECK(lacking(checkpoint.report, {"ignored: vilt.embeddings.text_embeddings.position_ids", "used: the matching head"}) == "");
+  CHECK(lacking(checkpoint.report,
+                {"ignored: vilt.embeddings.text_embeddings.position_ids", "used: the matching head"}) == "");
 }
 
 TEST_CASE("Labels: from config.json, from a file, and as many as the classifier has") {
@@ -140,7 +141,10 @@ TEST_CASE("A label table that is not the classifier's is an error with both shap
   REQUIRE(json.find(last) != std::string::npos);
   json.erase(json.find(last), last.size());
   checkpoint.write("config.json", json);
-  CHECK(lacking(checkpoint.error(), {"config.json: names 10 labels (id2label), but the classifier has 11: classifier.3.weight is [11, 48]"}) == "");
+  CHECK(lacking(
+            checkpoint.error(),
+            {"config.json: names 10 labels (id2label), but the classifier has 11: classifier.3.weight is [11, 48]"}) ==
+        "");
 }
 
 TEST_CASE("Lists of labels in each form") {
@@ -152,7 +156,8 @@ TEST_CASE("Lists of labels in each form") {
   CHECK(read(R"({"model_type": "vilt", "id2label": {"0": "no", "1": "yes, it is"}})") == two);
   CHECK(read("no\r\nyes, it is\r\n") == two);
   CHECK(lacking(error_of([&] { read(R"(["no", 3])"); }), {"labels: label 1 is a number, expected a string"}) == "");
-  CHECK(lacking(error_of([&] { read(R"({"0": "no", "2": "yes"})"); }), {"labels: there are 2 labels, but none for class 1"}) == "");
+  CHECK(lacking(error_of([&] { read(R"({"0": "no", "2": "yes"})"); }),
+                {"labels: there are 2 labels, but none for class 1"}) == "");
   CHECK(lacking(error_of([&] { read(""); }), {"labels: holds no labels"}) == "");
   CHECK(lacking(error_of([&] { read("[]"); }), {"labels: holds no labels"}) == "");
 }
@@ -172,8 +177,9 @@ TEST_CASE("What is not beside the weights is asked for") {
   checkpoint.options.attention_heads = 4;
   checkpoint.report.clear();
   const std::vector<float> derived = values(checkpoint.load(), kPooler);
-  CHECK(lacking(checkpoint.report, {"assumed: no config.json; sizes from the tensors, 4 attention heads, settings of Hugging Face's code",
-                                    "assumed: no preprocessor_config.json; the shorter side of pictures becomes 64 pixels"}) == "");
+  CHECK(lacking(checkpoint.report,
+                {"assumed: no config.json; sizes from the tensors, 4 attention heads, settings of Hugging Face's code",
+                 "assumed: no preprocessor_config.json; the shorter side of pictures becomes 64 pixels"}) == "");
   checkpoint.options.config = checkpoint.path() / "other.json";
   CHECK(values(checkpoint.load(), kPooler) == derived);
   checkpoint.options.attention_heads = 8;
@@ -186,7 +192,8 @@ TEST_CASE("A file of weights is as good as its folder") {
   CHECK(model.directory == checkpoint.path());
   CHECK(values(model, kPooler) == values(checkpoint.load(), kPooler));
   checkpoint.write("notes.txt", "nothing");
-  CHECK(lacking(error_of([&] { load_model(checkpoint.path() / "notes.txt"); }), {"notes.txt: not a file of weights (.safetensors, "}) == "");
+  CHECK(lacking(error_of([&] { load_model(checkpoint.path() / "notes.txt"); }),
+                {"notes.txt: not a file of weights (.safetensors, "}) == "");
 }
 
 }  // namespace tessera::load_model_test

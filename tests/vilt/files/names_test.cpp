@@ -58,12 +58,12 @@ TEST_CASE("The authors' names and back: nothing is lost, of any head") {
     const StateDict ours = random_state(config);
     const StateDict theirs = authors_names(ours, config);
     CHECK(theirs.contains(images == 1 ? "vqa_classifier.0.weight" : "nlvr2_classifier.0.weight"));
-    for (const char* name :
-         {"transformer.blocks.1.attn.qkv.weight", "transformer.blocks.0.attn.proj.bias", "transformer.blocks.0.norm2.weight",
-          "transformer.blocks.1.mlp.fc1.weight", "transformer.blocks.1.mlp.fc2.bias", "transformer.cls_token",
-          "transformer.pos_embed", "transformer.patch_embed.proj.weight", "transformer.norm.bias", "pooler.dense.weight",
-          "text_embeddings.word_embeddings.weight", "token_type_embeddings.weight", "mlm_score.bias", "itm_score.fc.weight",
-          "rank_output.weight", "mpp_score.decoder.weight"})
+    for (const char* name : {"transformer.blocks.1.attn.qkv.weight", "transformer.blocks.0.attn.proj.bias",
+                             "transformer.blocks.0.norm2.weight", "transformer.blocks.1.mlp.fc1.weight",
+                             "transformer.blocks.1.mlp.fc2.bias", "transformer.cls_token", "transformer.pos_embed",
+                             "transformer.patch_embed.proj.weight", "transformer.norm.bias", "pooler.dense.weight",
+                             "text_embeddings.word_embeddings.weight", "token_type_embeddings.weight", "mlm_score.bias",
+                             "itm_score.fc.weight", "rank_output.weight", "mpp_score.decoder.weight"})
       CHECK_MESSAGE(theirs.contains(name), name);
     for (const auto& entry : theirs) {
       CHECK_FALSE(entry.first.starts_with("vilt."));
@@ -88,14 +88,16 @@ TEST_CASE("Fused rows are queries, keys and values, in this order") {
 
 TEST_CASE("Queries, keys and values: fused or apart, under each naming") {
   const std::string stem = "vilt.encoder.layer.3.attention.attention.";
-  for (const char* fused : {"transformer.blocks.3.attn.qkv.weight", "vilt.encoder.layer.3.attention.attention.qkv.weight",
-                            "vilt.encoder.layer.3.attention.qkv.weight", "encoder.layer.3.attention.attention.qkv.weight"}) {
+  for (const char* fused :
+       {"transformer.blocks.3.attn.qkv.weight", "vilt.encoder.layer.3.attention.attention.qkv.weight",
+        "vilt.encoder.layer.3.attention.qkv.weight", "encoder.layer.3.attention.attention.qkv.weight"}) {
     const NamedState named = our_names({{fused, ones({6, 2})}}, "file");
     CHECK(named.tensors.size() == 3);
     CHECK_MESSAGE((named.tensors.at(stem + "key.weight").shape() == Shape{2, 2}), fused);
   }
-  for (const char* apart : {"transformer.blocks.3.attn.k.bias", "transformer.blocks.3.attn.key.bias",
-                            "vilt.encoder.layer.3.attention.attention.key.bias", "encoder.layer.3.attention.attention.key.bias"})
+  for (const char* apart :
+       {"transformer.blocks.3.attn.k.bias", "transformer.blocks.3.attn.key.bias",
+        "vilt.encoder.layer.3.attention.attention.key.bias", "encoder.layer.3.attention.attention.key.bias"})
     CHECK_MESSAGE(our_names({{apart, ones({2})}}, "file").tensors.contains(stem + "key.bias"), apart);
 }
 
@@ -106,8 +108,8 @@ TEST_CASE("Files of the bare ViltModel have no prefix") {
                                       {"pooler.dense.bias", ones({2})}},
                                      "file");
   CHECK(named.naming == Naming::hugging_face);
-  for (const char* name : {"vilt.embeddings.cls_token", "vilt.encoder.layer.0.output.dense.bias", "vilt.layernorm.weight",
-                           "vilt.pooler.dense.bias"})
+  for (const char* name : {"vilt.embeddings.cls_token", "vilt.encoder.layer.0.output.dense.bias",
+                           "vilt.layernorm.weight", "vilt.pooler.dense.bias"})
     CHECK_MESSAGE(named.tensors.contains(name), name);
 }
 
@@ -125,7 +127,8 @@ TEST_CASE("Hugging Face's names of today: the decoder's bias, no prefix for the 
 }
 
 TEST_CASE("Buffers are left out, by name") {
-  const NamedState named = our_names({{"vilt.embeddings.text_embeddings.position_ids", Tensor::from<int64_t>({0, 1})}}, "file");
+  const NamedState named =
+      our_names({{"vilt.embeddings.text_embeddings.position_ids", Tensor::from<int64_t>({0, 1})}}, "file");
   CHECK(named.tensors.empty());
   REQUIRE(named.notes.size() == 1);
   CHECK(named.notes[0].find("vilt.embeddings.text_embeddings.position_ids") != std::string::npos);
@@ -141,15 +144,24 @@ TEST_CASE("The masked-word bias may have both its names, if they agree") {
 
 TEST_CASE("Names that contradict each other are errors") {
   const Tensor two = ones({2}), six = ones({6});
+  CHECK(
+      lacking(
+          error_of([&] {
+            our_names({{"transformer.blocks.0.attn.q.bias", two}, {"transformer.blocks.0.attn.qkv.bias", six}}, "file");
+          }),
+          {"file: ", "transformer.blocks.0.attn.q.bias", "transformer.blocks.0.attn.qkv.bias", " both stand for "}) ==
+      "");
   CHECK(lacking(error_of([&] {
-                  our_names({{"transformer.blocks.0.attn.q.bias", two}, {"transformer.blocks.0.attn.qkv.bias", six}}, "file");
+                  our_names({{"transformer.blocks.0.attn.qkv.bias", ones({4})}}, "file");
                 }),
-                {"file: ", "transformer.blocks.0.attn.q.bias", "transformer.blocks.0.attn.qkv.bias", " both stand for "}) == "");
-  CHECK(lacking(error_of([&] { our_names({{"transformer.blocks.0.attn.qkv.bias", ones({4})}}, "file"); }),
                 {"file: transformer.blocks.0.attn.qkv.bias is [4], expected a multiple of 3 rows"}) == "");
-  CHECK(lacking(error_of([&] { our_names({{"transformer.blocks.0.attn.qkv.bias", ones({})}}, "file"); }),
+  CHECK(lacking(error_of([&] {
+                  our_names({{"transformer.blocks.0.attn.qkv.bias", ones({})}}, "file");
+                }),
                 {"expected a multiple of 3 rows"}) == "");
-  CHECK(lacking(error_of([&] { our_names({{"vqa_classifier.0.bias", two}, {"nlvr2_classifier.0.bias", two}}, "file"); }),
+  CHECK(lacking(error_of([&] {
+                  our_names({{"vqa_classifier.0.bias", two}, {"nlvr2_classifier.0.bias", two}}, "file");
+                }),
                 {"file: holds a classifier for questions and one for pairs"}) == "");
 }
 

@@ -47,13 +47,15 @@ TEST_CASE("Files of the published checkpoints, old and new, and an empty object 
   check_published(read(R"({"image_processor": {"image_processor_type": "ViltImageProcessorPil",
       "size": {"shortest_edge": 384}}, "processor_class": "ViltProcessor"})"));
   check_published(read("{}"));
-  check_published(read(R"({"size": null, "image_mean": null, "resample": null, "do_resize": null, "crop_size": null})"));
+  check_published(
+      read(R"({"size": null, "image_mean": null, "resample": null, "do_resize": null, "crop_size": null})"));
   check_published(default_preprocessing(32));
 }
 
 TEST_CASE("Every field is followed") {
   const SampleOptions options = read(R"({"size": {"shortest_edge": 96}, "size_divisor": 48, "do_resize": true,
-      "image_mean": [0.1, 0.2, 0.3], "image_std": 0.25, "do_pad": false, "respect_orientation": true})", 16);
+      "image_mean": [0.1, 0.2, 0.3], "image_std": 0.25, "do_pad": false, "respect_orientation": true})",
+                                     16);
   CHECK(options.shorter == 96);
   CHECK(options.patch == 16);
   CHECK(options.divisor() == 48);
@@ -82,8 +84,9 @@ TEST_CASE("Wrong fields are named with what they are and what is expected") {
         "field 'size' is 18446744073709551615, expected a whole number from 32 to 16384");
   CHECK(error_with(R"({"size": {"shortest_edge": -1}})") ==
         "field 'size' is -1, expected a whole number from 32 to 16384");
-  CHECK(error_with(R"({"size": {"height": 224, "width": 224}})") ==
-        "field 'size' is {\"height\":224,\"width\":224}, expected a whole number or {\"shortest_edge\": a whole number}");
+  CHECK(
+      error_with(R"({"size": {"height": 224, "width": 224}})") ==
+      "field 'size' is {\"height\":224,\"width\":224}, expected a whole number or {\"shortest_edge\": a whole number}");
   CHECK(error_with(R"({"size_divisor": 0})") == "field 'size_divisor' is 0, expected a whole number from 1 to 4096");
   CHECK(error_with(R"({"size_divisor": 640})") == "field 'size_divisor' is 640, expected at most the size, 384");
   CHECK(error_with(R"({"size_divisor": 24})", 16) ==
@@ -101,9 +104,10 @@ TEST_CASE("Wrong fields are named with what they are and what is expected") {
         "field 'image_mean' is [0.5,\"x\",0], expected finite numbers");
   CHECK(error_with(R"({"image_mean": 1e300})") == "field 'image_mean' is 1e+300, expected finite numbers");
   CHECK(error_with(R"({"image_std": [1, 0, 1]})") == "field 'image_std' is [1,0,1], expected numbers more than 0");
-  CHECK(error_with(R"({"image_processor_type": "CLIPImageProcessor"})") ==
-        "field 'image_processor_type' is \"CLIPImageProcessor\", expected ViltImageProcessor: images of other models are "
-        "prepared in another way");
+  CHECK(
+      error_with(R"({"image_processor_type": "CLIPImageProcessor"})") ==
+      "field 'image_processor_type' is \"CLIPImageProcessor\", expected ViltImageProcessor: images of other models are "
+      "prepared in another way");
   CHECK(lacking(error_with(R"({"feature_extractor_type": 3})"), {"field 'feature_extractor_type' is 3"}) == "");
   CHECK(lacking(error_with("{\"size\": \"" + std::string(1000, 'x') + "\"}"), {"xxx..., expected"}) == "");
   for (const char* other : {"[]", "3"}) CHECK(error_with(other) == "not a JSON object");

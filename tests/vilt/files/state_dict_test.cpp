@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "tests/gradient_state.h"
 #include "tests/error_text.h"
+#include "tests/gradient_state.h"
 #include "tests/vilt/tiny_model.h"
 
 namespace tessera::state_dict_test {

@@ -1,5 +1,5 @@
-// Whatever reads a file that the user names opens it in the same way: a named pipe, a folder and a file that is not there
-// are told at once and alike.
+// Whatever reads a file that the user names opens it in the same way: a named pipe, a folder and a file that is not
+// there are told at once and alike.
 #include <sys/stat.h>
 
 #include <doctest/doctest.h>
@@ -53,7 +53,8 @@ TEST_CASE("Files: a configuration that is absurdly large is refused before it is
   const tests::TemporaryDirectory scratch;
   const fs::path path = scratch.write("config.json", "{}");
   fs::resize_file(path, uint64_t{1} << 40);  // a hole
-  CHECK(tests::lacking(tests::error_of([&] { ModelConfig::from_file(path); }), {"has 1099511627776 bytes, the limit is "}) == "");
+  CHECK(tests::lacking(tests::error_of([&] { ModelConfig::from_file(path); }),
+                       {"has 1099511627776 bytes, the limit is "}) == "");
 }
 
 }  // namespace tessera::untrusted_files_test

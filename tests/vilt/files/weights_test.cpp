@@ -48,38 +48,46 @@ TEST_CASE("Shards and one file give the same tensors") {
   CHECK(shards.format == "safetensors, 2 shards");
   CHECK(whole.format == "safetensors");
   REQUIRE(shards.raw.size() == whole.raw.size());
-  for (const auto& [name, tensor] : whole.raw) CHECK(shards.raw.at(name).to_vector<float>() == tensor.to_vector<float>());
+  for (const auto& [name, tensor] : whole.raw)
+    CHECK(shards.raw.at(name).to_vector<float>() == tensor.to_vector<float>());
 }
 
 TEST_CASE("Shards that do not hold together") {
   const TemporaryDirectory directory;
   write_shards(directory.path());
-  const fs::path index = directory.path() / "model.safetensors.index.json", second = directory.path() / "part1.safetensors";
+  const fs::path index = directory.path() / "model.safetensors.index.json",
+                 second = directory.path() / "part1.safetensors";
   NamedTensors tensors = load_safetensors(second.string()).tensors;
   const std::string moved = "vilt.embeddings.cls_token";  // of the first
   const Tensor last = tensors.begin()->second;
   tensors.erase(tensors.begin());
   save_safetensors(second.string(), tensors);
-  CHECK(lacking(error_of([&] { read_weights(index); }), {"part1.safetensors: does not hold ", ", which the index expects there"}) == "");
+  CHECK(lacking(error_of([&] { read_weights(index); }),
+                {"part1.safetensors: does not hold ", ", which the index expects there"}) == "");
   tensors = load_safetensors((directory.path() / "part0.safetensors").string()).tensors;
   write_shards(directory.path());
   NamedTensors doubled = load_safetensors(second.string()).tensors;
   doubled.insert(*tensors.begin());
   save_safetensors(second.string(), doubled);
-  CHECK(lacking(error_of([&] { read_weights(index); }), {"part1.safetensors: ", tensors.begin()->first.c_str(), " is in another shard too"}) == "");
+  CHECK(lacking(error_of([&] { read_weights(index); }),
+                {"part1.safetensors: ", tensors.begin()->first.c_str(), " is in another shard too"}) == "");
   fs::remove(second);
-  CHECK(lacking(error_of([&] { read_weights(index); }), {"index.json: the shard part1.safetensors is not there"}) == "");
+  CHECK(lacking(error_of([&] { read_weights(index); }), {"index.json: the shard part1.safetensors is not there"}) ==
+        "");
 }
 
 TEST_CASE("An index names files, never folders") {
-  CHECK(read_shard_index(R"({"weight_map": {"a": "x.safetensors", "b": "y.safetensors", "c": "x.safetensors"}})", "i") ==
-        std::map<std::string, std::vector<std::string>>{{"x.safetensors", {"a", "c"}}, {"y.safetensors", {"b"}}});
-  for (const char* hostile : {"../x.safetensors", "/etc/passwd", "a/b.safetensors", "..", ".", "", "a\\\\b", "x.index.json"})
+  CHECK(
+      read_shard_index(R"({"weight_map": {"a": "x.safetensors", "b": "y.safetensors", "c": "x.safetensors"}})", "i") ==
+      std::map<std::string, std::vector<std::string>>{{"x.safetensors", {"a", "c"}}, {"y.safetensors", {"b"}}});
+  for (const char* hostile :
+       {"../x.safetensors", "/etc/passwd", "a/b.safetensors", "..", ".", "", "a\\\\b", "x.index.json"})
     CHECK_MESSAGE(lacking(index_error(text("{\"weight_map\": {\"a\": \"", hostile, "\"}}")),
                           {"index.json: the file of a is ", "expected a name without folders"}) == "",
                   hostile);
   CHECK(lacking(index_error(R"({"weight_map": {"a": 3}})"), {"index.json: the file of a is 3"}) == "");
-  CHECK(lacking(index_error("{\"weight_map\": {\"a\": " + std::string(100000, '[')), {"index.json: values nested deeper than 32"}) == "");
+  CHECK(lacking(index_error("{\"weight_map\": {\"a\": " + std::string(100000, '[')),
+                {"index.json: values nested deeper than 32"}) == "");
   CHECK(lacking(index_error(R"({"weight_map": {}})"), {"index.json: the weight_map is empty"}) == "");
   for (const char* json : {"[]", "{", "{}", R"({"weight_map": []})"})
     CHECK_MESSAGE(lacking(index_error(json), {"index.json: "}) == "", json);
@@ -88,8 +96,10 @@ TEST_CASE("An index names files, never folders") {
 TEST_CASE("Places without weights are named") {
   const TemporaryDirectory directory;
   CHECK_FALSE(holds_weights(directory.path()));
-  CHECK(lacking(error_of([&] { read_weights(directory.path()); }), {": holds no weights: neither model.safetensors nor "}) == "");
-  CHECK(lacking(error_of([&] { read_weights(directory.path() / "x.bin"); }), {"x.bin: no such file or directory"}) == "");
+  CHECK(lacking(error_of([&] { read_weights(directory.path()); }),
+                {": holds no weights: neither model.safetensors nor "}) == "");
+  CHECK(lacking(error_of([&] { read_weights(directory.path() / "x.bin"); }), {"x.bin: no such file or directory"}) ==
+        "");
 }
 
 TEST_CASE("Half precision is read") {
@@ -100,13 +110,15 @@ TEST_CASE("Half precision is read") {
   save_safetensors((directory.path() / "model.safetensors").string(), halves);
   const Weights read = read_weights(directory.path());
   for (const auto& [name, tensor] : read.raw)
-    CHECK(tensor.to(DType::f32).to_vector<float>() == whole.raw.at(name).to(DType::bf16).to(DType::f32).to_vector<float>());
+    CHECK(tensor.to(DType::f32).to_vector<float>() ==
+          whole.raw.at(name).to(DType::bf16).to(DType::f32).to_vector<float>());
 }
 
 TEST_CASE("Sizes follow from the tensors; the number of heads does not") {
   Weights weights = read_weights(kGolden / "vilt_mlm");
   CHECK(lacking(error_of([&] { config_of(weights); }),
-                {": the file does not say how many attention heads the model has", "--config", "--attention-heads"}) == "");
+                {": the file does not say how many attention heads the model has", "--config", "--attention-heads"}) ==
+        "");
   weights.attention_heads = 4;
   const ModelConfig derived = adapt(config_of(weights), weights);
   ModelConfig given = adapt(ModelConfig::from_file(kGolden / "vilt_mlm" / "config.json"), weights);
@@ -147,17 +159,20 @@ TEST_CASE("What no configuration can be derived from") {
   };
   const std::string words = "vilt.embeddings.text_embeddings.word_embeddings.weight";
   CHECK(lacking(without(words, {}), {"no configuration can be derived: there is no ", words.c_str()}) == "");
-  CHECK(lacking(without(words, Tensor::zeros({3})), {"no configuration can be derived: ", words.c_str(), " is [3]"}) == "");
+  CHECK(lacking(without(words, Tensor::zeros({3})), {"no configuration can be derived: ", words.c_str(), " is [3]"}) ==
+        "");
   // No elements, so no bytes in the file: the other size may be anything.
   CHECK(lacking(without(words, Tensor::zeros({int64_t{1} << 40, 0})), {words.c_str(), " is [1099511627776, 0]"}) == "");
-  CHECK(lacking(without("vilt.embeddings.position_embeddings", Tensor::zeros({1, 12, 32})), {"11 image positions are not a square"}) == "");
-  CHECK(lacking(without("vilt.encoder.layer.0.intermediate.dense.weight", {}), {"there are no transformer blocks"}) == "");
+  CHECK(lacking(without("vilt.embeddings.position_embeddings", Tensor::zeros({1, 12, 32})),
+                {"11 image positions are not a square"}) == "");
+  CHECK(lacking(without("vilt.encoder.layer.0.intermediate.dense.weight", {}), {"there are no transformer blocks"}) ==
+        "");
 }
 
 TEST_CASE("A configuration is fitted to what the file holds, and says so") {
   Weights weights = read_weights(kGolden / "vilt_mlm");
   const ModelConfig given = ModelConfig::from_file(kGolden / "vilt_mlm" / "config.json");
-  CHECK(given.tie_word_embeddings);                       // transformers always says so
+  CHECK(given.tie_word_embeddings);                        // transformers always says so
   CHECK_FALSE(adapt(given, weights).tie_word_embeddings);  // the file holds a decoder of its own
   CHECK(weights.notes.empty());
 
@@ -166,7 +181,8 @@ TEST_CASE("A configuration is fitted to what the file holds, and says so") {
   const ModelConfig with_matching = adapt(given, weights);
   CHECK(with_matching.heads == Heads::pretraining());
   REQUIRE(weights.notes.size() == 1);
-  CHECK(lacking(weights.notes[0], {"used: the matching head (itm_score.fc), which ViltForMaskedLM does not have"}) == "");
+  CHECK(lacking(weights.notes[0], {"used: the matching head (itm_score.fc), which ViltForMaskedLM does not have"}) ==
+        "");
 
   weights.notes.clear();
   ModelConfig untied = given;

@@ -4,9 +4,9 @@
 #include <set>
 
 #include "data/images/rand_augment.h"
+#include "tests/error_text.h"
 #include "tests/vilt/input/batch_equality.h"
 #include "tests/vilt/input/collator_bench.h"
-#include "tests/error_text.h"
 
 namespace tessera::augmented_batches_test {
 namespace {

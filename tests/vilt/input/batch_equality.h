@@ -26,11 +26,11 @@ inline bool equal(const PretrainBatch& a, const PretrainBatch& b) {
          equal<int64_t>(p.token_types, q.token_types) && equal<int64_t>(p.cu_seqlens, q.cu_seqlens) &&
          equal<int64_t>(p.gather, q.gather) && equal<int64_t>(p.modality, q.modality) &&
          equal_or_absent(p.replaced_patches, q.replaced_patches) && equal_or_absent(x.target_rows, y.target_rows) &&
-         equal_or_absent(x.target_colours, y.target_colours) &&
-         equal<int64_t>(x.masked_rows, y.masked_rows) && equal<int64_t>(x.masked_labels, y.masked_labels) &&
-         equal<int64_t>(x.pair_rows, y.pair_rows) && equal<int64_t>(x.pair_labels, y.pair_labels) &&
-         equal<int64_t>(x.word_rows, y.word_rows) && equal<int64_t>(x.cu_words, y.cu_words) &&
-         equal<int64_t>(x.patch_rows, y.patch_rows) && equal<int64_t>(x.cu_patches, y.cu_patches);
+         equal_or_absent(x.target_colours, y.target_colours) && equal<int64_t>(x.masked_rows, y.masked_rows) &&
+         equal<int64_t>(x.masked_labels, y.masked_labels) && equal<int64_t>(x.pair_rows, y.pair_rows) &&
+         equal<int64_t>(x.pair_labels, y.pair_labels) && equal<int64_t>(x.word_rows, y.word_rows) &&
+         equal<int64_t>(x.cu_words, y.cu_words) && equal<int64_t>(x.patch_rows, y.patch_rows) &&
+         equal<int64_t>(x.cu_patches, y.cu_patches);
 }
 
 inline bool equal(const std::vector<PretrainBatch>& a, const std::vector<PretrainBatch>& b) {

@@ -34,7 +34,8 @@ TEST_CASE("Masked patches: clean texts with their own images; colours are those 
     REQUIRE(sequence.patch_order.size() == 12);
     for (int64_t place = 0; place < sequence.patches; ++place) {
       const int64_t row = sequence.first_patch_row() + place;
-      const bool is_target = k < rows.size() && rows[k] == row, is_hidden = gather[static_cast<size_t>(row)] >= first_replaced;
+      const bool is_target = k < rows.size() && rows[k] == row,
+                 is_hidden = gather[static_cast<size_t>(row)] >= first_replaced;
       CHECK((is_target || !is_hidden));
       replaced += is_hidden;
       if (!is_target) continue;
@@ -43,7 +44,8 @@ TEST_CASE("Masked patches: clean texts with their own images; colours are those 
         int64_t sum = 0;
         for (int y = 0; y < patch; ++y)
           for (int x = 0; x < patch; ++x)
-            sum += picture->image.row(static_cast<int>(raster) / columns * patch + y)[(raster % columns * patch + x) * 3 + c];
+            sum += picture->image.row(static_cast<int>(raster) / columns * patch +
+                                      y)[(raster % columns * patch + x) * 3 + c];
         CHECK(colours[3 * k + static_cast<size_t>(c)] == sum / (patch * patch));
       }
       ++k;

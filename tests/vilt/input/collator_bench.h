@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "vilt/input/collator.h"
 #include "tests/tiny_scenes.h"
+#include "vilt/input/collator.h"
 
 namespace tessera::tests {
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <set>
 
+#include "tests/error_text.h"
 #include "tests/vilt/input/batch_equality.h"
 #include "tests/vilt/input/collator_bench.h"
-#include "tests/error_text.h"
 
 namespace tessera::collator_test {
 namespace {
@@ -212,7 +212,8 @@ TEST_CASE("Options that the annotations cannot serve are errors naming option an
   CHECK_THROWS_WITH(CollatorBench(options_of(), Dataset{}), "data: the training split has no captions");
   options = options_of();
   options.masked_words = options.pairs = false;
-  CHECK_THROWS_WITH(CollatorBench{options}, "collator: neither masked words nor pairs nor masked patches are asked for");
+  CHECK_THROWS_WITH(CollatorBench{options},
+                    "collator: neither masked words nor pairs nor masked patches are asked for");
 }
 
 TEST_CASE("Passes that no objective needs are left out") {

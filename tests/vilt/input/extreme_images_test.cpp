@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "vilt/input/position_taps.h"
 #include "data/samples.h"
+#include "vilt/input/position_taps.h"
 
 namespace tessera::extreme_images_test {
 namespace {
@@ -37,7 +37,8 @@ void check_taps(const PositionTaps& taps, size_t patches, int side) {
 }  // namespace
 
 TEST_CASE("Long and thin pictures become one row or one column of patches") {
-  // At the published setting the longer side ends at 639 pixels, 19 whole patches; the shorter one would be 639 / ratio.
+  // At the published setting the longer side ends at 639 pixels, 19 whole patches; the shorter one would be 639 /
+  // ratio.
   const SampleOptions options;
   for (const auto& [shorter, longer] :
        {std::pair(1, 2000), std::pair(40, 800), std::pair(10, 1000), std::pair(1, 60000), std::pair(3, 70)}) {

@@ -2,9 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include "vilt/input/collator.h"
-#include "tests/vilt/input/batch_equality.h"
 #include "tests/tiny_scenes.h"
+#include "tests/vilt/input/batch_equality.h"
+#include "vilt/input/collator.h"
 
 namespace tessera::collator_loader_test {
 namespace {

@@ -49,7 +49,8 @@ TEST_CASE("Colours are the whole part of the exact mean, also where it is just b
           for (uint8_t& level : levels) level = static_cast<uint8_t>(random.below(256));
         else
           --levels[random.below(levels.size())];  // one below a constant: the mean is 1 / P² below a whole number
-        for (const int64_t colour : mean_colour(normalised(levels, side, norm), norm)) CHECK(colour == whole_mean(levels));
+        for (const int64_t colour : mean_colour(normalised(levels, side, norm), norm))
+          CHECK(colour == whole_mean(levels));
         std::vector<uint8_t> channels(levels);
         for (int c = 0; c < 2; ++c) channels.insert(channels.end(), levels.begin(), levels.end());
         for (const int64_t colour : mean_colour(channels)) CHECK(colour == whole_mean(levels));
@@ -74,7 +75,8 @@ TEST_CASE("Every patch is a target with the given chance, and a share of the tar
     targets += static_cast<int64_t>(masking.targets.size());
     replaced += static_cast<int64_t>(masking.replaced.size());
     CHECK(std::is_sorted(masking.targets.begin(), masking.targets.end()));
-    CHECK(std::includes(masking.targets.begin(), masking.targets.end(), masking.replaced.begin(), masking.replaced.end()));
+    CHECK(std::includes(masking.targets.begin(), masking.targets.end(), masking.replaced.begin(),
+                        masking.replaced.end()));
   }
   CHECK(static_cast<double>(targets) / 40000 == doctest::Approx(0.15).epsilon(0.06));
   CHECK(static_cast<double>(replaced) / static_cast<double>(targets) == doctest::Approx(0.8).epsilon(0.032));

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <set>
 
+#include "tests/error_text.h"
 #include "tests/vilt/input/batch_equality.h"
 #include "tests/vilt/input/collator_bench.h"
-#include "tests/error_text.h"
 
 namespace tessera::quarantine_test {
 namespace {

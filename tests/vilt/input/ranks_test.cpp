@@ -11,8 +11,8 @@ using tests::CollatorBench;
 using tests::ids_of;
 using tests::options_of;
 using tests::pixels_of;
-using tests::TinyScenes;
 using tests::tiny_scenes;
+using tests::TinyScenes;
 
 TEST_CASE("Ranks make the pairs that one rank makes, and decode no picture of another's") {
   CollatorOptions options = options_of(12);
@@ -26,7 +26,8 @@ TEST_CASE("Ranks make the pairs that one rank makes, and decode no picture of an
       const auto labels = expected.objectives.pair_labels.to_vector<int64_t>();
       size_t slot = 0;
       for (int64_t rank = 0; rank < ranks; ++rank) {
-        const CollatorBench part(options, tiny_scenes().open("train"), TinyScenes::sample_options(), 100, {rank, ranks});
+        const CollatorBench part(options, tiny_scenes().open("train"), TinyScenes::sample_options(), 100,
+                                 {rank, ranks});
         const auto batches = part.collator.step(step);
         REQUIRE(batches.size() == 2);
         int64_t shown = 0;  // bytes of the pictures in this rank's batches, each counted once

@@ -8,18 +8,18 @@
 #include "io/safetensors.h"
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
-#include "vilt/files/load_model.h"
 #include "vilt/ask/inference.h"
+#include "vilt/files/load_model.h"
 
 namespace tessera::checkpoint_test {
 namespace {
 
 namespace fs = std::filesystem;
-using tests::PretrainLearner;
 using tests::Batches;
 using tests::error_of;
 using tests::everything;
 using tests::lacking;
+using tests::PretrainLearner;
 using tests::TemporaryDirectory;
 using tests::tiny_scenes;
 using tests::tiny_settings;
@@ -60,8 +60,7 @@ struct SavedRun {
   std::string load_error() {
     PretrainLearner fresh(settings);
     const auto before = everything(fresh);
-    const std::string message =
-        error_of([&] { tests::load_run(checkpoint, settings, fresh); });
+    const std::string message = error_of([&] { tests::load_run(checkpoint, settings, fresh); });
     CHECK(everything(fresh) == before);  // all or nothing
     CHECK(fresh.updates() == 0);
     return message;
@@ -133,7 +132,8 @@ TEST_CASE("A checkpoint holds the files it should, and the state survives") {
   CHECK(names_in(saved.checkpoint) == std::set<std::string>{"model.safetensors", "config.json",
                                                             "preprocessor_config.json", "vocab.txt",
                                                             "optimizer.safetensors", "state.json"});
-  const TrainingState state = read_training_state(saved.checkpoint, objective_table({})), expected = state_of(saved.learner, saved.settings);
+  const TrainingState state = read_training_state(saved.checkpoint, objective_table({})),
+                      expected = state_of(saved.learner, saved.settings);
   CHECK(state.step == 2);
   CHECK(state.train_seconds == expected.train_seconds);
   CHECK(state.seed == expected.seed);
@@ -230,11 +230,11 @@ TEST_CASE("preprocessor_config.json and vocab.txt have to fit the model") {
     return saved.model_error();
   };
   const std::string preprocessing = "preprocessor_config.json";
-  CHECK(lacking(error(preprocessing, "\"size_divisor\": 16", "\"size_divisor\": 24"),
-                {"preprocessor_config.json: field 'size_divisor' is 24, expected a multiple of the model's patch, 16"}) ==
-        "");
-  CHECK(lacking(error("vocab.txt", "[PAD]\n", "[PAD]\nsurplus\n"),
-                {"vocab.txt: has ", " tokens, the model "}) == "");
+  CHECK(
+      lacking(error(preprocessing, "\"size_divisor\": 16", "\"size_divisor\": 24"),
+              {"preprocessor_config.json: field 'size_divisor' is 24, expected a multiple of the model's patch, 16"}) ==
+      "");
+  CHECK(lacking(error("vocab.txt", "[PAD]\n", "[PAD]\nsurplus\n"), {"vocab.txt: has ", " tokens, the model "}) == "");
 }
 
 TEST_CASE("A checkpoint of another model: every difference is listed at once, and nothing is loaded") {
@@ -257,9 +257,11 @@ TEST_CASE("Moments of another choice of objectives do not fit") {
 TEST_CASE("What is neither a run nor a checkpoint") {
   const TemporaryDirectory directory;
   CHECK(error_of([&] { load_model(directory.path()); }) ==
-        directory.path().string() + ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
+        directory.path().string() +
+            ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
   CHECK(error_of([&] { load_model(directory.path() / "x"); }) ==
-        (directory.path() / "x").string() + ": no such file or directory; expected a model's folder, a run or a file of weights");
+        (directory.path() / "x").string() +
+            ": no such file or directory; expected a model's folder, a run or a file of weights");
 }
 
 }  // namespace tessera::checkpoint_test

@@ -10,12 +10,12 @@
 namespace tessera::memory_test {
 namespace {
 
-using tests::PretrainLearner;
 using tests::Batches;
+using tests::PretrainLearner;
 using tests::tiny_settings;
 
 struct Measured {
-  int64_t peak = 0;         // of one update, above what was there before the learner
+  int64_t peak = 0;           // of one update, above what was there before the learner
   int64_t beside_arenas = 0;  // the same without parameters, gradients and moments
 };
 
@@ -75,7 +75,8 @@ TEST_CASE("The memory of a step is predicted within 10 %, as a whole and beside 
       const auto step = Batches(settings).step(0);
       const Measured measured = measure(settings, step);
       ViltWithHeads model(model_config(settings));
-      MemoryOptions options{dropout, settings.model.dropout_after_activation ? dropout : 0, checkpoint_blocks, activations, split};
+      MemoryOptions options{dropout, settings.model.dropout_after_activation ? dropout : 0, checkpoint_blocks,
+                            activations, split};
       const StepMemory predicted = step_memory(model, shape_of(step[0]), options);
       const auto share = [](int64_t a, int64_t b) { return static_cast<double>(a) / static_cast<double>(b); };
       CAPTURE(dropout);

@@ -87,7 +87,8 @@ TEST_CASE("A key that does not exist is an error with the nearest one") {
                 {"unknown setting 'trian.steps'; did you mean 'train.steps'?"}) == "");
   CHECK(lacking(error_of_toml("learning_rat = 1\n" + kLeast),
                 {"unknown setting 'learning_rat'; did you mean 'optimizer.learning_rate'?"}) == "");
-  CHECK(lacking(error_of_toml(std::string(100000, 'x') + " = 1\n"), {"unknown setting 'xxx", "xxx...'; did you mean '"}) == "");
+  CHECK(lacking(error_of_toml(std::string(100000, 'x') + " = 1\n"),
+                {"unknown setting 'xxx", "xxx...'; did you mean '"}) == "");
   CHECK(Settings::from_text(kLeast + "# " + std::string(200, '.') + "\n", "a.toml").data.captions != "");
   std::string deep = "\n";
   for (int i = 0; i < 100000; ++i) deep += "a.";
@@ -153,8 +154,9 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
   for (const char* key :
        {"image.std", "objectives.ipot_beta", "objectives.mask_rate", "optimizer.eps", "optimizer.power"})
     setting(key, "0", "more than 0");
-  for (const char* key : {"objectives.mask_rate", "objectives.patch_mask_rate", "objectives.patch_replace_rate", "objectives.content_first", "objectives.sibling_negatives",
-                          "optimizer.warmup", "train.curriculum"})
+  for (const char* key :
+       {"objectives.mask_rate", "objectives.patch_mask_rate", "objectives.patch_replace_rate",
+        "objectives.content_first", "objectives.sibling_negatives", "optimizer.warmup", "train.curriculum"})
     setting(key, "1.5", "0 to 1");
   for (const char* key : {"optimizer.beta1", "optimizer.beta2"}) setting(key, "1", "at least 0 and less than 1");
   setting("image.shorter", "31", "at least 32");
@@ -173,8 +175,9 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
   CHECK(error_of([&] {
           read(kLeast, {"data.unseen_group=unseen", "data.unseen_split=test"});
         }) == "setting 'data.unseen_group' needs 'data.annotations'");
-  CHECK(error_of([&] { read(kLeast, {"objectives.mpp_weight=1", "objectives.patch_mask_rate=0"}); }) ==
-        "setting 'objectives.patch_mask_rate' is 0, but 'objectives.mpp_weight' asks for masked patches");
+  CHECK(error_of([&] {
+          read(kLeast, {"objectives.mpp_weight=1", "objectives.patch_mask_rate=0"});
+        }) == "setting 'objectives.patch_mask_rate' is 0, but 'objectives.mpp_weight' asks for masked patches");
   CHECK_NOTHROW(read(kLeast, {"objectives.mlm_weight=0", "objectives.itm_weight=0", "objectives.wpa_weight=0",
                               "objectives.mpp_weight=1"}));
   CHECK(error_of([&] {

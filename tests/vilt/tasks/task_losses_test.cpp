@@ -43,23 +43,28 @@ TEST_CASE("Ranking: the first text of each image against its others") {
 TEST_CASE("Classes: cross-entropy") {
   const Variable logits = matrix({1, 2, 0, -1}, {2, 2});
   const double expected = (log_sum_exp({1, 2}) - 2 + log_sum_exp({0, -1}) - 0) / 2;
-  CHECK(item(class_loss(logits, Tensor::from(std::vector<int64_t>{1, 0}), 2)) == doctest::Approx(expected).epsilon(1e-13));
+  CHECK(item(class_loss(logits, Tensor::from(std::vector<int64_t>{1, 0}), 2)) ==
+        doctest::Approx(expected).epsilon(1e-13));
 }
 
 TEST_CASE("Divided by the samples of the step, the losses of micro-batches add up to the loss of the step") {
   const std::vector<double> x{1, 2, 0, -1, 0.3, 0.7};
   const std::vector<int64_t> labels{1, 0, 1};
   const double whole = item(class_loss(matrix(x, {3, 2}), Tensor::from(labels), 3));
-  const double first = item(class_loss(matrix({x.begin(), x.begin() + 2}, {1, 2}), Tensor::from(std::vector<int64_t>{1}), 3));
-  const double rest = item(class_loss(matrix({x.begin() + 2, x.end()}, {2, 2}), Tensor::from(std::vector<int64_t>{0, 1}), 3));
+  const double first =
+      item(class_loss(matrix({x.begin(), x.begin() + 2}, {1, 2}), Tensor::from(std::vector<int64_t>{1}), 3));
+  const double rest =
+      item(class_loss(matrix({x.begin() + 2, x.end()}, {2, 2}), Tensor::from(std::vector<int64_t>{0, 1}), 3));
   CHECK(first + rest == doctest::Approx(whole).epsilon(1e-14));
 }
 
 TEST_CASE("What cannot be is an error") {
-  CHECK(tests::error_of([] { rank_loss(matrix({1, 2, 3}, {3, 1}), 2, 1); }) ==
-        "rank_loss: 3 scores, expected a multiple of 2 texts per image");
-  CHECK(tests::error_of([] { class_loss(matrix({1, 2}, {1, 2}), Tensor::from(std::vector<int64_t>{0}), 0); }) ==
-        "class_loss: a step of 0 samples");
+  CHECK(tests::error_of([] {
+          rank_loss(matrix({1, 2, 3}, {3, 1}), 2, 1);
+        }) == "rank_loss: 3 scores, expected a multiple of 2 texts per image");
+  CHECK(tests::error_of([] {
+          class_loss(matrix({1, 2}, {1, 2}), Tensor::from(std::vector<int64_t>{0}), 0);
+        }) == "class_loss: a step of 0 samples");
 }
 
 }  // namespace tessera::task_losses_test

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "io/files.h"
 #include "data/text/vocabulary.h"
+#include "io/files.h"
 #include "io/safetensors.h"
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
@@ -254,8 +254,8 @@ TEST_CASE("A run that was begun before a setting existed had its default") {
   std::ofstream(run / "settings.toml") << toml;
   CHECK(train_error(settings) == "no error");
   settings.image.augment = "randaugment";
-  CHECK(lacking(train_error(settings), {"\n  now     [image] augment = ", "randaugment", "\n  before  [image] augment = ",
-                                        "none"}) == "");
+  CHECK(lacking(train_error(settings),
+                {"\n  now     [image] augment = ", "randaugment", "\n  before  [image] augment = ", "none"}) == "");
 }
 
 TEST_CASE("A run that cannot begin leaves nothing behind, and takes nothing away") {
@@ -330,8 +330,9 @@ TEST_CASE("A run is not continued with another vocabulary of the same size") {
   train_until(settings, "step      4");
   std::swap(tokens[tokens.size() - 1], tokens[tokens.size() - 2]);
   write_vocabulary(settings.data.vocabulary, tokens);
-  CHECK(lacking(train_error(settings), {"checkpoint-2: was trained with another vocabulary; use --fresh to start over or "
-                                        "train.out=FOLDER for another place"}) == "");
+  CHECK(
+      lacking(train_error(settings), {"checkpoint-2: was trained with another vocabulary; use --fresh to start over or "
+                                      "train.out=FOLDER for another place"}) == "");
 }
 
 TEST_CASE("The report is made at the end, from the trained and the untrained model") {

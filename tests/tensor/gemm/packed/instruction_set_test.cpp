@@ -28,7 +28,8 @@ TEST_CASE("instruction_set: every one of the machine's can be forced, no other")
 }
 
 TEST_CASE("instruction_set: names") {
-  for (const InstructionSet set : machine_instruction_sets()) CHECK(instruction_set_named("TESSERA_ISA", name_of(set)) == set);
+  for (const InstructionSet set : machine_instruction_sets())
+    CHECK(instruction_set_named("TESSERA_ISA", name_of(set)) == set);
   CHECK_THROWS_WITH_AS(instruction_set_named("TESSERA_ISA", "sse"),
                        "TESSERA_ISA is 'sse', expected amx, avx512_bf16, avx512, avx2 or portable", Error);
   if (machine_has(InstructionSet::amx)) return;

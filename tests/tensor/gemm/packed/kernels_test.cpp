@@ -21,8 +21,17 @@ namespace {
 
 // Of all magnitudes, and what is special: both zeros, denormals, ties, the edge of overflow, infinities, NaN.
 std::vector<float> all_kinds() {
-  std::vector<float> values{0.0f, -0.0f, 1e-40f, -3e-39f, 1.00390625f, 1.01171875f, 3.3895e38f, 3.39e38f, 3.4028235e38f,
-                            std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+  std::vector<float> values{0.0f,
+                            -0.0f,
+                            1e-40f,
+                            -3e-39f,
+                            1.00390625f,
+                            1.01171875f,
+                            3.3895e38f,
+                            3.39e38f,
+                            3.4028235e38f,
+                            std::numeric_limits<float>::infinity(),
+                            -std::numeric_limits<float>::infinity(),
                             std::numeric_limits<float>::quiet_NaN()};
   Random random(1);
   while (values.size() < 512) {
@@ -102,7 +111,9 @@ TEST_CASE("kernels: pairs of a left operand that is not packed, at any distance"
     for (uint16_t& b : bits) b = bf16(static_cast<float>(static_cast<int64_t>(random.uniform(-8, 9)))).bits;
     return bits;
   };
-  const auto value = [](uint16_t bits) { return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits) << 16)); };
+  const auto value = [](uint16_t bits) {
+    return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits) << 16));
+  };
   const std::vector<uint16_t> left = integers(31 * kRow, 1), right = integers(3 * kStride, 2);
   bool found = false;
   with_every_instruction_set([&] {
@@ -116,8 +127,8 @@ TEST_CASE("kernels: pairs of a left operand that is not packed, at any distance"
             const bool across = rows <= 16 && depth <= 32;
             const int64_t row = across ? 2 : kRow, pair = across ? kRow : 2;
             std::vector<float> sums(static_cast<size_t>(rows * kLd), 3.0f);
-            products::kernels().multiply_pairs({left.data(), row, pair, right.data(), kStride, rows, strips, depth,
-                                                sums.data(), kLd, add});
+            products::kernels().multiply_pairs(
+                {left.data(), row, pair, right.data(), kStride, rows, strips, depth, sums.data(), kLd, add});
             int64_t wrong = 0;
             for (int64_t i = 0; i < rows; ++i)
               for (int64_t j = 0; j < kLd; ++j) {

@@ -29,7 +29,8 @@ float value_at(const PackedMatrix& packed, int64_t at) {
 
 TEST_CASE("PackedMatrix: every element in its place, zeros in the padding") {
   with_every_instruction_set([] {
-    for (const auto& [rows, columns] : std::vector<std::array<int64_t, 2>>{{1, 1}, {37, 50}, {64, 48}, {300, 17}, {3, 0}})
+    for (const auto& [rows, columns] :
+         std::vector<std::array<int64_t, 2>>{{1, 1}, {37, 50}, {64, 48}, {300, 17}, {3, 0}})
       for (const DType dtype : {DType::bf16, DType::f32})
         for (const bool transpose : {false, true}) {
           CAPTURE(rows);
@@ -86,7 +87,8 @@ TEST_CASE("PackedMatrix: elements written one by one equal a packed matrix") {
   uint16_t* to = written.mutable_data();
   const std::vector<float> values = matrix.to_vector<float>();
   for (int64_t out = 0; out < 21; ++out)
-    for (int64_t in = 0; in < 45; ++in) to[written.element(in, out)] = bf16(values[static_cast<size_t>(out * 45 + in)]).bits;
+    for (int64_t in = 0; in < 45; ++in)
+      to[written.element(in, out)] = bf16(values[static_cast<size_t>(out * 45 + in)]).bits;
   written.mark(matrix);
   CHECK_FALSE(written.refresh(matrix, true));
   packed.refresh(matrix, true);

@@ -49,8 +49,8 @@ struct Sizes {
   int64_t m, n, k;
 };
 
-// Checks C against f64, element by element, with the bound of product.h for |a|, |b| <= 1: (k + 3) u k, and for a bf16 result
-// a rounding of 2⁻⁹ ... the exact terms are used, not their bound.
+// Checks C against f64, element by element, with the bound of product.h for |a|, |b| <= 1: (k + 3) u k, and for a bf16
+// result a rounding of 2⁻⁹ ... the exact terms are used, not their bound.
 void check_product(const Sizes& s, bool ta, bool tb, DType dtype, DType c_dtype, bool accumulate, int64_t gap) {
   CAPTURE(s.m);
   CAPTURE(s.n);
@@ -67,8 +67,14 @@ void check_product(const Sizes& s, bool ta, bool tb, DType dtype, DType c_dtype,
   const std::vector<float> before = c;
   std::vector<bf16> c_half;
   for (const float value : c) c_half.emplace_back(value);
-  multiply({.m = s.m, .n = s.n, .k = s.k, .left = a.operand, .right = b.operand,
-            .c = c_dtype == DType::f32 ? static_cast<void*>(c.data()) : c_half.data(), .c_dtype = c_dtype, .ldc = ldc,
+  multiply({.m = s.m,
+            .n = s.n,
+            .k = s.k,
+            .left = a.operand,
+            .right = b.operand,
+            .c = c_dtype == DType::f32 ? static_cast<void*>(c.data()) : c_half.data(),
+            .c_dtype = c_dtype,
+            .ldc = ldc,
             .accumulate = accumulate});
   if (c_dtype == DType::bf16)
     for (size_t i = 0; i < c.size(); ++i) c[i] = static_cast<float>(c_half[i]);
@@ -94,7 +100,7 @@ void check_product(const Sizes& s, bool ta, bool tb, DType dtype, DType c_dtype,
   CHECK(overwritten == 0);
 }
 
-const std::vector<Sizes> kSizes{{1, 1, 1},   {0, 4, 3},   {4, 0, 3},    {3, 4, 0},     {7, 5, 3},    {1, 33, 17},
+const std::vector<Sizes> kSizes{{1, 1, 1},   {0, 4, 3},    {4, 0, 3},    {3, 4, 0},      {7, 5, 3},    {1, 33, 17},
                                 {29, 1, 64}, {16, 48, 32}, {33, 97, 63}, {130, 209, 65}, {20, 18, 513}};
 
 }  // namespace
@@ -170,9 +176,14 @@ TEST_CASE("product: packed weights give the bits of weights in place") {
         packed.refresh(w, transpose, form);
         const Matrix x(33, packed.k(), DType::f32, false, 0, 6);
         std::vector<float> c(static_cast<size_t>(33 * packed.n())), d = c;
-        Product p{.m = 33, .n = packed.n(), .k = packed.k(), .left = x.operand,
-                  .right = {.data = w.data<float>(), .dtype = DType::f32, .ld = 70, .transpose = transpose}, .form = form,
-                  .c = c.data(), .ldc = packed.n()};
+        Product p{.m = 33,
+                  .n = packed.n(),
+                  .k = packed.k(),
+                  .left = x.operand,
+                  .right = {.data = w.data<float>(), .dtype = DType::f32, .ld = 70, .transpose = transpose},
+                  .form = form,
+                  .c = c.data(),
+                  .ldc = packed.n()};
         multiply(p);
         p.packed_right = &packed;
         p.c = d.data();
@@ -186,7 +197,13 @@ TEST_CASE("product: the epilogue sees every element once, finished, and what it 
   for (const Sizes& s : std::vector<Sizes>{{200, 400, 64}, {40, 900, 1500}, {5, 3, 2}, {6, 5, 0}}) {
     const Matrix a(s.m, s.k, DType::bf16, false, 0, 7), b(s.k, s.n, DType::bf16, false, 0, 8);
     std::vector<float> plain(static_cast<size_t>(s.m * s.n), 2.0f), c = plain, seen(plain.size(), 0.0f);
-    Product p{.m = s.m, .n = s.n, .k = s.k, .left = a.operand, .right = b.operand, .c = plain.data(), .ldc = s.n,
+    Product p{.m = s.m,
+              .n = s.n,
+              .k = s.k,
+              .left = a.operand,
+              .right = b.operand,
+              .c = plain.data(),
+              .ldc = s.n,
               .accumulate = true};
     multiply(p);
     p.c = c.data();
@@ -213,11 +230,13 @@ TEST_CASE("product: the epilogue sees every element once, finished, and what it 
 TEST_CASE("product: batched items equal single products") {
   for (const auto& [count, size] : std::vector<std::array<int64_t, 2>>{{0, 3}, {1, 40}, {3, 50}, {11, 17}, {40, 1}}) {
     const int64_t area = size * size;
-    const Matrix a(std::max<int64_t>(1, count) * size, size, DType::bf16, false, 0, 9), b(size, size, DType::bf16, true, 0, 10);
+    const Matrix a(std::max<int64_t>(1, count) * size, size, DType::bf16, false, 0, 9),
+        b(size, size, DType::bf16, true, 0, 10);
     std::vector<float> together(static_cast<size_t>(count * area)), alone(together);
     std::vector<int64_t> offset_a, offset_b(static_cast<size_t>(count), 0);
     for (int64_t i = 0; i < count; ++i) offset_a.push_back((count - 1 - i) * area);
-    Product p{.m = size, .n = size, .k = size, .left = a.operand, .right = b.operand, .c = together.data(), .ldc = size};
+    Product p{
+        .m = size, .n = size, .k = size, .left = a.operand, .right = b.operand, .c = together.data(), .ldc = size};
     multiply_batched(p, count, offset_a.data(), offset_b.data());
     for (int64_t i = 0; i < count; ++i) {
       Product one = p;
@@ -235,8 +254,14 @@ TEST_CASE("product: what is not finite stays so") {
       for (const PackedForm form : {PackedForm::bf16, PackedForm::split}) {
         std::vector<float> a(40, 0.5f), b(40, 0.5f), c(1);
         a[33] = special;
-        multiply({.m = 1, .n = 1, .k = 40, .left = {.data = a.data(), .dtype = DType::f32, .ld = 40},
-                  .right = {.data = b.data(), .dtype = DType::f32, .ld = 1}, .form = form, .c = c.data(), .ldc = 1});
+        multiply({.m = 1,
+                  .n = 1,
+                  .k = 40,
+                  .left = {.data = a.data(), .dtype = DType::f32, .ld = 40},
+                  .right = {.data = b.data(), .dtype = DType::f32, .ld = 1},
+                  .form = form,
+                  .c = c.data(),
+                  .ldc = 1});
         CHECK_FALSE(std::isfinite(c[0]));
       }
   });
@@ -249,7 +274,9 @@ TEST_CASE("product: errors") {
   f64.dtype = DType::f64;
   half.dtype = DType::bf16;
   Product p{.m = 4, .n = 4, .k = 4, .left = f32, .right = f32, .c = memory.data(), .ldc = 4};
-  const auto check_throws = [](const Product& bad, const char* message) { CHECK_THROWS_WITH_AS(multiply(bad), message, Error); };
+  const auto check_throws = [](const Product& bad, const char* message) {
+    CHECK_THROWS_WITH_AS(multiply(bad), message, Error);
+  };
   Product bad = p;
   bad.m = -1;
   check_throws(bad, "multiply: negative size in m -1, n 4, k 4");

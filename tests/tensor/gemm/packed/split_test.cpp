@@ -7,10 +7,10 @@
 
 #include "tensor/error.h"
 #include "tensor/gemm/gemm.h"
+#include "tensor/gemm/packed/product.h"
+#include "tensor/gemm/precision.h"
 #include "tensor/parallel.h"
 #include "tensor/philox.h"
-#include "tensor/gemm/precision.h"
-#include "tensor/gemm/packed/product.h"
 #include "tests/ops/reference.h"
 #include "tests/tensor/gemm/packed/every_kernel.h"
 
@@ -26,16 +26,21 @@ std::vector<float> normal_values(int64_t count, uint64_t seed) {
 }
 
 struct SplitError {
-  double worst_fraction;     // of the bound in product.h
-  double root_mean_square;   // of the error, over that of the result
+  double worst_fraction;    // of the bound in product.h
+  double root_mean_square;  // of the error, over that of the result
 };
 
 SplitError split_error(int64_t m, int64_t n, int64_t k) {
   const std::vector<float> a = normal_values(m * k, 1), b = normal_values(n * k, 2);
   std::vector<float> c(static_cast<size_t>(m * n));
-  multiply({.m = m, .n = n, .k = k, .left = {.data = a.data(), .dtype = DType::f32, .ld = k},
-            .right = {.data = b.data(), .dtype = DType::f32, .ld = k, .transpose = true}, .form = PackedForm::split,
-            .c = c.data(), .ldc = n});
+  multiply({.m = m,
+            .n = n,
+            .k = k,
+            .left = {.data = a.data(), .dtype = DType::f32, .ld = k},
+            .right = {.data = b.data(), .dtype = DType::f32, .ld = k, .transpose = true},
+            .form = PackedForm::split,
+            .c = c.data(),
+            .ldc = n});
   const Tensor left = Tensor::from(a, {m, k}), right = Tensor::from(b, {n, k}).transpose(0, 1);
   const auto sums = reference::matmul(left, right).to_vector<double>();
   const auto magnitudes =
@@ -59,8 +64,8 @@ void check_split() {
     CAPTURE(k);
     CAPTURE(error.root_mean_square);
     CHECK(error.worst_fraction <= 1);
-    // Expected 4.4e-6, and some sqrt(3 k) roundings of 3e-8 of the sum so far; bf16 alone gives 2.3e-3. Below 1e-6 something
-    // else than the split would have been measured.
+    // Expected 4.4e-6, and some sqrt(3 k) roundings of 3e-8 of the sum so far; bf16 alone gives 2.3e-3. Below 1e-6
+    // something else than the split would have been measured.
     CHECK(error.root_mean_square <= 6e-6);
     CHECK(error.root_mean_square >= 1e-6);
   }
@@ -91,7 +96,8 @@ TEST_CASE("precision: high splits where tiles make it pay, or where an instructi
 
 TEST_CASE("precision: names") {
   CHECK(matmul_precision_named("TESSERA_MATMUL_PRECISION", "high") == MatmulPrecision::high);
-  CHECK(matmul_precision_named("TESSERA_MATMUL_PRECISION", name_of(MatmulPrecision::highest)) == MatmulPrecision::highest);
+  CHECK(matmul_precision_named("TESSERA_MATMUL_PRECISION", name_of(MatmulPrecision::highest)) ==
+        MatmulPrecision::highest);
   CHECK_THROWS_WITH_AS(matmul_precision_named("TESSERA_MATMUL_PRECISION", "medium"),
                        "TESSERA_MATMUL_PRECISION is 'medium', expected highest, high or tf32", Error);
 }
@@ -103,8 +109,19 @@ TEST_CASE("precision: gemm splits large f32 products") {
   const std::vector<float> a = normal_values(m * k, 3), b = normal_values(k * n, 4), old = normal_values(m * n, 5);
   const auto run = [&](bool ta, bool tb, float beta, bool epilogue) {
     std::vector<float> c = old;
-    const Gemm<float> g{.m = m, .n = n, .k = k, .a = a.data(), .lda = ta ? m : k, .transpose_a = ta, .b = b.data(),
-                        .ldb = tb ? k : n, .transpose_b = tb, .c = c.data(), .ldc = n, .alpha = 0.5f, .beta = beta};
+    const Gemm<float> g{.m = m,
+                        .n = n,
+                        .k = k,
+                        .a = a.data(),
+                        .lda = ta ? m : k,
+                        .transpose_a = ta,
+                        .b = b.data(),
+                        .ldb = tb ? k : n,
+                        .transpose_b = tb,
+                        .c = c.data(),
+                        .ldc = n,
+                        .alpha = 0.5f,
+                        .beta = beta};
     const int64_t offset = 0;
     if (epilogue)
       gemm(g, [&](const GemmTile& tile) {

@@ -1,0 +1,105 @@
+// Which values settings may have.
+#include "tensor/device.h"
+#include "tensor/error.h"
+#include "vilt/tasks/settings.h"
+
+namespace tessera {
+
+void Settings::validate() const {
+  const auto one_of = [](const char* key, const std::string& value, std::initializer_list<const char*> allowed) {
+    std::string list;
+    for (const char* a : allowed) {
+      if (value == a) return;
+      list += std::string(list.empty() ? "" : ", ") + a;
+    }
+    fail("setting '", key, "' is '", value, "', expected one of: ", list);
+  };
+  const auto at_least = [](const char* key, auto value, auto least) {
+    check(value >= least, "setting '", key, "' is ", value, ", expected at least ", least);
+  };
+  const auto at_most = [](const char* key, int64_t value, int64_t most) {
+    check(value <= most, "setting '", key, "' is ", value, ", expected at most ", most);
+  };
+  const auto share = [](const char* key, double value) {
+    check(value >= 0 && value <= 1, "setting '", key, "' is ", value, ", expected 0 to 1");
+  };
+  const auto more_than_zero = [](const char* key, double value) {
+    check(value > 0, "setting '", key, "' is ", value, ", expected more than 0");
+  };
+  const auto beta = [](const char* key, double value) {
+    check(value >= 0 && value < 1, "setting '", key, "' is ", value, ", expected at least 0 and less than 1");
+  };
+  check(!data.captions.empty(), "setting 'data.captions' is empty, expected a Karpathy JSON file");
+  check(!data.images.empty(), "setting 'data.images' is empty, expected the folder of the images");
+  at_least("data.workers", data.workers, int64_t{1});
+  at_most("data.workers", data.workers, 256);  // threads: an absurd number would end in the middle of starting them
+  at_least("data.prefetch", data.prefetch, int64_t{1});
+  at_least("data.cache_bytes", data.cache_bytes, int64_t{0});
+  at_least("data.max_bad_files", data.max_bad_files, int64_t{0});
+  one_of("image.resize", image.resize, {"shorter", "none"});
+  at_least("image.shorter", image.shorter, model.patch_size);
+  at_most("image.shorter", image.shorter, 16384);
+  more_than_zero("image.std", image.std);
+  at_least("image.max_patches", image.max_patches, int64_t{0});
+  one_of("image.augment", image.augment, {"none", "randaugment"});
+  one_of("init.linear", init.linear, {"normal", "truncated_normal", "fan_in"});
+  one_of("init.positions", init.positions, {"normal", "cosine"});
+  at_least("init.std", init.std, 0.0);
+  one_of("train.precision", train.precision, {"highest", "high", "tf32", "bf16"});
+  const Device device = device_named("train.device", train.device);
+  check(train.precision != "tf32" || device.kind == Device::cuda,
+        "train.precision: tf32 is the GPU's (train.device = \"cuda\"); on the CPU choose highest, high or bf16");
+  check(!train.cuda_graph || device.kind == Device::cuda, "train.cuda_graph needs train.device = \"cuda\"");
+  one_of("objectives.masking", objectives.masking, {"official", "strict"});
+  one_of("objectives.false_images", objectives.false_images, {"dataset", "batch"});
+  share("objectives.mask_rate", objectives.mask_rate);
+  more_than_zero("objectives.mask_rate", objectives.mask_rate);
+  share("objectives.patch_mask_rate", objectives.patch_mask_rate);
+  share("objectives.patch_replace_rate", objectives.patch_replace_rate);
+  share("objectives.content_first", objectives.content_first);
+  share("objectives.sibling_negatives", objectives.sibling_negatives);
+  more_than_zero("objectives.ipot_beta", objectives.ipot_beta);
+  at_least("objectives.ipot_iterations", objectives.ipot_iterations, int64_t{1});
+  check(objectives.mpp_weight == 0 || objectives.patch_mask_rate > 0,
+        "setting 'objectives.patch_mask_rate' is 0, but 'objectives.mpp_weight' asks for masked patches");
+  check(objectives.mlm_weight != 0 || objectives.itm_weight != 0 || objectives.wpa_weight != 0 ||
+            objectives.mpp_weight != 0,
+        "settings: every objective has weight 0; nothing would be trained");
+  one_of("optimizer.variant", optimizer.variant, {"transformers", "torch"});
+  at_least("optimizer.learning_rate", optimizer.learning_rate, 0.0);
+  at_least("optimizer.end_learning_rate", optimizer.end_learning_rate, 0.0);
+  beta("optimizer.beta1", optimizer.beta1);
+  beta("optimizer.beta2", optimizer.beta2);
+  more_than_zero("optimizer.eps", optimizer.eps);
+  at_least("optimizer.weight_decay", optimizer.weight_decay, 0.0);
+  at_least("optimizer.patch_projection_factor", optimizer.patch_projection_factor, 0.0);
+  at_least("optimizer.head_factor", optimizer.head_factor, 0.0);
+  share("optimizer.warmup", optimizer.warmup);
+  more_than_zero("optimizer.power", optimizer.power);
+  at_least("optimizer.clip", optimizer.clip, 0.0);
+  share("train.curriculum", train.curriculum);
+  at_least("train.steps", train.steps, int64_t{1});
+  at_least("train.batch_size", train.batch_size, int64_t{1});
+  at_least("train.accumulate", train.accumulate, int64_t{1});
+  check(train.batch_size % train.accumulate == 0, "setting 'train.batch_size' is ", train.batch_size,
+        ", expected a multiple of 'train.accumulate' (", train.accumulate, ")");
+  at_least("train.log_every", train.log_every, int64_t{1});
+  at_least("train.evaluate_every", train.evaluate_every, int64_t{0});
+  at_least("train.checkpoint_every", train.checkpoint_every, int64_t{0});
+  at_least("train.evaluate_samples", train.evaluate_samples, int64_t{0});
+  at_least("train.threads", train.threads, int64_t{0});
+  at_most("train.threads", train.threads, 1024);
+  check(!train.out.empty(), "setting 'train.out' is empty, expected a folder");
+  const bool annotated = !data.annotations.empty();
+  check(annotated || objectives.content_first == 0, "setting 'objectives.content_first' needs 'data.annotations'");
+  check(annotated || objectives.sibling_negatives == 0,
+        "setting 'objectives.sibling_negatives' needs 'data.annotations'");
+  check(annotated || data.unseen_group.empty(), "setting 'data.unseen_group' needs 'data.annotations'");
+  check(annotated || train.curriculum == 0, "setting 'train.curriculum' needs 'data.annotations'");
+  check(!train.curriculum_group.empty() || train.curriculum == 0,
+        "setting 'train.curriculum' needs 'train.curriculum_group'");
+  ModelConfig probe = model;
+  probe.validate();
+}
+
+}  // namespace tessera
