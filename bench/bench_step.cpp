@@ -113,7 +113,7 @@ void bench_rank(const Arguments& arguments) {
     if (arguments.batch % c == 0) captions = c;
   const int images = arguments.batch / captions;
   Random random(3);
-  std::vector<TextImage> pairs;
+  std::vector<Question> pairs;
   std::vector<std::shared_ptr<const PatchedImage>> pictures;
   for (int i = 0; i < images; ++i)
     pictures.push_back(std::make_shared<PatchedImage>(noise_image(size, static_cast<uint64_t>(i))));
@@ -121,7 +121,7 @@ void bench_rank(const Arguments& arguments) {
     std::vector<int64_t> ids;
     for (int64_t t = 0; t < pair_lengths(size, captions, c, arguments.ragged).words; ++t)
       ids.push_back(5 + static_cast<int64_t>(random.below(static_cast<uint64_t>(size.vocabulary - 5))));
-    for (const auto& picture : pictures) pairs.push_back({ids, picture});
+    for (const auto& picture : pictures) pairs.push_back({ids, {picture}});
   }
   measure(
       arguments, [&] { match_scores(model, pairs, context); },

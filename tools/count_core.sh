@@ -5,6 +5,9 @@
 #   tools/count_core.sh [--files] [TREE]
 # prints a line for each part, then the sum; with --files the lines of every file. TREE: another checkout.
 set -euo pipefail
+case ${1:-} in
+  -h | --help) sed -n '2,/^set/{ s/^# \?//; /^set/d; p }' "$0"; exit 0 ;;
+esac
 files=''
 if [[ ${1:-} == --files ]]; then files=1; shift; fi
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"

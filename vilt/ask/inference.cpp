@@ -10,28 +10,6 @@
 namespace tessera {
 namespace {
 
-std::vector<Question> questions_of(const std::vector<TextImage>& pairs) {
-  std::vector<Question> out;
-  for (const TextImage& pair : pairs) out.push_back({pair.ids, {pair.image}});
-  return out;
-}
-
-}  // namespace
-
-std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
-                                 const ForwardContext& context) {
-  return match_scores(model, questions_of(pairs), context);
-}
-
-std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,
-                                                                    const std::vector<TextImage>& pairs,
-                                                                    const std::vector<std::vector<int64_t>>& positions,
-                                                                    int top, const ForwardContext& context) {
-  return predict_words(model, questions_of(pairs), positions, top, context);
-}
-
-namespace {
-
 // The part of a sequence's attention [length, length] whose rows are words and whose columns are patches.
 std::vector<float> word_to_patch(const float* attention, const SequenceLayout& sequence) {
   std::vector<float> out;
@@ -80,7 +58,7 @@ void append_maps(const Vilt& model, const PackedBatch& batch, const Variable& hi
 
 }  // namespace
 
-std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
+std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<Question>& pairs,
                                 const PlanSettings& settings, const ForwardContext& context) {
   std::vector<WordMaps> out;
   Observations observations;
@@ -88,7 +66,7 @@ std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<Te
   const auto append = [&](const PackedBatch& batch, const Variable& hidden, size_t) {
     append_maps(model.vilt, batch, hidden, observations, settings, out);
   };
-  for_each_batch(model, questions_of(pairs), append, context, &observations);
+  for_each_batch(model, pairs, append, context, &observations);
   return out;
 }
 

@@ -1,5 +1,4 @@
-// Pairs of a caption and an image, asked of a pre-trained model in batches without recording: do they match, which
-// words are hidden, where do words look.
+// Where the words of a caption look in its image.
 #pragma once
 
 #include <memory>
@@ -8,24 +7,6 @@
 #include "vilt/ask/questions.h"
 
 namespace tessera {
-
-// A text with an image. Images that are the same object are embedded once per batch.
-struct TextImage {
-  std::vector<int64_t> ids;  // with [CLS] and [SEP]
-  std::shared_ptr<const PatchedImage> image;
-};
-
-// Of all below: `context` says how the model computes (its activations).
-
-// logit(match) - logit(no match) of each pair: above 0 means match; the probability is its sigmoid.
-std::vector<double> match_scores(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
-                                 const ForwardContext& context = {});
-
-// For each pair and each position in positions[pair] (an index into its ids), the `top` most probable ids.
-std::vector<std::vector<std::vector<WordPrediction>>> predict_words(const ViltWithHeads& model,
-                                                                    const std::vector<TextImage>& pairs,
-                                                                    const std::vector<std::vector<int64_t>>& positions,
-                                                                    int top = 1, const ForwardContext& context = {});
 
 // Where the words of one pair look: rows are the words without [CLS] and [SEP], columns the patches.
 struct WordMaps {
@@ -42,7 +23,8 @@ struct PlanSettings {
   int64_t training_iterations = 50;
 };
 
-std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<TextImage>& pairs,
+// Of questions with one image each. `context` says how the model computes (its activations).
+std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<Question>& pairs,
                                 const PlanSettings& settings = {}, const ForwardContext& context = {});
 
 // One word's map: the rows of its pieces added up. `map` is [words, patches]; `tokens` are places in the sequence,

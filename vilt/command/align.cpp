@@ -44,7 +44,7 @@ int run_align(const AlignArguments& arguments) {
   check(words.count() > 0, "the text '", arguments.caption, "' has no words");
   report_losses(model, words);
   const Picture picture = open_picture(model, arguments.image, arguments.respect_orientation);
-  const WordMaps maps = word_maps(*model.model, {{words.sequence.ids, picture.patched}}, {}, model.context)[0];
+  const WordMaps maps = word_maps(*model.model, {{words.sequence.ids, {picture.patched}}}, {}, model.context)[0];
   const std::vector<float>& map = chosen_map(maps, arguments);
   std::filesystem::create_directories(arguments.out);
   const int scale = std::max(1, 384 / std::max(picture.image.width, picture.image.height));

@@ -47,8 +47,7 @@ Subject from_settings(const fs::path& path) {
   subject.accumulate = settings.train.accumulate;
   subject.prefetch = settings.data.prefetch;
   subject.cache_bytes = settings.data.cache_bytes;
-  fs::path words = settings.data.vocabulary;
-  if (words.empty()) words = fs::path(settings.data.captions).parent_path() / "vocab.txt";
+  const fs::path words = vocabulary_path(settings);
   if (fs::exists(words)) {
     subject.config.vocab_size = static_cast<int64_t>(Wordpiece::from_file(words).size());
   } else {

@@ -155,9 +155,9 @@ namespace {
 // What an example of the section needs, gathered so that the model is asked once for all.
 struct Questions {
   std::vector<std::vector<ReportWord>> words;  // of each pair
-  std::vector<TextImage> masked;               // pair by pair, word by word
+  std::vector<Question> masked;                // pair by pair, word by word
   std::vector<std::vector<int64_t>> positions, wanted;
-  std::vector<TextImage> matches;  // own picture, then siblings
+  std::vector<Question> matches;  // own picture, then siblings
   std::vector<Sibling> siblings;
   std::vector<std::shared_ptr<const ResizedImage>> sibling_images;
 };
@@ -169,12 +169,12 @@ Questions questions_for(const SampleSource& source, const std::vector<ReportPair
     q.words.push_back(report_words(source, pair.sentence));
     for (const ReportWord& word : q.words.back()) {
       const Masking masking = mask_one_word(sample.ids, sample.words, word.word, source.vocabulary());
-      q.masked.push_back({masking.ids, pair.patched});
+      q.masked.push_back({masking.ids, {pair.patched}});
       q.positions.push_back(word.tokens);
       q.wanted.emplace_back();
       for (const int64_t token : word.tokens) q.wanted.back().push_back(sample.ids[static_cast<size_t>(token)]);
     }
-    q.matches.push_back({sample.ids, pair.patched});
+    q.matches.push_back({sample.ids, {pair.patched}});
   }
   for (const ReportPair& pair : pairs) {
     q.siblings.push_back(sibling_of(source, pair.sentence));
@@ -182,7 +182,7 @@ Questions questions_for(const SampleSource& source, const std::vector<ReportPair
     if (q.siblings.back().image < 0) continue;
     q.sibling_images.back() = source.resized(q.siblings.back().image);
     q.matches.push_back({source.text(pair.sentence).ids,
-                         std::make_shared<const PatchedImage>(source.patched(*q.sibling_images.back()))});
+                         {std::make_shared<const PatchedImage>(source.patched(*q.sibling_images.back()))}});
   }
   return q;
 }

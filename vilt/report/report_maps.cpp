@@ -209,11 +209,11 @@ int64_t false_caption(const SampleSource& source, int64_t sentence) {
   return fallback;
 }
 
-std::vector<TextImage> with_captions(const SampleSource& source, const std::vector<ReportPair>& pairs, bool shuffled) {
-  std::vector<TextImage> out;
+std::vector<Question> with_captions(const SampleSource& source, const std::vector<ReportPair>& pairs, bool shuffled) {
+  std::vector<Question> out;
   for (const ReportPair& pair : pairs) {
     const int64_t sentence = shuffled ? pair.shuffled : pair.sentence;
-    if (sentence >= 0) out.push_back({source.text(sentence).ids, pair.patched});
+    if (sentence >= 0) out.push_back({source.text(sentence).ids, {pair.patched}});
   }
   return out;
 }
@@ -241,7 +241,7 @@ std::string maps_html(const ReportInputs& inputs, const std::vector<ReportPair>&
   PlanSettings plan;
   plan.training_beta = inputs.settings.objectives.ipot_beta;
   plan.training_iterations = inputs.settings.objectives.ipot_iterations;
-  const std::vector<TextImage> own = with_captions(inputs.source, pairs, false);
+  const std::vector<Question> own = with_captions(inputs.source, pairs, false);
   const auto trained = word_maps(inputs.trained, own, plan, inputs.context);
   const auto untrained = word_maps(inputs.untrained, own, plan);
   const auto shuffled = word_maps(inputs.trained, with_captions(inputs.source, pairs, true), plan, inputs.context);

@@ -40,9 +40,9 @@ std::vector<double> scores(const ViltWithHeads& model, const SampleSource& sourc
   std::vector<double> out;
   for (size_t first = 0; first < sentences.size(); first += kSlice) {
     ImagePool pool(source);
-    std::vector<TextImage> pairs;
+    std::vector<Question> pairs;
     for (size_t i = first; i < std::min(first + kSlice, sentences.size()); ++i)
-      pairs.push_back({source.text(sentences[i]).ids, pool.get(images[i])});
+      pairs.push_back({source.text(sentences[i]).ids, {pool.get(images[i])}});
     const std::vector<double> part = match_scores(model, pairs, context);
     out.insert(out.end(), part.begin(), part.end());
   }
@@ -118,12 +118,12 @@ std::vector<bool> masked_word_hits(const ViltWithHeads& model, const SampleSourc
   const auto images = static_cast<int64_t>(source.dataset().images().size());
   for (size_t first = 0; first < words.size(); first += kSlice) {
     ImagePool pool(source);
-    std::vector<TextImage> pairs;
+    std::vector<Question> pairs;
     std::vector<std::vector<int64_t>> positions, wanted;
     for (size_t i = first; i < std::min(first + kSlice, words.size()); ++i) {
       const TextSample text = source.text(words[i].sentence);
       const Masking masking = mask_one_word(text.ids, text.words, words[i].word, source.vocabulary());
-      pairs.push_back({masking.ids, pool.get((source.image_of(words[i].sentence) + image_shift) % images)});
+      pairs.push_back({masking.ids, {pool.get((source.image_of(words[i].sentence) + image_shift) % images)}});
       positions.emplace_back();
       wanted.emplace_back();
       for (size_t t = 0; t < masking.labels.size(); ++t) {

@@ -72,9 +72,9 @@ void evaluate_pointing(const ViltWithHeads& model, const SampleSource& source, c
   if (!options.controls) plan.iterations = 1;
   for (size_t first = 0; first < sentences.size(); first += kSlice) {
     ImagePool pool(source);
-    std::vector<TextImage> pairs;
+    std::vector<Question> pairs;
     const size_t last = std::min(first + kSlice, sentences.size());
-    for (size_t i = first; i < last; ++i) pairs.push_back({source.text(sentences[i]).ids, pool.get(images[i])});
+    for (size_t i = first; i < last; ++i) pairs.push_back({source.text(sentences[i]).ids, {pool.get(images[i])}});
     const std::vector<WordMaps> maps = word_maps(model, pairs, plan, options.context);
     for (size_t i = first; i < last; ++i) point(source, sentences[i], images[i], maps[i - first], means);
   }

@@ -255,4 +255,9 @@ std::string Settings::to_toml() const {
   return out.str();
 }
 
+std::filesystem::path vocabulary_path(const Settings& settings) {
+  if (!settings.data.vocabulary.empty()) return settings.data.vocabulary;
+  return std::filesystem::path(settings.data.captions).parent_path() / "vocab.txt";
+}
+
 }  // namespace tessera

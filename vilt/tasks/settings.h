@@ -93,4 +93,7 @@ struct Settings {
   void validate() const;
 };
 
+// data.vocabulary, or where there is none vocab.txt beside the captions.
+std::filesystem::path vocabulary_path(const Settings& settings);
+
 }  // namespace tessera

@@ -143,8 +143,7 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
 
 Summary Training::go() {
   if (settings_.train.threads > 0) set_thread_count(static_cast<int>(settings_.train.threads));
-  fs::path words = settings_.data.vocabulary;
-  if (words.empty()) words = fs::path(settings_.data.captions).parent_path() / "vocab.txt";
+  const fs::path words = vocabulary_path(settings_);
   check(fs::exists(settings_.data.captions), settings_.data.captions, ": no such file (setting 'data.captions')");
   check(fs::exists(words), words.string(), ": no vocabulary there; `vilt vocab` makes one from the captions");
   vocabulary_ = std::make_unique<Wordpiece>(Wordpiece::from_file(words));

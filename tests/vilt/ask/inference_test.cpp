@@ -11,13 +11,13 @@ namespace {
 using tests::tiny_settings;
 using tests::TinyModel;
 
-std::vector<TextImage> examples(size_t count) {
+std::vector<Question> examples(size_t count) {
   const Dataset dataset = tests::tiny_scenes().open("test");
   const SampleSource source(dataset, tests::tiny_scenes().vocabulary(), sample_options(tiny_settings()));
-  std::vector<TextImage> out;
+  std::vector<Question> out;
   for (size_t i = 0; i < count; ++i) {
     const auto s = static_cast<int64_t>(i % 40);
-    out.push_back({source.text(s).ids, std::make_shared<const PatchedImage>(source.patched(source.image_of(s)))});
+    out.push_back({source.text(s).ids, {std::make_shared<const PatchedImage>(source.patched(source.image_of(s)))}});
   }
   return out;
 }
@@ -26,7 +26,7 @@ std::vector<TextImage> examples(size_t count) {
 
 TEST_CASE("Scores, words and maps of a pair do not depend on what else is asked, beyond one batch too") {
   const TinyModel tiny(tiny_settings(), DType::f32);
-  const std::vector<TextImage> pairs = examples(70);  // more than the 64 of one batch
+  const std::vector<Question> pairs = examples(70);  // more than the 64 of one batch
   const std::vector<double> scores = match_scores(tiny.model, pairs);
   const std::vector<std::vector<int64_t>> positions(70, {1, 2});
   const auto words = predict_words(tiny.model, pairs, positions, 3);
@@ -35,8 +35,8 @@ TEST_CASE("Scores, words and maps of a pair do not depend on what else is asked,
   REQUIRE(maps.size() == 70);
   for (const size_t i : {size_t{0}, size_t{13}, size_t{64}, size_t{69}}) {
     // f32, products of other shapes: see model_test.cpp.
-    CHECK(match_scores(tiny.model, {pairs[i]})[0] == doctest::Approx(scores[i]).epsilon(1e-4));
-    const auto alone = predict_words(tiny.model, {pairs[i]}, {{1, 2}}, 3);
+    CHECK(match_scores(tiny.model, {&pairs[i], 1})[0] == doctest::Approx(scores[i]).epsilon(1e-4));
+    const auto alone = predict_words(tiny.model, {&pairs[i], 1}, {{1, 2}}, 3);
     for (size_t k = 0; k < 2; ++k) {
       REQUIRE(words[i][k].size() == 3);
       CHECK(words[i][k][0].probability >= words[i][k][1].probability);
@@ -60,18 +60,18 @@ TEST_CASE("Probabilities are those of the softmax over the whole vocabulary") {
   double sum = 0;
   for (const WordPrediction& word : all[0][0]) sum += word.probability;
   CHECK(sum == doctest::Approx(1).epsilon(1e-12));
-  CHECK_THROWS_WITH(predict_words(tiny.model, examples(1), {{99}}), "predict_words: no position 99");
-  CHECK_THROWS_WITH(predict_words(tiny.model, examples(1), {{-1}}), "predict_words: no position -1");
-  CHECK_THROWS_WITH(predict_words(tiny.model, examples(2), {{1}}), "predict_words: 2 pairs, positions for 1");
+  CHECK_THROWS_WITH(predict_words(tiny.model, examples(1), {{99}}, 1), "predict_words: no position 99");
+  CHECK_THROWS_WITH(predict_words(tiny.model, examples(1), {{-1}}, 1), "predict_words: no position -1");
+  CHECK_THROWS_WITH(predict_words(tiny.model, examples(2), {{1}}, 1), "predict_words: 2 pairs, positions for 1");
 }
 
 TEST_CASE("Maps: words by patches, plans that are joint distributions, attention that leaves room for the words") {
   const TinyModel tiny(tiny_settings(), DType::f32);
-  const std::vector<TextImage> pairs = examples(3);
+  const std::vector<Question> pairs = examples(3);
   for (size_t i = 0; i < 3; ++i) {
     const WordMaps maps = word_maps(tiny.model, pairs)[i];
     CHECK(maps.words == static_cast<int64_t>(pairs[i].ids.size()) - 2);
-    CHECK(maps.patches == int64_t{pairs[i].image->rows} * pairs[i].image->columns);
+    CHECK(maps.patches == int64_t{pairs[i].images[0]->rows} * pairs[i].images[0]->columns);
     const auto cells = static_cast<size_t>(maps.words * maps.patches);
     REQUIRE(maps.attention.size() == 2);
     double plan = 0;

@@ -161,7 +161,7 @@ TEST_CASE("A model that is loaded for use answers as the one in memory") {
   CHECK(from_run.preprocessing.max_length == 40);
   const Dataset dataset = tiny_scenes().open("test");
   const SampleSource source(dataset, *from_run.vocabulary, from_run.preprocessing);
-  const std::vector<TextImage> pair = {{source.text(0).ids, std::make_shared<const PatchedImage>(source.patched(0))}};
+  const std::vector<Question> pair = {{source.text(0).ids, {std::make_shared<const PatchedImage>(source.patched(0))}}};
   CHECK(match_scores(*from_run.model, pair) == match_scores(saved.learner.model(), pair));
   CHECK(match_scores(*from_checkpoint.model, pair) == match_scores(saved.learner.model(), pair));
 }
