@@ -28,6 +28,9 @@ inline std::string join_name(const std::string& prefix, const std::string& name)
 using NameTable = std::vector<std::pair<std::string, std::string>>;
 ParameterVisitor with_names(const NameTable& table, const std::string& prefix, const ParameterVisitor& visitor);
 
+// A parameter that starts as zeros; the arena, or whoever initialises it, gives it other values.
+inline Variable zero_parameter(const Shape& shape) { return Variable(Tensor::zeros(shape), true); }
+
 // The named parameters of a model. Their values lie in one flat arena and their gradients in another, each at a 64-byte
 // aligned place of its own (the gaps hold zeros), so that one pass updates all, one takes the norm, one clears.
 class ParameterSet {

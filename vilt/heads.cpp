@@ -11,37 +11,14 @@ namespace {
 constexpr double kClassifierEps = 1e-5;  // torch's default, which both the authors' code and Hugging Face's use here
 constexpr int64_t kColours = 3 * 256;    // channels · levels
 
-Variable zero_parameter(const Shape& shape) { return Variable(Tensor::zeros(shape), true); }
-
-const HeadInfo kHeads[] = {
-    {"mlm_score.", &Heads::masked_words, "masked-word head", "head for masked words (mlm_score)",
-     "masked words (vilt fill)", nullptr, "mlm"},
-    {"itm_score.", &Heads::matching, "matching head", "head for image-text matching (itm_score)",
-     "matching (vilt match)", nullptr, "itm"},
-    {"classifier.", &Heads::classifier, "classifier", "classifier", "answers (vilt answer)",
-     "statements about pairs (vilt reason)", nullptr},
-    {"rank_output.", &Heads::rank, "retrieval head", "head for retrieval (rank_output)", "retrieval (vilt rank)",
-     nullptr, nullptr},
-    {"mpp_score.", &Heads::masked_patches, "masked-patch head", "head for masked patches (mpp_score)", "masked patches",
-     nullptr, "mpp"},
-};
-
 template <class Head>
 const Head& existing(const std::optional<Head>& head, bool Heads::*present) {
-  for (const HeadInfo& info : kHeads)
+  for (const HeadInfo& info : head_table())
     if (info.present == present) check(head.has_value(), "the model has no ", info.needed);
   return *head;
 }
 
 }  // namespace
-
-std::span<const HeadInfo> head_table() { return kHeads; }
-
-const HeadInfo* head_of(std::string_view parameter) {
-  for (const HeadInfo& head : kHeads)
-    if (parameter.starts_with(head.prefix)) return &head;
-  return nullptr;
-}
 
 Variable HeadTransform::operator()(const Variable& rows) const {
   return layer_norm(linear_gelu(rows, dense.weight, dense.bias));

@@ -8,8 +8,6 @@
 namespace tessera {
 namespace {
 
-Variable zero_parameter(const Shape& shape) { return Variable(Tensor::zeros(shape), true); }
-
 // Hugging Face's names of a block's parts.
 const NameTable kBlockNames{{"attention_norm", "layernorm_before"},
                             {"attention.output", "attention.output.dense"},

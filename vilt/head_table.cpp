@@ -1,0 +1,29 @@
+#include "vilt/heads.h"
+
+namespace tessera {
+namespace {
+
+const HeadInfo kHeads[] = {
+    {"mlm_score.", &Heads::masked_words, "masked-word head", "head for masked words (mlm_score)",
+     "masked words (vilt fill)", nullptr, "mlm"},
+    {"itm_score.", &Heads::matching, "matching head", "head for image-text matching (itm_score)",
+     "matching (vilt match)", nullptr, "itm"},
+    {"classifier.", &Heads::classifier, "classifier", "classifier", "answers (vilt answer)",
+     "statements about pairs (vilt reason)", nullptr},
+    {"rank_output.", &Heads::rank, "retrieval head", "head for retrieval (rank_output)", "retrieval (vilt rank)",
+     nullptr, nullptr},
+    {"mpp_score.", &Heads::masked_patches, "masked-patch head", "head for masked patches (mpp_score)", "masked patches",
+     nullptr, "mpp"},
+};
+
+}  // namespace
+
+std::span<const HeadInfo> head_table() { return kHeads; }
+
+const HeadInfo* head_of(std::string_view parameter) {
+  for (const HeadInfo& head : kHeads)
+    if (parameter.starts_with(head.prefix)) return &head;
+  return nullptr;
+}
+
+}  // namespace tessera
