@@ -5,7 +5,7 @@
 
 #include "io/words.h"
 #include "tensor/error.h"
-#include "vilt/ask/ask_kind.h"
+#include "vilt/ask/ask_kinds.h"
 
 namespace tessera::command {
 namespace {
@@ -33,6 +33,12 @@ std::string described_heads(const ModelConfig& config) {
 
 void require_head(bool exists, const LoadedModel& model, const std::string& what) {
   check(exists, model.directory.string(), ": no ", what, "; this checkpoint has ", described_heads(model.config));
+}
+
+Answers answers_of(const std::vector<double>& scores) {
+  Answers out(scores.size());
+  for (size_t i = 0; i < scores.size(); ++i) out[i].score = scores[i];
+  return out;
 }
 
 // Places of the values, largest first; of equal ones the first.
@@ -165,10 +171,7 @@ class MatchKind : public AskKind {
   }
   Query read(const JsonFields& fields) const override { return read_image_and_texts(fields); }
   Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
-    const std::vector<double> scores = match_scores(*model.model, questions, model.context);
-    Answers out(scores.size());
-    for (size_t i = 0; i < scores.size(); ++i) out[i].score = scores[i];
-    return out;
+    return answers_of(match_scores(*model.model, questions, model.context));
   }
   // In the order of the captions: each is a question of its own.
   Json results(const LoadedModel&, const Query& query, const Answers& answers) const override {
@@ -197,10 +200,7 @@ class RankKind : public AskKind {
   }
   Query read(const JsonFields& fields) const override { return read_ranking(fields); }
   Answers answer(const LoadedModel& model, std::span<const Question> questions) const override {
-    const std::vector<double> scores = rank_scores(*model.model, questions, model.context);
-    Answers out(scores.size());
-    for (size_t i = 0; i < scores.size(); ++i) out[i].score = scores[i];
-    return out;
+    return answers_of(rank_scores(*model.model, questions, model.context));
   }
   Json results(const LoadedModel&, const Query& query, const Answers& answers) const override {
     Json out = Json::array();

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "vilt/ask/ask_kind.h"
+#include "vilt/ask/ask_kinds.h"
 
 namespace tessera::command {
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "vilt/ask/ask_kind.h"
+#include "vilt/ask/ask_kinds.h"
 
 namespace tessera::command {
 
