@@ -10,7 +10,6 @@
 namespace tessera {
 namespace {
 
-constexpr int kChannels = 3;
 // A filter holds about four weights for each input position; this bounds its memory.
 constexpr int kMaxResizeSide = 1 << 20;
 constexpr int kStrip = 64;  // rows

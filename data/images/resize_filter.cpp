@@ -6,7 +6,6 @@
 namespace tessera {
 namespace {
 
-constexpr int kChannels = 3;
 constexpr int kValues = 16;  // of a block
 constexpr int kTaps = 4;     // of a step
 constexpr int kReach = 64;   // bytes

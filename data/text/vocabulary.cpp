@@ -8,13 +8,12 @@
 
 #include "data/text/basic_tokenizer.h"
 #include "data/text/unicode.h"
+#include "data/text/wordpiece.h"
 #include "io/files.h"
 #include "tensor/error.h"
 
 namespace tessera {
 namespace {
-
-constexpr std::array<const char*, 5> kSpecialTokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
 using Symbol = uint32_t;  // index into Merger::tokens
 

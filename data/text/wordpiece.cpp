@@ -11,7 +11,6 @@
 namespace tessera {
 namespace {
 
-constexpr std::array<std::string_view, 5> kSpecialTokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 constexpr size_t kMaxWordCharacters = 100;
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 20;
 

@@ -2,6 +2,7 @@
 // right; pieces that do not begin a word are written with "##" (Devlin et al., "BERT", 2019).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -12,6 +13,9 @@
 namespace tessera {
 
 struct BasicWord;
+
+// Every vocabulary has them, in any place; one that is made here has them first, in this order.
+inline constexpr std::array<std::string_view, 5> kSpecialTokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
 // A tokenised text; the four vectors have one entry per piece.
 struct Encoding {

@@ -59,10 +59,14 @@ struct Layout {
   // 32 bits.
   template <class F>
   void for_each_part(F f, int64_t most = int64_t{1} << 30) const {
-    visit_parts(f, most, {});
+    visit_parts([](void* to, const Layout& part, const Offsets& first) { (*static_cast<F*>(to))(part, first); }, &f,
+                most, {});
   }
 
  private:
+  // Plain C++, so that it is not compiled for each of many kernels.
+  using Visit = void (*)(void* to, const Layout& part, const Offsets& first);
+
   void add(int64_t size, const Offsets& own) {
     if (dims > 0) {
       const Offsets& before = strides[static_cast<size_t>(dims - 1)];
@@ -79,10 +83,9 @@ struct Layout {
   }
 
   // Halves the outermost dimension that has more than one place.
-  template <class F>
-  void visit_parts(F& f, int64_t most, const Offsets& first) const {
+  void visit_parts(Visit visit, void* to, int64_t most, const Offsets& first) const {
     if (count() <= most) {
-      f(*this, first);
+      visit(to, *this, first);
       return;
     }
     size_t d = 0;
@@ -92,8 +95,8 @@ struct Layout {
     upper.sizes[d] = sizes[d] - lower.sizes[d];
     Offsets middle = first;
     for (size_t a = 0; a < arrays; ++a) middle[a] += lower.sizes[d] * strides[d][a];
-    lower.visit_parts(f, most, first);
-    upper.visit_parts(f, most, middle);
+    lower.visit_parts(visit, to, most, first);
+    upper.visit_parts(visit, to, most, middle);
   }
 };
 

@@ -10,7 +10,7 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kThreads = 128;
+constexpr int kSplitThreads = 128;
 
 // Where the pieces of a split operand lie: high ones at 0 and at second_high, low ones at `low` elements, rows ld
 // apart.
@@ -18,11 +18,11 @@ struct SplitPlaces {
   int64_t ld, second_high, low, batch;
 };
 
-// A row, or kThreads columns of one, for each block. x [batch, rows, columns] with any strides.
-__global__ void __launch_bounds__(kThreads)
+// A row, or kSplitThreads columns of one, for each block. x [batch, rows, columns] with any strides.
+__global__ void __launch_bounds__(kSplitThreads)
     split_kernel(GemmOperand x, int64_t rows, int64_t columns, int64_t blocks_per_row, bf16* out, SplitPlaces places) {
   const int64_t block = blockIdx.x, row = block / blocks_per_row % rows, item = block / blocks_per_row / rows;
-  const int64_t column = block % blocks_per_row * kThreads + threadIdx.x;
+  const int64_t column = block % blocks_per_row * kSplitThreads + threadIdx.x;
   if (column >= columns) return;
   const float value = static_cast<const float*>(x.data)[item * x.batch + row * x.row + column * x.column];
   const bf16 high = simt::from_float<bf16>(value);
@@ -58,13 +58,13 @@ class SplitOperand {
         items_(x.batch == 0 ? 1 : batch),
         memory_(items_ * size_) {
     const int64_t rows = deep_rows_ ? outer : k, columns = deep_rows_ ? k : outer;
-    const int64_t piece = deep_rows_ ? k : k * ld_, blocks_per_row = (columns + kThreads - 1) / kThreads;
+    const int64_t piece = deep_rows_ ? k : k * ld_, blocks_per_row = (columns + kSplitThreads - 1) / kSplitThreads;
     GemmOperand from{x.data, outer_stride, k_stride, x.batch};
     if (!deep_rows_) std::swap(from.row, from.column);
     const int64_t blocks = items_ * rows * blocks_per_row;
     check(blocks < int64_t{1} << 31, "cuda: split operand of ", items_, " x [", rows, ", ", columns, "] is too large");
-    simt::launch<split_kernel>(dim3(static_cast<unsigned>(blocks)), kThreads, 0, from, rows, columns, blocks_per_row,
-                               memory_.data(),
+    simt::launch<split_kernel>(dim3(static_cast<unsigned>(blocks)), kSplitThreads, 0, from, rows, columns,
+                               blocks_per_row, memory_.data(),
                                SplitPlaces{ld_, left ? piece : 2 * piece, left ? 2 * piece : piece, size_});
   }
   const void* data() { return memory_.data(); }

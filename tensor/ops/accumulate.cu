@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kReductionThreads)
 }
 
 template <class T>
-struct SumShared {
+struct AccumulateShared {
   T sum[kReductionWarps][32];
 };
 
@@ -32,7 +32,7 @@ struct SumShared {
 template <class T>
 __global__ void __launch_bounds__(kReductionThreads)
     sum_columns_kernel(const T* x, T* partial, int64_t middle, int64_t inner, int64_t chunks) {
-  SumShared<T>& shared = simt::block_shared<SumShared<T>>();
+  AccumulateShared<T>& shared = simt::block_shared<AccumulateShared<T>>();
   const ColumnTask task(middle, inner, chunks);
   T sum = 0;
   if (task.column < inner)

@@ -6,10 +6,10 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kAdamwThreads = 256;
 
 // A block for each piece. Unrolled, so that a thread waits for the loads of several elements at once.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kAdamwThreads)
     adamw_kernel(float* __restrict__ values, const float* __restrict__ gradients, float* __restrict__ exp_avg,
                  float* __restrict__ exp_avg_sq, const AdamWPiece* pieces, const ops::AdamWConstants<float>* constants,
                  const float* gradient_scale) {
@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(kThreads)
 #ifdef __CUDACC__
 #pragma unroll 4
 #endif
-  for (int i = static_cast<int>(threadIdx.x); i < piece.count; i += kThreads) {
+  for (int i = static_cast<int>(threadIdx.x); i < piece.count; i += kAdamwThreads) {
     const int64_t at = piece.begin + i;
     const float gradient = gradients[at] * scale;
     const float mean = c.beta1 * exp_avg[at] + c.one_minus_beta1 * gradient;
@@ -39,8 +39,8 @@ __global__ void __launch_bounds__(kThreads)
 
 void adamw(float* values, const float* gradients, float* exp_avg, float* exp_avg_sq, const AdamWPiece* pieces,
            int64_t piece_count, const ops::AdamWConstants<float>* constants, const float* gradient_scale) {
-  simt::launch<adamw_kernel>(static_cast<unsigned>(piece_count), kThreads, 0, values, gradients, exp_avg, exp_avg_sq,
-                             pieces, constants, gradient_scale);
+  simt::launch<adamw_kernel>(static_cast<unsigned>(piece_count), kAdamwThreads, 0, values, gradients, exp_avg,
+                             exp_avg_sq, pieces, constants, gradient_scale);
 }
 
 }  // namespace tessera::cuda

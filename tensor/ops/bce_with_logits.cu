@@ -16,14 +16,14 @@ struct BinaryCrossEntropy {
   }
 };
 
-constexpr int kThreads = 128;
+constexpr int kBceThreads = 128;
 
 // In f64, as on the CPU: σ - t cancels.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kBceThreads)
     bce_with_logits_backward_kernel(const float* dloss, double factor, const T* logits, const float* targets, T* dx,
                                     int64_t count) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kBceThreads + threadIdx.x;
   if (i >= count) return;
   const double probability = 1 / (1 + exp(-static_cast<double>(simt::to_float(logits[i]))));
   const double gradient = static_cast<double>(*dloss) * factor * (probability - static_cast<double>(targets[i]));
@@ -41,8 +41,8 @@ void bce_with_logits(const T* logits, const float* targets, float* loss, double*
 template <class T>
 void bce_with_logits_backward(const float* dloss, double factor, const T* logits, const float* targets, T* dx,
                               int64_t count) {
-  simt::launch<bce_with_logits_backward_kernel<T>>(blocks_for(count, kThreads), kThreads, 0, dloss, factor, logits,
-                                                   targets, dx, count);
+  simt::launch<bce_with_logits_backward_kernel<T>>(blocks_for(count, kBceThreads), kBceThreads, 0, dloss, factor,
+                                                   logits, targets, dx, count);
 }
 
 template void bce_with_logits(const float*, const float*, float*, double*, int64_t, double);

@@ -6,12 +6,12 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kWarps = 8, kThreads = kWarps * 32;
+constexpr int kCostWarps = 8, kCostThreads = kCostWarps * 32;
 
 // A warp for each row of x [rows, width]: 1 / max(|x|, eps), rounded to f32 for backward, and as it is.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kCostThreads)
     row_scales_kernel(const float* x, int64_t rows, int width, double eps, float* scale, double* exact) {
-  const int64_t row = static_cast<int64_t>(blockIdx.x) * kWarps + warp_index();
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * kCostWarps + warp_index();
   if (row >= rows) return;
   double squares = 0;
   for (int c = lane_index(); c < width; c += 32) {
@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kThreads)
 constexpr int kTile = 32;             // rows of x and of y of a block, and columns that it reads at once
 constexpr int kSide = 16;             // threads of each side of the tile
 constexpr int kEach = kTile / kSide;  // rows and columns of a thread, kSide apart
-static_assert(kSide * kSide == kThreads);
+static_assert(kSide * kSide == kCostThreads);
 
 struct CostShared {
   double x[kTile][kTile + 1], y[kTile][kTile + 1];
@@ -35,14 +35,14 @@ struct CostShared {
 
 // to = columns from, from + 1, ... of `rows` rows, zero outside of them.
 __device__ void load_tile(const float* x, int rows, int width, int from, double (&to)[kTile][kTile + 1]) {
-  for (int at = static_cast<int>(threadIdx.x); at < kTile * kTile; at += kThreads) {
+  for (int at = static_cast<int>(threadIdx.x); at < kTile * kTile; at += kCostThreads) {
     const int row = at / kTile, c = from + at % kTile;
     to[row][at % kTile] = row < rows && c < width ? static_cast<double>(x[static_cast<int64_t>(row) * width + c]) : 0.0;
   }
 }
 
 // Grid: samples, tiles of rows of x, tiles of rows of y.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kCostThreads)
     cosine_cost_kernel(const float* x, const float* y, RaggedPairs pairs, int width, const double* x_exact,
                        const double* y_exact, float* cost) {
   const int64_t s = blockIdx.x, first_x = pairs.cu_x[s], first_y = pairs.cu_y[s];
@@ -79,12 +79,12 @@ constexpr int kOthers = 32;  // rows of the other side whose weights are kept at
 
 struct BackwardShared {
   float weight[kRows][kOthers];
-  BlockReduction<float, kWarps> along;
+  BlockReduction<float, kCostWarps> along;
 };
 
 // dx of kRows rows of one side: Σ_j -G_ij ŷ_j, less its part along x̂_i where the norm exceeds eps. Grid: samples,
 // groups of rows. A thread has columns of its own, which it writes, and reads again. `transposed`: this side is y.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kCostThreads)
     cosine_cost_backward_kernel(const float* dcost, Side own, Side other, const int64_t* offsets, int width,
                                 bool transposed, float largest_scale, float* dx) {
   const int64_t s = blockIdx.x, first_other = other.cu[s];
@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t first = own.cu[s] + row;
   const float* g = dcost + offsets[s];
   float along[kRows] = {};
-  for (int from = 0; from < width; from += kThreads) {
+  for (int from = 0; from < width; from += kCostThreads) {
     const int c = from + t;
     float sum[kRows] = {};
     for (int begin = 0; begin < others; begin += kOthers) {
@@ -127,13 +127,13 @@ __global__ void __launch_bounds__(kThreads)
     const float total = shared.along.sum(along[r]);
     if (r >= rows) continue;
     const float scale = own.scale[first + r], part = scale < largest_scale ? total : 0.0f;
-    for (int c = t; c < width; c += kThreads) {
+    for (int c = t; c < width; c += kCostThreads) {
       float& place = dx[(first + r) * width + c];
       place = scale * (place - part * (scale * own.rows[(first + r) * width + c]));
     }
   }
 }
-static_assert(kRows * kOthers == kThreads);
+static_assert(kRows * kOthers == kCostThreads);
 
 }  // namespace
 
@@ -141,11 +141,13 @@ void cosine_cost(const float* x, const float* y, const RaggedPairs& pairs, int64
                  int64_t width, double eps, float* x_scale, float* y_scale, float* cost, double* workspace) {
   const int columns = static_cast<int>(width);
   double *x_exact = workspace, *y_exact = workspace + rows_x;
-  simt::launch<row_scales_kernel>(blocks_for(rows_x, kWarps), kThreads, 0, x, rows_x, columns, eps, x_scale, x_exact);
-  simt::launch<row_scales_kernel>(blocks_for(rows_y, kWarps), kThreads, 0, y, rows_y, columns, eps, y_scale, y_exact);
+  simt::launch<row_scales_kernel>(blocks_for(rows_x, kCostWarps), kCostThreads, 0, x, rows_x, columns, eps, x_scale,
+                                  x_exact);
+  simt::launch<row_scales_kernel>(blocks_for(rows_y, kCostWarps), kCostThreads, 0, y, rows_y, columns, eps, y_scale,
+                                  y_exact);
   const dim3 grid(static_cast<unsigned>(pairs.samples), blocks_for(pairs.most_x, kTile),
                   blocks_for(pairs.most_y, kTile));
-  simt::launch<cosine_cost_kernel>(grid, kThreads, 0, x, y, pairs, columns, x_exact, y_exact, cost);
+  simt::launch<cosine_cost_kernel>(grid, kCostThreads, 0, x, y, pairs, columns, x_exact, y_exact, cost);
 }
 
 void cosine_cost_backward(const float* dcost, const float* x, const float* y, const float* x_scale,
@@ -155,10 +157,10 @@ void cosine_cost_backward(const float* dcost, const float* x, const float* y, co
   const int columns = static_cast<int>(width);
   const float largest_scale = 1 / static_cast<float>(eps);
   const auto samples = static_cast<unsigned>(pairs.samples);
-  simt::launch<cosine_cost_backward_kernel>(dim3(samples, blocks_for(pairs.most_x, kRows)), kThreads, 0, dcost, of_x,
-                                            of_y, pairs.offsets, columns, false, largest_scale, dx);
-  simt::launch<cosine_cost_backward_kernel>(dim3(samples, blocks_for(pairs.most_y, kRows)), kThreads, 0, dcost, of_y,
-                                            of_x, pairs.offsets, columns, true, largest_scale, dy);
+  simt::launch<cosine_cost_backward_kernel>(dim3(samples, blocks_for(pairs.most_x, kRows)), kCostThreads, 0, dcost,
+                                            of_x, of_y, pairs.offsets, columns, false, largest_scale, dx);
+  simt::launch<cosine_cost_backward_kernel>(dim3(samples, blocks_for(pairs.most_y, kRows)), kCostThreads, 0, dcost,
+                                            of_y, of_x, pairs.offsets, columns, true, largest_scale, dy);
 }
 
 }  // namespace tessera::cuda

@@ -6,13 +6,13 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kWarps = 8, kThreads = kWarps * 32;
+constexpr int kCrossEntropyWarps = 8, kCrossEntropyThreads = kCrossEntropyWarps * 32;
 constexpr int kFewClasses = 16;  // whose probabilities are taken in f64, as on the CPU
-static_assert(kFewClasses <= kThreads);
+static_assert(kFewClasses <= kCrossEntropyThreads);
 
 struct CrossEntropyShared {
-  BlockReduction<float, kWarps> most;
-  BlockReduction<double, kWarps> total;
+  BlockReduction<float, kCrossEntropyWarps> most;
+  BlockReduction<double, kCrossEntropyWarps> total;
 };
 
 // Calls body(c, values) for this thread's shares of a row x [classes], which may begin anywhere: values [n] of columns
@@ -31,7 +31,7 @@ __device__ __forceinline__ void for_row(const T* x, int classes, Body body) {
 #ifdef __CUDACC__
 #pragma unroll 2
 #endif
-  for (int c = head + t * n; c < tail; c += kThreads * n) {
+  for (int c = head + t * n; c < tail; c += kCrossEntropyThreads * n) {
     float values[n];
     load<n>(x + c, values);
     body(c, values);
@@ -41,7 +41,7 @@ __device__ __forceinline__ void for_row(const T* x, int classes, Body body) {
 
 // losses[row] = log_sum_exp - x[label], both in f64; 0 in a row that does not count.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kCrossEntropyThreads)
     cross_entropy_kernel(const T* logits, const int64_t* labels, double* log_sum_exp, double* losses, int classes,
                          int64_t ignore_index) {
   CrossEntropyShared& shared = simt::block_shared<CrossEntropyShared>();
@@ -75,14 +75,15 @@ __device__ __forceinline__ float precise_gradient(double factor, float x, bool i
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kCrossEntropyThreads)
     cross_entropy_backward_kernel(const float* dloss, double divisor, const T* logits, const int64_t* labels,
                                   const double* log_sum_exp, T* dx, int classes, int64_t ignore_index) {
   const int64_t row = blockIdx.x, label = labels[row];
   const T* x = logits + row * classes;
   T* to = dx + row * classes;
   if (label == ignore_index) {
-    for (int c = static_cast<int>(threadIdx.x); c < classes; c += kThreads) to[c] = simt::from_float<T>(0.0f);
+    for (int c = static_cast<int>(threadIdx.x); c < classes; c += kCrossEntropyThreads)
+      to[c] = simt::from_float<T>(0.0f);
     return;
   }
   const double norm = log_sum_exp[row], factor = static_cast<double>(*dloss) / divisor;
@@ -114,16 +115,17 @@ __global__ void __launch_bounds__(kThreads)
 template <class T>
 void cross_entropy(const T* logits, const int64_t* labels, double* log_sum_exp, double* losses, float* loss,
                    int64_t rows, int64_t classes, double divisor, int64_t ignore_index) {
-  simt::launch<cross_entropy_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, logits, labels, log_sum_exp, losses,
-                                        static_cast<int>(classes), ignore_index);
+  simt::launch<cross_entropy_kernel<T>>(static_cast<unsigned>(rows), kCrossEntropyThreads, 0, logits, labels,
+                                        log_sum_exp, losses, static_cast<int>(classes), ignore_index);
   add_partial_sums(losses, rows, 1 / divisor, loss);
 }
 
 template <class T>
 void cross_entropy_backward(const float* dloss, double divisor, const T* logits, const int64_t* labels,
                             const double* log_sum_exp, T* dx, int64_t rows, int64_t classes, int64_t ignore_index) {
-  simt::launch<cross_entropy_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, dloss, divisor, logits,
-                                                 labels, log_sum_exp, dx, static_cast<int>(classes), ignore_index);
+  simt::launch<cross_entropy_backward_kernel<T>>(static_cast<unsigned>(rows), kCrossEntropyThreads, 0, dloss, divisor,
+                                                 logits, labels, log_sum_exp, dx, static_cast<int>(classes),
+                                                 ignore_index);
 }
 
 template void cross_entropy(const float*, const int64_t*, double*, double*, float*, int64_t, int64_t, double, int64_t);

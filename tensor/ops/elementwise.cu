@@ -8,7 +8,7 @@
 namespace tessera::cuda {
 namespace {
 
-struct Add {
+struct Sum {
   template <int n>
   __device__ void operator()(int64_t, float (&a)[n], const float (&b)[n]) const {
     for (int j = 0; j < n; ++j) a[j] += b[j];
@@ -40,7 +40,7 @@ struct GeluDropoutBackward {
 
 template <class T>
 void add(const T* a, const T* b, T* y, int64_t count) {
-  elementwise<T>(a, b, y, count, Add{});
+  elementwise<T>(a, b, y, count, Sum{});
 }
 
 template <class T>

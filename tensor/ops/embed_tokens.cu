@@ -8,14 +8,14 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kWarps = 4, kThreads = kWarps * 32;
+constexpr int kEmbedWarps = 4, kEmbedThreads = kEmbedWarps * 32;
 
 // A warp for each token, four columns of a row at once where rows can be read so.
 template <class Y, int n>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kEmbedThreads)
     embed_tokens_kernel(RowTables<float> sources, const int64_t* index, const float* type_table, const int64_t* types,
                         Y* y, int64_t tokens, int width, Mask mask) {
-  const int64_t token = static_cast<int64_t>(blockIdx.x) * kWarps + warp_index();
+  const int64_t token = static_cast<int64_t>(blockIdx.x) * kEmbedWarps + warp_index();
   if (token >= tokens) return;
   const float* row = row_of(sources, index[token], width);
   const float* type = type_table + types[token] * width;
@@ -39,9 +39,9 @@ void embed_tokens(const RowTables<float>& sources, const int64_t* index, const f
   bool packed = packs_fit<float>(width, type_table, y);
   for (const float* table : sources.data) packed &= packs_fit<float>(width, table);
   with_pack_size<float>(packed, [&](auto size) {
-    simt::launch<embed_tokens_kernel<Y, decltype(size)::value>>(blocks_for(tokens, kWarps), kThreads, 0, sources, index,
-                                                                type_table, types, y, tokens, static_cast<int>(width),
-                                                                mask);
+    simt::launch<embed_tokens_kernel<Y, decltype(size)::value>>(blocks_for(tokens, kEmbedWarps), kEmbedThreads, 0,
+                                                                sources, index, type_table, types, y, tokens,
+                                                                static_cast<int>(width), mask);
   });
 }
 

@@ -9,11 +9,11 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kWarps = 8, kThreads = kWarps * 32;
+constexpr int kIpotWarps = 8, kIpotThreads = kIpotWarps * 32;
 constexpr double kSpanOfF32 = 40, kSpanOfF64 = 650;  // of costs, in units of beta
 
 struct IpotShared {
-  BlockReduction<float, kWarps> most;
+  BlockReduction<float, kIpotWarps> most;
 };
 
 __device__ __forceinline__ float exponential(float x) { return expf(x); }
@@ -26,7 +26,7 @@ __device__ ErrorWord failure(float least, float most) {
 }
 
 template <class Work>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kIpotThreads)
     ipot_kernel(IpotSamples samples, float* plan, double beta, int64_t iterations, Work* workspace, ErrorWord* failed) {
   const int64_t s = blockIdx.x, first = samples.offsets[s];
   const int m = static_cast<int>(samples.cu_rows[s + 1] - samples.cu_rows[s]);
@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kThreads)
 
   IpotShared& shared = simt::block_shared<IpotShared>();
   float most = -INFINITY, least = -INFINITY;  // of the costs and of their negatives
-  for (int i = t; i < cells; i += kThreads) {
+  for (int i = t; i < cells; i += kIpotThreads) {
     most = fmaxf(most, cost[i]);
     least = fmaxf(least, -cost[i]);
   }
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kThreads)
   if (needs_f64 != (sizeof(Work) == sizeof(double))) return;
   if (span > kSpanOfF64) {
     if (t == 0) atomicMax(failed, failure(least, most));
-    for (int i = t; i < cells; i += kThreads) plan[first + i] = NAN;
+    for (int i = t; i < cells; i += kIpotThreads) plan[first + i] = NAN;
     return;
   }
 
@@ -59,20 +59,20 @@ __global__ void __launch_bounds__(kThreads)
   Work* a = workspace != nullptr ? workspace + 2 * first : sigma + m;
   Work* q = a + cells;
   const Work rate = static_cast<Work>(-1 / beta);
-  for (int i = t; i < cells; i += kThreads)
+  for (int i = t; i < cells; i += kIpotThreads)
     a[i] = q[i] = exponential((static_cast<Work>(cost[i]) - static_cast<Work>(least)) * rate);
-  for (int i = t; i < m; i += kThreads) sigma[i] = 1 / static_cast<Work>(m);
+  for (int i = t; i < m; i += kIpotThreads) sigma[i] = 1 / static_cast<Work>(m);
 
   for (int64_t iteration = 1;; ++iteration) {
     __syncthreads();  // q and sigma are written
-    for (int j = t; j < n; j += kThreads) {
+    for (int j = t; j < n; j += kIpotThreads) {
       Work sum = 0;
       for (int i = 0; i < m; ++i) sum += q[i * n + j] * sigma[i];
       delta[j] = (column_marginals ? static_cast<Work>(column_marginals[j]) : 1 / static_cast<Work>(n)) / sum;
     }
     __syncthreads();
     if (iteration == iterations) break;
-    for (int i = warp_index(); i < m; i += kWarps) {
+    for (int i = warp_index(); i < m; i += kIpotWarps) {
       Work sum = 0;
       for (int j = lane_index(); j < n; j += 32) sum += q[i * n + j] * delta[j];
       sum = warp_sum(sum);
@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 
   // The last sigma is found in f64, as on the CPU: an error in it is one of the row's whole mass.
-  for (int i = warp_index(); i < m; i += kWarps) {
+  for (int i = warp_index(); i < m; i += kIpotWarps) {
     double sum = 0;
     for (int j = lane_index(); j < n; j += 32) sum += static_cast<double>(q[i * n + j] * delta[j]);
     sum = warp_sum(sum);
@@ -118,9 +118,9 @@ bool ipot_fits_shared_memory(const IpotSamples& samples) {
 void ipot(const IpotSamples& samples, float* plan, double beta, int64_t iterations, float* workspace32,
           double* workspace64, ErrorWord* failed) {
   const auto blocks = static_cast<unsigned>(samples.count);
-  simt::launch<ipot_kernel<float>>(blocks, kThreads, shared_bytes<float>(samples, workspace32 == nullptr), samples,
+  simt::launch<ipot_kernel<float>>(blocks, kIpotThreads, shared_bytes<float>(samples, workspace32 == nullptr), samples,
                                    plan, beta, iterations, workspace32, failed);
-  simt::launch<ipot_kernel<double>>(blocks, kThreads, shared_bytes<double>(samples, false), samples, plan, beta,
+  simt::launch<ipot_kernel<double>>(blocks, kIpotThreads, shared_bytes<double>(samples, false), samples, plan, beta,
                                     iterations, workspace64, failed);
 }
 

@@ -10,7 +10,7 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kThreads = 128;
+constexpr int kColumnThreads = 128;
 
 // Ranges of rows: enough blocks to fill a GPU, long enough that their sums are little to write.
 int64_t range_length(int64_t rows) {
@@ -23,7 +23,7 @@ int64_t range_count(int64_t rows) { return (rows + range_length(rows) - 1) / ran
 // be summed in v.
 template <int n, class Term>
 __device__ __forceinline__ void sum_range(int64_t rows, int64_t columns, int64_t length, float* partial, Term term) {
-  const int64_t column = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * n;
+  const int64_t column = (static_cast<int64_t>(blockIdx.y) * kColumnThreads + threadIdx.x) * n;
   if (column >= columns) return;
   const int64_t begin = blockIdx.x * length, end = min(begin + length, rows);
   float sums[n] = {};
@@ -40,14 +40,14 @@ __device__ __forceinline__ void sum_range(int64_t rows, int64_t columns, int64_t
 }
 
 template <class T, int n>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kColumnThreads)
     column_sums_kernel(const T* x, int64_t ld, float* partial, int64_t rows, int64_t columns, int64_t length) {
   sum_range<n>(rows, columns, length, partial,
                [=](int64_t row, int64_t column, float(&v)[n]) { load<n>(x + row * ld + column, v); });
 }
 
 template <class T, int n>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kColumnThreads)
     gelu_dropout_gradient_kernel(const T* dy, const T* before, T* da, T* hidden, float* partial, int64_t rows,
                                  int64_t columns, int64_t length, Mask mask) {
   sum_range<n>(rows, columns, length, partial, [=](int64_t row, int64_t column, float(&v)[n]) {
@@ -70,35 +70,36 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-constexpr int kGroups = 8;
+constexpr int kRangeGroups = 8;
 
 struct RangeShared {
-  float sums[kGroups][32];
+  float sums[kRangeGroups][32];
 };
 
-// A block for 32 columns; warp g sums ranges g, g + kGroups, ..., then the warps' sums are added in order.
-__global__ void __launch_bounds__(kGroups * 32)
+// A block for 32 columns; warp g sums ranges g, g + kRangeGroups, ..., then the warps' sums are added in order.
+__global__ void __launch_bounds__(kRangeGroups * 32)
     add_ranges_kernel(const float* partial, float* sums, bool accumulate, int64_t ranges, int64_t columns) {
   RangeShared& shared = simt::block_shared<RangeShared>();
   const int lane = lane_index(), group = warp_index();
   const int64_t column = static_cast<int64_t>(blockIdx.x) * 32 + lane;
   float sum = 0;
   if (column < columns)
-    for (int64_t range = group; range < ranges; range += kGroups) sum += partial[range * columns + column];
+    for (int64_t range = group; range < ranges; range += kRangeGroups) sum += partial[range * columns + column];
   shared.sums[group][lane] = sum;
   __syncthreads();
   if (group != 0 || column >= columns) return;
   float total = 0;
-  for (int g = 0; g < kGroups; ++g) total += shared.sums[g][lane];
+  for (int g = 0; g < kRangeGroups; ++g) total += shared.sums[g][lane];
   sums[column] = accumulate ? sums[column] + total : total;
 }
 
 void add_ranges(const float* partial, float* sums, bool accumulate, int64_t ranges, int64_t columns) {
-  simt::launch<add_ranges_kernel>(blocks_for(columns, 32), kGroups * 32, 0, partial, sums, accumulate, ranges, columns);
+  simt::launch<add_ranges_kernel>(blocks_for(columns, 32), kRangeGroups * 32, 0, partial, sums, accumulate, ranges,
+                                  columns);
 }
 
 dim3 grid_of(int64_t rows, int64_t columns, int n) {
-  return dim3(static_cast<unsigned>(range_count(rows)), blocks_for(columns, kThreads * n));
+  return dim3(static_cast<unsigned>(range_count(rows)), blocks_for(columns, kColumnThreads * n));
 }
 
 constexpr int kRoundThreads = 256;
@@ -121,8 +122,8 @@ void column_sums(const T* x, int64_t ld, float* sums, bool accumulate, float* wo
                  int64_t columns) {
   with_pack_size<T>(packs_fit<T>(columns, x) && ld % kPack<T> == 0, [&](auto size) {
     constexpr int n = decltype(size)::value;
-    simt::launch<column_sums_kernel<T, n>>(grid_of(rows, columns, n), kThreads, 0, x, ld, workspace, rows, columns,
-                                           range_length(rows));
+    simt::launch<column_sums_kernel<T, n>>(grid_of(rows, columns, n), kColumnThreads, 0, x, ld, workspace, rows,
+                                           columns, range_length(rows));
   });
   add_ranges(workspace, sums, accumulate, range_count(rows), columns);
 }
@@ -133,8 +134,8 @@ void gelu_dropout_gradient(const T* dy, const T* before, T* da, T* hidden, float
   float* partial = sums ? workspace : nullptr;
   with_pack_size<T>(packs_fit<T>(columns, dy, before, da, hidden), [&](auto size) {
     constexpr int n = decltype(size)::value;
-    simt::launch<gelu_dropout_gradient_kernel<T, n>>(grid_of(rows, columns, n), kThreads, 0, dy, before, da, hidden,
-                                                     partial, rows, columns, range_length(rows),
+    simt::launch<gelu_dropout_gradient_kernel<T, n>>(grid_of(rows, columns, n), kColumnThreads, 0, dy, before, da,
+                                                     hidden, partial, rows, columns, range_length(rows),
                                                      Mask("mlp", p, ticket));
   });
   if (sums) add_ranges(workspace, sums, accumulate, range_count(rows), columns);

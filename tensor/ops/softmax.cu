@@ -5,31 +5,31 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kWarps = 4, kThreads = kWarps * 32;
+constexpr int kSoftmaxWarps = 4, kSoftmaxThreads = kSoftmaxWarps * 32;
 
 struct SoftmaxShared {
-  BlockReduction<float, kWarps> most, sum;
+  BlockReduction<float, kSoftmaxWarps> most, sum;
 };
 
 // x, y [rows, n]; y may be x.
 template <class T>
-__global__ void __launch_bounds__(kThreads) softmax_kernel(const T* x, T* y, int n) {
+__global__ void __launch_bounds__(kSoftmaxThreads) softmax_kernel(const T* x, T* y, int n) {
   SoftmaxShared& shared = simt::block_shared<SoftmaxShared>();
   x += static_cast<int64_t>(blockIdx.x) * n;
   y += static_cast<int64_t>(blockIdx.x) * n;
   const int t = static_cast<int>(threadIdx.x);
   float most = -INFINITY;
-  for (int i = t; i < n; i += kThreads) most = fmaxf(most, simt::to_float(x[i]));
+  for (int i = t; i < n; i += kSoftmaxThreads) most = fmaxf(most, simt::to_float(x[i]));
   most = shared.most.max(most);
   float sum = 0;
-  for (int i = t; i < n; i += kThreads) sum += expf(simt::to_float(x[i]) - most);
+  for (int i = t; i < n; i += kSoftmaxThreads) sum += expf(simt::to_float(x[i]) - most);
   const float scale = 1.0f / shared.sum.sum(sum);
-  for (int i = t; i < n; i += kThreads) y[i] = simt::from_float<T>(expf(simt::to_float(x[i]) - most) * scale);
+  for (int i = t; i < n; i += kSoftmaxThreads) y[i] = simt::from_float<T>(expf(simt::to_float(x[i]) - most) * scale);
 }
 
 // As softmax_kernel of the elements that the mask includes; 0 for the others.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kSoftmaxThreads)
     masked_softmax_kernel(const T* x, const int64_t* mask, MaskLayout layout, T* y, int n) {
   SoftmaxShared& shared = simt::block_shared<SoftmaxShared>();
   x += static_cast<int64_t>(blockIdx.x) * n;
@@ -42,30 +42,30 @@ __global__ void __launch_bounds__(kThreads)
   const auto value = [&](int i) { return mask[i * layout.step] != 0 ? simt::to_float(x[i]) : -INFINITY; };
   const int t = static_cast<int>(threadIdx.x);
   float most = -INFINITY, included = 0;
-  for (int i = t; i < n; i += kThreads) {
+  for (int i = t; i < n; i += kSoftmaxThreads) {
     most = fmaxf(most, value(i));
     if (mask[i * layout.step] != 0) included = 1;
   }
   most = shared.most.max(most);
   if (shared.sum.sum(included) == 0) {
-    for (int i = t; i < n; i += kThreads) y[i] = simt::from_float<T>(0.0f);
+    for (int i = t; i < n; i += kSoftmaxThreads) y[i] = simt::from_float<T>(0.0f);
     return;
   }
   float sum = 0;
-  for (int i = t; i < n; i += kThreads) sum += expf(value(i) - most);
+  for (int i = t; i < n; i += kSoftmaxThreads) sum += expf(value(i) - most);
   const float scale = 1.0f / shared.sum.sum(sum);
-  for (int i = t; i < n; i += kThreads) y[i] = simt::from_float<T>(expf(value(i) - most) * scale);
+  for (int i = t; i < n; i += kSoftmaxThreads) y[i] = simt::from_float<T>(expf(value(i) - most) * scale);
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) softmax_backward_kernel(const T* dy, const T* y, T* dx, int n) {
+__global__ void __launch_bounds__(kSoftmaxThreads) softmax_backward_kernel(const T* dy, const T* y, T* dx, int n) {
   SoftmaxShared& shared = simt::block_shared<SoftmaxShared>();
   const int64_t first = static_cast<int64_t>(blockIdx.x) * n;
   const int t = static_cast<int>(threadIdx.x);
   float inner = 0;
-  for (int i = t; i < n; i += kThreads) inner += simt::to_float(dy[first + i]) * simt::to_float(y[first + i]);
+  for (int i = t; i < n; i += kSoftmaxThreads) inner += simt::to_float(dy[first + i]) * simt::to_float(y[first + i]);
   inner = shared.sum.sum(inner);
-  for (int i = t; i < n; i += kThreads)
+  for (int i = t; i < n; i += kSoftmaxThreads)
     dx[first + i] = simt::from_float<T>(simt::to_float(y[first + i]) * (simt::to_float(dy[first + i]) - inner));
 }
 
@@ -73,18 +73,19 @@ __global__ void __launch_bounds__(kThreads) softmax_backward_kernel(const T* dy,
 
 template <class T>
 void softmax(const T* x, T* y, int64_t rows, int64_t n) {
-  simt::launch<softmax_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, x, y, static_cast<int>(n));
+  simt::launch<softmax_kernel<T>>(static_cast<unsigned>(rows), kSoftmaxThreads, 0, x, y, static_cast<int>(n));
 }
 
 template <class T>
 void masked_softmax(const T* x, const int64_t* mask, const MaskLayout& layout, T* y, int64_t rows, int64_t n) {
-  simt::launch<masked_softmax_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, x, mask, layout, y,
+  simt::launch<masked_softmax_kernel<T>>(static_cast<unsigned>(rows), kSoftmaxThreads, 0, x, mask, layout, y,
                                          static_cast<int>(n));
 }
 
 template <class T>
 void softmax_backward(const T* dy, const T* y, T* dx, int64_t rows, int64_t n) {
-  simt::launch<softmax_backward_kernel<T>>(static_cast<unsigned>(rows), kThreads, 0, dy, y, dx, static_cast<int>(n));
+  simt::launch<softmax_backward_kernel<T>>(static_cast<unsigned>(rows), kSoftmaxThreads, 0, dy, y, dx,
+                                           static_cast<int>(n));
 }
 
 template void softmax(const float*, float*, int64_t, int64_t);

@@ -5,22 +5,22 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kFigureThreads = 256;
 
 __global__ void add_figure_kernel(double* state, int figure, const float* value) { state[figure] += *value; }
 
 struct Counts {
-  int of_thread[kThreads];
+  int of_thread[kFigureThreads];
 };
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kFigureThreads)
     add_matches_kernel(double* state, int figure, const int64_t* a, const int64_t* b, int64_t count) {
   Counts& counts = simt::block_shared<Counts>();
   const int thread = static_cast<int>(threadIdx.x);
   int matches = 0;
-  for (int64_t i = thread; i < count; i += kThreads) matches += a[i] == b[i];
+  for (int64_t i = thread; i < count; i += kFigureThreads) matches += a[i] == b[i];
   counts.of_thread[thread] = matches;
-  for (int half = kThreads / 2; half > 0; half /= 2) {
+  for (int half = kFigureThreads / 2; half > 0; half /= 2) {
     __syncthreads();
     if (thread < half) counts.of_thread[thread] += counts.of_thread[thread + half];
   }
@@ -48,7 +48,7 @@ void add_figure(double* state, int figure, const float* value) {
 }
 
 void add_matches(double* state, int figure, const int64_t* a, const int64_t* b, int64_t count) {
-  simt::launch<add_matches_kernel>(1, kThreads, 0, state, figure, a, b, count);
+  simt::launch<add_matches_kernel>(1, kFigureThreads, 0, state, figure, a, b, count);
 }
 
 void finish_step(double* state, int64_t number, int loss, int norm, const double* norm_squared, double max_norm,

@@ -5,12 +5,12 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int kKeys = 64;
+constexpr int kForwardKeys = 64;
 
 // In dynamic shared memory: two stages of keys and values. The queries come through the second one's keys first.
 template <int d>
 struct ForwardStages {
-  static constexpr int kTile = kTileElements<d, kKeys>;
+  static constexpr int kTile = kTileElements<d, kForwardKeys>;
   static constexpr size_t kBytes = 4 * kTile * sizeof(bf16);
 
   __device__ static bf16* keys(int stage) { return simt::dynamic_shared<bf16>() + 2 * stage * kTile; }
@@ -74,9 +74,9 @@ __global__ void __launch_bounds__(kMmaThreads, d <= 64 ? 4 : 2)
   const int queries = min(kMmaOwned, sequence.queries - query0), keys = sequence.visible(query0 + queries - 1);
   AsyncCopies copies;
   const auto copy_stage = [&](int key0, int stage) {
-    const int count = min(kKeys, keys - key0);
-    copy_tile<d, kKeys>(copies, k, sequence.first_key + key0, count, column, Stages::keys(stage));
-    copy_tile<d, kKeys>(copies, v, sequence.first_key + key0, count, column, Stages::values(stage));
+    const int count = min(kForwardKeys, keys - key0);
+    copy_tile<d, kForwardKeys>(copies, k, sequence.first_key + key0, count, column, Stages::keys(stage));
+    copy_tile<d, kForwardKeys>(copies, v, sequence.first_key + key0, count, column, Stages::values(stage));
   };
   copy_tile<d, kMmaOwned>(copies, q, sequence.first_query + query0, queries, column, Stages::keys(1));
   if (keys > 0) copy_stage(0, 0);
@@ -89,16 +89,16 @@ __global__ void __launch_bounds__(kMmaThreads, d <= 64 ? 4 : 2)
   RunningRows rows;
   float sums[d / 8][4] = {};
   const int g = lane_index() / 4, row0 = query0 + first_row;
-  for (int key0 = 0, stage = 0; key0 < keys; key0 += kKeys, stage ^= 1) {
-    if (key0 + kKeys < keys) copy_stage(key0 + kKeys, stage ^ 1);
-    float scores[kKeys / 8][4];
-    products_with_rows<d, kKeys>(own, Stages::keys(stage), scores);
-    if (key0 + kKeys > sequence.visible(row0)) {
+  for (int key0 = 0, stage = 0; key0 < keys; key0 += kForwardKeys, stage ^= 1) {
+    if (key0 + kForwardKeys < keys) copy_stage(key0 + kForwardKeys, stage ^ 1);
+    float scores[kForwardKeys / 8][4];
+    products_with_rows<d, kForwardKeys>(own, Stages::keys(stage), scores);
+    if (key0 + kForwardKeys > sequence.visible(row0)) {
       const int visible[2] = {sequence.visible(row0 + g) - key0, sequence.visible(row0 + g + 8) - key0};
       hide_scores(scores, [&](int half, int key) { return key >= visible[half]; });
     }
     rows.add(scores, sums, scale * kLog2e);
-    add_products<d, kKeys>(scores, Stages::values(stage), sums);
+    add_products<d, kForwardKeys>(scores, Stages::values(stage), sums);
     copies.wait();
     __syncthreads();  // the next tile is there, and this one has been read
   }
