@@ -4,6 +4,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "data/sets/layouts.h"
 #include "io/files.h"
 #include "io/strict_json.h"
 #include "tensor/error.h"
@@ -73,8 +74,8 @@ class DatasetReader {
   }
 
   void read(const TextPieces& contents) {
-    for_each_json_record(contents, "images", "tokens", text("dataset: ", file_.string()),
-                         [this](int64_t index, const json& record) { read_image(index, record); });
+    layout_of(file_).read(contents, text("dataset: ", file_.string()),
+                          [this](int64_t index, const json& record) { read_image(index, record); });
     check_splits();
   }
 

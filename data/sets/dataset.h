@@ -1,4 +1,5 @@
-// Pictures with captions: the COCO-Karpathy JSON layout plus an image folder (docs/data.md), with optional annotations.
+// Pictures with captions: a captions file plus an image folder (docs/data.md), with optional annotations. Whatever its
+// layout (data/sets/layouts.h), a captions file says what the COCO-Karpathy layout does:
 //
 //   {"images": [{"filename": "a.jpg", "filepath": "train2014" (optional), "imgid": 0, "split": "train",
 //                "sentences": [{"raw": "a red ring", "sentid": 0}]}]}

@@ -1,5 +1,6 @@
 #include "data/sets/dataset.h"
 
+#include "data/sets/layouts.h"
 #include "tests/fuzz/targets.h"
 
 namespace tessera::fuzz {
@@ -42,11 +43,13 @@ void check_dataset(const Dataset& dataset) {
 }  // namespace
 
 void dataset(Bytes bytes) {
-  for (const bool check_files : {false, true}) {
-    Dataset dataset;
-    const DatasetOptions options{.splits = {}, .annotations = {}, .check_files = check_files};
-    if (accepted([&] { dataset = Dataset::parse(as_text(bytes), "", "fuzz", "/", options); })) check_dataset(dataset);
-  }
+  for (const CaptionLayout& layout : caption_layouts())
+    for (const bool check_files : {false, true}) {
+      Dataset dataset;
+      const DatasetOptions options{.splits = {}, .annotations = {}, .check_files = check_files};
+      const std::string name = text("fuzz", layout.extension);
+      if (accepted([&] { dataset = Dataset::parse(as_text(bytes), "", name, "/", options); })) check_dataset(dataset);
+    }
 }
 
 void annotations(Bytes bytes) {

@@ -14,32 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Target {
-  const char* name;
-  void (*run)(fuzz::Bytes);
-};
-const Target kTargets[] = {
-    {"annotations", fuzz::annotations},
-    {"config", fuzz::config},
-    {"dataset", fuzz::dataset},
-    {"jpeg", fuzz::jpeg},
-    {"orientation", fuzz::orientation},
-    {"pickle", fuzz::pickle},
-    {"png", fuzz::png},
-    {"preprocessing", fuzz::preprocessing},
-    {"query", fuzz::query},
-    {"safetensors", fuzz::safetensors},
-    {"settings", fuzz::settings},
-    {"shard_index", fuzz::shard_index},
-    {"torch_file", fuzz::torch_file},
-    {"vocabulary", fuzz::vocabulary},
-    {"weights", fuzz::weights},
-    {"wordpiece", fuzz::wordpiece},
-    {"zip_archive", fuzz::zip_archive},
-};
-
 // Each file as it is, cut short anywhere, and with each of its first bytes changed.
-void replay(const Target& target, const std::vector<uint8_t>& bytes) {
+void replay(const fuzz::Target& target, const std::vector<uint8_t>& bytes) {
   target.run(bytes);
   const size_t step = bytes.size() / 64 + 1;
   for (size_t size = 0; size < bytes.size(); size += step) target.run(fuzz::Bytes(bytes).first(size));
@@ -55,7 +31,7 @@ void replay(const Target& target, const std::vector<uint8_t>& bytes) {
 
 TEST_CASE("Fuzz targets: every file of the corpus is read or refused") {
   const fs::path corpus = fs::path(TESSERA_SOURCE_DIR) / "tests/fuzz/corpus";
-  for (const Target& target : kTargets) {
+  for (const fuzz::Target& target : fuzz::kTargets) {
     int files = 0;
     for (const auto& entry : fs::directory_iterator(corpus / target.name)) {
       CAPTURE(entry.path().string());
@@ -65,8 +41,8 @@ TEST_CASE("Fuzz targets: every file of the corpus is read or refused") {
     CHECK_MESSAGE(files > 0, target.name);
   }
   for (const auto& folder : fs::directory_iterator(corpus)) {
-    const bool known = std::any_of(std::begin(kTargets), std::end(kTargets),
-                                   [&](const Target& target) { return folder.path().filename() == target.name; });
+    const bool known = std::any_of(std::begin(fuzz::kTargets), std::end(fuzz::kTargets),
+                                   [&](const fuzz::Target& target) { return folder.path().filename() == target.name; });
     CHECK_MESSAGE(known, folder.path().string());
   }
 }

@@ -19,7 +19,7 @@ using Bytes = std::span<const uint8_t>;
 
 void annotations(Bytes bytes);  // annotations.jsonl of a small data set
 void config(Bytes bytes);       // config.json
-void dataset(Bytes bytes);      // captions in Karpathy's layout
+void dataset(Bytes bytes);      // a captions file, in every layout
 void jpeg(Bytes bytes);
 void orientation(Bytes bytes);  // the TIFF block of EXIF
 void pickle(Bytes bytes);
@@ -34,6 +34,30 @@ void vocabulary(Bytes bytes);   // vocab.txt
 void weights(Bytes bytes);      // the configuration that a file of weights tells
 void wordpiece(Bytes bytes);    // any text, tokenised
 void zip_archive(Bytes bytes);  // a torch file as a whole
+
+struct Target {
+  const char* name;  // of its folder in corpus/
+  void (*run)(Bytes bytes);
+};
+inline constexpr Target kTargets[] = {
+    {"annotations", &annotations},
+    {"config", &config},
+    {"dataset", &dataset},
+    {"jpeg", &jpeg},
+    {"orientation", &orientation},
+    {"pickle", &pickle},
+    {"png", &png},
+    {"preprocessing", &preprocessing},
+    {"query", &query},
+    {"safetensors", &safetensors},
+    {"settings", &settings},
+    {"shard_index", &shard_index},
+    {"torch_file", &torch_file},
+    {"vocabulary", &vocabulary},
+    {"weights", &weights},
+    {"wordpiece", &wordpiece},
+    {"zip_archive", &zip_archive},
+};
 
 class Violation : public std::logic_error {
  public:

@@ -112,10 +112,11 @@ int run_train(const TrainArguments& arguments) {
   };
   const RunLock lock(run);
   const Summary summary = train(settings, options);
-  if (!fs::exists(report_of(run))) rebuild_report(run, command);  // of a finished run, removed since
+  const bool reported = settings.train.task == "pretraining";
+  if (reported && !fs::exists(report_of(run))) rebuild_report(run, command);  // of a finished run, removed since
   std::cout << '\n';
   print_summary(std::cout, summary);
-  std::cout << "report: " << report_of(run).string() << '\n';
+  if (reported) std::cout << "report: " << report_of(run).string() << '\n';
   return 0;
 }
 

@@ -79,6 +79,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"optimizer.power", &optimizer.power},
       {"optimizer.end_learning_rate", &optimizer.end_learning_rate},
       {"optimizer.clip", &optimizer.clip},
+      {"train.task", &train.task},
       {"train.steps", &train.steps},
       {"train.batch_size", &train.batch_size},
       {"train.accumulate", &train.accumulate},

@@ -14,7 +14,7 @@ namespace tessera {
 
 struct Settings {
   struct Data {
-    std::string captions;     // Karpathy JSON
+    std::string captions;     // docs/data.md has the layouts
     std::string images;       // folder of the image files
     std::string annotations;  // annotations.jsonl, or empty
     std::string vocabulary;   // vocab.txt; empty: vocab.txt beside the captions
@@ -66,6 +66,7 @@ struct Settings {
     double clip = 0;  // largest global gradient norm; 0: none
   } optimizer;
   struct Train {
+    std::string task = "pretraining";  // what is trained: a row of vilt/tasks/trainer.cpp
     int64_t steps = 100000;
     int64_t batch_size = 32;            // pairs per step
     int64_t accumulate = 1;             // micro-batches per step

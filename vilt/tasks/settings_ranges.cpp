@@ -29,7 +29,7 @@ void Settings::validate() const {
   const auto beta = [](const char* key, double value) {
     check(value >= 0 && value < 1, "setting '", key, "' is ", value, ", expected at least 0 and less than 1");
   };
-  check(!data.captions.empty(), "setting 'data.captions' is empty, expected a Karpathy JSON file");
+  check(!data.captions.empty(), "setting 'data.captions' is empty, expected a captions file (docs/data.md)");
   check(!data.images.empty(), "setting 'data.images' is empty, expected the folder of the images");
   at_least("data.workers", data.workers, int64_t{1});
   at_most("data.workers", data.workers, 256);  // threads: an absurd number would end in the middle of starting them

@@ -57,12 +57,25 @@ class Training {
   Summary go();
 
  private:
+  template <class Task>
+  Summary train_task(Split& train, Split& validation);
   Dataset open(const std::vector<std::string>& splits) const;
   void open_splits(Dataset& train, Dataset& validation) const;
   void check_unseen(const Dataset& unseen) const;
   void remove_earlier_run() const;
-  void say_what_is_trained(PretrainingRun& task, const Dataset& captions) const;
+  template <class Task>
+  void say_what_is_trained(Task& task, const Dataset& captions) const;
+  // What a task does when it has been trained: evaluates, reports, writes summary.json. One function for each task.
   Summary finish(PretrainingRun& task, double train_seconds);
+
+  // The tasks by their names in settings. Each is made of settings, vocabulary, two splits and a quarantine.
+  struct Kind {
+    const char* name;
+    std::string (*described)(const Settings&);
+    Summary (Training::*train)(Split& train, Split& validation);
+  };
+  static const Kind kKinds[];
+  const Kind& kind() const;
 
   Settings settings_;
   const TrainOptions& options_;
@@ -142,6 +155,7 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
 }
 
 Summary Training::go() {
+  const Kind& chosen = kind();
   if (settings_.train.threads > 0) set_thread_count(static_cast<int>(settings_.train.threads));
   const fs::path words = vocabulary_path(settings_);
   check(fs::exists(settings_.data.captions), settings_.data.captions, ": no such file (setting 'data.captions')");
@@ -158,24 +172,29 @@ Summary Training::go() {
     log_ << "the run in " << out_.string() << " is finished; --fresh starts over\n";
     return read_summary(out_ / "summary.json");
   }
-  log_ << toml << "\n" << loss_equation(objective_options(settings_)) << "\n";
+  log_ << toml << "\n" << chosen.described(settings_) << "\n";
   Split train, validation;
   open_splits(train.dataset, validation.dataset);
   for (Split* split : {&train, &validation})
     split->source = std::make_unique<SampleSource>(split->dataset, *vocabulary_, sample_options(settings_));
+  return (this->*chosen.train)(train, validation);
+}
+
+template <class Task>
+Summary Training::train_task(Split& train, Split& validation) {
   const ProgressLine* line = nullptr;  // that a message must not be written over
   Quarantine quarantine(settings_.data.max_bad_files, [&line](const std::string& reason) {
     if (line) line->clear();
     std::cerr << "left out: " + reason + "\n" << std::flush;
   });
-  PretrainingRun task(settings_, *vocabulary_, *train.source, *validation.source, quarantine);
-  Learner<PretrainingRun> learner(task, learner_options(settings_));
+  Task task(settings_, *vocabulary_, *train.source, *validation.source, quarantine);
+  Learner<Task> learner(task, learner_options(settings_));
   say_what_is_trained(task, train.dataset);
   // Nothing is written or removed before everything that the settings name has been found: a run that fails above can
   // be repeated with the mistake corrected.
   if (options_.fresh) remove_earlier_run();
   fs::create_directories(out_);
-  write_file_atomically(out_ / "settings.toml", toml);
+  write_file_atomically(out_ / "settings.toml", settings_.to_toml());
   Run run(task, learner, run_options(settings_, log_));
   line = &run.progress();
   run.resume();
@@ -183,12 +202,27 @@ Summary Training::go() {
   return finish(task, run.train_seconds());
 }
 
-void Training::say_what_is_trained(PretrainingRun& task, const Dataset& captions) const {
+template <class Task>
+void Training::say_what_is_trained(Task& task, const Dataset& captions) const {
   log_ << captions.sentences().size() << " captions of " << captions.images().size() << " images; vocabulary of "
        << vocabulary_->size() << "; " << task.parameters().total() << " parameters; image cache up to "
        << (settings_.data.cache_bytes >> 20) << " MiB; " << thread_count()
        << " threads\ndevice: " << device_description(task.parameters().device()).name
        << "\nprecision: " << describe_precision(task.context().activations, task.parameters().device()) << std::endl;
+}
+
+const Training::Kind Training::kKinds[] = {
+    {"pretraining", [](const Settings& settings) { return loss_equation(objective_options(settings)); },
+     &Training::train_task<PretrainingRun>},
+};
+
+const Training::Kind& Training::kind() const {
+  std::string names;
+  for (const Kind& kind : kKinds) {
+    if (settings_.train.task == kind.name) return kind;
+    names += text(names.empty() ? "" : ", ", kind.name);
+  }
+  fail("setting 'train.task' is '", settings_.train.task, "', expected one of: ", names);
 }
 
 }  // namespace

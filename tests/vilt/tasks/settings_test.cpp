@@ -163,7 +163,7 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
   setting("image.shorter", "16385", "at most 16384");
   setting("data.workers", "257", "at most 256");
   setting("train.threads", "1025", "at most 1024");
-  CHECK(error_with("data.captions=") == "setting 'data.captions' is empty, expected a Karpathy JSON file");
+  CHECK(error_with("data.captions=") == "setting 'data.captions' is empty, expected a captions file (docs/data.md)");
   CHECK(error_with("data.images=") == "setting 'data.images' is empty, expected the folder of the images");
   CHECK(error_with("train.out=") == "setting 'train.out' is empty, expected a folder");
   CHECK(error_with("train.accumulate=3") ==

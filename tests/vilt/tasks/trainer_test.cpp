@@ -267,6 +267,8 @@ TEST_CASE("A run that cannot begin leaves nothing behind, and takes nothing away
     CHECK(lacking(train_error(settings, true), parts) == "");
   };
   const auto all = [&] {
+    fails([](Settings& s) { s.train.task = "answering"; },
+          {"setting 'train.task' is 'answering', expected one of: pretraining"});
     fails([](Settings& s) { s.data.captions = "/nowhere/set.json"; },
           {"/nowhere/set.json: no such file (setting 'data.captions')"});
     fails([](Settings& s) { s.data.vocabulary = "/nowhere/vocab.txt"; },
