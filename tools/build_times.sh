@@ -13,7 +13,7 @@ awk -F '\t' '
       seconds = took[file]
       total += seconds
       room = file
-      if (file ~ /_cu\.o$/) room = "kernels for GPUs (nvcc)"
+      if (file ~ /^tensor\/cuda\/(kernels_[0-9]+|gpu)\.o$/) room = "kernels for GPUs (nvcc)"
       else if (file ~ /emulated_kernels|libsimt/) room = "emulated GPU: kernels"
       else if (file ~ /tensor_emulated/) room = "emulated GPU: tensor/ once more"
       else if (file ~ /^tests\//) room = "tests/"
