@@ -67,6 +67,9 @@ struct HeadInfo {
   const char* use;        // what it answers, and the command that asks it ...
   const char* pair_use;   // ... over two images, where that is another
   const char* objective;  // the pre-training loss that alone reaches it; null: none does
+  // How published training updates it: whether it has a learning rate of its own, a multiple of the body's, and whether
+  // the weight of its LayerNorm decays, as no other vector does. The rule there is a test for parts of names.
+  bool own_rate, norm_decays;
 };
 std::span<const HeadInfo> head_table();
 // The head that a parameter belongs to, or null.

@@ -134,12 +134,21 @@ std::vector<std::vector<LabelScore>> classify(const ViltWithHeads& model, std::s
   return out;
 }
 
+namespace {
+
+// [questions, 2]; the second: text and image belong together.
+std::vector<float> matching_logits(const ViltWithHeads& model, std::span<const Question> questions,
+                                   const ForwardContext& context) {
+  check_images(questions, 1, "itm_score");
+  return head_values(model, questions, "itm_score", context,
+                     [&](const Variable& hidden, const Tensor& rows) { return model.matching_logits(hidden, rows); });
+}
+
+}  // namespace
+
 std::vector<double> match_scores(const ViltWithHeads& model, std::span<const Question> questions,
                                  const ForwardContext& context) {
-  check_images(questions, 1, "itm_score");
-  const std::vector<float> logits =
-      head_values(model, questions, "itm_score", context,
-                  [&](const Variable& hidden, const Tensor& rows) { return model.matching_logits(hidden, rows); });
+  const std::vector<float> logits = matching_logits(model, questions, context);
   std::vector<double> scores;
   for (size_t i = 0; i < logits.size(); i += 2)
     scores.push_back(static_cast<double>(logits[i + 1]) - static_cast<double>(logits[i]));
@@ -148,7 +157,12 @@ std::vector<double> match_scores(const ViltWithHeads& model, std::span<const Que
 
 std::vector<double> rank_scores(const ViltWithHeads& model, std::span<const Question> questions,
                                 const ForwardContext& context) {
-  if (!model.rank) return match_scores(model, questions, context);
+  if (!model.rank) {
+    const std::vector<float> logits = matching_logits(model, questions, context);
+    std::vector<double> scores;
+    for (size_t i = 1; i < logits.size(); i += 2) scores.push_back(static_cast<double>(logits[i]));
+    return scores;
+  }
   check_images(questions, 1, "rank_output");
   const std::vector<float> scores =
       head_values(model, questions, "rank_output", context,

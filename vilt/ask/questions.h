@@ -42,7 +42,8 @@ std::vector<std::vector<LabelScore>> classify(const ViltWithHeads& model, std::s
 std::vector<double> match_scores(const ViltWithHeads& model, std::span<const Question> questions,
                                  const ForwardContext& context = {});
 
-// How well text and image fit, higher is better: rank_output, or where the model has none, match_scores.
+// How well text and image fit, higher is better: rank_output, or where the model has none, logit(match) of the matching
+// head alone, which is how the published program ranks without fine-tuning.
 std::vector<double> rank_scores(const ViltWithHeads& model, std::span<const Question> questions,
                                 const ForwardContext& context = {});
 

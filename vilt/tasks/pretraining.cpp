@@ -7,6 +7,7 @@
 #include "tensor/device.h"
 #include "vilt/files/model_folder.h"
 #include "vilt/initialise.h"
+#include "vilt/tasks/optimizer_settings.h"
 #include "vilt/tasks/summary.h"
 
 namespace tessera {
@@ -78,13 +79,10 @@ ObjectiveOptions objective_options(const Settings& settings) {
 }
 
 LearnerOptions learner_options(const Settings& settings) {
-  const auto& from = settings.optimizer;
   LearnerOptions options;
-  options.optimizer = {from.beta1, from.beta2, from.eps, from.weight_decay,
-                       from.variant == "torch" ? AdamWVariant::torch : AdamWVariant::transformers};
-  options.schedule = {from.learning_rate, std::llround(from.warmup * static_cast<double>(settings.train.steps)),
-                      settings.train.steps, from.power, from.end_learning_rate};
-  options.clip = from.clip;
+  options.optimizer = adamw_options(settings.optimizer);
+  options.schedule = schedule_of(settings.optimizer, settings.train.steps);
+  options.clip = settings.optimizer.clip;
   options.seed = static_cast<uint64_t>(settings.train.seed);
   options.graph = settings.train.cuda_graph;
   return options;
@@ -100,12 +98,7 @@ Pretraining::Pretraining(const Settings& settings)
 }
 
 ParameterGroup Pretraining::group(const std::string& name, const Variable& parameter) const {
-  ParameterGroup group = default_group(name, parameter);
-  if (name.ends_with("patch_embeddings.projection.weight"))
-    group.learning_rate_multiplier = settings_.optimizer.patch_projection_factor;
-  else if (head_of(name) != nullptr)
-    group.learning_rate_multiplier = settings_.optimizer.head_factor;
-  return group;
+  return parameter_group(settings_.optimizer, name, parameter);
 }
 
 std::set<std::string> Pretraining::trained() const {

@@ -88,6 +88,24 @@ TEST_CASE("Answers do not depend on what else is asked") {
   CHECK(std::abs(statements[0][0].logit - statements[1][0].logit) > 10 * kRounding);
 }
 
+TEST_CASE("Without a head for retrieval pairs are ranked by the logit of a match alone") {
+  const Checkpoint one({.matching = true});
+  const std::vector<Question> single = mixed(1);
+  const auto ranks = rank_scores(*one.model, single), matches = match_scores(*one.model, single);
+  bool other_order = false;
+  for_each_batch(*one.model, single, [&](const PackedBatch& batch, const Variable& hidden, size_t first) {
+    std::vector<int64_t> rows;
+    for (const auto& sequence : batch.sequences) rows.push_back(sequence.begin);
+    const std::vector<float> logits = one.model->matching_logits(hidden, Tensor::from(rows)).value().to_vector<float>();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      CHECK(ranks[first + i] == static_cast<double>(logits[2 * i + 1]));
+      CHECK(matches[first + i] == static_cast<double>(logits[2 * i + 1]) - static_cast<double>(logits[2 * i]));
+    }
+  });
+  for (size_t i = 1; i < single.size(); ++i) other_order |= (ranks[i] > ranks[0]) != (matches[i] > matches[0]);
+  CHECK(other_order);  // the two are not the same
+}
+
 TEST_CASE("Batches are bounded by tokens and by sequences, and embed an image once") {
   const Checkpoint two({.classifier = true}, 2);
   const std::vector<Question> pairs = mixed(2);
