@@ -92,6 +92,14 @@ void RunLog::checkpoint(const std::function<void(const std::filesystem::path&)>&
   save_checkpoint(options_.out, state, rule_.optimizer(), save_model);
 }
 
+void RunLog::interrupt() {
+  progress_.clear();
+  const int signal = kept_signal();
+  throw Interrupted(signal, text(signal_name(signal), " after step ", rule_.updates(), " of ", options_.steps, ": ",
+                                 (options_.out / text("checkpoint-", rule_.updates())).string(),
+                                 " is written, and the same command goes on from there"));
+}
+
 void RunLog::end(const std::string& remarks) {
   if (const Device device = rule_.parameters().device(); device.kind == Device::cuda) {
     const DeviceUse use = device_use(device);

@@ -4,7 +4,8 @@
 //   metrics.jsonl     one object for each logged step and each evaluation
 //   checkpoint-STEP/  the newest (train/checkpoint.h)
 //
-// A run that was stopped continues from its checkpoint, bit for bit as if it had not been.
+// A run that was stopped continues from its checkpoint, bit for bit as if it had not been. While a SignalGuard
+// (train/interruption.h) lives, SIGINT and SIGTERM end it after the step with a checkpoint.
 #pragma once
 
 #include <chrono>
@@ -14,6 +15,7 @@
 #include <string>
 
 #include "data/loader.h"
+#include "train/interruption.h"
 #include "train/metrics_file.h"
 #include "train/progress_line.h"
 #include "train/task.h"
@@ -55,6 +57,7 @@ class RunLog {
   void log_evaluation(const Evaluated& evaluated);
   void checkpoint(const std::function<void(const std::filesystem::path&)>& save_model);
   void end(const std::string& remarks);
+  [[noreturn]] void interrupt();
 
   UpdateRule& rule_;
   RunOptions options_;
@@ -82,7 +85,7 @@ class Run : public RunLog {
     return RunLog::resume([this](const std::filesystem::path& folder) { return task_.open(folder); });
   }
 
-  // Trains until options.steps.
+  // Trains until options.steps. Throws Interrupted when a signal ended it before.
   void train() {
     if (finished()) return;
     begin();
@@ -99,8 +102,11 @@ class Run : public RunLog {
       add_time(start, wait, host);
       if (due(options_.log_every)) log_interval();
       if (due(options_.evaluate_every)) log_evaluation(task_.evaluate());
-      if (due(options_.checkpoint_every))
+      const bool asked_to_end = kept_signal() != 0 && !finished();
+      if (asked_to_end && !reading_due()) read_figures();
+      if (asked_to_end || due(options_.checkpoint_every))
         checkpoint([this](const std::filesystem::path& folder) { task_.save(folder); });
+      if (asked_to_end) interrupt();
     }
     end(task_.remarks());
   }

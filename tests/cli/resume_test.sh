@@ -49,6 +49,20 @@ report $? "metrics.jsonl has no step twice and ends alike"
 [[ -z $(find killed -name 'partial-*') && $(find killed -name 'checkpoint-*' | wc -l) -eq 1 ]]
 report $? "nothing half-written is left"
 
+# Ctrl-C and a batch system's SIGTERM: nothing is lost.
+signalled=("${settings[@]}" train.checkpoint_every=1000 train.out=signalled)
+"$vilt" train "${signalled[@]}" >/dev/null 2>signalled.log </dev/null &
+process=$!
+until [[ -s signalled/metrics.jsonl ]] || ! kill -0 "$process" 2>/dev/null; do sleep 0.001; done
+kill -TERM "$process" 2>/dev/null
+wait "$process"
+status=$?
+[[ $status -eq 143 ]] && grep -q '^vilt: SIGTERM after step [0-9]* of 40: signalled/checkpoint-[0-9]* is written' signalled.log
+report $? "SIGTERM ends a run after the step, says so, status 143"
+"$vilt" train "${signalled[@]}" >output 2>&1 </dev/null
+grep -q '^continuing from step' output && cmp -s whole/checkpoint-40/model.safetensors signalled/checkpoint-40/model.safetensors
+report $? "and it goes on from there to the same bits"
+
 "$vilt" train "${settings[@]}" train.out=busy train.steps=1000000 >busy.log 2>&1 </dev/null &
 process=$!
 until compgen -G 'busy/checkpoint-*' >/dev/null || ! kill -0 "$process" 2>/dev/null; do sleep 0.01; done

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <csignal>
+
 #include "autograd/finite.h"
 #include "tests/error_text.h"
 #include "tests/train/toy_run.h"
@@ -92,6 +94,52 @@ TEST_CASE("Run: killed and continued, a task ends with the same bits and rows as
     CHECK(parts.rows() == whole.rows());
   }
   CHECK(error_of([&] { whole.train(0); }) == "no error");  // nothing is left to do
+}
+
+TEST_CASE("Run: a signal ends it after the step, with a checkpoint from which it goes on to the same bits") {
+  const tests::TemporaryDirectory directory;
+  ToyRun whole{directory.path() / "whole", {}}, parts{directory.path() / "parts", {}, 12, 100};
+  whole.train();
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const SignalGuard guard;
+    std::raise(signal);
+    int ended_by = 0;
+    std::string message;
+    try {
+      parts.train();
+    } catch (const Interrupted& interrupted) {
+      ended_by = interrupted.signal;
+      message = interrupted.what();
+    }
+    CHECK(ended_by == signal);
+    CHECK(tests::lacking(message, {signal_name(signal), " after step ", " of 12: ", "checkpoint-"}) == "");
+  }
+  CHECK(newest_checkpoint(parts.out)->filename() == "checkpoint-2");  // a step for each
+  CHECK(kept_signal() == 0);
+  parts.train();
+  for (const char* file : {"toy.safetensors", "optimizer.safetensors"}) CHECK(parts.file(file) == whole.file(file));
+  CHECK(parts.rows() == whole.rows());
+}
+
+TEST_CASE("Signals: the second kills, what is ignored stays ignored, and afterwards all is as before") {
+  void (*const before)(int) = std::signal(SIGINT, SIG_DFL);
+  {
+    const SignalGuard guard;
+    std::raise(SIGTERM);
+    CHECK(kept_signal() == SIGTERM);
+    struct sigaction now = {};
+    for (const int signal : {SIGINT, SIGTERM}) {
+      sigaction(signal, nullptr, &now);
+      CHECK((now.sa_handler == SIG_DFL));
+    }
+  }
+  std::signal(SIGINT, SIG_IGN);
+  {
+    const SignalGuard guard;
+    std::raise(SIGINT);
+    CHECK(kept_signal() == 0);
+  }
+  CHECK((std::signal(SIGINT, before) == SIG_IGN));
 }
 
 TEST_CASE("Run: a state with losses that the task no longer has, and without one that is new") {

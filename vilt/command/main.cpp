@@ -6,6 +6,7 @@
 #include "autograd/finite.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
+#include "train/interruption.h"
 #include "vilt/command/gradcheck.h"
 #include "vilt/command/options.h"
 
@@ -108,12 +109,15 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace tessera::command
 
-// 0: done. 1: failed. 2: bad input.
+// 0: done. 1: failed. 2: bad input. 130, 143: ended by SIGINT, SIGTERM.
 int main(int argc, char** argv) {
   std::string message;
   int status = 2;
   try {
     return tessera::command::run(argc, argv);
+  } catch (const tessera::Interrupted& error) {
+    message = error.what();
+    status = 128 + error.signal;  // as a shell says it of a program that the signal killed
   } catch (const tessera::NonFinite& error) {
     message = error.what();
     status = 1;

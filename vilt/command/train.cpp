@@ -98,6 +98,7 @@ int run_train(const TrainArguments& arguments) {
   const std::string command = command_line(arguments);
   TrainOptions options;
   options.fresh = arguments.fresh;
+  options.keep_signals = true;
   options.report = [&](const Settings& resolved, const Summary& summary, const ViltWithHeads& trained,
                        const ViltWithHeads& untrained, const SampleSource& test) {
     const DType activations = activations_of(precision_named("train.precision", resolved.train.precision));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "tensor/error.h"
@@ -10,24 +11,59 @@
 namespace tessera {
 namespace {
 
-// The settings that may change between the parts of a run, since no result depends on them but
-// for the order of sums (another device).
-bool may_change(const std::string& line) {
-  for (const char* key : {"device", "cuda_graph", "threads", "workers", "prefetch", "cache_bytes", "log_every",
-                          "checkpoint_blocks", "checkpoint_every", "title"})
-    if (line.starts_with(std::string(key) + " = ")) return true;
+namespace fs = std::filesystem;
+
+// The settings that may change between the parts of a run, since its parameters do not depend on them but for the order
+// of sums (another device). `out` is where the run lies.
+bool may_change(std::string_view key) {
+  for (const std::string_view free :
+       {"device", "cuda_graph", "threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks",
+        "checkpoint_every", "title", "out", "evaluate_every", "evaluate_samples", "max_bad_files", "vocabulary"})
+    if (key == free) return true;
   return false;
 }
 
-std::vector<std::string> binding_lines(const std::string& toml) {
-  std::vector<std::string> out;
+// Compared as places. The vocabulary is compared by what is in it, when the checkpoint is read.
+bool is_path(std::string_view key) { return key == "captions" || key == "images" || key == "annotations"; }
+
+struct Line {
+  std::string words;  // "[train] steps = 9"
+  std::string value;  // that is compared
+};
+
+// A path as the place that it means: 'run', './run/' and its absolute form are one.
+std::string place(const std::string& quoted) {
+  const std::string path = quoted.substr(1, quoted.size() - 2);
+  if (path.empty()) return quoted;
+  std::error_code error;
+  fs::path found = fs::weakly_canonical(path, error);
+  if (error) return quoted;
+  if (!found.has_filename()) found = found.parent_path();
+  return found.string();
+}
+
+std::vector<Line> binding_lines(const std::string& toml) {
+  std::vector<Line> out;
   std::istringstream in(toml);
   for (std::string line, section; std::getline(in, line);) {
-    if (line.starts_with("["))
-      section = line;
-    else if (!line.empty() && !may_change(line))
-      out.push_back(section + " " + line);
+    const size_t equals = line.find(" = ");
+    if (line.starts_with("[")) section = line;
+    if (equals == std::string::npos) continue;
+    const std::string key = line.substr(0, equals), value = line.substr(equals + 3);
+    if (may_change(key)) continue;
+    const std::string words = section + " " + line;
+    const bool quoted = value.size() >= 2 && (value.front() == '"' || value.front() == '\'');
+    out.push_back({words, is_path(key) && quoted ? section + " " + key + " = " + place(value) : words});
   }
+  return out;
+}
+
+// A line for each of `lines` that `others` do not have.
+std::string only_in(const std::vector<Line>& lines, const std::vector<Line>& others, const char* when) {
+  std::string out;
+  for (const Line& line : lines)
+    if (std::none_of(others.begin(), others.end(), [&](const Line& other) { return other.value == line.value; }))
+      out += when + line.words;
   return out;
 }
 
@@ -35,11 +71,7 @@ std::vector<std::string> binding_lines(const std::string& toml) {
 
 void check_same_settings(const std::filesystem::path& stored, const std::string& current) {
   const auto before = binding_lines(Settings::from_toml(stored).to_toml()), now = binding_lines(current);
-  std::string differences;
-  for (const std::string& line : now)
-    if (std::find(before.begin(), before.end(), line) == before.end()) differences += "\n  now     " + line;
-  for (const std::string& line : before)
-    if (std::find(now.begin(), now.end(), line) == now.end()) differences += "\n  before  " + line;
+  const std::string differences = only_in(now, before, "\n  now     ") + only_in(before, now, "\n  before  ");
   check(differences.empty(), stored.parent_path().string(),
         ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place",
         differences);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <utility>
 
 #include "io/files.h"
@@ -11,6 +12,7 @@
 #include "tensor/device.h"
 #include "tensor/parallel.h"
 #include "train/checkpoint.h"
+#include "train/interruption.h"
 #include "train/run.h"
 #include "vilt/initialise.h"
 #include "vilt/tasks/pretraining.h"
@@ -198,7 +200,11 @@ Summary Training::train_task(Split& train, Split& validation) {
   Run run(task, learner, run_options(settings_, log_));
   line = &run.progress();
   run.resume();
-  run.train();
+  {
+    std::optional<SignalGuard> guard;
+    if (options_.keep_signals) guard.emplace();
+    run.train();
+  }
   return finish(task, run.train_seconds());
 }
 

@@ -16,6 +16,7 @@ namespace tessera {
 
 struct TrainOptions {
   bool fresh = false;           // removes what an earlier run left in the directory
+  bool keep_signals = false;    // SIGINT and SIGTERM end training after the step, by Interrupted (train/interruption.h)
   std::ostream* log = nullptr;  // nullptr: std::cout
   // Called at the end with the summary, before summary.json is written: writes the report.
   std::function<void(const Settings&, const Summary&, const ViltWithHeads& trained, const ViltWithHeads& untrained,

@@ -242,6 +242,23 @@ TEST_CASE("Other settings are refused, all differences listed; nothing is change
   CHECK(contents(run / "settings.toml") == before);
 }
 
+TEST_CASE("A run goes on wherever it lies, whatever its paths are called, with settings that change no parameter") {
+  const TemporaryDirectory directory;
+  copy_run(directory.path() / "moved");
+  Settings settings = settings_in(directory.path() / "moved");
+  std::ofstream(directory.path() / "moved" / "settings.toml") << settings.to_toml();
+  settings.train.out = (directory.path() / "." / "moved" / "").string();
+  settings.data.captions = fs::relative(settings.data.captions).string();
+  settings.data.images += "/../images/";
+  settings.data.vocabulary = vocabulary_path(settings).string();
+  settings.data.max_bad_files = 77;
+  settings.train.evaluate_every = 5;
+  settings.train.evaluate_samples = 3;
+  CHECK(train_error(settings) == "no error");
+  settings.data.images = directory.path();
+  CHECK(lacking(train_error(settings), {"now     [data] images = ", "before  [data] images = "}) == "");
+}
+
 TEST_CASE("A run that was begun before a setting existed had its default") {
   const TemporaryDirectory directory;
   const fs::path run = directory.path() / "run";
