@@ -17,6 +17,7 @@ void PolynomialSchedule::validate() const {
 }
 
 double PolynomialSchedule::rate(int64_t finished_updates) const {
+  if (constant_from >= 0) finished_updates = std::min(finished_updates, constant_from);
   if (finished_updates < warmup) return peak * (static_cast<double>(finished_updates) / static_cast<double>(warmup));
   if (finished_updates > total) return end;
   const auto decay_updates = static_cast<double>(std::max<int64_t>(total - warmup, 1));

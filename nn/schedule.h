@@ -19,6 +19,7 @@ struct PolynomialSchedule {
   int64_t total = 0;
   double power = 1;
   double end = 0;
+  int64_t constant_from = -1;  // not negative: from there on the rate stays what it is after so many updates
 
   // An error unless 0 <= warmup <= total, peak and end are finite and not negative, and power > 0.
   void validate() const;

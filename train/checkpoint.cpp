@@ -44,6 +44,7 @@ void visit_terms(I& interval, Field&& field) {
 std::string state_json(const TrainingState& state) {
   Json out;
   out["step"] = state.step;
+  out["steps"] = state.steps;
   out["data_cursor"] = {{"next_step", state.step}};
   out["seed"] = state.seed;
   out["schedule"] = {{"peak", state.schedule.peak},
@@ -51,6 +52,7 @@ std::string state_json(const TrainingState& state) {
                      {"total", state.schedule.total},
                      {"power", state.schedule.power},
                      {"end", state.schedule.end}};
+  if (state.schedule.constant_from >= 0) out["schedule"]["constant_from"] = state.schedule.constant_from;
   out["train_seconds"] = state.train_seconds;
   Json& interval = out["since_logged"];
   const auto write = [&](const std::string& name, const auto& value) { interval[name] = value; };
@@ -136,9 +138,10 @@ TrainingState read_training_state(const fs::path& checkpoint, const FigureTable&
       if (interval.contains(name)) interval.at(name).get_to(value);
     });
     const Json& schedule = in.at("schedule");
-    state.schedule = {schedule.at("peak").get<double>(), schedule.at("warmup").get<int64_t>(),
+    state.schedule = {schedule.at("peak").get<double>(),   schedule.at("warmup").get<int64_t>(),
                       schedule.at("total").get<int64_t>(), schedule.at("power").get<double>(),
-                      schedule.at("end").get<double>()};
+                      schedule.at("end").get<double>(),    schedule.value("constant_from", int64_t{-1})};
+    state.steps = in.value("steps", state.schedule.total);  // older files do not say it
   } catch (const nlohmann::json::exception& error) {
     fail(path.string(), ": ", error.what());
   }

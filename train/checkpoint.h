@@ -19,6 +19,7 @@ namespace tessera {
 
 struct TrainingState {
   int64_t step = 0;          // updates made; also the data cursor: the next batch is that of this step
+  int64_t steps = 0;         // that the run is to have in all
   double train_seconds = 0;  // spent in updates so far
   uint64_t seed = 0;
   PolynomialSchedule schedule;

@@ -58,12 +58,20 @@ void UpdateRule::sum_over_ranks(Figures& figures) {
   }
 }
 
+void UpdateRule::set_schedule(const PolynomialSchedule& schedule) {
+  schedule.validate();
+  options_.schedule = schedule;
+}
+
+// transformers' scheduler is asked before the update, so under warm-up its first rate is 0.
+int64_t UpdateRule::schedule_place(int64_t finished) const {
+  return options_.optimizer.variant == AdamWVariant::torch ? finished + 1 : finished;
+}
+
 bool UpdateRule::update(const Passes& passes, Figures& figures) {
   const int64_t finished = updates();
   figures.step = finished + 1;
-  // transformers' scheduler is asked before the update, so under warm-up its first rate is 0.
-  const bool moves_at_once = options_.optimizer.variant == AdamWVariant::torch;
-  figures.learning_rate = options_.schedule.rate(moves_at_once ? finished + 1 : finished);
+  figures.learning_rate = learning_rate(finished);
   if (sums_.on_device()) {
     const auto work = [&] {
       forward_and_backward(passes, figures);

@@ -58,6 +58,11 @@ class UpdateRule {
   ParameterSet& parameters() { return parameters_; }
   AdamW& optimizer() { return optimizer_; }
   const PolynomialSchedule& schedule() const { return options_.schedule; }
+  void set_schedule(const PolynomialSchedule& schedule);
+  // Of the update after `finished` ones.
+  double learning_rate(int64_t finished) const { return options_.schedule.rate(schedule_place(finished)); }
+  // Where in the schedule that update looks.
+  int64_t schedule_place(int64_t finished) const;
   const FigureTable& figure_table() const { return sums_.table(); }
 
   // On a GPU: waits for it, adds the figures of the updates since the last reading to `sum`, and returns the step that

@@ -41,7 +41,34 @@ bool RunLog::resume(const std::function<std::function<void()>(const std::filesys
   train_seconds_ = state.train_seconds;
   interval_ = state.interval;
   log_ << "continuing from step " << state.step << " of " << options_.steps << std::endl;
+  if (options_.steps == state.steps)
+    rule_.set_schedule(state.schedule);
+  else
+    extend(state);
   return true;
+}
+
+void RunLog::extend(const TrainingState& state) {
+  check(options_.steps > state.steps, options_.out.string(), ": the run has ", state.steps,
+        " steps, expected no fewer");
+  const auto rate = [&](int64_t finished) { return text(rule_.learning_rate(finished)); };
+  const PolynomialSchedule longer = rule_.schedule();
+  rule_.set_schedule(state.schedule);
+  const int64_t last = std::max<int64_t>(0, state.step - 1);
+  const std::string before = rate(last);
+  if (options_.extend == Extend::rescale) {
+    rule_.set_schedule(longer);
+    log_ << "more steps, " << options_.steps << " instead of " << state.steps << ": the learning rate is that of "
+         << options_.steps << " steps from here on, " << rate(state.step) << " after " << before << std::endl;
+    return;
+  }
+  PolynomialSchedule constant = state.schedule;
+  if (constant.constant_from < 0) constant.constant_from = rule_.schedule_place(last);
+  rule_.set_schedule(constant);
+  check(rule_.learning_rate(state.step) > 0, options_.out.string(), ": the learning rate after step ", state.step,
+        " is 0, and would stay so; extend by \"rescale\"");
+  log_ << "more steps, " << options_.steps << " instead of " << state.steps << ": the learning rate stays " << before
+       << std::endl;
 }
 
 void RunLog::begin() {
@@ -84,6 +111,7 @@ void RunLog::log_evaluation(const Evaluated& evaluated) {
 void RunLog::checkpoint(const std::function<void(const std::filesystem::path&)>& save_model) {
   TrainingState state;
   state.step = rule_.updates();
+  state.steps = options_.steps;
   state.train_seconds = train_seconds_;
   state.interval = interval_;
   state.seed = options_.seed;

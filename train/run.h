@@ -15,6 +15,7 @@
 #include <string>
 
 #include "data/loader.h"
+#include "train/checkpoint.h"
 #include "train/interruption.h"
 #include "train/metrics_file.h"
 #include "train/progress_line.h"
@@ -22,10 +23,15 @@
 
 namespace tessera {
 
+// What becomes of the schedule when a run gets more steps: it is that of so many steps from there on, or the rate stays
+// what it was.
+enum class Extend { rescale, constant };
+
 struct RunOptions {
   std::filesystem::path out;                                         // the run's directory, which exists
   int64_t steps = 0;                                                 // in all
   int64_t log_every = 20, evaluate_every = 0, checkpoint_every = 0;  // steps; the last two 0: only at the end
+  Extend extend = Extend::rescale;                                   // more steps than the checkpoint was to have
   int64_t samples = 1;                                               // of a step, for samples per second ...
   std::string unit = "samples";                                      // ... and what they are called
   int workers = 1;                                                   // threads that make batches ahead
@@ -51,6 +57,7 @@ class RunLog {
   bool reading_due() const;       // a GPU's figures are needed
   bool resume(const std::function<std::function<void()>(const std::filesystem::path&)>& open_model);
   void begin();
+  void extend(const TrainingState& state);
   // A step took so long from `start`, `wait` seconds of it for its data, `host` until the GPU had its work.
   void add_time(Clock::time_point start, double wait, double host);
   void log_interval();
@@ -80,7 +87,8 @@ class Run : public RunLog {
   Run(T& task, Learner<T>& learner, RunOptions options)
       : RunLog(learner, std::move(options)), task_(task), learner_(learner) {}
 
-  // True if there was a checkpoint to continue from.
+  // True if there was a checkpoint to continue from. Its schedule counts; with more steps than it was to have, it is
+  // continued as `extend` says.
   bool resume() {
     return RunLog::resume([this](const std::filesystem::path& folder) { return task_.open(folder); });
   }

@@ -96,6 +96,55 @@ TEST_CASE("Run: killed and continued, a task ends with the same bits and rows as
   CHECK(error_of([&] { whole.train(0); }) == "no error");  // nothing is left to do
 }
 
+std::vector<double> rates_of(const ToyRun& run) {
+  std::vector<double> out;
+  for (const auto& row : run.rows())
+    if (row.contains("learning_rate")) out.push_back(row["learning_rate"]);
+  return out;
+}
+
+TEST_CASE("Run: more steps, by the schedule of so many or at the rate that it had, also when stopped in between") {
+  const tests::TemporaryDirectory directory;
+  const PolynomialSchedule shorter{.peak = 2e-2, .warmup = 2, .total = 12},
+      longer{.peak = 2e-2, .warmup = 2, .total = 25};
+  for (const Extend extend : {Extend::rescale, Extend::constant}) {
+    const bool rescale = extend == Extend::rescale;
+    const auto name = [&](const char* part) { return directory.path() / text(part, rescale); };
+    ToyRun first{name("whole"), {}};
+    first.checkpoint_every = 1;
+    CHECK(error_of([&] { first.train(9); }) == "killed");
+    std::filesystem::copy(name("whole"), name("parts"), std::filesystem::copy_options::recursive);
+    ToyRun whole{name("whole"), {}, 25}, parts{name("parts"), {}, 25};
+    whole.extend = parts.extend = extend;
+    whole.train();
+    CHECK(error_of([&] { parts.train(17); }) == "killed");
+    parts.train();
+    CHECK(parts.file("toy.safetensors") == whole.file("toy.safetensors"));
+    CHECK(tests::lacking(whole.log.str(),
+                         {"continuing from step 9 of 25\nmore steps, 25 instead of 12: the learning rate ",
+                          rescale ? "is that of 25 steps from here on" : "stays "}) == "");
+    CHECK(parts.log.str().find("more steps", parts.log.str().find("continuing from step 16")) == std::string::npos);
+    // Logged after steps 5, 10, 15, 20, 25; the update after n others looks at place n (+ 1 in variant torch).
+    const int64_t ahead = LearnerOptions{}.optimizer.variant == AdamWVariant::torch;
+    const std::vector<double> rates = rates_of(whole);
+    REQUIRE(rates.size() == 5);
+    CHECK(rates[0] == shorter.rate(4 + ahead));
+    for (size_t i = 1; i < 5; ++i)
+      CHECK(rates[i] == (rescale ? longer.rate(5 * static_cast<int64_t>(i) + 4 + ahead) : shorter.rate(8 + ahead)));
+  }
+}
+
+TEST_CASE("Run: fewer steps, and a rate of 0 that would stay so, are errors") {
+  const tests::TemporaryDirectory directory;
+  ToyRun whole{directory.path() / "run", {}};
+  whole.train();
+  ToyRun fewer{directory.path() / "run", {}, 10}, constant{directory.path() / "run", {}, 20};
+  constant.extend = Extend::constant;
+  CHECK(tests::lacking(error_of([&] { fewer.train(); }), {"the run has 12 steps, expected no fewer"}) == "");
+  CHECK(tests::lacking(error_of([&] { constant.train(); }),
+                       {"the learning rate after step 12 is 0, and would stay so"}) == "");
+}
+
 TEST_CASE("Run: a signal ends it after the step, with a checkpoint from which it goes on to the same bits") {
   const tests::TemporaryDirectory directory;
   ToyRun whole{directory.path() / "whole", {}}, parts{directory.path() / "parts", {}, 12, 100};

@@ -16,6 +16,7 @@ struct ToyRun {
   Device device;
   int64_t steps = 12, checkpoint_every = 4;
   std::ostringstream log = {};
+  Extend extend = Extend::rescale;
 
   LearnerOptions learner_options() const {
     LearnerOptions options;
@@ -39,6 +40,7 @@ struct ToyRun {
     RunOptions options;
     options.out = out;
     options.steps = steps;
+    options.extend = extend;
     options.log_every = 5;
     options.evaluate_every = 6;
     options.checkpoint_every = checkpoint_every;

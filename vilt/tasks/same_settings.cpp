@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "tensor/error.h"
-#include "vilt/tasks/settings.h"
 
 namespace tessera {
 namespace {
@@ -16,9 +15,9 @@ namespace fs = std::filesystem;
 // The settings that may change between the parts of a run, since its parameters do not depend on them but for the order
 // of sums (another device). `out` is where the run lies.
 bool may_change(std::string_view key) {
-  for (const std::string_view free :
-       {"device", "cuda_graph", "threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks",
-        "checkpoint_every", "title", "out", "evaluate_every", "evaluate_samples", "max_bad_files", "vocabulary"})
+  for (const std::string_view free : {"device", "cuda_graph", "threads", "workers", "prefetch", "cache_bytes",
+                                      "log_every", "checkpoint_blocks", "checkpoint_every", "title", "extend", "out",
+                                      "evaluate_every", "evaluate_samples", "max_bad_files", "vocabulary"})
     if (key == free) return true;
   return false;
 }
@@ -69,8 +68,10 @@ std::string only_in(const std::vector<Line>& lines, const std::vector<Line>& oth
 
 }  // namespace
 
-void check_same_settings(const std::filesystem::path& stored, const std::string& current) {
-  const auto before = binding_lines(Settings::from_toml(stored).to_toml()), now = binding_lines(current);
+void check_same_settings(const fs::path& stored, const Settings& current) {
+  Settings earlier = Settings::from_toml(stored);
+  earlier.train.steps = std::max(earlier.train.steps, current.train.steps);
+  const auto before = binding_lines(earlier.to_toml()), now = binding_lines(current.to_toml());
   const std::string differences = only_in(now, before, "\n  now     ") + only_in(before, now, "\n  before  ");
   check(differences.empty(), stored.parent_path().string(),
         ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place",

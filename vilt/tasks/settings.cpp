@@ -81,6 +81,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"optimizer.clip", &optimizer.clip},
       {"train.task", &train.task},
       {"train.steps", &train.steps},
+      {"train.extend", &train.extend},
       {"train.batch_size", &train.batch_size},
       {"train.accumulate", &train.accumulate},
       {"train.precision", &train.precision},

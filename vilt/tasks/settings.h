@@ -68,6 +68,7 @@ struct Settings {
   struct Train {
     std::string task = "pretraining";  // what is trained: a row of vilt/tasks/trainer.cpp
     int64_t steps = 100000;
+    std::string extend = "rescale";     // or "constant": the schedule of a run that gets more steps (train/run.h)
     int64_t batch_size = 32;            // pairs per step
     int64_t accumulate = 1;             // micro-batches per step
     std::string precision = "highest";  // or "high", "tf32" or "bf16": nn/precision.h

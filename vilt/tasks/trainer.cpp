@@ -28,6 +28,7 @@ RunOptions run_options(const Settings& settings, std::ostream& log) {
   RunOptions options;
   options.out = settings.train.out;
   options.steps = settings.train.steps;
+  options.extend = settings.train.extend == "constant" ? Extend::constant : Extend::rescale;
   options.log_every = settings.train.log_every;
   options.evaluate_every = settings.train.evaluate_every;
   options.checkpoint_every = settings.train.checkpoint_every;
@@ -65,6 +66,7 @@ class Training {
   void open_splits(Dataset& train, Dataset& validation) const;
   void check_unseen(const Dataset& unseen) const;
   void remove_earlier_run() const;
+  bool gets_more_steps() const;
   template <class Task>
   void say_what_is_trained(Task& task, const Dataset& captions) const;
   // What a task does when it has been trained: evaluates, reports, writes summary.json. One function for each task.
@@ -122,6 +124,16 @@ void Training::remove_earlier_run() const {
   fs::remove(out_ / "settings.toml");
 }
 
+// Of a finished run.
+bool Training::gets_more_steps() const {
+  if (!fs::exists(out_ / "settings.toml")) return false;
+  const int64_t before = Settings::from_toml(out_ / "settings.toml").train.steps;
+  if (settings_.train.steps <= before) return false;
+  check(newest_checkpoint(out_).has_value(), out_.string(), ": the run has had its ", before,
+        " steps, and there is no checkpoint to go on from");
+  return true;
+}
+
 Summary Training::finish(PretrainingRun& task, double train_seconds) {
   const auto start = Clock::now();
   Split test{open({settings_.data.test_split}), nullptr};
@@ -169,8 +181,8 @@ Summary Training::go() {
   const std::string toml = settings_.to_toml();
   // Without a checkpoint there is nothing to lose: the first try may have stopped at a wrong setting.
   const bool begun = !options_.fresh && (newest_checkpoint(out_) || fs::exists(out_ / "summary.json"));
-  if (begun && fs::exists(out_ / "settings.toml")) check_same_settings(out_ / "settings.toml", toml);
-  if (begun && fs::exists(out_ / "summary.json")) {
+  if (begun && fs::exists(out_ / "settings.toml")) check_same_settings(out_ / "settings.toml", settings_);
+  if (begun && fs::exists(out_ / "summary.json") && !gets_more_steps()) {
     log_ << "the run in " << out_.string() << " is finished; --fresh starts over\n";
     return read_summary(out_ / "summary.json");
   }
@@ -195,6 +207,8 @@ Summary Training::train_task(Split& train, Split& validation) {
   // Nothing is written or removed before everything that the settings name has been found: a run that fails above can
   // be repeated with the mistake corrected.
   if (options_.fresh) remove_earlier_run();
+  // A finished run that gets more steps is not finished.
+  for (const char* name : {"summary.json", "report.html"}) fs::remove(out_ / name);
   fs::create_directories(out_);
   write_file_atomically(out_ / "settings.toml", settings_.to_toml());
   Run run(task, learner, run_options(settings_, log_));

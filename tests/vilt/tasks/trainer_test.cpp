@@ -226,7 +226,7 @@ TEST_CASE("Other settings are refused, all differences listed; nothing is change
   Settings settings = settings_in(run);
   std::ofstream(run / "settings.toml") << settings.to_toml();
   const std::string before = contents(run / "settings.toml");
-  settings.train.steps = 9;
+  settings.train.steps = 7;
   settings.optimizer.learning_rate = 1e-3;
   settings.train.log_every = 1;
   settings.train.title = "free";
@@ -234,7 +234,7 @@ TEST_CASE("Other settings are refused, all differences listed; nothing is change
   CHECK(lacking(message,
                 {run.string().c_str(),
                  ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place",
-                 "\n  now     [train] steps = 9", "\n  before  [train] steps = 8",
+                 "\n  now     [train] steps = 7", "\n  before  [train] steps = 8",
                  "\n  now     [optimizer] learning_rate = 0.001", "\n  before  [optimizer] learning_rate = 0.002"}) ==
         "");
   CHECK(message.find("title") == std::string::npos);
@@ -257,6 +257,25 @@ TEST_CASE("A run goes on wherever it lies, whatever its paths are called, with s
   CHECK(train_error(settings) == "no error");
   settings.data.images = directory.path();
   CHECK(lacking(train_error(settings), {"now     [data] images = ", "before  [data] images = "}) == "");
+}
+
+TEST_CASE("A finished run goes on to more steps, and is finished again") {
+  const TemporaryDirectory directory;
+  copy_run(directory.path() / "run");
+  Settings settings = settings_in(directory.path() / "run");
+  std::ofstream(directory.path() / "run" / "settings.toml") << settings.to_toml();
+  settings.train.steps = 11;
+  const std::string log = train_log(settings);
+  CHECK(
+      lacking(log, {"continuing from step 8 of 11\nmore steps, 11 instead of 8: the learning rate is that of 11 steps",
+                    "trained 11 steps"}) == "");
+  CHECK(read_summary(directory.path() / "run" / "summary.json").steps == 11);
+  CHECK(lacking(train_log(settings), {"is finished"}) == "");
+  settings.train.steps = 12;
+  remove_checkpoints(settings.train.out);
+  CHECK(lacking(train_error(settings), {"the run has had its 11 steps, and there is no checkpoint to go on from"}) ==
+        "");
+  CHECK(fs::exists(directory.path() / "run" / "summary.json"));
 }
 
 TEST_CASE("A run that was begun before a setting existed had its default") {
