@@ -47,6 +47,7 @@ std::string state_json(const TrainingState& state) {
   out["steps"] = state.steps;
   out["data_cursor"] = {{"next_step", state.step}};
   out["seed"] = state.seed;
+  out["data"] = state.data;
   out["schedule"] = {{"peak", state.schedule.peak},
                      {"warmup", state.schedule.warmup},
                      {"total", state.schedule.total},
@@ -141,6 +142,7 @@ TrainingState read_training_state(const fs::path& checkpoint, const FigureTable&
     state.schedule = {schedule.at("peak").get<double>(),   schedule.at("warmup").get<int64_t>(),
                       schedule.at("total").get<int64_t>(), schedule.at("power").get<double>(),
                       schedule.at("end").get<double>(),    schedule.value("constant_from", int64_t{-1})};
+    state.data = in.value("data", state.data);
     state.steps = in.value("steps", state.schedule.total);  // older files do not say it
   } catch (const nlohmann::json::exception& error) {
     fail(path.string(), ": ", error.what());

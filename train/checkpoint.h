@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -23,8 +24,9 @@ struct TrainingState {
   double train_seconds = 0;  // spent in updates so far
   uint64_t seed = 0;
   PolynomialSchedule schedule;
-  Interval interval;     // since the last logged step
-  std::string settings;  // TOML
+  std::map<std::string, std::string> data;  // by what it is known again; empty in older files
+  Interval interval;                        // since the last logged step
+  std::string settings;                     // TOML
 };
 
 // Writes `checkpoint-STEP` into `run`, then removes older ones. `save_model` writes the task's files into a folder.

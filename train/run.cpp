@@ -35,6 +35,7 @@ bool RunLog::resume(const std::function<std::function<void()>(const std::filesys
   const auto newest = newest_checkpoint(options_.out);
   if (!newest) return false;
   const TrainingState state = read_training_state(*newest, rule_.figure_table());
+  check_data(state, *newest);
   load_checkpoint(*newest, rule_.optimizer(), open_model);
   check(rule_.updates() == state.step, newest->string(), ": state.json is of step ", state.step,
         ", optimizer.safetensors of ", rule_.updates());
@@ -46,6 +47,17 @@ bool RunLog::resume(const std::function<std::function<void()>(const std::filesys
   else
     extend(state);
   return true;
+}
+
+void RunLog::check_data(const TrainingState& state, const std::filesystem::path& checkpoint) const {
+  std::string differences;
+  for (const auto& [what, before] : state.data)
+    if (const auto now = options_.data.find(what); now != options_.data.end() && now->second != before)
+      differences += text(differences.empty() ? "" : ", ", what, " (", before, ", now ", now->second, ")");
+  if (differences.empty()) return;
+  check(options_.data_may_change, checkpoint.string(), ": the run was trained on other data, which differ in ",
+        differences, "; train.changed_data=continue goes on with those that are here, --fresh starts over");
+  log_ << "note: the data differ from those before in " << differences << std::endl;
 }
 
 void RunLog::extend(const TrainingState& state) {
@@ -112,6 +124,7 @@ void RunLog::checkpoint(const std::function<void(const std::filesystem::path&)>&
   TrainingState state;
   state.step = rule_.updates();
   state.steps = options_.steps;
+  state.data = options_.data;
   state.train_seconds = train_seconds_;
   state.interval = interval_;
   state.seed = options_.seed;

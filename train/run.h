@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <iosfwd>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -36,6 +37,8 @@ struct RunOptions {
   std::string unit = "samples";                                      // ... and what they are called
   int workers = 1;                                                   // threads that make batches ahead
   int64_t prefetch = 8;                                              // steps
+  std::map<std::string, std::string> data;                           // by what it is known again, kept in checkpoints
+  bool data_may_change = false;                                      // between the parts of a run
   uint64_t seed = 0;                                                 // kept in checkpoints
   std::string settings;                                              // TOML, kept in checkpoints
   std::ostream* log = nullptr;                                       // nullptr: std::cout
@@ -58,6 +61,7 @@ class RunLog {
   bool resume(const std::function<std::function<void()>(const std::filesystem::path&)>& open_model);
   void begin();
   void extend(const TrainingState& state);
+  void check_data(const TrainingState& state, const std::filesystem::path& checkpoint) const;
   // A step took so long from `start`, `wait` seconds of it for its data, `host` until the GPU had its work.
   void add_time(Clock::time_point start, double wait, double host);
   void log_interval();
@@ -88,7 +92,7 @@ class Run : public RunLog {
       : RunLog(learner, std::move(options)), task_(task), learner_(learner) {}
 
   // True if there was a checkpoint to continue from. Its schedule counts; with more steps than it was to have, it is
-  // continued as `extend` says.
+  // continued as `extend` says. An error that says in what the data differ, unless they may.
   bool resume() {
     return RunLog::resume([this](const std::filesystem::path& folder) { return task_.open(folder); });
   }

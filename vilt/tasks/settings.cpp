@@ -82,6 +82,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"train.task", &train.task},
       {"train.steps", &train.steps},
       {"train.extend", &train.extend},
+      {"train.changed_data", &train.changed_data},
       {"train.batch_size", &train.batch_size},
       {"train.accumulate", &train.accumulate},
       {"train.precision", &train.precision},

@@ -68,11 +68,12 @@ struct Settings {
   struct Train {
     std::string task = "pretraining";  // what is trained: a row of vilt/tasks/trainer.cpp
     int64_t steps = 100000;
-    std::string extend = "rescale";     // or "constant": the schedule of a run that gets more steps (train/run.h)
-    int64_t batch_size = 32;            // pairs per step
-    int64_t accumulate = 1;             // micro-batches per step
-    std::string precision = "highest";  // or "high", "tf32" or "bf16": nn/precision.h
-    bool checkpoint_blocks = false;     // keep the input of each block alone and compute the rest again in backward
+    std::string extend = "rescale";      // or "constant": the schedule of a run that gets more steps (train/run.h)
+    std::string changed_data = "error";  // or "continue": what a run does whose data have changed since it began
+    int64_t batch_size = 32;             // pairs per step
+    int64_t accumulate = 1;              // micro-batches per step
+    std::string precision = "highest";   // or "high", "tf32" or "bf16": nn/precision.h
+    bool checkpoint_blocks = false;      // keep the input of each block alone and compute the rest again in backward
     int64_t seed = 0;
     double curriculum = 0;         // share of the steps that use the curriculum group only (needs annotations)
     std::string curriculum_group;  // the `group` of those samples

@@ -46,6 +46,7 @@ void Settings::validate() const {
   one_of("init.positions", init.positions, {"normal", "cosine"});
   at_least("init.std", init.std, 0.0);
   one_of("train.extend", train.extend, {"rescale", "constant"});
+  one_of("train.changed_data", train.changed_data, {"error", "continue"});
   one_of("train.precision", train.precision, {"highest", "high", "tf32", "bf16"});
   const Device device = device_named("train.device", train.device);
   check(train.precision != "tf32" || device.kind == Device::cuda,

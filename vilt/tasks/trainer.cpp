@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "data/sets/fingerprint.h"
 #include "io/files.h"
 #include "io/words.h"
 #include "nn/precision.h"
@@ -17,6 +18,7 @@
 #include "vilt/initialise.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/same_settings.h"
+#include "vilt/tasks/training_notes.h"
 
 namespace tessera {
 namespace {
@@ -28,6 +30,7 @@ RunOptions run_options(const Settings& settings, std::ostream& log) {
   RunOptions options;
   options.out = settings.train.out;
   options.steps = settings.train.steps;
+  options.data_may_change = settings.train.changed_data == "continue";
   options.extend = settings.train.extend == "constant" ? Extend::constant : Extend::rescale;
   options.log_every = settings.train.log_every;
   options.evaluate_every = settings.train.evaluate_every;
@@ -204,6 +207,7 @@ Summary Training::train_task(Split& train, Split& validation) {
   Task task(settings_, *vocabulary_, *train.source, *validation.source, quarantine);
   Learner<Task> learner(task, learner_options(settings_));
   say_what_is_trained(task, train.dataset);
+  for (const std::string& note : training_notes(settings_, *train.source)) log_ << "note: " << note << std::endl;
   // Nothing is written or removed before everything that the settings name has been found: a run that fails above can
   // be repeated with the mistake corrected.
   if (options_.fresh) remove_earlier_run();
@@ -211,7 +215,9 @@ Summary Training::train_task(Split& train, Split& validation) {
   for (const char* name : {"summary.json", "report.html"}) fs::remove(out_ / name);
   fs::create_directories(out_);
   write_file_atomically(out_ / "settings.toml", settings_.to_toml());
-  Run run(task, learner, run_options(settings_, log_));
+  RunOptions options = run_options(settings_, log_);
+  options.data = fingerprint(train.dataset, settings_.data.images);
+  Run run(task, learner, std::move(options));
   line = &run.progress();
   run.resume();
   {

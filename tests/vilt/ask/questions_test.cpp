@@ -88,8 +88,8 @@ TEST_CASE("Answers do not depend on what else is asked") {
   CHECK(std::abs(statements[0][0].logit - statements[1][0].logit) > 10 * kRounding);
 }
 
-TEST_CASE("Without a head for retrieval pairs are ranked by the logit of a match alone") {
-  const Checkpoint one({.matching = true});
+TEST_CASE("Without rank_output pairs are ranked by the logit of a match alone, without itm_score too not at all") {
+  const Checkpoint one({.matching = true}), bare(Heads{});
   const std::vector<Question> single = mixed(1);
   const auto ranks = rank_scores(*one.model, single), matches = match_scores(*one.model, single);
   bool other_order = false;
@@ -104,6 +104,7 @@ TEST_CASE("Without a head for retrieval pairs are ranked by the logit of a match
   });
   for (size_t i = 1; i < single.size(); ++i) other_order |= (ranks[i] > ranks[0]) != (matches[i] > matches[0]);
   CHECK(other_order);  // the two are not the same
+  CHECK_THROWS_WITH(rank_scores(*bare.model, single), "the model has no head for image-text matching (itm_score)");
 }
 
 TEST_CASE("Batches are bounded by tokens and by sequences, and embed an image once") {
@@ -148,13 +149,6 @@ TEST_CASE("Probabilities: sigmoids for one image, a softmax for a pair; the best
   for (const LabelScore& label : statements[0]) total += label.probability;
   CHECK(total == doctest::Approx(1));
   CHECK(classify(*one.model, single.first(1), 99)[0].size() == 7);
-}
-
-TEST_CASE("Without rank_output, the matching head ranks") {
-  const Checkpoint matching({.matching = true}), bare(Heads{});
-  const std::vector<Question> questions = mixed(1);
-  CHECK(rank_scores(*matching.model, questions) == match_scores(*matching.model, questions));
-  CHECK_THROWS_WITH(rank_scores(*bare.model, questions), "the model has no head for image-text matching (itm_score)");
 }
 
 TEST_CASE("What cannot be asked") {
