@@ -1,7 +1,7 @@
 // Reader of torch's weight files: `pytorch_model.bin` and Lightning's `.ckpt`, as torch.save writes them since
 // version 1.6.
 //
-//   NAME/data.pkl    a pickle: the state dict, or a dict whose key "state_dict" holds it
+//   NAME/data.pkl    a pickle: the state dict, or a dict that holds it, as "state_dict" or by another name
 //   NAME/data/KEY    the elements of one storage, little-endian, not compressed; tensors are views of storages
 //   NAME/byteorder   "little" (newer files)
 //
@@ -34,6 +34,7 @@ struct TorchFile {
   // made, by their path: "config.num_heads" → "12".
   std::map<std::string, std::string> settings;
   std::string path;
+  std::string state_dict;  // the key of the dict that was taken, where it is not the usual one ("state_dict", or none)
 
   // Lines for people: what was ignored and which placeholders there are.
   std::vector<std::string> report() const;

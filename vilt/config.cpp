@@ -155,6 +155,12 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
     check(eps.is_number(), origin, ": field 'block_layer_norm_eps' has the value ", eps.dump());
     config.layer_norm_eps = eps.get<double>();
   }
+  if (const char* name = "num_labels"; is_given(name) && config.heads.classifier) {  // transformers names them itself
+    check(root[name].is_number_unsigned() && root[name] <= kMaxLabels, origin, ": field '", name, "' has the value ",
+          root[name].dump(), ", expected a number of labels");
+    config.labels.clear();
+    for (size_t i = 0; i < root[name].get<size_t>(); ++i) config.labels.push_back(text("LABEL_", i));
+  }
   if (is_given("id2label")) config.labels = labels_in(root["id2label"], origin);
   if (is_given("num_images") && root["num_images"].is_number_integer() && root["num_images"] > 0)
     config.num_images = root["num_images"].get<int64_t>();

@@ -76,6 +76,14 @@ ViltWithHeads::ViltWithHeads(const ModelConfig& config) : vilt(config) {
   if (config.heads.masked_patches) masked_patches.emplace(config);
 }
 
+void ViltWithHeads::remove(const HeadInfo& head) {
+  if (head.present == &Heads::masked_words) masked_words.reset();
+  if (head.present == &Heads::matching) matching.reset();
+  if (head.present == &Heads::classifier) classifier.reset();
+  if (head.present == &Heads::rank) rank.reset();
+  if (head.present == &Heads::masked_patches) masked_patches.reset();
+}
+
 Variable ViltWithHeads::masked_word_logits(const Variable& hidden, const Tensor& rows) const {
   const NameScope scope("mlm_score");
   const MaskedWordHead& head = existing(masked_words, &Heads::masked_words);

@@ -85,6 +85,8 @@ struct ViltWithHeads {
   std::optional<MaskedPatchHead> masked_patches;
 
   explicit ViltWithHeads(const ModelConfig& config);
+  // The head is then one that the model does not have; its parameters remain in the sets that hold them.
+  void remove(const HeadInfo& head);
   // `rows`: i64 [n], of `hidden` [tokens, hidden].
   Variable masked_word_logits(const Variable& hidden, const Tensor& rows) const;   // [n, vocabulary]
   Variable matching_logits(const Variable& hidden, const Tensor& rows) const;      // [n, 2]

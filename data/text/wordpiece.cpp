@@ -73,14 +73,16 @@ Wordpiece Wordpiece::from_file(const std::filesystem::path& path) {
 }
 
 Wordpiece Wordpiece::from_lines(std::string_view contents, const std::string& origin) {
+  if (contents.starts_with("\xef\xbb\xbf")) contents.remove_prefix(3);
   std::vector<std::string> tokens;
   for (size_t position = 0; position < contents.size();) {
     const size_t end = std::min(contents.find('\n', position), contents.size());
     std::string_view line = contents.substr(position, end - position);
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    while (line.ends_with('\r') || line.ends_with(' ') || line.ends_with('\t')) line.remove_suffix(1);
     tokens.emplace_back(line);
     position = end + 1;
   }
+  if (!tokens.empty() && tokens.back().empty()) tokens.pop_back();
   check(!tokens.empty(), origin, ": is empty, expected one token a line");
   return Wordpiece(std::move(tokens), origin);
 }

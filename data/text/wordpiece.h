@@ -43,7 +43,8 @@ class Wordpiece {
   // A token's id is its index. Errors: a token that is empty, not UTF-8 or there twice; no [PAD], [UNK], [CLS], [SEP]
   // or [MASK]. `origin` begins the messages; a token's place is told as its line, from 1.
   explicit Wordpiece(std::vector<std::string> tokens, const std::string& origin = "vocabulary");
-  // vocab.txt: one token a line, LF or CR LF.
+  // vocab.txt as Hugging Face's tokenizer reads it: one token a line, LF or CR LF; a byte order mark, blanks at the end
+  // of a line and an empty last line do not count.
   static Wordpiece from_file(const std::filesystem::path& path);
   static Wordpiece from_lines(std::string_view contents, const std::string& origin);
 

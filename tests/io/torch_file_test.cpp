@@ -119,6 +119,25 @@ TEST_CASE("torch: a Lightning file") {
                                                             {"config.losses.itm", "1"}});
 }
 
+TEST_CASE("torch: the dict that holds the tensors, by whatever name and beside whatever else") {
+  const std::string of = storage("FloatStorage", 6);
+  const std::string two = dict(entry("a", tensor(of, 0, {2}, {1})) + entry("b", tensor(of, 2, {2}, {1})));
+  const std::string other = dict(entry("a", tensor(of, 1, {2}, {1})) + entry("b", tensor(of, 3, {2}, {1})));
+  const std::string loss = entry("loss", tensor(of, 5, {}, {}));
+  for (const char* name : {"model_state_dict", "model", "ema", "anything"}) {
+    const TorchFile file = load(program(dict(loss + entry(name, two))), kSix);
+    CHECK(floats(file, "a") == std::vector<float>{0, 1});
+    CHECK(file.tensors.size() == 2);
+    CHECK(file.report().front() == text("taken: the tensors of '", name, "'"));
+    CHECK(file.beside.contains("loss"));
+  }
+  CHECK(floats(load(program(dict(entry("ema", other) + entry("model", two))), kSix), "a") == std::vector<float>{0, 1});
+  // Tensors that lie beside fewer are the model's own.
+  CHECK(load(program(dict(loss + entry("c", tensor(of, 0, {2}, {1})) + entry("more", two))), kSix).tensors.size() == 2);
+  CHECK(message_of(program(dict(entry("one", two) + entry("two", other))), kSix) ==
+        "file: 2 dicts hold tensors, 'one', 'two'; save the one that is meant by itself");
+}
+
 TEST_CASE("torch: settings in an object, by its items or its attributes") {
   const std::string config = dict(entry("config", dict(entry("num_heads", pickled(12)))));
   const std::string items = call("pytorch_lightning.utilities.parsing", "AttributeDict", "") + config.substr(1);

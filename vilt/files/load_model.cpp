@@ -1,5 +1,6 @@
 #include "vilt/files/load_model.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -24,6 +25,25 @@ fs::path beside(const LoadedModel& model, const fs::path& given, const char* nam
   return fs::exists(path) ? path : fs::path();
 }
 
+// The labels of `options` before those of config.json, whatever that says; both have to be as many as the classifier's
+// rows.
+void set_labels(ModelConfig& config, const LoadOptions& options, const fs::path& config_file, const Weights& weights) {
+  const bool given = !options.labels.empty();
+  check(!given || config.heads.classifier, weights.source, ": labels are given, but the model has no classifier");
+  if (given) config.labels = read_labels(options.labels);
+  const auto output = weights.state.tensors.find("classifier.3.weight");
+  const bool has_rows = output != weights.state.tensors.end() && output->second.dim() == 2;
+  if (!config.heads.classifier || !has_rows || options.partial) return;
+  const int64_t rows = output->second.size(0), named = config.num_labels();
+  if (named == rows) return;
+  check(!given, options.labels.string(), ": holds ", named, " labels, the model's classifier has ", rows);
+  const bool usual = config.labels == std::vector<std::string>{"LABEL_0", "LABEL_1"};  // where there are none
+  check(!usual, config_file.string(), ": names no labels (id2label), which stands for two, but the classifier has ",
+        rows, "; give them with --labels, one a line");
+  fail(config_file.string(), ": names ", named, " labels (id2label), but the classifier has ", rows,
+       ": classifier.3.weight is ", output->second.shape(), "; --labels gives others");
+}
+
 ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, Weights& weights) {
   if (options.attention_heads > 0) weights.attention_heads = options.attention_heads;
   const fs::path path = beside(model, options.config, "config.json");
@@ -40,19 +60,7 @@ ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, We
           ": has ", config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads,
           " are given");
   }
-  const auto output = weights.state.tensors.find("classifier.3.weight");
-  const bool has_rows = output != weights.state.tensors.end() && output->second.dim() == 2;
-  if (config.heads.classifier && has_rows && !options.partial)
-    check(output->second.size(0) == config.num_labels(), path.string(), ": names ", config.num_labels(),
-          " labels (id2label), but the classifier has ", output->second.size(0), ": classifier.3.weight is ",
-          output->second.shape());
-  if (!options.labels.empty()) {
-    check(config.heads.classifier, weights.source, ": labels are given, but the model has no classifier");
-    std::vector<std::string> labels = read_labels(options.labels);
-    check(labels.size() == config.labels.size(), options.labels.string(), ": holds ", labels.size(),
-          " labels, the model's classifier has ", config.labels.size());
-    config.labels = std::move(labels);
-  }
+  set_labels(config, options, path, weights);
   return config;
 }
 
@@ -106,6 +114,27 @@ void read_preparation(LoadedModel& out, Weights& weights) {
                                ", mean and standard deviation 0.5"));
 }
 
+// A head of which a tensor keeps its initial value is taken away: it could only answer at random.
+void load_partly(LoadedModel& out, Weights& weights) {
+  const PartialLoad load = load_fitting_state(*out.parameters, out.config, weights.state.tensors);
+  check(load.loaded > 0, weights.source,
+        ": not one tensor is one of the model's, so that there is nothing to load, partly either",
+        "; `vilt info` lists what the file holds");
+  if (2 * load.loaded < load.total)
+    weights.notes.insert(weights.notes.begin(),
+                         text("loaded: only ", 100 * load.loaded / load.total, " % of the model's numbers"));
+  std::istringstream lines(load.differences);
+  for (std::string line; std::getline(lines >> std::ws, line);) weights.notes.push_back("not loaded: " + line);
+  for (const HeadInfo& head : head_table()) {
+    const bool whole = std::none_of(load.left_out.begin(), load.left_out.end(),
+                                    [&](const std::string& name) { return name.starts_with(head.prefix); });
+    if (whole || !(out.config.heads.*head.present)) continue;
+    out.model->remove(head);
+    out.config.heads.*head.present = false;
+    weights.notes.push_back(text("not loaded: the ", head.part, ", which the model does not have then"));
+  }
+}
+
 }  // namespace
 
 fs::path find_weights(const fs::path& path) {
@@ -137,8 +166,7 @@ LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions
   if (options.partial) initialise(*out.model, Settings::Init{}, 0);
   out.parameters = std::make_unique<ParameterSet>(*out.model, DType::f32, "", options.device);
   if (options.partial) {
-    std::istringstream lines(load_fitting_state(*out.parameters, out.config, weights.state.tensors));
-    for (std::string line; std::getline(lines >> std::ws, line);) weights.notes.push_back("not loaded: " + line);
+    load_partly(out, weights);
   } else {
     load_file_state(*out.parameters, out.config, weights.state.tensors, weights.source);
   }

@@ -14,7 +14,8 @@
 namespace tessera {
 
 struct LoadOptions {
-  // Load what fits and report what does not; parameters that the file does not hold keep their initial values.
+  // Load what fits and report what does not; parameters that the file does not hold keep their initial values. Heads
+  // that the file does not hold whole are taken away. That nothing fits is an error.
   bool partial = false;
   // For weights that do not bring them: config.json, vocab.txt, the classifier's labels (read_labels). Empty: beside
   // the weights.

@@ -45,15 +45,22 @@ void load_file_state(ParameterSet& parameters, const ModelConfig& config, const 
   for (auto& [name, view] : views) view.copy_(file.at(name));
 }
 
-std::string load_fitting_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file) {
+PartialLoad load_fitting_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file) {
   StateDict views = file_views(parameters.state(), config);
   const std::string differences = compare_state(views, file);
+  PartialLoad out;
+  if (!differences.empty()) out.differences = differences.substr(differences.find_first_not_of("\n "));
   for (auto& [name, view] : views) {
+    out.total += view.numel();
     const auto found = file.find(name);
-    if (found != file.end() && found->second.shape() == view.shape() && is_floating(found->second.dtype()))
-      view.copy_(found->second);
+    if (found == file.end() || found->second.shape() != view.shape() || !is_floating(found->second.dtype())) {
+      out.left_out.push_back(name);
+      continue;
+    }
+    view.copy_(found->second);
+    out.loaded += view.numel();
   }
-  return differences.empty() ? "" : differences.substr(differences.find_first_not_of("\n "));
+  return out;
 }
 
 }  // namespace tessera

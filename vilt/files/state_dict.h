@@ -9,6 +9,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "nn/parameter.h"
 #include "vilt/config.h"
@@ -30,7 +31,13 @@ void check_file_state(const ParameterSet& parameters, const ModelConfig& config,
 void load_file_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
                      const std::string& source);
 
-// Copies what fits; returns a line for each tensor that is missing, unexpected or misshaped.
-std::string load_fitting_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file);
+struct PartialLoad {
+  int64_t loaded = 0, total = 0;      // numbers of the parameters
+  std::vector<std::string> left_out;  // names, as in files, of tensors that keep their values
+  std::string differences;            // a line for each tensor that is missing, unexpected or misshaped
+};
+
+// Copies what fits.
+PartialLoad load_fitting_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file);
 
 }  // namespace tessera

@@ -118,6 +118,33 @@ std::vector<std::string> numbered_labels(int64_t count) {
   return labels;
 }
 
+// The names that ViLT's backbone begins with in files (vilt/files/names.h).
+bool is_backbone(std::string_view name) {
+  return name.starts_with("vilt.") || name.starts_with("embeddings.") || name.starts_with("transformer.");
+}
+
+// Takes off what every name has before those of ViLT: torch's DataParallel writes "module.", torch.compile
+// "_orig_mod.", a program the name of what holds the model; also one before the other.
+void take_off_prefix(Weights& weights) {
+  std::string prefix;
+  for (const auto& [name, tensor] : weights.raw) {
+    if (is_backbone(name)) return;
+    for (size_t dot = name.find('.'); dot != name.npos && prefix.empty(); dot = name.find('.', dot + 1))
+      if (is_backbone(std::string_view(name).substr(dot + 1))) prefix = name.substr(0, dot + 1);
+  }
+  const bool shared = std::all_of(weights.raw.begin(), weights.raw.end(),
+                                  [&](const auto& entry) { return entry.first.starts_with(prefix); });
+  if (prefix.empty() || !shared) return;
+  const auto rename = [&]<class Value>(std::map<std::string, Value>& names) {
+    std::map<std::string, Value> out;
+    for (auto& [name, value] : names) out.emplace(name.substr(prefix.size()), std::move(value));
+    names = std::move(out);
+  };
+  rename(weights.raw);
+  rename(weights.converted);
+  weights.notes.push_back("taken off: the prefix '" + prefix + "', which every name has");
+}
+
 }  // namespace
 
 bool holds_weights(const fs::path& path) {
@@ -142,6 +169,7 @@ Weights read_weights(const fs::path& path) {
   if (fs::is_directory(path) && fs::exists(extra))
     for (auto& [name, tensor] : load_safetensors(extra.string()).tensors)
       check(out.raw.emplace(name, tensor).second, extra.string(), ": ", name, " is in ", out.source, " too");
+  take_off_prefix(out);
   out.state = our_names(out.raw, out.source);
   std::move(out.state.notes.begin(), out.state.notes.end(), std::back_inserter(out.notes));
   return out;

@@ -187,6 +187,12 @@ TEST_CASE("wordpiece: vocabulary files") {
   CHECK(load(good).size() == 6);
   CHECK(load(good + "b").size() == 7);  // no line end at the end
   CHECK(load("[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\n[MASK]\r\ncat\r\n").id("cat") == 5);
+  CHECK(load("\xef\xbb\xbf" + good).id("[PAD]") == 0);  // as some editors write it
+  CHECK(load(good + "b \nc\t \r\n").id("b") == 6);
+  CHECK(load(good + "b \nc\t \r\n").id("c") == 7);
+  CHECK(load(good + "\n").size() == 6);
+  CHECK(load(good + "b\n \r\n").size() == 7);
+  CHECK_THROWS_WITH_AS(load(good + "\n\n"), Contains("line 7 is empty"), Error);
   CHECK_THROWS_WITH_AS(load(""), Contains("is empty, expected one token a line"), Error);
   CHECK_THROWS_WITH_AS(load("[PAD]\n[UNK]\n[SEP]\na\n"), Contains("has no [CLS], [MASK] among its 4 tokens"), Error);
   CHECK_THROWS_WITH_AS(load(good + "b\na\n"), Contains("token 'a' is on line 6 and on line 8"), Error);

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
+
+#include "io/files.h"
 #include "io/safetensors.h"
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
@@ -131,6 +134,75 @@ TEST_CASE("Labels: from config.json, from a file, and as many as the classifier 
   Checkpoint other("vilt_mlm");
   other.options.labels = checkpoint.path() / "labels.txt";
   CHECK(lacking(other.error(), {": labels are given, but the model has no classifier"}) == "");
+}
+
+TEST_CASE("Labels of a file come before those of config.json, whatever that names") {
+  Checkpoint checkpoint("vilt_vqa");
+  nlohmann::json config = nlohmann::json::parse(read_file(checkpoint.path() / "config.json"));
+  config.erase("id2label");
+  config.erase("label2id");
+  checkpoint.write("config.json", config.dump());
+  CHECK(lacking(checkpoint.error(),
+                {"config.json: names no labels (id2label), which stands for two, but the classifier has "
+                 "11; give them with --labels, one a line"}) == "");
+  std::string list;
+  for (int i = 0; i < 11; ++i) list += text("label ", i, "\n");
+  checkpoint.write("labels.txt", list);
+  checkpoint.options.labels = checkpoint.path() / "labels.txt";
+  CHECK(checkpoint.load().config.labels[10] == "label 10");
+  config["id2label"] = {{"0", "one"}, {"1", "too"}, {"2", "few"}};
+  checkpoint.write("config.json", config.dump());
+  CHECK(checkpoint.load().config.labels[3] == "label 3");
+  checkpoint.options.labels.clear();
+  CHECK(lacking(checkpoint.error(), {"config.json: names 3 labels (id2label), but the classifier has 11"}) == "");
+  config.erase("id2label");
+  config["num_labels"] = 11;
+  checkpoint.write("config.json", config.dump());
+  CHECK(checkpoint.load().config.labels[10] == "LABEL_10");
+  config["num_labels"] = -1;
+  checkpoint.write("config.json", config.dump());
+  CHECK(lacking(checkpoint.error(), {"config.json: field 'num_labels' has the value -1"}) == "");
+}
+
+TEST_CASE("A prefix that every name has is taken off, and said") {
+  for (const std::string prefix : {"module.", "_orig_mod.", "model.", "_orig_mod.module.", "module._orig_mod.net."}) {
+    CAPTURE(prefix);
+    Checkpoint checkpoint("vilt_vqa");
+    const std::vector<float> expected = values(checkpoint.load(), "vilt.layernorm.bias");
+    checkpoint.report.clear();
+    checkpoint.change_tensors([&](NamedTensors& tensors) {
+      NamedTensors prefixed;
+      for (const auto& [name, tensor] : tensors) prefixed[prefix + name] = tensor;
+      tensors = prefixed;
+    });
+    CHECK(values(checkpoint.load(), "vilt.layernorm.bias") == expected);
+    CHECK(lacking(checkpoint.report, {("taken off: the prefix '" + prefix + "', which every name has").c_str()}) == "");
+    checkpoint.change_tensors([](NamedTensors& tensors) { tensors["alone"] = Tensor::zeros({1}); });
+    CHECK(checkpoint.error() != "no error");
+  }
+}
+
+TEST_CASE("partial: nothing that fits is an error, and a head that is not whole is none") {
+  Checkpoint checkpoint("vilt_vqa");
+  checkpoint.options.partial = true;
+  checkpoint.change_tensors([](NamedTensors& tensors) { tensors.erase("classifier.3.bias"); });
+  const LoadedModel model = checkpoint.load();
+  CHECK_FALSE(model.model->classifier.has_value());
+  CHECK_FALSE(model.config.heads.classifier);
+  CHECK(lacking(checkpoint.report, {"not loaded: missing: classifier.3.bias",
+                                    "not loaded: the classifier, which the model does not have then"}) == "");
+  checkpoint.report.clear();
+  checkpoint.change_tensors([](NamedTensors& tensors) {
+    std::erase_if(tensors, [](const auto& entry) { return entry.first.find("layernorm") == std::string::npos; });
+  });
+  checkpoint.load();
+  CHECK(checkpoint.report.find("loaded: only ") != std::string::npos);
+  checkpoint.change_tensors([](NamedTensors& tensors) {
+    NamedTensors others;
+    for (const auto& [name, tensor] : tensors) others[name + ".other"] = tensor;
+    tensors = others;
+  });
+  CHECK(lacking(checkpoint.error(), {"not one tensor is one of the model's"}) == "");
 }
 
 TEST_CASE("A label table that is not the classifier's is an error with both shapes") {
