@@ -36,15 +36,16 @@ std::vector<int64_t> chosen_sentences(const SampleSource& source, const Evaluati
 
 std::vector<double> scores(const ViltWithHeads& model, const SampleSource& source,
                            const std::vector<int64_t>& sentences, const std::vector<int64_t>& images,
-                           const ForwardContext& context) {
+                           const EvaluationOptions& options) {
   std::vector<double> out;
   for (size_t first = 0; first < sentences.size(); first += kSlice) {
     ImagePool pool(source);
     std::vector<Question> pairs;
     for (size_t i = first; i < std::min(first + kSlice, sentences.size()); ++i)
       pairs.push_back({source.text(sentences[i]).ids, {pool.get(images[i])}});
-    const std::vector<double> part = match_scores(model, pairs, context);
+    const std::vector<double> part = match_scores(model, pairs, options.context);
     out.insert(out.end(), part.begin(), part.end());
+    tell(options, "matching", out.size(), sentences.size());
   }
   return out;
 }
@@ -57,13 +58,13 @@ double balanced_accuracy(const std::vector<double>& positive, const std::vector<
 }
 
 void evaluate_matching(const ViltWithHeads& model, const SampleSource& source, const std::vector<int64_t>& sentences,
-                       const ForwardContext& context, Evaluation& out) {
+                       const EvaluationOptions& options, Evaluation& out) {
   const Dataset& dataset = source.dataset();
   std::vector<int64_t> own;
   for (const int64_t s : sentences) own.push_back(source.image_of(s));
   if (dataset.images().size() < 2) return;
-  const std::vector<double> positive = scores(model, source, sentences, own, context);
-  const std::vector<double> random = scores(model, source, sentences, false_images(source, sentences), context);
+  const std::vector<double> positive = scores(model, source, sentences, own, options);
+  const std::vector<double> random = scores(model, source, sentences, false_images(source, sentences), options);
   std::vector<size_t> all(sentences.size()), with_sibling;
   for (size_t i = 0; i < all.size(); ++i) all[i] = i;
   out.itm_accuracy_random = balanced_accuracy(positive, random, all);
@@ -79,7 +80,7 @@ void evaluate_matching(const ViltWithHeads& model, const SampleSource& source, c
     if (annotation->difference) by_kind[*annotation->difference].push_back(i);
   }
   if (with_sibling.empty()) return;
-  const std::vector<double> hard = scores(model, source, sentences, siblings, context);
+  const std::vector<double> hard = scores(model, source, sentences, siblings, options);
   out.itm_accuracy_hard = balanced_accuracy(positive, hard, with_sibling);
   for (const auto& [kind, which] : by_kind)
     out.itm_accuracy_hard_by_kind[kind] = balanced_accuracy(positive, hard, which);
@@ -113,7 +114,7 @@ std::vector<MaskedWord> words_to_mask(const SampleSource& source, const std::vec
 
 std::vector<bool> masked_word_hits(const ViltWithHeads& model, const SampleSource& source,
                                    const std::vector<MaskedWord>& words, int64_t image_shift,
-                                   const ForwardContext& context) {
+                                   const EvaluationOptions& options) {
   std::vector<bool> hits;
   const auto images = static_cast<int64_t>(source.dataset().images().size());
   for (size_t first = 0; first < words.size(); first += kSlice) {
@@ -132,12 +133,13 @@ std::vector<bool> masked_word_hits(const ViltWithHeads& model, const SampleSourc
         wanted.back().push_back(masking.labels[t]);
       }
     }
-    const auto predicted = predict_words(model, pairs, positions, 1, context);
+    const auto predicted = predict_words(model, pairs, positions, 1, options.context);
     for (size_t i = 0; i < pairs.size(); ++i) {
       bool hit = true;
       for (size_t k = 0; k < wanted[i].size(); ++k) hit &= predicted[i][k][0].id == wanted[i][k];
       hits.push_back(hit);
     }
+    tell(options, "masked words", hits.size(), words.size());
   }
   return hits;
 }
@@ -153,7 +155,7 @@ void evaluate_words(const ViltWithHeads& model, const SampleSource& source, cons
   const std::vector<MaskedWord> words = words_to_mask(source, sentences);
   if (words.empty()) return;
   out.content_words = static_cast<int64_t>(words.size());
-  const std::vector<bool> hits = masked_word_hits(model, source, words, 0, options.context);
+  const std::vector<bool> hits = masked_word_hits(model, source, words, 0, options);
   out.mlm_accuracy_content = share(hits);
   std::map<std::string, Mean> by_kind;
   for (size_t i = 0; i < words.size(); ++i)
@@ -161,7 +163,7 @@ void evaluate_words(const ViltWithHeads& model, const SampleSource& source, cons
   for (const auto& [kind, mean] : by_kind) out.mlm_accuracy_content_by_kind[kind] = *mean.value();
   // 37 records on: another pair of siblings, whatever the order in the file.
   if (options.controls && source.dataset().images().size() > 37)
-    out.mlm_accuracy_wrong_image = share(masked_word_hits(model, source, words, 37, options.context));
+    out.mlm_accuracy_wrong_image = share(masked_word_hits(model, source, words, 37, options));
 }
 
 }  // namespace
@@ -200,7 +202,7 @@ Evaluation evaluate(const ViltWithHeads& model, const SampleSource& source, cons
   out.samples = static_cast<int64_t>(sentences.size());
   std::vector<int64_t> own;
   for (const int64_t s : sentences) own.push_back(source.image_of(s));
-  evaluate_matching(model, source, sentences, options.context, out);
+  evaluate_matching(model, source, sentences, options, out);
   evaluate_words(model, source, sentences, options, out);
   evaluate_pointing(model, source, sentences, own, options, out);
   return out;

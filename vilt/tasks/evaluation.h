@@ -16,6 +16,7 @@
 // Figures that the data set cannot give (no annotations) are absent.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -44,6 +45,8 @@ struct EvaluationOptions {
   bool controls = true;  // wrong images and transport plans, which take most of the time
   PlanSettings plan;
   ForwardContext context;  // how the model computes (its activations)
+  // Is told now and then how many of a part's questions are answered.
+  std::function<void(const char* part, size_t done, size_t of)> progress = {};
 };
 
 Evaluation evaluate(const ViltWithHeads& model, const SampleSource& source, const EvaluationOptions& options = {});

@@ -2,6 +2,7 @@
 // where words look.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -45,6 +46,10 @@ const Annotation* first_annotation(const Dataset& dataset, int64_t image);
 
 // Runs in slices, so that only a slice's images are in memory as floats.
 inline constexpr size_t kSlice = 512;
+
+inline void tell(const EvaluationOptions& options, const char* part, size_t done, size_t of) {
+  if (options.progress) options.progress(part, std::min(done, of), of);
+}
 
 // The pointing figures of captions shown with `images`, one for each sentence.
 void evaluate_pointing(const ViltWithHeads& model, const SampleSource& source, const std::vector<int64_t>& sentences,

@@ -77,6 +77,7 @@ void evaluate_pointing(const ViltWithHeads& model, const SampleSource& source, c
     for (size_t i = first; i < last; ++i) pairs.push_back({source.text(sentences[i]).ids, {pool.get(images[i])}});
     const std::vector<WordMaps> maps = word_maps(model, pairs, plan, options.context);
     for (size_t i = first; i < last; ++i) point(source, sentences[i], images[i], maps[i - first], means);
+    tell(options, "pointing", last, sentences.size());
   }
   out.pointed_words = means.plan.count();
   out.pointing_attention = means.attention.value();

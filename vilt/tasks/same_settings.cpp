@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 bool may_change(std::string_view key) {
   for (const std::string_view free :
        {"device", "cuda_graph", "threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks",
-        "checkpoint_every", "title", "extend", "changed_data", "out", "evaluate_every", "evaluate_samples",
-        "max_bad_files", "vocabulary"})
+        "checkpoint_every", "title", "extend", "test_samples", "changed_data", "out", "evaluate_every",
+        "evaluate_samples", "max_bad_files", "vocabulary"})
     if (key == free) return true;
   return false;
 }

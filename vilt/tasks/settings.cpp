@@ -81,6 +81,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"optimizer.clip", &optimizer.clip},
       {"train.task", &train.task},
       {"train.steps", &train.steps},
+      {"train.test_samples", &train.test_samples},
       {"train.extend", &train.extend},
       {"train.changed_data", &train.changed_data},
       {"train.batch_size", &train.batch_size},

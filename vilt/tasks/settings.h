@@ -69,6 +69,7 @@ struct Settings {
     std::string task = "pretraining";  // what is trained: a row of vilt/tasks/trainer.cpp
     int64_t steps = 100000;
     std::string extend = "rescale";      // or "constant": the schedule of a run that gets more steps (train/run.h)
+    int64_t test_samples = 2000;         // captions of the evaluation at the end, for each split; 0: all
     std::string changed_data = "error";  // or "continue": what a run does whose data have changed since it began
     int64_t batch_size = 32;             // pairs per step
     int64_t accumulate = 1;              // micro-batches per step

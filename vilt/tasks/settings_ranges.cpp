@@ -89,6 +89,7 @@ void Settings::validate() const {
   at_least("train.evaluate_every", train.evaluate_every, int64_t{0});
   at_least("train.checkpoint_every", train.checkpoint_every, int64_t{0});
   at_least("train.evaluate_samples", train.evaluate_samples, int64_t{0});
+  at_least("train.test_samples", train.test_samples, int64_t{0});
   at_least("train.threads", train.threads, int64_t{0});
   at_most("train.threads", train.threads, 1024);
   check(!train.out.empty(), "setting 'train.out' is empty, expected a folder");

@@ -51,6 +51,32 @@ struct Split {
   std::unique_ptr<SampleSource> source;
 };
 
+// How far the evaluation at the end is; a part takes as long as its share that is done tells.
+class EvaluationProgress {
+ public:
+  using Tell = std::function<void(const char* part, size_t done, size_t of)>;
+  Tell of(const char* model) {
+    return [this, model](const char* part, size_t done, size_t all) { show(text(model, ", ", part), done, all); };
+  }
+  void clear() const { line_.clear(); }
+
+ private:
+  void show(const std::string& part, size_t done, size_t all) {
+    if (part != part_ || done <= done_) begin_ = last_;
+    part_ = part;
+    done_ = done;
+    last_ = Clock::now();
+    const double seconds = std::chrono::duration<double>(last_ - begin_).count();
+    const double left = seconds * static_cast<double>(all - done) / static_cast<double>(std::max<size_t>(done, 1));
+    line_.show(text("evaluating: ", part, "  ", done, "/", all, "  ", clock_text(left), " left of this part"));
+  }
+
+  ProgressLine line_;
+  std::string part_;
+  size_t done_ = 0;
+  Clock::time_point last_ = Clock::now(), begin_ = last_;
+};
+
 // From the settings to the summary: what is around the loop.
 class Training {
  public:
@@ -152,9 +178,15 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
   options.plan.training_beta = settings_.objectives.ipot_beta;
   options.plan.training_iterations = settings_.objectives.ipot_iterations;
   of_untrained = options;
+  options.limit = of_untrained.limit = settings_.train.test_samples;
+  EvaluationProgress progress;
+  options.progress = progress.of("trained model");
+  of_untrained.progress = progress.of("untrained model");
   options.context = task.context();
-  log_ << "evaluating on " << test.dataset.sentences().size() << " captions of split " << settings_.data.test_split
-       << std::endl;
+  const auto all = static_cast<int64_t>(test.dataset.sentences().size());
+  const bool limited = options.limit > 0 && options.limit < all;
+  log_ << "evaluating on " << (limited ? text(options.limit, " of ", all) : text(all)) << " captions of split "
+       << settings_.data.test_split << (limited ? " (train.test_samples; 0: all)" : "") << std::endl;
   summary.blocks["test"] = evaluate(task.model(), *test.source, options);
   summary.blocks["untrained"] = evaluate(untrained, *test.source, of_untrained);
   summary.blocks["shuffled_caption"] = evaluate_shuffled(task.model(), *test.source, options);
@@ -164,6 +196,7 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
     options.group = settings_.data.unseen_group;
     summary.blocks["test_unseen"] = evaluate(task.model(), *unseen.source, options);
   }
+  progress.clear();
   if (options_.report) options_.report(settings_, summary, task.model(), untrained, *test.source);
   write_file_atomically(out_ / "summary.json", summary_json(summary), Durability::power);
   log_ << "evaluation and report took " << fixed_text(std::chrono::duration<double>(Clock::now() - start).count(), 1)

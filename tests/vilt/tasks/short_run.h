@@ -12,6 +12,8 @@
 #include "tests/error_text.h"
 #include "tests/vilt/tiny_model.h"
 #include "train/checkpoint.h"
+#include "vilt/files/load_model.h"
+#include "vilt/tasks/evaluation.h"
 #include "vilt/tasks/trainer.h"
 
 namespace tessera::short_run {

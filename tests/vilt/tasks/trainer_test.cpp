@@ -104,6 +104,33 @@ TEST_CASE("Too many bad images stop the run, and it can be begun again with othe
   CHECK(log.find(" 0 images left out") == std::string::npos);
 }
 
+TEST_CASE("The evaluation at the end has a limit, which is said, and tells how far it is") {
+  const TemporaryDirectory directory;
+  Settings settings = settings_in(directory.path() / "run");
+  settings.train.steps = 1;
+  settings.train.test_samples = 7;
+  CHECK(lacking(train_log(settings), {"evaluating on 7 of 40 captions of split test (train.test_samples; 0: all)"}) ==
+        "");
+  const Summary summary = read_summary(directory.path() / "run" / "summary.json");
+  for (const char* block : {"test", "untrained", "shuffled_caption"}) CHECK(summary.blocks.at(block).samples == 7);
+  CHECK(finished_run().log.find("evaluating on 40 captions of split test\n") != std::string::npos);
+
+  const LoadedModel model = load_model(directory.path() / "run");
+  const Dataset dataset = tests::tiny_scenes().open("test");
+  const SampleSource source(dataset, tests::tiny_scenes().vocabulary(), sample_options(settings));
+  std::map<std::string, size_t> told;
+  EvaluationOptions options;
+  options.limit = 7;
+  options.progress = [&](const char* part, size_t done, size_t of) {
+    CHECK(done <= of);
+    told[part] = std::max(told[part], done);
+  };
+  const Evaluation evaluation = evaluate(*model.model, source, options);
+  CHECK(told["matching"] == 7);
+  CHECK(told["pointing"] == 7);
+  CHECK(told["masked words"] == static_cast<size_t>(evaluation.content_words));
+}
+
 TEST_CASE("The report is made at the end, from the trained and the untrained model") {
   const TemporaryDirectory directory;
   Settings settings = settings_in(directory.path() / "run");
