@@ -1,6 +1,5 @@
 // `vilt answer`, `vilt fill`, `vilt match`, `vilt rank` and `vilt reason`: a query from the command line, or many from
 // a file.
-#include <filesystem>
 #include <iostream>
 
 #include "tensor/error.h"
@@ -11,6 +10,12 @@ namespace tessera::command {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// main.cpp knows the reason.
+void check_written() {
+  std::cout << std::flush;
+  if (!std::cout.good()) throw std::runtime_error("the answers could not be written to standard output");
+}
 
 // What is no UTF-8 in a text from the command line becomes U+FFFD.
 void write_line(const Json& row) { std::cout << row.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; }
@@ -40,13 +45,12 @@ int ask_one(const LoadedModel& model, const AskKind& kind, const QuestionArgumen
 
 // The first bad query ends everything, once those before it are answered; with --keep-going its row holds the error.
 int ask_many(const LoadedModel& model, const AskKind& kind, const QuestionArguments& arguments) {
-  const std::filesystem::path file = arguments.jsonl;
-  QueryLines lines(file);
+  QueryLines lines(arguments.jsonl);
   QueryProgress progress;
   int64_t finished = 0, failed = 0;
   std::deque<std::string> places;  // of the queries that are not finished
   AskerOptions options = asker_options(arguments);
-  options.folder = file.parent_path();
+  options.folder = lines.folder();
   Asker asker(model, kind, options, [&](const Query& query, const Answers& answers, const std::string& error) {
     const std::string where = places.front() + ": ";
     places.pop_front();
@@ -72,7 +76,7 @@ int ask_many(const LoadedModel& model, const AskKind& kind, const QuestionArgume
     else
       asker.add_failed(std::move(line->query), line->error);
     if (finished > before) {
-      std::cout << std::flush;
+      check_written();
       progress.show(finished, lines.share());
     }
   }
@@ -93,8 +97,7 @@ int ask(const AskKind& kind, const QuestionArguments& arguments) {
   kind.check_model(model);
   if (const std::string remark = kind.remark(model); !remark.empty()) std::cerr << "note: " << remark << '\n';
   const int status = arguments.jsonl.empty() ? ask_one(model, kind, arguments) : ask_many(model, kind, arguments);
-  std::cout << std::flush;
-  if (!std::cout.good()) throw std::runtime_error("the answers could not be written to standard output");
+  check_written();
   return status;
 }
 

@@ -3,6 +3,7 @@
 
 #include "data/samples.h"
 #include "data/sets/dataset.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 #include "vilt/ask/inputs.h"
 #include "vilt/command/command.h"
@@ -28,7 +29,7 @@ int run_eval(const EvalArguments& arguments) {
     std::cout << evaluation_json(result) << '\n';
     return 0;
   }
-  std::cout << model.directory.string() << " on " << with_thousands(result.samples) << " captions of split "
+  std::cout << shown(model.directory) << " on " << with_thousands(result.samples) << " captions of split "
             << arguments.split << (arguments.group.empty() ? "" : ", group " + arguments.group) << '\n';
   print_figures(std::cout, {{"", &result}});
   return 0;
