@@ -21,6 +21,7 @@
 #include "vilt/tasks/memory.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
+#include "vilt/tasks/settings_memory.h"
 
 namespace tessera::command {
 namespace {
@@ -41,6 +42,7 @@ struct Subject {
 
 Subject from_settings(const fs::path& path) {
   const Settings settings = Settings::from_toml(path);
+  check_model_memory(settings.model);
   Subject subject{model_config(settings), settings.train.batch_size / settings.train.accumulate, shown(path)};
   subject.checkpoint_blocks = settings.train.checkpoint_blocks;
   subject.precision = precision_named("train.precision", settings.train.precision);

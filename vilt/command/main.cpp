@@ -93,6 +93,41 @@ std::vector<std::string> arguments_of(const std::vector<std::string>& typed) {
   return out;
 }
 
+// What a command that ran out of memory could do with less of.
+std::string memory_advice(const std::string& command) {
+  if (command == "train")
+    return "lower train.batch_size, raise train.accumulate, switch train.checkpoint_blocks on, or lower data.prefetch, "
+           "data.cache_bytes, train.threads or the sizes of the model";
+  if (command == "scenes") return "lower --train, --val, --test or --test-unseen";
+  if (command == "vocab") return "learn from fewer captions (--split)";
+  if (command == "eval" || command == "report") return "close other programs, or take a machine with more memory";
+  if (command == "info") return "lower the sizes of the model, --batch, --text or --grid";
+  if (command == "gradcheck") return "check fewer ops at once (--op)";
+  if (command == "align" || command == "convert") return "use a smaller model or picture";
+  return "lower --batch or use smaller pictures";
+}
+
+[[noreturn]] void fail_for_memory(const std::string& found, const std::string& command) {
+  throw std::runtime_error(found + "; " + memory_advice(command));
+}
+
+int carried_out(const Action& action, const std::string& command) {
+  try {
+    return action();
+  } catch (const std::bad_alloc&) {
+    fail_for_memory("out of memory", command);
+  } catch (const std::length_error&) {  // more elements than a container can have
+    fail_for_memory("out of memory", command);
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::resource_unavailable_try_again) throw;
+    fail_for_memory("no more threads can be started: the system has no memory for them, or a limit on them", command);
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    if (message.find("out of memory: ") == std::string::npos) throw;
+    fail_for_memory(message, command);
+  }
+}
+
 bool begins_with_dash(const std::string& argument) { return argument.size() > 1 && argument.starts_with('-'); }
 
 // How to say a text that CLI11 took for options.
@@ -148,7 +183,7 @@ int run(int argc, char** argv) {
     std::cout << app.help();
     return 0;
   }
-  return action();
+  return carried_out(action, app.get_subcommands()[0]->get_name());
 }
 
 }  // namespace

@@ -22,6 +22,7 @@
 #include "vilt/report/report.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
+#include "vilt/tasks/settings_memory.h"
 #include "vilt/tasks/trainer.h"
 
 namespace tessera::command {
@@ -95,7 +96,10 @@ int run_train(const TrainArguments& arguments) {
   if (!arguments.device.empty()) settings.train.device = arguments.device;
   settings.train.cuda_graph |= arguments.cuda_graph;
   settings.validate();
-  check_available(device_named("train.device", settings.train.device));
+  check_memory(settings);
+  const Device device = device_named("train.device", settings.train.device);
+  check_available(device);
+  if (device.kind == Device::cpu) refuse_memory_that_is_not_there();
   const fs::path run = settings.train.out;
   const std::string command = command_line(arguments);
   TrainOptions options;
