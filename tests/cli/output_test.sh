@@ -93,11 +93,14 @@ mkfifo pipe
 fails 2 "pipe: is no file that could be replaced" vocab --captions data/dataset.json --size 60 --out pipe --force
 fails 2 "data: is no file that could be replaced" vocab --captions data/dataset.json --size 60 --out data --force
 
+echo mine >authors.safetensors.writing
 succeeds "convert" "the authors' names" convert run authors.safetensors --names authors
 cp authors.safetensors before
 fails 2 "authors.safetensors: exists already" convert run authors.safetensors --names authors --dtype bf16
 cmp -s authors.safetensors before
 report $? "convert leaves a file as it was"
+[[ $(cat authors.safetensors.writing) == mine ]]
+report $? "and what is beside it"
 succeeds "convert --force" "the authors' names" convert run authors.safetensors --names authors --dtype bf16 --force
 mkdir out.old out.partial
 touch out.old/mine out.partial/mine

@@ -5,6 +5,7 @@
 #include "tensor/error.h"
 #include "vilt/ask/asker.h"
 #include "vilt/ask/query_lines.h"
+#include "vilt/tasks/settings_memory.h"
 
 namespace tessera::command {
 namespace {
@@ -93,6 +94,7 @@ int ask(const AskKind& kind, const QuestionArguments& arguments) {
   constexpr int64_t kLargestBatch = 4096;  // of pictures of some megabytes each
   check(arguments.batch >= 1 && arguments.batch <= kLargestBatch, "--batch is ", arguments.batch, ", expected 1 to ",
         kLargestBatch);
+  if (arguments.model.device == "cpu") refuse_memory_that_is_not_there();
   const LoadedModel model = open_model(arguments.model);
   kind.check_model(model);
   if (const std::string remark = kind.remark(model); !remark.empty()) std::cerr << "note: " << remark << '\n';

@@ -9,11 +9,13 @@
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/tasks/evaluation.h"
+#include "vilt/tasks/settings_memory.h"
 
 namespace tessera::command {
 
 int run_eval(const EvalArguments& arguments) {
   check(arguments.limit >= 0, "--limit is ", arguments.limit, ", expected a number of captions, or 0 for all");
+  if (arguments.model.device == "cpu") refuse_memory_that_is_not_there();
   const LoadedModel model = open_model(arguments.model);
   DatasetOptions options;
   options.splits = {arguments.split};
