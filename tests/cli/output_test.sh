@@ -54,7 +54,7 @@ EOF
 report $? "every line of the table was tried"
 
 # Queries end where their answers cannot be written.
-for i in {1..400}; do cat query.jsonl; done >many.jsonl
+for _ in {1..400}; do cat query.jsonl; done >many.jsonl
 echo '{"image": "none.jpg", "text": "a [MASK] ring"}' >>many.jsonl
 "$vilt" fill --model run --jsonl many.jsonl --batch 4 >/dev/full 2>stderr
 status=$?
