@@ -96,8 +96,8 @@ report $? "queries from a pipe"
 
 # Pictures of queries that do not come from a file in a folder are relative to the working directory.
 mkdir -p elsewhere
-sed 's/{}/0.png/' <<<'{"image": "{}", "text": "cat"}' >vqa/one.jsonl
-sed 's/{}/vqa\/0.png/' <<<'{"image": "{}", "text": "cat"}' >elsewhere/one.jsonl
+echo '{"image": "0.png", "text": "cat"}' >vqa/one.jsonl
+echo '{"image": "vqa/0.png", "text": "cat"}' >elsewhere/one.jsonl
 call answer --model vqa --jsonl vqa/one.jsonl
 cp stdout expected
 mkfifo elsewhere/queue
