@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "io/input_file.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -41,7 +42,7 @@ class Descriptor {
 };
 
 [[noreturn]] void fail_with_errno(const char* what, const std::filesystem::path& path) {
-  fail(what, " ", path.string(), ": ", std::strerror(errno));
+  fail(what, " ", shown(path), ": ", std::strerror(errno));
 }
 
 bool write_all(int descriptor, const char* data, size_t size) {
@@ -67,7 +68,7 @@ std::filesystem::path partial_path(const std::filesystem::path& path) {
 
 std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t limit) {
   InputFile file(path);
-  check(file.size() <= limit, "cannot read ", path.string(), ": it has ", file.size(), " bytes, the limit is ", limit);
+  check(file.size() <= limit, "cannot read ", shown(path), ": it has ", file.size(), " bytes, the limit is ", limit);
   std::vector<uint8_t> bytes(file.size());
   file.read(bytes.data(), bytes.size());
   return bytes;

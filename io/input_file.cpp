@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "io/printable.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -17,13 +18,13 @@ namespace tessera {
 // files.
 InputFile::InputFile(const std::filesystem::path& path)
     : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-  check(descriptor_ >= 0, "cannot open ", path.string(), ": ", std::strerror(errno));
+  check(descriptor_ >= 0, "cannot open ", shown(path), ": ", std::strerror(errno));
   struct stat status {};
   const bool known = ::fstat(descriptor_, &status) == 0;
   const int error = errno;
   if (!known || !S_ISREG(status.st_mode)) ::close(std::exchange(descriptor_, -1));
-  check(known, "cannot read ", path.string(), ": ", std::strerror(error));
-  check(descriptor_ >= 0, "cannot read ", path.string(), ": it is not a regular file");
+  check(known, "cannot read ", shown(path), ": ", std::strerror(error));
+  check(descriptor_ >= 0, "cannot read ", shown(path), ": it is not a regular file");
   size_ = static_cast<uint64_t>(status.st_size);
 }
 
@@ -32,7 +33,7 @@ InputFile::~InputFile() {
 }
 
 void InputFile::seek(uint64_t position) {
-  check(::lseek(descriptor_, static_cast<off_t>(position), SEEK_SET) >= 0, "cannot read ", path_.string(), ": ",
+  check(::lseek(descriptor_, static_cast<off_t>(position), SEEK_SET) >= 0, "cannot read ", shown(path_), ": ",
         std::strerror(errno));
 }
 
@@ -42,8 +43,8 @@ void InputFile::read(void* to, uint64_t bytes) {
   while (bytes > 0) {
     const ssize_t got = ::read(descriptor_, out, std::min(bytes, kPiece));
     if (got < 0 && errno == EINTR) continue;
-    check(got >= 0, "cannot read ", path_.string(), ": ", std::strerror(errno));
-    check(got > 0, "cannot read ", path_.string(), ": it became shorter while being read");
+    check(got >= 0, "cannot read ", shown(path_), ": ", std::strerror(errno));
+    check(got > 0, "cannot read ", shown(path_), ": it became shorter while being read");
     out += got;
     bytes -= static_cast<uint64_t>(got);
   }

@@ -229,7 +229,7 @@ SafeTensors parse_safetensors(std::span<const uint8_t> bytes, const std::string&
 
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata) {
-  const std::string beside = path + ".writing";
+  const std::string beside = text(path, ".writing-", ::getpid());  // a name that nobody else's file has
   try {
     Output file(beside, O_WRONLY | O_CREAT | O_TRUNC);
     write_contents([&](const void* from, uint64_t bytes) { file.write(from, bytes); }, path, tensors, metadata);

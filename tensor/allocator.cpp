@@ -88,7 +88,7 @@ void* allocate_host(int64_t bytes) {
     ++c.statistics.system_calls;
   }
   check(pointer != nullptr, "out of memory: ", bytes, " bytes requested, ", c.statistics.live_bytes, " live, ",
-        c.statistics.peak_bytes, " at the peak; lower the batch size or accumulate more micro-batches");
+        c.statistics.peak_bytes, " at the peak");
   c.statistics.live_bytes += size;
   if (c.statistics.live_bytes > c.statistics.peak_bytes) c.statistics.peak_bytes = c.statistics.live_bytes;
   return pointer;

@@ -2,14 +2,14 @@
 
 #include <unistd.h>
 
-#include <iostream>
+#include <cstdio>
 
 namespace tessera {
 
 ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void ProgressLine::show(const std::string& line) const {
-  if (terminal_) std::cerr << "\r\033[K" + line << std::flush;
+  if (terminal_) std::fputs(("\r\033[K" + line).c_str(), stderr);
 }
 
 }  // namespace tessera

@@ -1,5 +1,7 @@
 #include "vilt/config.h"
 
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
@@ -33,28 +35,34 @@ void visit_fields(Config& c, Field&& field) {
   field("tie_word_embeddings", c.tie_word_embeddings);
 }
 
-bool fits(const json& value, int64_t) { return value.is_number_integer(); }
+bool fits(const json& value, int64_t) {
+  constexpr auto kLargest = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  return value.is_number_integer() && !(value.is_number_unsigned() && value.get<uint64_t>() > kLargest);
+}
 bool fits(const json& value, double) { return value.is_number(); }
 bool fits(const json& value, bool) { return value.is_boolean(); }
+const char* expected_of(int64_t) { return "a whole number below 2^63"; }
+const char* expected_of(double) { return "a number"; }
+const char* expected_of(bool) { return "true or false"; }
 
 }  // namespace
 
 void ModelConfig::validate() const {
-  const auto positive = [](const char* name, int64_t value) {
-    check(value > 0 && value < (int64_t{1} << 31), "config: ", name, " is ", value, ", expected a positive number");
+  const auto between = [](const char* name, int64_t value, int64_t least, int64_t most, const char* remark = "") {
+    check(value >= least && value <= most, "config: ", name, " is ", value, ", expected ", least, " to ", most, remark);
   };
-  positive("vocab_size", vocab_size);
-  positive("hidden_size", hidden_size);
-  check(num_hidden_layers >= 0 && num_hidden_layers <= 10000, "config: num_hidden_layers is ", num_hidden_layers);
-  positive("num_attention_heads", num_attention_heads);
-  positive("intermediate_size", intermediate_size);
-  positive("image_size", image_size);
-  positive("patch_size", patch_size);
-  check(patch_size <= 4096, "config: patch_size is ", patch_size, ", expected at most 4096");
-  positive("type_vocab_size", type_vocab_size);
-  positive("modality_type_vocab_size", modality_type_vocab_size);
-  check(max_position_embeddings >= 2, "config: max_position_embeddings is ", max_position_embeddings,
-        ", expected at least 2 ([CLS] and [SEP])");
+  // Far beyond any model that is known, and products of them do not overflow.
+  constexpr int64_t kLargest = 1 << 20, kMostTokens = 1 << 30;
+  between("vocab_size", vocab_size, 1, kMostTokens);
+  between("hidden_size", hidden_size, 1, kLargest);
+  between("num_hidden_layers", num_hidden_layers, 0, 10000);
+  between("num_attention_heads", num_attention_heads, 1, kLargest);
+  between("intermediate_size", intermediate_size, 1, kLargest);
+  between("image_size", image_size, 1, kLargest);
+  between("patch_size", patch_size, 1, 4096);
+  between("type_vocab_size", type_vocab_size, 1, kLargest);
+  between("modality_type_vocab_size", modality_type_vocab_size, 1, kLargest);
+  between("max_position_embeddings", max_position_embeddings, 2, kLargest, " ([CLS] and [SEP] count)");
   check(hidden_size % num_attention_heads == 0, "config: hidden_size ", hidden_size, " is not a multiple of ",
         num_attention_heads, " attention heads");
   check(image_size >= patch_size, "config: image_size ", image_size, " is smaller than patch_size ", patch_size);
@@ -69,7 +77,7 @@ void ModelConfig::validate() const {
   small("layer_norm_eps", layer_norm_eps);
   small("text_layer_norm_eps", text_layer_norm_eps);
   small("mlm_layer_norm_eps", mlm_layer_norm_eps);
-  check(num_images >= 1 && num_images <= 16, "config: num_images is ", num_images, ", expected 1 to 16");
+  between("num_images", num_images, 1, 16);
   check(!heads.classifier || !labels.empty(), "config: the classifier has no labels");
 }
 
@@ -112,7 +120,8 @@ void read_architecture(ModelConfig& config, const json& root, const std::string&
   config.architecture.clear();
   const auto list = root.find("architectures");
   if (list != root.end() && list->is_array() && !list->empty()) {
-    check((*list)[0].is_string(), origin, ": field 'architectures' has the value ", list->dump());
+    check((*list)[0].is_string(), origin, ": field 'architectures' has the value ", list->dump(),
+          ", expected a list with the name of a class");
     config.architecture = (*list)[0].get<std::string>();
   }
   if (config.architecture == "ViLTPretraining") return;
@@ -137,11 +146,13 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
   const auto is_given = [&](const char* name) { return root.contains(name) && !root[name].is_null(); };
   visit_fields(config, [&](const char* name, auto& value) {
     if (!is_given(name)) return;
-    check(fits(root[name], value), origin, ": field '", name, "' has the value ", root[name].dump());
+    check(fits(root[name], value), origin, ": field '", name, "' has the value ", root[name].dump(), ", expected ",
+          expected_of(value));
     value = root[name].template get<std::decay_t<decltype(value)>>();
   });
   if (const char* name = "attention_probs_dropout_prob"; is_given(name)) {
-    check(root[name].is_number(), origin, ": field '", name, "' has the value ", root[name].dump());
+    check(root[name].is_number(), origin, ": field '", name, "' has the value ", root[name].dump(),
+          ", expected a number");
     config.attention_probs_dropout_prob = root[name].get<double>();
   }
   // Files of Hugging Face have one eps for every LayerNorm of the backbone.
@@ -152,7 +163,7 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
   // Written for transformers, which takes layer_norm_eps for all of them (hugging_face_config).
   if (is_given("block_layer_norm_eps")) {
     const json& eps = root["block_layer_norm_eps"];
-    check(eps.is_number(), origin, ": field 'block_layer_norm_eps' has the value ", eps.dump());
+    check(eps.is_number(), origin, ": field 'block_layer_norm_eps' has the value ", eps.dump(), ", expected a number");
     config.layer_norm_eps = eps.get<double>();
   }
   if (const char* name = "num_labels"; is_given(name) && config.heads.classifier) {  // transformers names them itself
@@ -166,7 +177,7 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
     config.num_images = root["num_images"].get<int64_t>();
   if (config.architecture == "ViLTPretraining" && is_given("masked_patches")) {
     check(root["masked_patches"].is_boolean(), origin, ": field 'masked_patches' has the value ",
-          root["masked_patches"].dump());
+          root["masked_patches"].dump(), ", expected true or false");
     config.heads.masked_patches = root["masked_patches"].get<bool>();
   }
   if (is_given("hidden_act"))

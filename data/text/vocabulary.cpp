@@ -196,10 +196,14 @@ std::vector<std::string> VocabularyTrainer::train(size_t size, int64_t min_count
   return tokens;
 }
 
-void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& tokens) {
+std::string vocabulary_text(const std::vector<std::string>& tokens) {
   std::string lines;
   for (const std::string& token : tokens) lines += token + '\n';
-  write_file_atomically(path, lines, Durability::power);
+  return lines;
+}
+
+void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& tokens) {
+  write_file_atomically(path, vocabulary_text(tokens), Durability::power);
 }
 
 }  // namespace tessera

@@ -37,6 +37,8 @@ class VocabularyTrainer {
   std::map<std::string, int64_t> counts_;
 };
 
+// One token a line.
+std::string vocabulary_text(const std::vector<std::string>& tokens);
 // Writes vocab.txt, one token a line; no reader meets half a file.
 void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& tokens);
 

@@ -22,6 +22,7 @@ std::unique_lock<std::mutex> product_lock() {
 void blas(bool ta, bool tb, int m, int n, int k, float alpha, const float* a, int lda, const float* b, int ldb,
           float beta, float* c, int ldc) {
   const auto lock = product_lock();
+  const BlasBuffer buffer;
   cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b,
               ldb, beta, c, ldc);
 }
@@ -29,6 +30,7 @@ void blas(bool ta, bool tb, int m, int n, int k, float alpha, const float* a, in
 void blas(bool ta, bool tb, int m, int n, int k, double alpha, const double* a, int lda, const double* b, int ldb,
           double beta, double* c, int ldc) {
   const auto lock = product_lock();
+  const BlasBuffer buffer;
   cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda, b,
               ldb, beta, c, ldc);
 }

@@ -15,6 +15,16 @@ enum class BlasSafety {
   product,  // we lock every product as a whole: always right, but no two run at once
 };
 
+// Held during a product: OpenBLAS has a buffer for it. Where it cannot have one it would try again for ever; error: out
+// of memory.
+class BlasBuffer {
+ public:
+  BlasBuffer();
+  ~BlasBuffer();
+  BlasBuffer(const BlasBuffer&) = delete;
+  BlasBuffer& operator=(const BlasBuffer&) = delete;
+};
+
 // Decided in the first call, which also restricts the BLAS to one thread per product. Thread-safe.
 BlasSafety blas_safety();
 

@@ -94,6 +94,68 @@ cat stdout stderr >output
 [[ $status -eq 0 && ! -s stderr ]] && grep -q '^{"id":0,"results"' stdout
 report $? "queries from a pipe"
 
+# Pictures of queries that do not come from a file in a folder are relative to the working directory.
+mkdir -p elsewhere
+echo '{"image": "0.png", "text": "cat"}' >vqa/one.jsonl
+echo '{"image": "vqa/0.png", "text": "cat"}' >elsewhere/one.jsonl
+call answer --model vqa --jsonl vqa/one.jsonl
+cp stdout expected
+mkfifo elsewhere/queue
+# from FILE NAME: what is asked through the file, which the shell has opened as standard input.
+from() {
+  "$vilt" answer --model vqa --jsonl "$1" <"$2" >stdout 2>stderr
+  status=$?
+  cat stdout stderr >output
+  [[ $status -eq 0 ]] && cmp -s stdout expected
+  report $? "--jsonl $1 from $3"
+}
+for name in - /dev/stdin /dev/fd/0 /proc/self/fd/0; do
+  from "$name" elsewhere/one.jsonl "a file"
+  from "$name" <(cat elsewhere/one.jsonl) "a pipe"
+done
+cat elsewhere/one.jsonl >elsewhere/queue &
+from elsewhere/queue /dev/null "a named pipe"
+"$vilt" answer --model vqa --jsonl - <&- >stdout 2>output
+[[ $? -eq 2 ]] && grep -qF "vilt: cannot read standard input: Bad file descriptor" output
+report $? "standard input that is closed is no empty file"
+"$vilt" answer --model vqa --jsonl - <elsewhere >stdout 2>output
+[[ $? -eq 2 ]] && grep -qF "vilt: cannot read standard input: Is a directory" output
+report $? "nor is a folder"
+echo '{' | "$vilt" answer --model vqa --jsonl - >stdout 2>output
+[[ $? -eq 2 ]] && grep -qF "vilt: standard input, line 1: " output
+report $? "a bad line of standard input is named"
+
+# Whatever a text begins with, it can be asked.
+for question in "-how many" "-x many" "--help" "--bogus" "-h" "--" "- a red barn" "-5" "[a] b [c]" "++" "info" "=x" "%x" "@x" "{}" "-"; do
+  printf '{"image": "vqa/0.png", "text": "%s"}' "$question" | "$vilt" answer --model vqa --jsonl - >expected 2>stderr
+  call answer --model vqa --json -- vqa/0.png "$question"
+  [[ $status -eq 0 && -s expected ]] && cmp -s stdout expected
+  report $? "after --: $question"
+done
+cp vqa/0.png -- -0.png
+for command in "answer --model vqa" "fill --model mlm" "rank --model retrieval"; do
+  # shellcheck disable=SC2086
+  call $command -- -0.png "-a [MASK]"
+  [[ $status -eq 0 ]]
+  report $? "$command -- -0.png"
+done
+call rank --model retrieval --text "-a [b] [c]" -- -0.png --json
+[[ $status -eq 2 ]] && grep -qF "cannot open --json" stderr
+report $? "an option after -- is the name of a picture"
+call rank --model retrieval --text "[a] b [c]" -- -0.png
+[[ $status -eq 0 ]]
+report $? "values of options are as they were typed"
+for question in "-how many" "-x many" "--two words" "-x"; do
+  fails 2 "if '$question' is a text or the name of a file, put -- before all of them: vilt COMMAND OPTIONS -- FILE TEXT" \
+    answer --model vqa vqa/0.png "$question"
+done
+call answer --model vqa -h
+[[ $status -eq 0 ]] && grep -q "^Usage: vilt answer" stdout
+report $? "-h is help all the same"
+fails 2 "-x: no such directory" report -- -x
+fails 2 "cannot open -x.toml: No such file or directory" train -- -x.toml
+fails 2 "-x: no such file or directory; expected a model's folder" info -- -x
+
 # Progress is for terminals.
 if [[ -x $(command -v script) ]]; then
   script -qec "'$vilt' answer --model vqa --jsonl vqa/queries.jsonl --batch 4 >answers" terminal >/dev/null </dev/null
@@ -208,7 +270,7 @@ fails 2 "cannot open none.png: No such file or directory" answer --model vqa non
 status=0
 "$vilt" answer --model vqa --jsonl vqa/queries.jsonl >/dev/full 2>stderr || status=$?
 cp stderr output
-[[ $status -eq 1 ]] && grep -q '^vilt: the answers could not be written' stderr
+[[ $status -eq 1 ]] && grep -q '^vilt: the output could not be written to standard output: No space left on device$' stderr
 report $? "a full disk is told"
 
 # Without names of its own a classifier prints LABEL_0 ….

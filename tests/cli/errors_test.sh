@@ -45,7 +45,7 @@ fails 2 "'optimizer.clip' is 'abc', expected a number" train "${tiny[@]}" train.
 fails 2 "expected true or false" train "${tiny[@]}" train.out=x model.tie_word_embeddings=1
 fails 2 "'train.steps' is 0, expected at least 1" train "${tiny[@]}" train.out=x train.steps=0
 fails 2 "'image.resize' is 'x', expected one of: shorter, none" train "${tiny[@]}" train.out=x image.resize=x
-fails 2 "'objectives.mask_rate' is 2, expected 0 to 1" train "${tiny[@]}" train.out=x objectives.mask_rate=2
+fails 2 "'objectives.mask_rate' is 2, expected more than 0 and at most 1" train "${tiny[@]}" train.out=x objectives.mask_rate=2
 fails 2 "expected a multiple of 'train.accumulate'" train "${tiny[@]}" train.out=x train.accumulate=3
 fails 2 "hidden_size 17 is not a multiple of 2 attention heads" train "${tiny[@]}" train.out=x model.hidden_size=17
 fails 2 "'objectives.content_first' needs 'data.annotations'" train "${tiny[@]}" train.out=x data.annotations=
@@ -111,3 +111,30 @@ fails 2 "none: no such directory; expected the folder of a run" report none
 fails 2 "data: no run (there is no settings.toml)" report data
 rm run/summary.json
 fails 2 "run: the run is not finished; \`vilt train\` continues it" report run
+
+# Settings: what they are called elsewhere, what cannot be, what cannot fit.
+fails 2 "vilt: unknown setting 'train.lr'; did you mean 'optimizer.learning_rate'?" train "${tiny[@]}" train.out=x train.lr=1
+fails 2 "setting 'objectives.mlm_weight' is -1, expected at least 0" train "${tiny[@]}" train.out=x objectives.mlm_weight=-1
+fails 2 "setting 'train.batch_size' is 1000000000, expected 1 to 1000000" train "${tiny[@]}" train.out=x train.batch_size=1000000000
+fails 2 "lower model.hidden_size (1000000) or model.num_hidden_layers (2)" train "${tiny[@]}" train.out=x model.hidden_size=1000000
+fails 2 "lower data.prefetch (10000) or train.batch_size (1000000)" \
+  train "${tiny[@]}" train.out=x train.batch_size=1000000 data.prefetch=10000 train.steps=20000
+fails 2 "lower model.hidden_size (65536) or model.num_hidden_layers (10000)" \
+  train "${tiny[@]}" train.out=x model.hidden_size=65536 model.num_hidden_layers=10000
+printf '[data]\ncaptions = "a"\nimages = "b"\n[model]\nhidden_size = 65536\nnum_attention_heads = 2\nnum_hidden_layers = 10000\n' >large.toml
+fails 2 "settings: the model takes at least" info large.toml
+
+# Where the system gives no memory: a message with a setting, no hang, wherever it runs out.
+for kibibytes in 60000 80000 100000 130000 200000; do
+  (ulimit -v "$kibibytes" && timeout 60 "$vilt" train "${tiny[@]}" train.out=x --fresh) >stdout 2>stderr </dev/null
+  status=$?
+  cat stdout stderr >output
+  # The first limits may be too low to start the program (under a sanitizer all are), the last high enough for some
+  # machine's.
+  if ! (ulimit -v "$kibibytes" && "$vilt" --version) >/dev/null 2>&1; then
+    echo "skipped: $kibibytes KiB (the program does not start in that)"
+  else
+    [[ $status -ne 124 && $status -le 2 ]] && { [[ $status -eq 0 ]] || grep -q '^vilt: .*lower ' stderr; }
+    report $? "in $kibibytes KiB"
+  fi
+done

@@ -86,9 +86,9 @@ succeeds "align" "maps/03-ring.png" align --model run "$image" "a turquoise ring
 [[ $(find maps -name '*.png' | wc -l) -eq 3 && $(head -c 4 maps/02-turquoise.png | tail -c 3) == PNG ]]
 report $? "align writes one PNG per word, words of several pieces once"
 for map in plan plan-training; do
-  succeeds "align --map $map" "maps/01-ring.png" align --model run "$image" ring --out maps --map $map
+  succeeds "align --map $map" "maps/01-ring.png" align --model run "$image" ring --out maps --map $map --force
 done
-succeeds "align --layer" "maps/01-ring.png" align --model run "$image" ring --out maps --layer 1
+succeeds "align --layer" "maps/01-ring.png" align --model run "$image" ring --out maps --layer 1 --force
 succeeds "info of a run" "transformer blocks" info run --text 12 --grid 5x4 --batch 2
 grep -q '12 text tokens, 5 x 4 patches, 33 tokens' stdout && grep -q '^memory of training, 2 pairs' stdout
 report $? "info takes text, grid and batch"

@@ -237,8 +237,7 @@ TEST_CASE("safetensors: a failed save leaves the old file") {
   CHECK_THROWS_WITH(save_safetensors(path, {{"__metadata__", Tensor::scalar(1)}}),
                     doctest::Contains("a tensor cannot be named __metadata__"));
   CHECK_THROWS_WITH(save_safetensors(path, {{"\xff", Tensor::scalar(1)}}), doctest::Contains("not valid UTF-8"));
-  CHECK_THROWS_WITH(save_safetensors(scratch.file("no/such/place"), {}),
-                    doctest::Contains("place.writing: cannot open"));
+  CHECK_THROWS_WITH(save_safetensors(scratch.file("no/such/place"), {}), doctest::Contains("place.writing-"));
   CHECK(load_safetensors(path).at("x").item() == 1);
   CHECK(std::distance(fs::directory_iterator(scratch.path()), {}) == 1);
 }

@@ -265,7 +265,7 @@ TEST_CASE("config.json of a run says that there is a head for masked patches; fi
   CHECK_FALSE(ModelConfig::from_json(tiny_settings().model.to_json(), "config.json").heads.masked_patches);
   CHECK(tests::error_of([] {
           ModelConfig::from_json(R"({"architectures": ["ViLTPretraining"], "masked_patches": 1})", "config.json");
-        }) == "config.json: field 'masked_patches' has the value 1");
+        }) == "config.json: field 'masked_patches' has the value 1, expected true or false");
   const TinyModel tiny(settings, DType::f32);
   const StateDict views = file_views(tiny.parameters->state(), settings.model);
   CHECK(views.at("vilt.embeddings.mask_token").shape() == Shape{1, 1, 16});

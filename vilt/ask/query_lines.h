@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 
@@ -14,7 +13,14 @@ namespace tessera::command {
 
 class QueryLines {
  public:
+  // A file of any kind; "-": standard input.
   explicit QueryLines(const std::filesystem::path& file);
+  ~QueryLines();
+  QueryLines(const QueryLines&) = delete;
+  QueryLines& operator=(const QueryLines&) = delete;
+  // The folder that pictures are relative to: the file's; of what is no file in a folder, as standard input and pipes,
+  // the working directory.
+  std::filesystem::path folder() const;
   // The next query, nothing at the end. Lines of blanks are skipped. Without an id a query gets its line's number, from
   // 0.
   std::optional<QueryLine> next(const AskKind& kind);
@@ -23,9 +29,14 @@ class QueryLines {
 
  private:
   bool read_line(std::string& line);
+  int read_character();
 
   std::filesystem::path file_;
-  std::ifstream in_;
+  std::string name_;  // in messages
+  int descriptor_ = -1;
+  bool regular_ = false;
+  std::string buffer_;
+  size_t next_ = 0;  // into the buffer
   int64_t lines_ = 0, bytes_ = 0, size_ = 0;
 };
 

@@ -4,11 +4,12 @@
 #include <iomanip>
 #include <iostream>
 
-#include "io/files.h"
+#include "io/printable.h"
 #include "report/heat_map.h"
 #include "tensor/error.h"
 #include "vilt/ask/inference.h"
 #include "vilt/ask/inputs.h"
+#include "vilt/command/overwriting.h"
 
 namespace tessera::command {
 namespace {
@@ -46,21 +47,29 @@ int run_align(const AlignArguments& arguments) {
   const Picture picture = open_picture(model, arguments.image, arguments.respect_orientation);
   const WordMaps maps = word_maps(*model.model, {{words.sequence.ids, {picture.patched}}}, {}, model.context)[0];
   const std::vector<float>& map = chosen_map(maps, arguments);
-  std::filesystem::create_directories(arguments.out);
   const int scale = std::max(1, 384 / std::max(picture.image.width, picture.image.height));
-  std::cout << std::left << std::setw(18) << "word"
-            << "entropy  largest patch (row, column) and its share\n";
+  std::vector<std::pair<std::filesystem::path, std::string>> files;
+  std::ostringstream table;
+  table << std::left << std::setw(18) << "word"
+        << "entropy  largest patch (row, column) and its share\n";
   for (int32_t w = 0; w < words.count(); ++w) {
     const std::vector<float> row = word_map(map, maps.patches, words.pieces(w));
     const auto largest = std::max_element(row.begin(), row.end()) - row.begin();
     double total = 0;
     for (const float weight : row) total += static_cast<double>(weight);
     const std::filesystem::path file = std::filesystem::path(arguments.out) / file_name(w, words.spelling(w));
-    write_file_atomically(file, encode_png(overlay_heat_map(picture.image, row, picture.grid(), scale)));
-    std::cout << std::setw(18) << words.spelling(w) << share(normalised_entropy(row)) << "    ("
-              << largest / picture.grid().columns + 1 << ", " << largest % picture.grid().columns + 1 << ") "
-              << share(static_cast<double>(row[static_cast<size_t>(largest)]) / total) << "  " << file.string() << '\n';
+    const std::vector<uint8_t> png = encode_png(overlay_heat_map(picture.image, row, picture.grid(), scale));
+    files.emplace_back(file, std::string(png.begin(), png.end()));
+    table << std::setw(18) << words.spelling(w) << share(normalised_entropy(row)) << "    ("
+          << largest / picture.grid().columns + 1 << ", " << largest % picture.grid().columns + 1 << ") "
+          << share(static_cast<double>(row[static_cast<size_t>(largest)]) / total) << "  " << shown(file) << '\n';
   }
+  // All or none, as far as what is there decides.
+  std::filesystem::create_directories(arguments.out);
+  for (const auto& [file, png] : files)
+    if (!holds(file, png)) check_may_write(file, arguments.force);
+  for (const auto& [file, png] : files) write_output(file, png, arguments.force);
+  std::cout << table.str();
   return 0;
 }
 

@@ -1,16 +1,22 @@
 // `vilt answer`, `vilt fill`, `vilt match`, `vilt rank` and `vilt reason`: a query from the command line, or many from
 // a file.
-#include <filesystem>
 #include <iostream>
 
 #include "tensor/error.h"
 #include "vilt/ask/asker.h"
 #include "vilt/ask/query_lines.h"
+#include "vilt/tasks/settings_memory.h"
 
 namespace tessera::command {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// main.cpp knows the reason.
+void check_written() {
+  std::cout << std::flush;
+  if (!std::cout.good()) throw std::runtime_error("the answers could not be written to standard output");
+}
 
 // What is no UTF-8 in a text from the command line becomes U+FFFD.
 void write_line(const Json& row) { std::cout << row.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n'; }
@@ -40,13 +46,12 @@ int ask_one(const LoadedModel& model, const AskKind& kind, const QuestionArgumen
 
 // The first bad query ends everything, once those before it are answered; with --keep-going its row holds the error.
 int ask_many(const LoadedModel& model, const AskKind& kind, const QuestionArguments& arguments) {
-  const std::filesystem::path file = arguments.jsonl;
-  QueryLines lines(file);
+  QueryLines lines(arguments.jsonl);
   QueryProgress progress;
   int64_t finished = 0, failed = 0;
   std::deque<std::string> places;  // of the queries that are not finished
   AskerOptions options = asker_options(arguments);
-  options.folder = file.parent_path();
+  options.folder = lines.folder();
   Asker asker(model, kind, options, [&](const Query& query, const Answers& answers, const std::string& error) {
     const std::string where = places.front() + ": ";
     places.pop_front();
@@ -72,7 +77,7 @@ int ask_many(const LoadedModel& model, const AskKind& kind, const QuestionArgume
     else
       asker.add_failed(std::move(line->query), line->error);
     if (finished > before) {
-      std::cout << std::flush;
+      check_written();
       progress.show(finished, lines.share());
     }
   }
@@ -89,12 +94,12 @@ int ask(const AskKind& kind, const QuestionArguments& arguments) {
   constexpr int64_t kLargestBatch = 4096;  // of pictures of some megabytes each
   check(arguments.batch >= 1 && arguments.batch <= kLargestBatch, "--batch is ", arguments.batch, ", expected 1 to ",
         kLargestBatch);
+  if (arguments.model.device == "cpu") refuse_memory_that_is_not_there();
   const LoadedModel model = open_model(arguments.model);
   kind.check_model(model);
   if (const std::string remark = kind.remark(model); !remark.empty()) std::cerr << "note: " << remark << '\n';
   const int status = arguments.jsonl.empty() ? ask_one(model, kind, arguments) : ask_many(model, kind, arguments);
-  std::cout << std::flush;
-  if (!std::cout.good()) throw std::runtime_error("the answers could not be written to standard output");
+  check_written();
   return status;
 }
 

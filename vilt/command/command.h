@@ -19,7 +19,7 @@ int run_scenes(const ScenesArguments& arguments);
 struct VocabularyArguments {
   std::string captions, split = "train", out, kind;
   int64_t size = 0;  // 0: what `kind` recommends
-  bool once = false;
+  bool once = false, force = false;
 };
 int run_vocabulary(const VocabularyArguments& arguments);
 
@@ -79,7 +79,7 @@ struct AlignArguments {
   ModelArguments model;
   std::string image, caption, out, map = "attention";
   int64_t layer = 0;  // counted from 1; 0: the last
-  bool respect_orientation = false;
+  bool respect_orientation = false, force = false;
 };
 int run_align(const AlignArguments& arguments);
 

@@ -1,7 +1,9 @@
 // `vilt convert`: a model from any form into Hugging Face's, or into the authors' names.
 #include <iostream>
 
+#include "io/printable.h"
 #include "tensor/error.h"
+#include "vilt/command/overwriting.h"
 #include "vilt/command/weights_options.h"
 #include "vilt/files/convert.h"
 
@@ -13,10 +15,11 @@ int run_convert(const ConvertArguments& arguments) {
   const bool to_authors = arguments.names == "authors";
   check(to_authors || arguments.names == "huggingface", "--names is '", arguments.names,
         "', expected huggingface or authors");
+  if (to_authors) check_may_write(arguments.to, arguments.force);
   LoadOptions options = load_options(arguments.weights);
   options.needs_vocabulary = false;
   options.report = [](const std::string& line) { std::cout << "  " << line << '\n'; };
-  std::cout << arguments.from << '\n';
+  std::cout << shown(arguments.from) << '\n';
   const LoadedModel model = load_model(arguments.from, options);
   const DType dtype = arguments.dtype == "bf16" ? DType::bf16 : DType::f32;
   std::vector<std::string> remarks;
@@ -24,8 +27,8 @@ int run_convert(const ConvertArguments& arguments) {
     write_authors(model, arguments.to, dtype);
   else
     remarks = write_hugging_face(model, arguments.to, {dtype, arguments.force});
-  std::cout << arguments.to << ": " << (to_authors ? "the authors' names" : hugging_face_class(model.config)) << ", "
-            << model.parameters->slots().size() << " parameters, " << arguments.dtype << '\n';
+  std::cout << shown(arguments.to) << ": " << (to_authors ? "the authors' names" : hugging_face_class(model.config))
+            << ", " << model.parameters->slots().size() << " parameters, " << arguments.dtype << '\n';
   for (const std::string& remark : remarks) std::cout << "  " << remark << '\n';
   return 0;
 }

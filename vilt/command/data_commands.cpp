@@ -7,8 +7,10 @@
 #include "data/sets/dataset.h"
 #include "data/text/vocabulary.h"
 #include "data/text/wordpiece.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 #include "vilt/command/command.h"
+#include "vilt/command/overwriting.h"
 
 namespace tessera::command {
 
@@ -22,7 +24,8 @@ int run_scenes(const ScenesArguments& arguments) {
   options.test_unseen = arguments.test_unseen;
   options.force = arguments.force;
   const ScenesResult result = write_scenes(arguments.out, options, terminal_progress("scenes"));
-  std::cout << (result == ScenesResult::kept ? "kept " : "written ") << arguments.out << ": " << name(options.kind);
+  std::cout << (result == ScenesResult::kept ? "kept " : "written ") << shown(arguments.out) << ": "
+            << name(options.kind);
   const char* separator = ", ";
   for (const ScenesSplit split : kScenesSplits) {
     std::cout << separator << options.count(split) << ' ' << name(split);
@@ -40,6 +43,11 @@ int run_vocabulary(const VocabularyArguments& arguments) {
   }
   check(size > 0, "vocab: --size is ", size,
         ", expected the number of tokens (BERT has 30522), or --kind of a built-in data set");
+  namespace fs = std::filesystem;
+  const fs::path out = arguments.out;
+  std::error_code absent;
+  check(!fs::equivalent(out, arguments.captions, absent), "vocab: --out ", shown(out),
+        " is the captions file; name another file");
   DatasetOptions options;
   options.splits = {arguments.split};
   options.check_files = false;
@@ -48,16 +56,15 @@ int run_vocabulary(const VocabularyArguments& arguments) {
   for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);
   if (once) trainer.count_words_once();
   const std::vector<std::string> tokens = trainer.train(static_cast<size_t>(size));
-  const std::filesystem::path folder = std::filesystem::path(arguments.out).parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder);
-  write_vocabulary(arguments.out, tokens);
+  if (out.has_parent_path()) fs::create_directories(out.parent_path());
+  const bool written = write_output(out, vocabulary_text(tokens), arguments.force);
 
   const Wordpiece wordpiece(tokens);
   int64_t split_words = 0;
   for (const auto& [word, count] : trainer.counts()) split_words += wordpiece.encode(word).size() > 1;
-  std::cout << "written " << arguments.out << ": " << tokens.size() << " tokens from " << dataset.sentences().size()
-            << " captions with " << trainer.counts().size() << " different words, " << split_words
-            << " of them in more than one piece\n";
+  std::cout << (written ? "written " : "kept ") << shown(out) << ": " << tokens.size() << " tokens from "
+            << dataset.sentences().size() << " captions with " << trainer.counts().size() << " different words, "
+            << split_words << " of them in more than one piece\n";
   if (static_cast<int64_t>(tokens.size()) < size)
     std::cout << "(" << size << " were asked for; there are no more pairs to join)\n";
   return 0;

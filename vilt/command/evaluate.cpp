@@ -3,16 +3,19 @@
 
 #include "data/samples.h"
 #include "data/sets/dataset.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 #include "vilt/ask/inputs.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/tasks/evaluation.h"
+#include "vilt/tasks/settings_memory.h"
 
 namespace tessera::command {
 
 int run_eval(const EvalArguments& arguments) {
   check(arguments.limit >= 0, "--limit is ", arguments.limit, ", expected a number of captions, or 0 for all");
+  if (arguments.model.device == "cpu") refuse_memory_that_is_not_there();
   const LoadedModel model = open_model(arguments.model);
   DatasetOptions options;
   options.splits = {arguments.split};
@@ -28,7 +31,7 @@ int run_eval(const EvalArguments& arguments) {
     std::cout << evaluation_json(result) << '\n';
     return 0;
   }
-  std::cout << model.directory.string() << " on " << with_thousands(result.samples) << " captions of split "
+  std::cout << shown(model.directory) << " on " << with_thousands(result.samples) << " captions of split "
             << arguments.split << (arguments.group.empty() ? "" : ", group " + arguments.group) << '\n';
   print_figures(std::cout, {{"", &result}});
   return 0;

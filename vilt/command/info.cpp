@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "data/text/wordpiece.h"
+#include "io/printable.h"
 #include "nn/parameter.h"
 #include "nn/precision.h"
 #include "tensor/error.h"
@@ -20,6 +21,7 @@
 #include "vilt/tasks/memory.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
+#include "vilt/tasks/settings_memory.h"
 
 namespace tessera::command {
 namespace {
@@ -40,7 +42,8 @@ struct Subject {
 
 Subject from_settings(const fs::path& path) {
   const Settings settings = Settings::from_toml(path);
-  Subject subject{model_config(settings), settings.train.batch_size / settings.train.accumulate, path.string()};
+  check_model_memory(settings.model);
+  Subject subject{model_config(settings), settings.train.batch_size / settings.train.accumulate, shown(path)};
   subject.checkpoint_blocks = settings.train.checkpoint_blocks;
   subject.precision = precision_named("train.precision", settings.train.precision);
   subject.mask_rate = settings.objectives.mask_rate;
@@ -51,7 +54,7 @@ Subject from_settings(const fs::path& path) {
   if (fs::exists(words)) {
     subject.config.vocab_size = static_cast<int64_t>(Wordpiece::from_file(words).size());
   } else {
-    subject.origin += " (" + words.string() + " does not exist yet: counted with " +
+    subject.origin += " (" + shown(words) + " does not exist yet: counted with " +
                       with_thousands(subject.config.vocab_size) + " tokens)";
   }
   return subject;
@@ -76,7 +79,7 @@ void print_tensors(const Weights& weights, bool all) {
     ++kind.tensors;
     kind.elements += tensor.numel();
   }
-  std::cout << weights.source << ": " << weights.format << ", " << name_of(weights.state.naming) << '\n';
+  std::cout << shown(weights.source) << ": " << weights.format << ", " << name_of(weights.state.naming) << '\n';
   for (const auto& [type, kind] : kinds)
     line(type, with_thousands(kind.elements),
          text("elements in ", kind.tensors, kind.tensors == 1 ? " tensor" : " tensors"));
@@ -236,7 +239,7 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
 
 int run_info(const InfoArguments& arguments) {
   const fs::path what = arguments.what;
-  check(fs::exists(what), what.string(),
+  check(fs::exists(what), shown(what),
         ": no such file or directory; expected a model's folder, a file of weights or a TOML file");
   const bool is_settings = what.extension() == ".toml";
   const std::optional<Subject> found = is_settings ? from_settings(what) : from_model(what, arguments);

@@ -1,14 +1,17 @@
 // The command `vilt`: reads the line, tells what is wrong with it, and calls what was asked for.
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 
 #include "autograd/finite.h"
+#include "io/printable.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "train/interruption.h"
 #include "vilt/command/gradcheck.h"
 #include "vilt/command/options.h"
+#include "vilt/command/standard_streams.h"
 
 namespace tessera::command {
 
@@ -71,39 +74,116 @@ void add_commands(CLI::App& app, Action& action) {
   add_gradcheck(app, action);
 }
 
-// In reverse, as CLI11 wants them. It would read a caption such as "[MASK] ring [MASK]" as a list: a blank in front,
-// which no tokenizer minds, keeps it whole.
-std::vector<std::string> arguments_of(int argc, char** argv) {
+// In reverse, as CLI11 wants them. It does not end the options of a command at `--`, and reads "++" and a caption such
+// as "[MASK] ring [MASK]" as signs of its own: what is not to be looked into is marked, for `unmark` to take it back.
+std::vector<std::string> arguments_of(const std::vector<std::string>& typed) {
   std::vector<std::string> out;
-  for (int i = argc - 1; i >= 1; --i) {
-    const std::string argument = argv[i];
-    out.push_back(argument.starts_with('[') && argument.ends_with(']') ? " " + argument : argument);
+  bool options_end = false, has_command = false;
+  for (const std::string& argument : typed) {
+    if (argument == "--" && !options_end) {
+      options_end = true;
+      continue;
+    }
+    const bool is_list = argument.starts_with('[') && argument.ends_with(']');
+    const bool marked = is_list || argument == "++" || (options_end && has_command);
+    out.push_back(marked ? kMark + argument : argument);
+    has_command |= !argument.starts_with('-');
   }
+  std::reverse(out.begin(), out.end());
   return out;
+}
+
+// What a command that ran out of memory could do with less of.
+std::string memory_advice(const std::string& command) {
+  if (command == "train")
+    return "lower train.batch_size, raise train.accumulate, switch train.checkpoint_blocks on, or lower data.prefetch, "
+           "data.cache_bytes, train.threads or the sizes of the model";
+  if (command == "scenes") return "lower --train, --val, --test or --test-unseen";
+  if (command == "vocab") return "learn from fewer captions (--split)";
+  if (command == "eval" || command == "report") return "close other programs, or take a machine with more memory";
+  if (command == "info") return "lower the sizes of the model, --batch, --text or --grid";
+  if (command == "gradcheck") return "check fewer ops at once (--op)";
+  if (command == "align" || command == "convert") return "use a smaller model or picture";
+  return "lower --batch or use smaller pictures";
+}
+
+[[noreturn]] void fail_for_memory(const std::string& found, const std::string& command) {
+  throw std::runtime_error(found + "; " + memory_advice(command));
+}
+
+int carried_out(const Action& action, const std::string& command) {
+  try {
+    return action();
+  } catch (const std::bad_alloc&) {
+    fail_for_memory("out of memory", command);
+  } catch (const std::length_error&) {  // more elements than a container can have
+    fail_for_memory("out of memory", command);
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::resource_unavailable_try_again) throw;
+    fail_for_memory("no more threads can be started: the system has no memory for them, or a limit on them", command);
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    if (message.find("out of memory: ") == std::string::npos) throw;
+    fail_for_memory(message, command);
+  }
+}
+
+bool begins_with_dash(const std::string& argument) { return argument.size() > 1 && argument.starts_with('-'); }
+
+// How to say a text that CLI11 took for options.
+std::string dash_advice(const std::string& argument) {
+  return text("; if '", argument, "' is a text or the name of a file, put -- before all of them: vilt COMMAND OPTIONS ",
+              "-- FILE TEXT");
+}
+
+// Whether help was asked for; "-how many" is -h to CLI11.
+void check_asked(const std::vector<std::string>& typed, const std::string& see) {
+  std::string first;
+  for (const std::string& argument : typed) {
+    if (argument == "-h" || argument == "--help" || argument == "--version") return;
+    if (argument == "--") break;
+    if (first.empty() && begins_with_dash(argument) && !argument.starts_with("--")) first = argument;
+  }
+  if (!first.empty()) fail("there is no option '", first, "'", dash_advice(first), see);
+}
+
+// What a ParseError leaves unsaid: a word with a blank, or with one dash, is hardly a mistyped option.
+std::string advice_on(const CLI::App& app) {
+  for (const std::string& argument : app.remaining(true))
+    if (begins_with_dash(argument) && (!argument.starts_with("--") || argument.find(' ') != std::string::npos))
+      return dash_advice(argument);
+  return "";
 }
 
 int run(int argc, char** argv) {
   CLI::App app("", "vilt");
   Action action;
   add_commands(app, action);
-  if (argc > 1 && argv[1][0] != '-') {
-    const std::string nearest = nearest_command(app, argv[1]);
+  unmark_all(app);
+  const std::vector<std::string> typed(argv + std::min(argc, 1), argv + argc);
+  const auto command = std::find_if(typed.begin(), typed.end(), [](const auto& word) { return word != "--"; });
+  if (command != typed.end() && !command->starts_with('-')) {
+    const std::string nearest = nearest_command(app, *command);
     const std::string advice = nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
-    check(nearest == argv[1], "there is no command '", argv[1], "'", advice, " (vilt --help lists them)");
+    check(nearest == *command, "there is no command '", *command, "'", advice, " (vilt --help lists them)");
   }
+  const auto see = [&app] {
+    const auto chosen = app.get_subcommands();
+    return text(" (see vilt ", chosen.empty() ? "" : chosen[0]->get_name() + " ", "--help)");
+  };
   try {
-    app.parse(arguments_of(argc, argv));
+    app.parse(arguments_of(typed));
   } catch (const CLI::Success& asked) {  // --help, --version
+    check_asked(typed, see());
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    const auto chosen = app.get_subcommands();
-    fail(error.what(), " (see vilt ", chosen.empty() ? "" : chosen[0]->get_name() + " ", "--help)");
+    fail(error.what(), advice_on(app), see());
   }
   if (!action) {
     std::cout << app.help();
     return 0;
   }
-  return action();
+  return carried_out(action, app.get_subcommands()[0]->get_name());
 }
 
 }  // namespace
@@ -111,10 +191,12 @@ int run(int argc, char** argv) {
 
 // 0: done. 1: failed. 2: bad input. 130, 143: ended by SIGINT, SIGTERM.
 int main(int argc, char** argv) {
+  tessera::command::open_closed_descriptors();
+  tessera::command::StandardStreams streams;
   std::string message;
   int status = 2;
   try {
-    return tessera::command::run(argc, argv);
+    status = tessera::command::run(argc, argv);
   } catch (const tessera::Interrupted& error) {
     message = error.what();
     status = 128 + error.signal;  // as a shell says it of a program that the signal killed
@@ -124,12 +206,16 @@ int main(int argc, char** argv) {
   } catch (const tessera::Error& error) {
     message = error.what();
   } catch (const std::filesystem::filesystem_error& error) {
-    message = error.path1().string() + ": " + error.code().message();
+    message = tessera::shown(error.path1()) + ": " + error.code().message();
   } catch (const std::exception& error) {
     message = error.what();
     status = 1;
   }
-  std::cout << std::flush;
-  std::cerr << "vilt: " << message << std::endl;
+  // A command may have ended early for this reason, and then knows less of it.
+  if (const int error = streams.close_output(); error != 0 && (message.empty() || status == 1)) {
+    message = std::string("the output could not be written to standard output: ") + std::strerror(error);
+    status = 1;
+  }
+  if (!message.empty()) std::cerr << "vilt: " << message << std::endl;
   return status;
 }

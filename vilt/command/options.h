@@ -30,6 +30,17 @@ void add_convert(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_gradcheck(CLI::App& app, Action& action);
 
+// Stands before an argument that CLI11 must not look into (main.cpp); nobody types it.
+inline constexpr char kMark = '\x01';
+
+// Takes the mark from the values of all options before anything else sees them.
+inline void unmark_all(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands({}))
+    for (CLI::Option* option : command->get_options())
+      option->transform([](const std::string& value) { return value.starts_with(kMark) ? value.substr(1) : value; },
+                        "");
+}
+
 // CLI11 reads "-1" as a large number where none below 0 exists.
 inline const CLI::Validator kWholeNumber(
     [](const std::string& typed) {

@@ -16,7 +16,8 @@ void add_convert(CLI::App& app, Action& action) {
   command->add_option("--names", arguments->names, "huggingface (default) or authors");
   command->add_option("--dtype", arguments->dtype, "f32 (default) or bf16");
   add_weights(command, arguments->weights);
-  command->add_flag("--force", arguments->force, "Replace OUT if it holds a converted model and nothing else");
+  command->add_flag("--force", arguments->force,
+                    "Replace OUT: a file, or a folder that holds a converted model and nothing else");
   command->callback([arguments, &action] { action = [arguments] { return run_convert(*arguments); }; });
 }
 

@@ -7,9 +7,6 @@ namespace {
 
 using Run = int (*)(const QuestionArguments&);
 
-// Takes back the blank of arguments_of (main.cpp).
-std::string as_typed(const std::string& text) { return text.starts_with(" [") ? text.substr(1) : text; }
-
 // What all of them take. Pictures and texts stand in `typed`, in the order of the line; `arrange` puts them in their
 // places and says what is missing. `fields`: those of a line of JSON.
 struct QuestionCommand {
@@ -24,7 +21,8 @@ struct QuestionCommand {
     command->add_option("--top", arguments->top, top)->check(kWholeNumber);
     command->add_option("--jsonl", arguments->jsonl,
                         "Many queries, one JSON object a line with the fields " + fields +
-                            "; pictures are relative to the file. Writes one JSON line for each");
+                            "; pictures are relative to the file. - is standard input, with pictures relative to the "
+                            "working directory. Writes one JSON line for each");
     add_count(command, "--batch", arguments->batch, "Pairs of text and picture that are run together (default 32)");
     command->add_flag(
         "--keep-going", arguments->keep_going,
@@ -42,12 +40,11 @@ struct QuestionCommand {
       const std::string see = " (see vilt " + command->get_name() + " --help)";
       check(command->count("--top") == 0 || arguments->top >= 1, "--top is ", arguments->top, ", expected at least 1");
       if (command->count("--jsonl") > 0) {
-        if (!typed->empty()) fail("--jsonl brings the queries; '", as_typed(typed->front()), "' is one too many", see);
+        if (!typed->empty()) fail("--jsonl brings the queries; '", typed->front(), "' is one too many", see);
         check(!arguments->jsonl.empty(), "--jsonl needs the name of a file", see);
       } else {
         check(!arguments->keep_going, "--keep-going needs --jsonl", see);
         arrange(*arguments, *typed, see);
-        for (std::string& one : arguments->texts) one = as_typed(one);
       }
       action = [arguments, run] { return run(*arguments); };
     });
@@ -63,7 +60,7 @@ void image_and_text(QuestionArguments& arguments, const std::vector<std::string>
                     const char* what) {
   check(!typed.empty(), "IMAGE is required, or --jsonl FILE", see);
   check(typed.size() >= 2, what, " is required", see);
-  if (typed.size() > 2) fail("'", as_typed(typed[2]), "' is one too many; put the text in quotes", see);
+  if (typed.size() > 2) fail("'", typed[2], "' is one too many; put the text in quotes", see);
   arguments.images = {typed[0]};
   arguments.texts = {typed[1]};
 }
@@ -157,6 +154,7 @@ void add_align(CLI::App& app, Action& action) {
   add_count(command, "--layer", arguments->layer, "Layer of the attention, from 1 (default: the last)");
   command->add_flag("--respect-orientation", arguments->respect_orientation,
                     "Turns the picture as its EXIF orientation says (the authors' pipeline does not)");
+  command->add_flag("--force", arguments->force, "Replaces pictures that are there and differ");
   command->callback([arguments, &action] { action = [arguments] { return run_align(*arguments); }; });
 }
 

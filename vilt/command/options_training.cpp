@@ -31,6 +31,7 @@ void add_vocabulary(CLI::App& app, Action& action) {
   command->add_option("--split", arguments->split, "Split whose captions are read (default train)");
   command->add_flag("--once", arguments->once, "Counts every word once, however often it occurs (small vocabularies)");
   command->add_option("--kind", arguments->kind, "scenes or scenes-quick: the size for this built-in data, and --once");
+  command->add_flag("--force", arguments->force, "Replaces a file that holds something else");
   command->callback([arguments, &action] { action = [arguments] { return run_vocabulary(*arguments); }; });
 }
 

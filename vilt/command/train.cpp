@@ -9,17 +9,20 @@
 #include <iostream>
 
 #include "data/sets/dataset.h"
+#include "io/printable.h"
 #include "nn/precision.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "train/checkpoint.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
+#include "vilt/command/overwriting.h"
 #include "vilt/files/load_model.h"
 #include "vilt/initialise.h"
 #include "vilt/report/report.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
+#include "vilt/tasks/settings_memory.h"
 #include "vilt/tasks/trainer.h"
 
 namespace tessera::command {
@@ -54,8 +57,8 @@ class RunLock {
   explicit RunLock(const fs::path& run) {
     fs::create_directories(run);
     file_ = open((run / ".lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-    check(file_ >= 0, run.string(), ": cannot be written to: ", std::strerror(errno));
-    check(flock(file_, LOCK_EX | LOCK_NB) == 0, run.string(), ": another process is training there");
+    check(file_ >= 0, shown(run), ": cannot be written to: ", std::strerror(errno));
+    check(flock(file_, LOCK_EX | LOCK_NB) == 0, shown(run), ": another process is training there");
   }
   ~RunLock() { close(file_); }
   RunLock(const RunLock&) = delete;
@@ -68,9 +71,9 @@ class RunLock {
 fs::path report_of(const fs::path& run) { return run / "report.html"; }
 
 void rebuild_report(const fs::path& run, const std::string& command) {
-  check(fs::is_directory(run), run.string(), ": no such directory; expected the folder of a run");
-  check(fs::exists(run / "settings.toml"), run.string(), ": no run (there is no settings.toml)");
-  check(fs::exists(run / "summary.json"), run.string(), ": the run is not finished; `vilt train` continues it");
+  check(fs::is_directory(run), shown(run), ": no such directory; expected the folder of a run");
+  check(fs::exists(run / "settings.toml"), shown(run), ": no run (there is no settings.toml)");
+  check(fs::exists(run / "summary.json"), shown(run), ": the run is not finished; `vilt train` continues it");
   const Settings settings = Settings::from_toml(run / "settings.toml");
   const LoadedModel trained = load_model(run);
   ViltWithHeads untrained(trained.config);
@@ -93,7 +96,10 @@ int run_train(const TrainArguments& arguments) {
   if (!arguments.device.empty()) settings.train.device = arguments.device;
   settings.train.cuda_graph |= arguments.cuda_graph;
   settings.validate();
-  check_available(device_named("train.device", settings.train.device));
+  check_memory(settings);
+  const Device device = device_named("train.device", settings.train.device);
+  check_available(device);
+  if (device.kind == Device::cpu) refuse_memory_that_is_not_there();
   const fs::path run = settings.train.out;
   const std::string command = command_line(arguments);
   TrainOptions options;
@@ -111,20 +117,21 @@ int run_train(const TrainArguments& arguments) {
                                   .command = command,
                                   .context = {.activations = activations}});
   };
+  check_may_train_in(run);
   const RunLock lock(run);
   const Summary summary = train(settings, options);
   const bool reported = settings.train.task == "pretraining";
   if (reported && !fs::exists(report_of(run))) rebuild_report(run, command);  // of a finished run, removed since
   std::cout << '\n';
   print_summary(std::cout, summary);
-  if (reported) std::cout << "report: " << report_of(run).string() << '\n';
+  if (reported) std::cout << "report: " << shown(report_of(run)) << '\n';
   return 0;
 }
 
 int run_report(const ReportArguments& arguments) {
   const fs::path run = arguments.run;
   rebuild_report(run, text("vilt train ", shell_word((run / "settings.toml").string()), " --fresh"));
-  std::cout << "report: " << report_of(run).string() << '\n';
+  std::cout << "report: " << shown(report_of(run)) << '\n';
   return 0;
 }
 

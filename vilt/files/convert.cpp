@@ -1,5 +1,7 @@
 #include "vilt/files/convert.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -61,13 +63,23 @@ void check_replaceable(const fs::path& directory, bool replace) {
           ", which no converted directory has");
 }
 
+// A folder beside `target`, by a name that nobody else's has; gone at the end unless it is renamed.
+struct Beside {
+  fs::path path;
+  Beside(const fs::path& target, const char* what) : path(fs::path(target).concat(text(".", what, "-", ::getpid()))) {}
+  Beside(const Beside&) = delete;
+  Beside& operator=(const Beside&) = delete;
+  ~Beside() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
+
 // What was at `target` is gone only when the new is there.
 void put_in_place(const fs::path& written, const fs::path& target) {
-  const fs::path old = fs::path(target).concat(".old");
-  fs::remove_all(old);
-  if (fs::exists(target)) fs::rename(target, old);
+  const Beside old(target, "old");
+  if (fs::exists(target)) fs::rename(target, old.path);
   fs::rename(written, target);
-  fs::remove_all(old);
 }
 
 }  // namespace
@@ -129,8 +141,8 @@ std::vector<std::string> write_hugging_face(const LoadedModel& model, const fs::
     (belongs_to(name, architecture) ? own : extra).emplace(name, tensor);
 
   const fs::path target = directory.filename().empty() ? directory.parent_path() : directory;  // "out/"
-  const fs::path beside = fs::path(target).concat(".partial");
-  fs::remove_all(beside);
+  const Beside partial(target, "partial");
+  const fs::path& beside = partial.path;
   fs::create_directories(beside);
   const std::map<std::string, std::string> metadata = {{"format", "pt"}};
   save_safetensors((beside / "model.safetensors").string(), hugging_face_names(own, architecture), metadata);

@@ -11,6 +11,7 @@
 
 #include "io/files.h"
 #include "tensor/error.h"
+#include "vilt/tasks/setting_names.h"
 
 namespace tessera {
 namespace {
@@ -103,45 +104,24 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
   };
 }
 
-// Levenshtein distance.
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
-
+// Errors begin with `origin`: of a file "FILE: ".
 Slot find_slot(Settings& settings, const std::string& key, const std::string& origin) {
-  const auto all = slots(settings);
-  std::string nearest;
-  size_t best = std::string::npos;
-  const std::string beginning = key.substr(0, 60);  // no setting is nearly as long
-  for (const auto& [name, slot] : all) {
+  std::vector<std::string> names;
+  for (const auto& [name, slot] : slots(settings)) {
     if (name == key) return slot;
-    // A key given without its section is compared with the last part too.
-    const size_t d = std::min(distance(name, beginning), distance(name.substr(name.find('.') + 1), beginning));
-    if (d < best) {
-      best = d;
-      nearest = name;
-    }
+    names.push_back(name);
   }
-  fail(origin, ": unknown setting '", beginning, key.size() > beginning.size() ? "..." : "", "'; did you mean '",
-       nearest, "'?");
+  const std::string beginning = key.substr(0, 60);  // no setting is nearly as long
+  const NearestSetting meant = nearest_setting(beginning, names);
+  fail(origin, "unknown setting '", beginning, key.size() > beginning.size() ? "..." : "", "'; did you mean '",
+       meant.name, "'?", meant.remark.empty() ? "" : " (" + meant.remark + ")");
 }
 
 void assign(const Slot& slot, const toml::node& value, const std::string& key, const std::string& origin) {
   const auto wrong = [&](const char* expected) {
     std::ostringstream got;
     value.visit([&](const auto& concrete) { got << concrete; });
-    fail(origin, ": setting '", key, "' is ", got.str(), ", expected ", expected);
+    fail(origin, "setting '", key, "' is ", got.str(), ", expected ", expected);
   };
   if (const auto* target = std::get_if<std::string*>(&slot)) {
     const auto v = value.value_exact<std::string>();
@@ -194,12 +174,28 @@ void check_depth(const std::string& source, const std::string& origin) {
   }
 }
 
+constexpr const char* kBeyond = "not representable in 64 bits";  // toml++'s words
+constexpr const char* kTooLarge = "too large: expected a whole number from -9223372036854775808 to 9223372036854775807";
+
+std::string trimmed(const std::string& text) {
+  const size_t first = text.find_first_not_of(" \t"), last = text.find_last_not_of(" \t");
+  return first == std::string::npos ? "" : text.substr(first, last - first + 1);
+}
+
+bool is_whole(const std::string& value) {
+  const size_t digits = value.starts_with('-') || value.starts_with('+') ? 1 : 0;
+  return value.size() > digits && value.find_first_not_of("0123456789", digits) == std::string::npos;
+}
+
 toml::table parse(const std::string& source, const std::string& origin) {
   check_depth(source, origin);
   try {
     return toml::parse(source);
   } catch (const toml::parse_error& error) {
-    fail(origin, ": line ", error.source().begin.line, ": ", error.description());
+    const std::string description(error.description());
+    const bool too_large = description.find(kBeyond) != std::string::npos;
+    fail(origin, ": line ", error.source().begin.line, ": ", description, too_large ? "; " : "",
+         too_large ? kTooLarge : "");
   }
 }
 
@@ -213,7 +209,7 @@ Settings Settings::from_toml(const std::filesystem::path& path, const std::vecto
 Settings Settings::from_text(const std::string& source, const std::string& origin,
                              const std::vector<std::string>& overrides) {
   Settings settings;
-  assign_table(settings, parse(source, origin), "", origin);
+  assign_table(settings, parse(source, origin), "", origin + ": ");
   for (const std::string& override_ : overrides) settings.set(override_);
   settings.validate();
   return settings;
@@ -221,21 +217,24 @@ Settings Settings::from_text(const std::string& source, const std::string& origi
 
 void Settings::set(const std::string& assignment) {
   const size_t equals = assignment.find('=');
-  check(equals != std::string::npos && equals > 0, "setting '", assignment, "': expected section.key=value");
-  const std::string key = assignment.substr(0, equals), value = assignment.substr(equals + 1);
-  const std::string origin = "setting '" + assignment + "'";
-  const Slot slot = find_slot(*this, key, origin);
+  const std::string key = trimmed(assignment.substr(0, equals));
+  check(equals != std::string::npos && !key.empty(), "setting '", assignment, "': expected section.key=value");
+  const std::string value = trimmed(assignment.substr(equals + 1));
+  const Slot slot = find_slot(*this, key, "");
   if (const auto* target = std::get_if<std::string*>(&slot)) {  // the shell has taken the quotes away
     **target = value;
     return;
   }
   toml::table table;
   try {
-    table = toml::parse("value = " + value);
-  } catch (const toml::parse_error&) {
+    // A number of any size may stand for one with a fraction.
+    table = toml::parse("value = " + value + (std::holds_alternative<double*>(slot) && is_whole(value) ? ".0" : ""));
+  } catch (const toml::parse_error& error) {
+    const bool large = std::string(error.description()).find(kBeyond) != std::string::npos;
+    check(!large, "setting '", key, "' is ", value, ", which is ", kTooLarge);
     table.insert("value", value);  // no number and no truth value: told as the text that it is
   }
-  assign(slot, *table.get("value"), key, origin);
+  assign(slot, *table.get("value"), key, "");
 }
 
 std::string Settings::to_toml() const {

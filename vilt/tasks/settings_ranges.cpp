@@ -17,8 +17,8 @@ void Settings::validate() const {
   const auto at_least = [](const char* key, auto value, auto least) {
     check(value >= least, "setting '", key, "' is ", value, ", expected at least ", least);
   };
-  const auto at_most = [](const char* key, int64_t value, int64_t most) {
-    check(value <= most, "setting '", key, "' is ", value, ", expected at most ", most);
+  const auto between = [](const char* key, int64_t value, int64_t least, int64_t most) {
+    check(value >= least && value <= most, "setting '", key, "' is ", value, ", expected ", least, " to ", most);
   };
   const auto share = [](const char* key, double value) {
     check(value >= 0 && value <= 1, "setting '", key, "' is ", value, ", expected 0 to 1");
@@ -31,14 +31,12 @@ void Settings::validate() const {
   };
   check(!data.captions.empty(), "setting 'data.captions' is empty, expected a captions file (docs/data.md)");
   check(!data.images.empty(), "setting 'data.images' is empty, expected the folder of the images");
-  at_least("data.workers", data.workers, int64_t{1});
-  at_most("data.workers", data.workers, 256);  // threads: an absurd number would end in the middle of starting them
-  at_least("data.prefetch", data.prefetch, int64_t{1});
+  between("data.workers", data.workers, 1, 256);  // threads: an absurd number would end in the middle of starting them
+  between("data.prefetch", data.prefetch, 1, 10'000);
   at_least("data.cache_bytes", data.cache_bytes, int64_t{0});
   at_least("data.max_bad_files", data.max_bad_files, int64_t{0});
   one_of("image.resize", image.resize, {"shorter", "none"});
-  at_least("image.shorter", image.shorter, model.patch_size);
-  at_most("image.shorter", image.shorter, 16384);
+  between("image.shorter", image.shorter, model.patch_size, 16384);
   more_than_zero("image.std", image.std);
   at_least("image.max_patches", image.max_patches, int64_t{0});
   one_of("image.augment", image.augment, {"none", "randaugment"});
@@ -54,14 +52,18 @@ void Settings::validate() const {
   check(!train.cuda_graph || device.kind == Device::cuda, "train.cuda_graph needs train.device = \"cuda\"");
   one_of("objectives.masking", objectives.masking, {"official", "strict"});
   one_of("objectives.false_images", objectives.false_images, {"dataset", "batch"});
-  share("objectives.mask_rate", objectives.mask_rate);
-  more_than_zero("objectives.mask_rate", objectives.mask_rate);
+  check(objectives.mask_rate > 0 && objectives.mask_rate <= 1, "setting 'objectives.mask_rate' is ",
+        objectives.mask_rate, ", expected more than 0 and at most 1");
   share("objectives.patch_mask_rate", objectives.patch_mask_rate);
   share("objectives.patch_replace_rate", objectives.patch_replace_rate);
   share("objectives.content_first", objectives.content_first);
   share("objectives.sibling_negatives", objectives.sibling_negatives);
   more_than_zero("objectives.ipot_beta", objectives.ipot_beta);
-  at_least("objectives.ipot_iterations", objectives.ipot_iterations, int64_t{1});
+  between("objectives.ipot_iterations", objectives.ipot_iterations, 1, 1'000'000);
+  at_least("objectives.mlm_weight", objectives.mlm_weight, 0.0);
+  at_least("objectives.itm_weight", objectives.itm_weight, 0.0);
+  at_least("objectives.wpa_weight", objectives.wpa_weight, 0.0);
+  at_least("objectives.mpp_weight", objectives.mpp_weight, 0.0);
   check(objectives.mpp_weight == 0 || objectives.patch_mask_rate > 0,
         "setting 'objectives.patch_mask_rate' is 0, but 'objectives.mpp_weight' asks for masked patches");
   check(objectives.mlm_weight != 0 || objectives.itm_weight != 0 || objectives.wpa_weight != 0 ||
@@ -81,8 +83,8 @@ void Settings::validate() const {
   at_least("optimizer.clip", optimizer.clip, 0.0);
   share("train.curriculum", train.curriculum);
   at_least("train.steps", train.steps, int64_t{1});
-  at_least("train.batch_size", train.batch_size, int64_t{1});
-  at_least("train.accumulate", train.accumulate, int64_t{1});
+  between("train.batch_size", train.batch_size, 1, 1'000'000);
+  between("train.accumulate", train.accumulate, 1, 1'000'000);
   check(train.batch_size % train.accumulate == 0, "setting 'train.batch_size' is ", train.batch_size,
         ", expected a multiple of 'train.accumulate' (", train.accumulate, ")");
   at_least("train.log_every", train.log_every, int64_t{1});
@@ -90,8 +92,7 @@ void Settings::validate() const {
   at_least("train.checkpoint_every", train.checkpoint_every, int64_t{0});
   at_least("train.evaluate_samples", train.evaluate_samples, int64_t{0});
   at_least("train.test_samples", train.test_samples, int64_t{0});
-  at_least("train.threads", train.threads, int64_t{0});
-  at_most("train.threads", train.threads, 1024);
+  between("train.threads", train.threads, 0, 1024);
   check(!train.out.empty(), "setting 'train.out' is empty, expected a folder");
   const bool annotated = !data.annotations.empty();
   check(annotated || objectives.content_first == 0, "setting 'objectives.content_first' needs 'data.annotations'");

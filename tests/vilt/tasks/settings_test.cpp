@@ -80,6 +80,28 @@ TEST_CASE("Overrides change single settings, in order; a whole number may stand 
   CHECK(settings.train.out == "runs/x");
 }
 
+TEST_CASE("Blanks around keys and values of overrides are no part of them") {
+  const Settings settings =
+      read(kLeast, {"train.steps = 12", " train.seed\t=\t5 ", "train.out = runs/x", "train.title =a b "});
+  CHECK(settings.train.steps == 12);
+  CHECK(settings.train.seed == 5);
+  CHECK(settings.train.out == "runs/x");
+  CHECK(settings.train.title == "a b");
+  CHECK(error_with(" = 3") == "setting ' = 3': expected section.key=value");
+}
+
+TEST_CASE("Whole numbers beyond 64 bits are too large; where any number may stand they are numbers") {
+  const char* range = "expected a whole number from -9223372036854775808 to 9223372036854775807";
+  CHECK(error_with("train.steps=99999999999999999999") ==
+        text("setting 'train.steps' is 99999999999999999999, which is too large: ", range));
+  CHECK(error_with("train.seed=-9223372036854775809") ==
+        text("setting 'train.seed' is -9223372036854775809, which is too large: ", range));
+  CHECK(read(kLeast, {"train.seed=-9223372036854775808"}).train.seed == INT64_MIN);
+  CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = 99999999999999999999\n"),
+                {"a.toml: line 5: ", "99999999999999999999", "too large: ", range}) == "");
+  CHECK(read(kLeast, {"optimizer.clip=99999999999999999999"}).optimizer.clip == 1e20);
+}
+
 TEST_CASE("A key that does not exist is an error with the nearest one") {
   CHECK(lacking(error_of_toml(kLeast + "[train]\nstep = 7\n"),
                 {"a.toml: unknown setting 'train.step'; did you mean 'train.steps'?"}) == "");
@@ -95,7 +117,7 @@ TEST_CASE("A key that does not exist is an error with the nearest one") {
   CHECK(lacking(error_of_toml(deep + "a = 1\n"), {"a.toml: line 2: more than 100 dots"}) == "");
   CHECK(lacking(error_of_toml(kLeast + "[train.steps]\nx = 7\n"), {"unknown setting 'train.steps.x'"}) == "");
   CHECK(error_with("optimizer.lerning_rate=1") ==
-        "setting 'optimizer.lerning_rate=1': unknown setting 'optimizer.lerning_rate'; did you mean "
+        "unknown setting 'optimizer.lerning_rate'; did you mean "
         "'optimizer.learning_rate'?");
   CHECK(error_with("steps") == "setting 'steps': expected section.key=value");
   CHECK(error_with("=3") == "setting '=3': expected section.key=value");
@@ -117,10 +139,9 @@ TEST_CASE("Wrong types name the setting, what was given and what is expected") {
                 {"'model.tie_word_embeddings' is 1, expected true or false"}) == "");
   CHECK(lacking(error_of_toml(kLeast + "[train]\nsteps = [7]\n"), {"'train.steps' is", "expected a whole number"}) ==
         "");
-  CHECK(lacking(error_with("train.steps=many"),
-                {"setting 'train.steps=many': setting 'train.steps' is 'many', expected a whole number"}) == "");
-  CHECK(lacking(error_with("train.steps="),
-                {"setting 'train.steps=': setting 'train.steps' is '', expected a whole number"}) == "");
+  CHECK(lacking(error_with("train.steps=many"), {"setting 'train.steps' is 'many', expected a whole number"}) == "");
+  CHECK(error_with("optimizer.learning_rate=nan") == "setting 'optimizer.learning_rate' is nan, expected a number");
+  CHECK(lacking(error_with("train.steps="), {"setting 'train.steps' is '', expected a whole number"}) == "");
 }
 
 TEST_CASE("TOML that is none is an error with its line; so is a file that is not there") {
@@ -143,26 +164,26 @@ TEST_CASE("Values that cannot be are errors before anything is done") {
   word("objectives.masking", "official, strict");
   word("objectives.false_images", "dataset, batch");
   word("optimizer.variant", "transformers, torch");
-  for (const char* key : {"data.workers", "data.prefetch", "objectives.ipot_iterations", "train.steps",
-                          "train.batch_size", "train.accumulate", "train.log_every"})
-    setting(key, "0", "at least 1");
+  for (const char* key : {"train.steps", "train.log_every"}) setting(key, "0", "at least 1");
+  for (const char* key : {"train.batch_size", "train.accumulate", "objectives.ipot_iterations"})
+    for (const char* value : {"0", "-4", "1000001", "1000000000"}) setting(key, value, "1 to 1000000");
+  for (const char* value : {"0", "10001", "1000000000"}) setting("data.prefetch", value, "1 to 10000");
   for (const char* key :
        {"data.cache_bytes", "data.max_bad_files", "image.max_patches", "train.evaluate_every", "train.checkpoint_every",
-        "train.evaluate_samples", "train.threads", "init.std", "optimizer.learning_rate", "optimizer.end_learning_rate",
-        "optimizer.weight_decay", "optimizer.clip", "optimizer.head_factor", "optimizer.patch_projection_factor"})
+        "train.evaluate_samples", "init.std", "objectives.mlm_weight", "objectives.itm_weight", "objectives.wpa_weight",
+        "objectives.mpp_weight", "optimizer.learning_rate", "optimizer.end_learning_rate", "optimizer.weight_decay",
+        "optimizer.clip", "optimizer.head_factor", "optimizer.patch_projection_factor"})
     setting(key, "-1", "at least 0");
-  for (const char* key :
-       {"image.std", "objectives.ipot_beta", "objectives.mask_rate", "optimizer.eps", "optimizer.power"})
+  for (const char* key : {"image.std", "objectives.ipot_beta", "optimizer.eps", "optimizer.power"})
     setting(key, "0", "more than 0");
-  for (const char* key :
-       {"objectives.mask_rate", "objectives.patch_mask_rate", "objectives.patch_replace_rate",
-        "objectives.content_first", "objectives.sibling_negatives", "optimizer.warmup", "train.curriculum"})
+  for (const char* value : {"0", "-1", "1.5"}) setting("objectives.mask_rate", value, "more than 0 and at most 1");
+  for (const char* key : {"objectives.patch_mask_rate", "objectives.patch_replace_rate", "objectives.content_first",
+                          "objectives.sibling_negatives", "optimizer.warmup", "train.curriculum"})
     setting(key, "1.5", "0 to 1");
   for (const char* key : {"optimizer.beta1", "optimizer.beta2"}) setting(key, "1", "at least 0 and less than 1");
-  setting("image.shorter", "31", "at least 32");
-  setting("image.shorter", "16385", "at most 16384");
-  setting("data.workers", "257", "at most 256");
-  setting("train.threads", "1025", "at most 1024");
+  for (const char* value : {"31", "16385"}) setting("image.shorter", value, "32 to 16384");
+  for (const char* value : {"0", "257"}) setting("data.workers", value, "1 to 256");
+  for (const char* value : {"-1", "1025"}) setting("train.threads", value, "0 to 1024");
   CHECK(error_with("data.captions=") == "setting 'data.captions' is empty, expected a captions file (docs/data.md)");
   CHECK(error_with("data.images=") == "setting 'data.images' is empty, expected the folder of the images");
   CHECK(error_with("train.out=") == "setting 'train.out' is empty, expected a folder");
