@@ -114,7 +114,7 @@ class Run : public RunLog {
       add_time(start, wait, host);
       if (due(options_.log_every)) log_interval();
       if (due(options_.evaluate_every)) log_evaluation(task_.evaluate());
-      const bool asked_to_end = kept_signal() != 0 && !finished();
+      const bool asked_to_end = kept_signal() != 0;
       if (asked_to_end && !reading_due()) read_figures();
       if (asked_to_end || due(options_.checkpoint_every))
         checkpoint([this](const std::filesystem::path& folder) { task_.save(folder); });

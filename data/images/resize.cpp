@@ -58,15 +58,15 @@ void filter_rows(const uint8_t* in, int length, const Filter& filter, uint8_t* o
 // Strips of up to 64 rows are transposed, so that the pixels of one column lie side by side ([width, 3, rows]: one row
 // of filter_rows is a column's three channels) and the sums run over vectors here too, and are transposed back.
 void filter_columns(const Image& image, const Filter& filter, Image& result, const PixelKernels& kernels) {
-  const int in_bytes = image.width * kChannels;
-  const int out_bytes = result.width * kChannels;
+  const int in_bytes = image.width * kFilterChannels;
+  const int out_bytes = result.width * kFilterChannels;
   const int strip = std::min(kStrip, image.height);
   std::vector<uint8_t> columns(static_cast<size_t>(in_bytes) * strip);
   std::vector<uint8_t> filtered(static_cast<size_t>(out_bytes) * strip);
   for (int y = 0; y < image.height; y += strip) {
     const int rows = std::min(strip, image.height - y);
     transpose(image.row(y), rows, in_bytes, in_bytes, columns.data(), strip);
-    filter_rows(columns.data(), kChannels * strip, filter, filtered.data(), kernels);
+    filter_rows(columns.data(), kFilterChannels * strip, filter, filtered.data(), kernels);
     transpose(filtered.data(), out_bytes, rows, strip, result.row(y), out_bytes);
   }
 }
@@ -96,8 +96,8 @@ void resize_width(const Image& image, int width, Image& result, const PixelKerne
   with_filter(kept, image.width, width, true, [&](const SideFilter& side) {
     const PixelKernels& kernels = side.filter.in_digits ? fastest : portable_pixel_kernels();
     if (kernels.filter_columns && !side.plan.steps.empty())
-      kernels.filter_columns(image.pixels.data(), image.height, image.width * kChannels, side.plan.steps.data(),
-                             side.plan.steps_per_block, result.pixels.data(), width * kChannels);
+      kernels.filter_columns(image.pixels.data(), image.height, image.width * kFilterChannels, side.plan.steps.data(),
+                             side.plan.steps_per_block, result.pixels.data(), width * kFilterChannels);
     else
       filter_columns(image, side.filter, result, kernels);
   });
@@ -107,7 +107,7 @@ void resize_height(const Image& image, int height, Image& result, const PixelKer
   static thread_local SideFilter kept;
   set_size(result, height, image.width);
   with_filter(kept, image.height, height, false, [&](const SideFilter& side) {
-    filter_rows(image.pixels.data(), image.width * kChannels, side.filter, result.pixels.data(),
+    filter_rows(image.pixels.data(), image.width * kFilterChannels, side.filter, result.pixels.data(),
                 side.filter.in_digits ? fastest : portable_pixel_kernels());
   });
 }

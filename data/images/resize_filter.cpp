@@ -23,17 +23,17 @@ struct Range {
   int begin, end;
 };
 Range bytes_of(const Filter& filter, int value, int step) {
-  const Filter::Window& window = filter.windows[static_cast<size_t>(value / kChannels)];
+  const Filter::Window& window = filter.windows[static_cast<size_t>(value / kFilterChannels)];
   const int taps = std::clamp(window.count - kTaps * step, 0, kTaps);
-  const int begin = (window.first + kTaps * step) * kChannels + value % kChannels;
-  return {begin, begin + (taps - 1) * kChannels + 1};
+  const int begin = (window.first + kTaps * step) * kFilterChannels + value % kFilterChannels;
+  return {begin, begin + (taps - 1) * kFilterChannels + 1};
 }
 
 // False when the values reach over more bytes than one vector holds.
 bool fill_step(const Filter& filter, int in, int block, int step, ColumnStep& out) {
   const int first = block * kValues;
-  const int count = std::min(kValues, static_cast<int>(filter.windows.size()) * kChannels - first);
-  int begin = in * kChannels, end = 0;
+  const int count = std::min(kValues, static_cast<int>(filter.windows.size()) * kFilterChannels - first);
+  int begin = in * kFilterChannels, end = 0;
   for (int v = 0; v < count; ++v) {
     const Range range = bytes_of(filter, first + v, step);
     if (range.end <= range.begin) continue;
@@ -41,15 +41,15 @@ bool fill_step(const Filter& filter, int in, int block, int step, ColumnStep& ou
     end = std::max(end, range.end);
   }
   // A whole vector is read, and it has to end with the row where the row is long enough.
-  out.offset = std::max(0, std::min(begin, in * kChannels - kReach));
+  out.offset = std::max(0, std::min(begin, in * kFilterChannels - kReach));
   if (end - out.offset > kReach) return false;
   for (int v = 0; v < count; ++v) {
-    const Filter::Window& window = filter.windows[static_cast<size_t>((first + v) / kChannels)];
+    const Filter::Window& window = filter.windows[static_cast<size_t>((first + v) / kFilterChannels)];
     const Range range = bytes_of(filter, first + v, step);
-    for (int t = 0; range.begin + t * kChannels < range.end; ++t) {
+    for (int t = 0; range.begin + t * kFilterChannels < range.end; ++t) {
       const int at = v * kTaps + t;
       const WeightDigits digits = digits_of(filter.weights[window.weights + static_cast<size_t>(kTaps * step + t)]);
-      out.source[at] = static_cast<uint8_t>(range.begin + t * kChannels - out.offset);
+      out.source[at] = static_cast<uint8_t>(range.begin + t * kFilterChannels - out.offset);
       out.low[at] = digits.low;
       out.middle[at] = digits.middle;
       out.high[at] = digits.high;
@@ -98,7 +98,7 @@ ColumnPlan make_column_plan(const Filter& filter, int in) {
   plan.steps_per_block = (most_taps + kTaps - 1) / kTaps;
   // Each step of a strong reduction would reach too far; no need to fill one to see it.
   if (static_cast<size_t>(in) > filter.windows.size() * kReach / kValues) return plan;
-  const int blocks = (static_cast<int>(filter.windows.size()) * kChannels + kValues - 1) / kValues;
+  const int blocks = (static_cast<int>(filter.windows.size()) * kFilterChannels + kValues - 1) / kValues;
   plan.steps.resize(static_cast<size_t>(blocks) * plan.steps_per_block);
   for (int block = 0; block < blocks; ++block)
     for (int step = 0; step < plan.steps_per_block; ++step)

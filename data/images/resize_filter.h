@@ -8,7 +8,7 @@
 namespace tessera {
 
 inline constexpr int kFilterWeightBits = 22;
-inline constexpr int kChannels = 3;  // of the rows that are filtered
+inline constexpr int kFilterChannels = 3;  // of the rows that are filtered
 
 // What three signed digits in base 256 can hold of either sign, about 1.99 in units of 2^-22; the weights of a bicubic
 // filter stay below 1.2.

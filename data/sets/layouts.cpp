@@ -8,7 +8,7 @@ void read_karpathy_json(const TextPieces& contents, const std::string& where, co
 }
 
 constexpr CaptionLayout kLayouts[] = {
-    {".json", "Karpathy's JSON", &read_karpathy_json},
+    {".json", &read_karpathy_json},
 };
 
 }  // namespace

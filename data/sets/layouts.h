@@ -11,7 +11,6 @@ namespace tessera {
 
 struct CaptionLayout {
   const char* extension;  // of the file's name
-  const char* words;      // for people: "expected …"
   // Calls `handle` with each image, as the record that the COCO-Karpathy layout (data/sets/dataset.h) has for it.
   // Checks the form alone: what a record says, Dataset checks. One image's text is in memory at a time. Errors begin
   // with `where`.

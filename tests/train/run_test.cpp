@@ -170,6 +170,18 @@ TEST_CASE("Run: a signal ends it after the step, with a checkpoint from which it
   CHECK(parts.rows() == whole.rows());
 }
 
+TEST_CASE("Run: a signal during the last step ends it, too, and nothing is left to train") {
+  const tests::TemporaryDirectory directory;
+  ToyRun run{directory.path() / "run", {}, 2};
+  for (int step = 1; step <= 2; ++step) {
+    const SignalGuard guard;
+    std::raise(SIGTERM);
+    CHECK_THROWS_AS(run.train(), Interrupted);
+  }
+  CHECK(newest_checkpoint(run.out)->filename() == "checkpoint-2");
+  CHECK(error_of([&] { run.train(0); }) == "no error");
+}
+
 TEST_CASE("Signals: the second kills, what is ignored stays ignored, and afterwards all is as before") {
   void (*const before)(int) = std::signal(SIGINT, SIG_DFL);
   {

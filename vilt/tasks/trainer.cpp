@@ -244,15 +244,15 @@ Summary Training::train_task(Split& train, Split& validation) {
   // Nothing is written or removed before everything that the settings name has been found: a run that fails above can
   // be repeated with the mistake corrected.
   if (options_.fresh) remove_earlier_run();
-  // A finished run that gets more steps is not finished.
-  for (const char* name : {"summary.json", "report.html"}) fs::remove(out_ / name);
   fs::create_directories(out_);
-  write_file_atomically(out_ / "settings.toml", settings_.to_toml());
   RunOptions options = run_options(settings_, log_);
   options.data = fingerprint(train.dataset, settings_.data.images);
   Run run(task, learner, std::move(options));
   line = &run.progress();
   run.resume();
+  // A finished run that gets more steps is not finished from here on.
+  for (const char* name : {"summary.json", "report.html"}) fs::remove(out_ / name);
+  write_file_atomically(out_ / "settings.toml", settings_.to_toml());
   {
     std::optional<SignalGuard> guard;
     if (options_.keep_signals) guard.emplace();

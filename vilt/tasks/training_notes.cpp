@@ -20,8 +20,8 @@ void note_cut_captions(const SampleSource& train, std::vector<std::string>& note
     cut += caption.size() > room && train.vocabulary().encode(caption).size() > room;
   }
   if (cut == 0) return;
-  const std::string of = looked_at == all ? text("of ", all) : text("of ", looked_at, " looked at");
-  notes.push_back(text(cut, " ", of, " captions are longer than ", train.options().max_length,
+  const std::string of = looked_at == all ? text(all, " captions") : text("the ", looked_at, " captions looked at");
+  notes.push_back(text(cut, " of ", of, " are longer than ", train.options().max_length,
                        " tokens and are cut (model.max_position_embeddings)"));
 }
 

@@ -45,8 +45,6 @@ TEST_CASE("A finished run says so and trains nothing; fresh starts over") {
   const fs::path run = directory.path() / "run";
   copy_run(run);
   Settings settings = settings_in(run);
-  // The copy's settings name the place that it was copied from.
-  std::ofstream(run / "settings.toml") << settings.to_toml();
   const auto written = fs::last_write_time(run / "summary.json");
   CHECK(train_log(settings) == "the run in " + run.string() + " is finished; --fresh starts over\n");
   CHECK(fs::last_write_time(run / "summary.json") == written);
@@ -62,7 +60,6 @@ TEST_CASE("Other settings are refused, all differences listed; nothing is change
   const fs::path run = directory.path() / "run";
   copy_run(run);
   Settings settings = settings_in(run);
-  std::ofstream(run / "settings.toml") << settings.to_toml();
   const std::string before = contents(run / "settings.toml");
   settings.train.steps = 7;
   settings.optimizer.learning_rate = 1e-3;
@@ -84,7 +81,6 @@ TEST_CASE("A run goes on wherever it lies, whatever its paths are called, with s
   const TemporaryDirectory directory;
   copy_run(directory.path() / "moved");
   Settings settings = settings_in(directory.path() / "moved");
-  std::ofstream(directory.path() / "moved" / "settings.toml") << settings.to_toml();
   settings.train.out = (directory.path() / "." / "moved" / "").string();
   settings.data.captions = fs::relative(settings.data.captions).string();
   settings.data.images += "/../images/";
@@ -122,7 +118,6 @@ TEST_CASE("A finished run goes on to more steps, and is finished again") {
   const TemporaryDirectory directory;
   copy_run(directory.path() / "run");
   Settings settings = settings_in(directory.path() / "run");
-  std::ofstream(directory.path() / "run" / "settings.toml") << settings.to_toml();
   settings.train.steps = 11;
   const std::string log = train_log(settings);
   CHECK(
@@ -130,6 +125,11 @@ TEST_CASE("A finished run goes on to more steps, and is finished again") {
                     "trained 11 steps"}) == "");
   CHECK(read_summary(directory.path() / "run" / "summary.json").steps == 11);
   CHECK(lacking(train_log(settings), {"is finished"}) == "");
+  settings.train.steps = 12;
+  settings.train.extend = "constant";  // torch's last rate is 0
+  CHECK(lacking(train_error(settings), {"the learning rate after step 11 is 0, and would stay so"}) == "");
+  settings.train.steps = 11;
+  CHECK(lacking(train_log(settings), {"is finished"}) == "");  // nothing is lost
   settings.train.steps = 12;
   remove_checkpoints(settings.train.out);
   CHECK(lacking(train_error(settings), {"the run has had its 11 steps, and there is no checkpoint to go on from"}) ==

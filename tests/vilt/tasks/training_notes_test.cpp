@@ -59,7 +59,7 @@ TEST_CASE("Notes: of very many captions some are looked at") {
   captions[0] = {"a"};
   const Strings notes = notes_of(captions, settings_for(2));
   REQUIRE(notes.size() == 1);
-  CHECK(notes[0].starts_with("19999 of 20000 looked at captions are longer than 40 tokens"));
+  CHECK(notes[0].starts_with("19999 of the 20000 captions looked at are longer than 40 tokens"));
 }
 
 TEST_CASE("Notes: one image, a batch of more than all captions, settings without effect") {
