@@ -39,7 +39,7 @@ struct LoadedModel {
 };
 
 // `path`: a run's directory (its newest checkpoint), a checkpoint, a Hugging Face directory, or a file of weights.
-// Strict, unless partial: every missing, unexpected or misshaped tensor is listed at once, and nothing is loaded.
+// Strict, unless partial: where a tensor is missing, unexpected or misshaped nothing is loaded.
 LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 // The same from weights that were read from `place` = find_weights(path).
 LoadedModel load_model(Weights weights, const std::filesystem::path& place, const LoadOptions& options);

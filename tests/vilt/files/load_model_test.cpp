@@ -66,7 +66,7 @@ TEST_CASE("Hugging Face's classes are loaded with their heads") {
   CHECK(Checkpoint("vilt_mlm_tied").load().config.tie_word_embeddings);
 }
 
-TEST_CASE("Every difference is listed at once, with both shapes") {
+TEST_CASE("Differences are listed, with both shapes") {
   const Checkpoint checkpoint("vilt_mlm");
   checkpoint.change_tensors([](NamedTensors& tensors) {
     tensors.erase(kPooler);
