@@ -89,9 +89,11 @@ void check_size(const ModelConfig& config, const Weights& weights) {
 }
 
 void read_vocabulary(LoadedModel& out, const LoadOptions& options) {
-  const fs::path path = beside(out, options.vocabulary, "vocab.txt");
+  fs::path path = beside(out, options.vocabulary, "vocab.txt");
+  if (path.empty()) path = beside(out, {}, "tokenizer.json");
   if (path.empty()) {
-    check(!options.needs_vocabulary, out.directory.string(), ": there is no vocab.txt; give one with --vocab");
+    check(!options.needs_vocabulary, out.directory.string(),
+          ": there is no vocab.txt and no tokenizer.json; give one with --vocab");
     return;
   }
   out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(path));

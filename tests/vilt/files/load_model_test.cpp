@@ -237,7 +237,7 @@ TEST_CASE("Lists of labels in each form") {
 TEST_CASE("What is not beside the weights is asked for") {
   Checkpoint checkpoint("vilt_mlm");
   checkpoint.options.needs_vocabulary = true;
-  CHECK(lacking(checkpoint.error(), {": there is no vocab.txt; give one with --vocab"}) == "");
+  CHECK(lacking(checkpoint.error(), {": there is no vocab.txt and no tokenizer.json; give one with --vocab"}) == "");
   checkpoint.options.vocabulary = checkpoint.path() / "elsewhere.txt";
   CHECK(lacking(checkpoint.error(), {"elsewhere.txt: no such file"}) == "");
   checkpoint.write("elsewhere.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
