@@ -50,10 +50,42 @@ class Objective {
       cotangents_.push_back(normals(output.value().numel(), random_));
       dys.push_back(tensor_of(cotangents_.back(), output.shape()));
     }
+    check(!outputs.empty(), "gradcheck: no outputs, so that nothing can be compared");
     backward(outputs, dys);
     std::vector<Vector> grads;
     for (const Variable& leaf : leaves)
       grads.push_back(leaf.grad().defined() ? vector_of(leaf.grad()) : Vector::Zero(leaf.value().numel()));
+    return grads;
+  }
+
+  // The gradients that `times` backwards give one after the other, added up in memory that the leaves were given, with
+  // no gradient for input `without` (-1: for all), whose entry is empty then.
+  std::vector<Vector> gradients_again(const std::vector<Tensor>& inputs, int times, int without) const {
+    std::vector<Variable> leaves;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const bool needed = static_cast<int>(i) != without;
+      leaves.emplace_back(inputs[i], needed);
+      if (needed) leaves.back().set_grad_storage(Tensor::zeros(inputs[i].shape(), DType::f64));
+    }
+    for (int k = 0; k < times; ++k) {
+      const std::vector<Variable> outputs = f_(leaves);
+      std::vector<Variable> recorded;
+      std::vector<Tensor> dys;
+      for (size_t o = 0; o < outputs.size(); ++o) {
+        if (!outputs[o].requires_grad()) continue;
+        recorded.push_back(outputs[o]);
+        dys.push_back(tensor_of(cotangents_[o], outputs[o].shape()));
+      }
+      if (!recorded.empty()) backward(recorded, dys);
+    }
+    std::vector<Vector> grads;
+    for (size_t i = 0; i < leaves.size(); ++i) {
+      const bool needed = static_cast<int>(i) != without;
+      if (!needed)
+        grads.emplace_back();
+      else
+        grads.push_back(leaves[i].grad_is_empty() ? Vector::Zero(inputs[i].numel()) : vector_of(leaves[i].grad()));
+    }
     return grads;
   }
 
@@ -118,7 +150,22 @@ class Comparison {
     report.worst_fraction = std::max(report.worst_fraction, difference / bound);
     if (difference <= bound) return;  // a NaN fails
     report.ok = false;
-    if (report.failures.size() < 10) report.failures.push_back({input, index, analytic, numeric, bound});
+    if (report.failures.size() < 10) report.failures.push_back({input, index, analytic, numeric, bound, ""});
+  }
+
+  // Of one backward's gradient with another's, times `factor`: the same formula, so that they differ by roundings
+  // alone.
+  void same(const std::vector<Vector>& once, const std::vector<Vector>& again, double factor, const std::string& when) {
+    constexpr double kRoundings = 1e-12;
+    for (size_t input = 0; input < again.size(); ++input) {
+      const double largest = once[input].size() > 0 ? once[input].lpNorm<Eigen::Infinity>() : 0;
+      for (int64_t i = 0; i < again[input].size(); ++i) {
+        const double expected = factor * once[input][i], bound = kRoundings * (1 + factor * largest);
+        if (std::abs(again[input][i] - expected) <= bound) continue;
+        report.ok = false;
+        if (report.failures.size() < 10) report.failures.push_back({input, i, again[input][i], expected, bound, when});
+      }
+    }
   }
 
   GradcheckReport report;
@@ -139,8 +186,14 @@ GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Tensor>&
   for (const Tensor& input : inputs)
     check(input.dtype() == DType::f64, "gradcheck: input has dtype ", input.dtype(), ", expected f64");
   Objective objective(f, options.seed);
+  check(!inputs.empty(), "gradcheck: no inputs, so that nothing can be compared");
   const std::vector<Vector> grads = objective.gradients(inputs);
   Comparison comparison(options);
+  comparison.same(grads, objective.gradients_again(inputs, 2, -1), 2, "where gradients are there already");
+  if (inputs.size() > 1)
+    for (size_t which = 0; which < inputs.size(); ++which)
+      comparison.same(grads, objective.gradients_again(inputs, 1, static_cast<int>(which)), 1,
+                      text("where input ", which, " needs no gradient"));
   for (size_t which = 0; which < inputs.size(); ++which) {
     const Vector x = vector_of(inputs[which]);
     const Vector& gradient = grads[which];
@@ -172,6 +225,11 @@ std::string GradcheckReport::message() const {
   if (ok) return text("gradients agree: ", checked, " compared, worst at ", worst_fraction, " of its bound");
   std::string out;
   for (const GradcheckFailure& failure : failures) {
+    if (!failure.when.empty()) {
+      out += text("input ", failure.input, ", element ", failure.index, ": ", failure.when, ", backward gives ",
+                  failure.analytic, ", expected ", failure.numeric, ", bound ", failure.bound, "\n");
+      continue;
+    }
     out +=
         text("input ", failure.input, ", ",
              failure.index < 0 ? std::string("random direction") : text("element ", failure.index), ": backward gives ",

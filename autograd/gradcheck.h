@@ -8,6 +8,15 @@
 // Bound. The central difference has truncation error O(h²) and rounding error O(ε_f64 |L| / h); with h = 1e-6 · max(1,
 // |x|) and values of order one both lie near 1e-10, so a relative tolerance of 1e-6 has four digits to spare while any
 // wrong term in a formula shows.
+//
+// The contract of `record` (autograd/tape.h) has more than values, so backward runs again: twice into gradients that
+// are there already, which have to be added to, and once for each input that needs none, which must not change the
+// others'.
+//
+// What it cannot see: of an input with more than `elementwise_limit` elements it compares `directions` random
+// directions. In n dimensions an error in one element of relative size e changes such a derivative by about e/√n of its
+// size, so that of 10⁵ elements a single wrong one shows from about 0.3 % on. At a kink (relu at 0, equal maxima) the
+// central difference is neither one-sided derivative: right functions fail there, and inputs should keep away from it.
 #pragma once
 
 #include <functional>
@@ -32,6 +41,7 @@ struct GradcheckFailure {
   size_t input = 0;
   int64_t index = -1;  // row-major element, or -1 for a random direction
   double analytic = 0, numeric = 0, bound = 0;
+  std::string when;  // empty: against the central difference; else which other backward should have given `numeric`
 };
 
 struct GradcheckReport {
@@ -46,7 +56,8 @@ struct GradcheckReport {
 
 using GradcheckFunction = std::function<std::vector<Variable>(std::span<const Variable>)>;
 
-// `inputs` are f64 tensors (any strides); f must be deterministic and is called 2 · elements + 1 times.
+// `inputs` are f64 tensors (any strides); f must be deterministic and is called 2 · elements + 4 times or so. An error
+// where there is no input or no output.
 GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Tensor>& inputs,
                           const GradcheckOptions& options = {});
 // For functions with one output.

@@ -57,7 +57,7 @@ fails 2 "tf32 is the GPU's (--device cuda); on the CPU choose highest, high or b
 [[ ! -e none ]]
 report $? "none of these has written anything"
 
-# A run that stopped after two of four steps: at a picture that is whole again afterwards.
+# A run that stopped after two of four steps: at a picture that is whole again afterwards, which changes the data.
 for damaged in data/images/train/*.jpg; do
   cp "$damaged" whole.jpg && head -c 200 whole.jpg >"$damaged"
   rm -rf half && call train "${short[@]}" train.out=half
@@ -83,10 +83,10 @@ succeeds "training by graphs" "trained 4 steps" train "${short[@]}" train.out=gr
 cmp -s gpu/checkpoint-4/model.safetensors graphs/checkpoint-4/model.safetensors &&
   cmp -s gpu/checkpoint-4/optimizer.safetensors graphs/checkpoint-4/optimizer.safetensors
 report $? "it gives the same bits"
-succeeds "a run of the CPU goes on on the device" "continuing from step 2" train "${short[@]}" train.out=half --device cuda
+succeeds "a run of the CPU goes on on the device" "continuing from step 2" train "${short[@]}" train.out=half train.changed_data=continue --device cuda
 trained_alike half "with the CPU's losses"
 vilt=$cpu
-succeeds "a run of the device goes on on the CPU" "continuing from step 2" train "${short[@]}" train.out=half-gpu
+succeeds "a run of the device goes on on the CPU" "continuing from step 2" train "${short[@]}" train.out=half-gpu train.changed_data=continue
 trained_alike half-gpu "with the CPU's losses"
 
 # both NAME BOUND ARGUMENT...: what both print is the same but for numbers, and those are near.
@@ -108,7 +108,7 @@ both eval 1e-3 eval --model cpu "${captions[@]}" --json
 both match 1e-3 match --model cpu "$image" "a red ring" "a [MASK] disc" --json
 both fill 1e-3 fill --model cpu "$image" "a [MASK] ring" --top 3
 for map in attention plan-training; do  # the sharper plan gives equal shares to several patches: any may be the largest
-  both "align --map $map" 1e-3 align --model cpu "$image" "a red ring" --out maps --map $map
+  both "align --map $map" 1e-3 align --model cpu "$image" "a red ring" --out maps --force --map $map
 done
 vilt=$emulated
 succeeds "tf32 is a precision of the device" "a red ring" match --model cpu "$image" "a red ring" --precision tf32 --device cuda
