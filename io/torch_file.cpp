@@ -10,6 +10,7 @@
 #include "io/pickle.h"
 #include "io/pickle_globals.h"
 #include "io/printable.h"
+#include "io/torch_state_dict.h"
 #include "io/torch_tensors.h"
 #include "io/zip_archive.h"
 #include "tensor/error.h"
@@ -86,47 +87,19 @@ class Reader {
     const Id root = pickle_.root();
     check(pickle_.kind(root) == Kind::dict, path_, ": holds ", describe(pickle_, root),
           ", expected a dict of tensors; save the module's state_dict() instead");
-    const Id state = find_state_dict(root);
+    const StateDictPlace place = find_state_dict(pickle_, tensors_, path_);
+    const Id state = place.id;
+    file_.state_dict = place.path;
     check(pickle_.kind(state) == Kind::dict, path_, ": 'state_dict' is ", describe(pickle_, state),
           ", expected a dict");
     read_state_dict(state);
     file_.converted = tensors_.converted();
     check(!file_.tensors.empty(), path_, ": holds no tensors", keys_of(state));
-    if (state != root) describe_outside(root, state);
+    if (state != root) describe_outside(root, place.top);
     return std::move(file_);
   }
 
  private:
-  size_t tensors_in(Id dict) const {
-    const auto items = pickle_.children(dict);
-    size_t count = 0;
-    for (size_t i = 1; i < items.size(); i += 2) count += tensors_.is_tensor(items[i]);
-    return count;
-  }
-
-  // "state_dict" where there is one; else the root, unless one dict in it holds more tensors than lie beside it:
-  // programs name it as they like. Of several the usual names decide, weights that are trained before averages of them.
-  Id find_state_dict(Id root) {
-    if (const Id usual = pickle_.find(root, "state_dict"); usual != Pickle::kNoId) return usual;
-    const auto items = pickle_.children(root);
-    const size_t here = tensors_in(root);
-    std::vector<std::pair<std::string, Id>> found;
-    for (size_t i = 0; i + 1 < items.size(); i += 2)
-      if (pickle_.kind(items[i + 1]) == Kind::dict && tensors_in(items[i + 1]) > here)
-        found.emplace_back(name_of_key(items[i]), items[i + 1]);
-    if (found.empty()) return root;
-    auto chosen = found.size() == 1 ? found.begin() : found.end();
-    for (const char* name : {"model_state_dict", "model", "module", "net", "network", "weights", "params", "ema"})
-      if (chosen == found.end())
-        chosen = std::find_if(found.begin(), found.end(), [&](const auto& item) { return item.first == name; });
-    std::string names;
-    for (const auto& item : found) names += text(names.empty() ? "" : ", ", "'", item.first, "'");
-    check(chosen != found.end(), path_, ": ", found.size(), " dicts hold tensors, ", names,
-          "; save the one that is meant by itself");
-    file_.state_dict = chosen->first;
-    return chosen->second;
-  }
-
   void read_state_dict(Id state) {
     const auto items = pickle_.children(state);
     // A few bytes of a pickle make an entry, which takes many times as much memory.
@@ -183,10 +156,10 @@ class Reader {
     return classify_global(pickle_.text(names[0]), pickle_.text(names[1])) == GlobalKind::data;
   }
 
-  void describe_outside(Id root, Id state) {
+  void describe_outside(Id root, Id top) {
     const auto items = pickle_.children(root);
     for (size_t i = 0; i < items.size(); i += 2)
-      if (items[i + 1] != state) file_.beside[name_of_key(items[i])] = describe(pickle_, items[i + 1]);
+      if (items[i + 1] != top) file_.beside[name_of_key(items[i])] = describe(pickle_, items[i + 1]);
     const Id settings = pickle_.find(root, "hyper_parameters");
     if (settings != Pickle::kNoId) read_settings(settings);
     count_placeholders();

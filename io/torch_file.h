@@ -27,14 +27,13 @@ struct TorchFile {
   NamedTensors tensors;
   std::map<std::string, std::string> converted;  // tensors of another type in the file → its storage ("HalfStorage")
   std::map<std::string, std::string> ignored;    // other entries of the state dict → what they are ("list of 2")
-  std::map<std::string, std::string>
-      beside;  // entries beside "state_dict" → what they are; empty for a bare state dict
-  std::map<std::string, int64_t> placeholders;  // "module.name" outside the state dict → how often it is used
+  std::map<std::string, std::string> beside;     // entries beside it → what they are; empty for a bare state dict
+  std::map<std::string, int64_t> placeholders;   // "module.name" outside the state dict → how often it is used
   // Numbers, strings and booleans ("True", "False") of Lightning's "hyper_parameters", which say how the model was
   // made, by their path: "config.num_heads" → "12".
   std::map<std::string, std::string> settings;
   std::string path;
-  std::string state_dict;  // the key of the dict that was taken, where it is not the usual one ("state_dict", or none)
+  std::string state_dict;  // where in the file it lies ("state_dict", "checkpoint.model"); empty for a bare one
 
   // Lines for people: what was ignored and which placeholders there are.
   std::vector<std::string> report() const;

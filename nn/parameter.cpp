@@ -96,19 +96,29 @@ void ParameterSet::load_state(const std::map<std::string, Tensor>& state, const 
   for (Slot& slot : slots_) slot.parameter.mutable_value().copy_(state.at(slot.name));
 }
 
-std::string compare_state(const std::map<std::string, Tensor>& expected, const std::map<std::string, Tensor>& state) {
-  std::string lines;
+std::vector<StateDifference> state_differences(const std::map<std::string, Tensor>& expected,
+                                               const std::map<std::string, Tensor>& state) {
+  using Kind = StateDifference::Kind;
+  std::vector<StateDifference> out;
   for (const auto& [name, tensor] : expected) {
     const auto found = state.find(name);
     if (found == state.end() || !found->second.defined())
-      lines += text("\n  missing: ", name, ", expected ", tensor.shape());
+      out.push_back({Kind::missing, name, text("missing: ", name, ", expected ", tensor.shape())});
     else if (!(found->second.shape() == tensor.shape()))
-      lines += text("\n  shape: ", name, " is ", found->second.shape(), ", expected ", tensor.shape());
+      out.push_back(
+          {Kind::shape, name, text("shape: ", name, " is ", found->second.shape(), ", expected ", tensor.shape())});
     else if (!is_floating(found->second.dtype()))
-      lines += text("\n  type: ", name, " is ", found->second.dtype(), ", expected a floating type");
+      out.push_back(
+          {Kind::type, name, text("type: ", name, " is ", found->second.dtype(), ", expected a floating type")});
   }
   for (const auto& [name, tensor] : state)
-    if (!expected.count(name)) lines += text("\n  unexpected: ", name, ' ', tensor.shape());
+    if (!expected.count(name)) out.push_back({Kind::unexpected, name, text("unexpected: ", name, ' ', tensor.shape())});
+  return out;
+}
+
+std::string compare_state(const std::map<std::string, Tensor>& expected, const std::map<std::string, Tensor>& state) {
+  std::string lines;
+  for (const StateDifference& difference : state_differences(expected, state)) lines += "\n  " + difference.line;
   return lines;
 }
 

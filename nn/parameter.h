@@ -96,8 +96,16 @@ class ParameterSet {
   int64_t total_ = 0;
 };
 
-// Compares the names and shapes of `state` with those of `expected`. Returns "" or one line for each tensor that is
-// missing, unexpected, of another shape or not of a floating type.
+struct StateDifference {
+  enum class Kind : uint8_t { missing, shape, type, unexpected };
+  Kind kind;
+  std::string name, line;  // the line for people: what it is and what is expected
+};
+// What of `state` is not as in `expected`: a tensor that is missing, unexpected, of another shape or not of a floating
+// type.
+std::vector<StateDifference> state_differences(const std::map<std::string, Tensor>& expected,
+                                               const std::map<std::string, Tensor>& state);
+// "" or the lines of all of them.
 std::string compare_state(const std::map<std::string, Tensor>& expected, const std::map<std::string, Tensor>& state);
 
 }  // namespace tessera

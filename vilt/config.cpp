@@ -116,6 +116,15 @@ std::vector<std::string> labels_in(const json& map, const std::string& origin) {
   return labels;
 }
 
+// As transformers names them where a file says only how many there are.
+std::vector<std::string> numbered_labels(const json& count, const std::string& origin) {
+  check(count.is_number_unsigned() && count <= kMaxLabels, origin, ": field 'num_labels' has the value ", count.dump(),
+        ", expected a number of labels");
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < count.get<size_t>(); ++i) labels.push_back(text("LABEL_", i));
+  return labels;
+}
+
 void read_architecture(ModelConfig& config, const json& root, const std::string& origin) {
   config.architecture.clear();
   const auto list = root.find("architectures");
@@ -138,7 +147,8 @@ void read_architecture(ModelConfig& config, const json& root, const std::string&
 
 }  // namespace
 
-ModelConfig ModelConfig::from_json(const std::string& source, const std::string& origin) {
+ModelConfig ModelConfig::from_json(const std::string& source, const std::string& origin,
+                                   const std::vector<std::string>& labels) {
   const json root = parse_strict_json(source, origin);
   check(root.is_object(), origin, ": not a JSON object");
   ModelConfig config;
@@ -166,13 +176,12 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
     check(eps.is_number(), origin, ": field 'block_layer_norm_eps' has the value ", eps.dump(), ", expected a number");
     config.layer_norm_eps = eps.get<double>();
   }
-  if (const char* name = "num_labels"; is_given(name) && config.heads.classifier) {  // transformers names them itself
-    check(root[name].is_number_unsigned() && root[name] <= kMaxLabels, origin, ": field '", name, "' has the value ",
-          root[name].dump(), ", expected a number of labels");
-    config.labels.clear();
-    for (size_t i = 0; i < root[name].get<size_t>(); ++i) config.labels.push_back(text("LABEL_", i));
-  }
-  if (is_given("id2label")) config.labels = labels_in(root["id2label"], origin);
+  if (!labels.empty())
+    config.labels = labels;
+  else if (is_given("id2label"))
+    config.labels = labels_in(root["id2label"], origin);
+  else if (is_given("num_labels") && config.heads.classifier)
+    config.labels = numbered_labels(root["num_labels"], origin);
   if (is_given("num_images") && root["num_images"].is_number_integer() && root["num_images"] > 0)
     config.num_images = root["num_images"].get<int64_t>();
   if (config.architecture == "ViLTPretraining" && is_given("masked_patches")) {
@@ -194,10 +203,10 @@ std::vector<std::string> labels_of_json(const std::string& object, const std::st
   return labels_in(root.is_object() && root.contains("id2label") ? root["id2label"] : root, origin);
 }
 
-ModelConfig ModelConfig::from_file(const std::filesystem::path& path) {
+ModelConfig ModelConfig::from_file(const std::filesystem::path& path, const std::vector<std::string>& labels) {
   constexpr uint64_t kLargestFile = uint64_t{64} << 20;  // thousands of labels are less than one
   const std::vector<uint8_t> bytes = read_file(path, kLargestFile);
-  return from_json({bytes.begin(), bytes.end()}, path.string());
+  return from_json({bytes.begin(), bytes.end()}, path.string(), labels);
 }
 
 std::string ModelConfig::to_json() const {

@@ -60,8 +60,10 @@ struct ModelConfig {
   void check_trainable() const;
   // Unknown fields are ignored (Hugging Face writes many); a wrong type is an error that names file and field. What the
   // authors' code and Hugging Face's do differently follows from the architecture, unless a field says it.
-  static ModelConfig from_json(const std::string& text, const std::string& origin);
-  static ModelConfig from_file(const std::filesystem::path& path);
+  // `labels`, where given, take the place of the file's, which are not looked at.
+  static ModelConfig from_json(const std::string& text, const std::string& origin,
+                               const std::vector<std::string>& labels = {});
+  static ModelConfig from_file(const std::filesystem::path& path, const std::vector<std::string>& labels = {});
   std::string to_json() const;
 };
 

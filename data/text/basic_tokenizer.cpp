@@ -12,13 +12,16 @@ namespace {
 
 using unicode::CharacterClass;
 
+// The one character that becomes two in lower case, without context: i and a dot. Decomposed it is two already.
+constexpr char32_t kDottedI = 0x130, kDotAbove = 0x307;
+
 struct Unit {
   char32_t c;
   uint32_t begin, end;
 };
 
 // Steps 1 and 2, and the decomposition of step 3.
-std::vector<Unit> clean_and_decompose(std::string_view text, size_t origin) {
+std::vector<Unit> clean_and_decompose(std::string_view text, size_t origin, const Normalisation& normalisation) {
   std::vector<Unit> units;
   units.reserve(text.size() + 2);
   std::array<char32_t, 4> parts;
@@ -28,10 +31,12 @@ std::vector<Unit> clean_and_decompose(std::string_view text, size_t origin) {
     const auto end = static_cast<uint32_t>(origin + position);
     const CharacterClass kind = unicode::character_class(c);
     if (kind == CharacterClass::drop) continue;
-    const bool isolated = unicode::is_ideograph(c);
+    const bool isolated = normalisation.isolate_ideographs && unicode::is_ideograph(c);
     if (isolated) units.push_back({' ', begin, begin});
     if (kind == CharacterClass::space) {
       units.push_back({' ', begin, end});
+    } else if (!normalisation.strip_accents) {
+      units.push_back({c, begin, end});
     } else {
       const size_t count = unicode::decompose(c, parts);
       for (size_t i = 0; i < count; ++i) units.push_back({parts[i], begin, end});
@@ -62,16 +67,17 @@ void append(BasicWord& word, const Unit& unit) {
 
 }  // namespace
 
-std::vector<BasicWord> basic_words(std::string_view text, size_t origin) {
+std::vector<BasicWord> basic_words(std::string_view text, size_t origin, const Normalisation& normalisation) {
   check(text.size() < std::numeric_limits<uint32_t>::max() - origin, "tokenizer: the text has ", text.size(),
         " bytes, expected less than 4 GiB");
-  std::vector<Unit> units = clean_and_decompose(text, origin);
-  reorder_marks(units);
+  std::vector<Unit> units = clean_and_decompose(text, origin, normalisation);
+  if (normalisation.strip_accents) reorder_marks(units);
   std::vector<BasicWord> words;
   bool inside = false;
   for (Unit& unit : units) {
-    if (unicode::character_class(unit.c) == CharacterClass::mark) continue;
-    unit.c = unicode::lower_case(unit.c);
+    if (normalisation.strip_accents && unicode::character_class(unit.c) == CharacterClass::mark) continue;
+    const bool dotted = unit.c == kDottedI;
+    if (normalisation.lower_case) unit.c = unicode::lower_case(unit.c);
     const CharacterClass kind = unicode::character_class(unit.c);
     if (kind == CharacterClass::space) {
       inside = false;
@@ -80,6 +86,7 @@ std::vector<BasicWord> basic_words(std::string_view text, size_t origin) {
     const bool alone = kind == CharacterClass::punctuation;
     if (!inside || alone) words.emplace_back();
     append(words.back(), unit);
+    if (dotted && normalisation.lower_case) append(words.back(), {kDotAbove, unit.begin, unit.end});
     inside = !alone;
   }
   return words;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "data/text/basic_tokenizer.h"
+#include "data/text/tokenizer_json.h"
 #include "data/text/unicode.h"
 #include "io/files.h"
 #include "tensor/error.h"
@@ -11,7 +12,6 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kMaxWordCharacters = 100;
 constexpr uint64_t kMaxFileBytes = uint64_t{64} << 20;
 
 struct Found {
@@ -25,6 +25,27 @@ Found find_special(std::string_view text, size_t from) {
     for (const std::string_view token : kSpecialTokens)
       if (text.substr(open).starts_with(token)) return {open, token};
   return {};
+}
+
+std::string contents_of(const std::filesystem::path& path) {
+  const std::vector<uint8_t> bytes = read_file(path, kMaxFileBytes);
+  return {bytes.begin(), bytes.end()};
+}
+
+// Unicode's White_Space, which Hugging Face's reader takes off: the blanks and a few control characters.
+bool is_white_space(char32_t c) {
+  return (c >= '\t' && c <= '\r') || c == 0x85 || unicode::category_class(c) == unicode::CharacterClass::space;
+}
+
+std::string_view without_blanks_at_end(std::string_view line) {
+  while (!line.empty()) {
+    size_t start = line.size() - 1;
+    while (start > 0 && (line[start] & 0xC0) == 0x80) --start;
+    size_t position = start;
+    if (!is_white_space(unicode::next_code_point(line, position)) || position != line.size()) break;
+    line = line.substr(0, start);
+  }
+  return line;
 }
 
 void push(Encoding& encoding, int64_t id, int32_t word, uint32_t begin, uint32_t end) {
@@ -45,7 +66,8 @@ std::vector<int32_t> words_in_span(const Encoding& encoding, size_t begin, size_
   return words;
 }
 
-Wordpiece::Wordpiece(std::vector<std::string> tokens, const std::string& origin) : tokens_(std::move(tokens)) {
+Wordpiece::Wordpiece(std::vector<std::string> tokens, const std::string& origin, const Normalisation& normalisation)
+    : tokens_(std::move(tokens)), normalisation_(normalisation) {
   ids_.reserve(tokens_.size());
   for (size_t i = 0; i < tokens_.size(); ++i) {
     const std::string& token = tokens_[i];
@@ -68,23 +90,25 @@ Wordpiece::Wordpiece(std::vector<std::string> tokens, const std::string& origin)
 }
 
 Wordpiece Wordpiece::from_file(const std::filesystem::path& path) {
-  const std::vector<uint8_t> bytes = read_file(path, kMaxFileBytes);
-  return from_lines({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
+  const std::filesystem::path config = path.parent_path() / "tokenizer_config.json";
+  GivenNormalisation given;
+  if (std::filesystem::exists(config)) given = given_normalisation(contents_of(config), config.string());
+  if (path.extension() == ".json") return wordpiece_from_json(contents_of(path), path.string(), given);
+  return from_lines(contents_of(path), path.string(), given.resolved());
 }
 
-Wordpiece Wordpiece::from_lines(std::string_view contents, const std::string& origin) {
+Wordpiece Wordpiece::from_lines(std::string_view contents, const std::string& origin,
+                                const Normalisation& normalisation) {
   if (contents.starts_with("\xef\xbb\xbf")) contents.remove_prefix(3);
   std::vector<std::string> tokens;
   for (size_t position = 0; position < contents.size();) {
     const size_t end = std::min(contents.find('\n', position), contents.size());
-    std::string_view line = contents.substr(position, end - position);
-    while (line.ends_with('\r') || line.ends_with(' ') || line.ends_with('\t')) line.remove_suffix(1);
-    tokens.emplace_back(line);
+    tokens.emplace_back(without_blanks_at_end(contents.substr(position, end - position)));
     position = end + 1;
   }
   if (!tokens.empty() && tokens.back().empty()) tokens.pop_back();
   check(!tokens.empty(), origin, ": is empty, expected one token a line");
-  return Wordpiece(std::move(tokens), origin);
+  return Wordpiece(std::move(tokens), origin, normalisation);
 }
 
 Encoding Wordpiece::encode(std::string_view text, EncodeOptions options) const {
@@ -123,7 +147,7 @@ std::vector<Wordpiece::Piece> Wordpiece::longest_pieces(const BasicWord& word) c
 }
 
 void Wordpiece::append_pieces(std::string_view text, size_t origin, Encoding& encoding, int32_t& word) const {
-  for (const BasicWord& basic : basic_words(text, origin)) {
+  for (const BasicWord& basic : basic_words(text, origin, normalisation_)) {
     std::vector<Piece> pieces = longest_pieces(basic);
     if (pieces.empty()) pieces.push_back({unk_, 0, basic.characters.size()});
     for (const Piece& piece : pieces) {

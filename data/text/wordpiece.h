@@ -10,12 +10,16 @@
 #include <unordered_map>
 #include <vector>
 
+#include "data/text/normalisation.h"
+
 namespace tessera {
 
 struct BasicWord;
 
 // Every vocabulary has them, in any place; one that is made here has them first, in this order.
 inline constexpr std::array<std::string_view, 5> kSpecialTokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+
+inline constexpr size_t kMaxWordCharacters = 100;  // a longer word is unknown
 
 // A tokenised text; the four vectors have one entry per piece.
 struct Encoding {
@@ -42,13 +46,16 @@ class Wordpiece {
 
   // A token's id is its index. Errors: a token that is empty, not UTF-8 or there twice; no [PAD], [UNK], [CLS], [SEP]
   // or [MASK]. `origin` begins the messages; a token's place is told as its line, from 1.
-  explicit Wordpiece(std::vector<std::string> tokens, const std::string& origin = "vocabulary");
+  explicit Wordpiece(std::vector<std::string> tokens, const std::string& origin = "vocabulary",
+                     const Normalisation& normalisation = {});
   // vocab.txt as Hugging Face's tokenizer reads it: one token a line, LF or CR LF; a byte order mark, blanks at the end
-  // of a line and an empty last line do not count.
+  // of a line and an empty last line do not count. Or, going by its name (.json), tokenizer.json
+  // (data/text/tokenizer_json.h). Of tokenizer_config.json beside either the normalisation is read.
   static Wordpiece from_file(const std::filesystem::path& path);
-  static Wordpiece from_lines(std::string_view contents, const std::string& origin);
+  static Wordpiece from_lines(std::string_view contents, const std::string& origin,
+                              const Normalisation& normalisation = {});
 
-  // Without [CLS] and [SEP]. A word that has no pieces, or more than 100 characters (after normalisation), is one
+  // Without [CLS] and [SEP]. A word that has no pieces, or more than kMaxWordCharacters (after normalisation), is one
   // [UNK].
   Encoding encode(std::string_view text, EncodeOptions options) const;
   Encoding encode(std::string_view text) const { return encode(text, EncodeOptions{}); }
@@ -59,6 +66,7 @@ class Wordpiece {
 
   size_t size() const { return tokens_.size(); }
   const std::vector<std::string>& tokens() const { return tokens_; }
+  const Normalisation& normalisation() const { return normalisation_; }
   const std::string& token(int64_t id) const;
   int64_t id(std::string_view token) const;  // an unknown token is an error
   bool contains(std::string_view token) const { return ids_.contains(token); }
@@ -91,6 +99,7 @@ class Wordpiece {
   Index ids_;            // every token as it is written
   Index continuations_;  // tokens that begin with ##, without it
   size_t longest_ = 0;   // bytes of the longest token
+  Normalisation normalisation_;
   int64_t pad_ = 0, unk_ = 0, cls_ = 0, sep_ = 0, mask_ = 0;
 };
 

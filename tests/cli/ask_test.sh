@@ -38,6 +38,19 @@ same_row rank rank retrieval "retrieval/$(query 1 retrieval | field image)" "${c
 mapfile -t pair < <(query 1 nlvr2 | grep -o '"images": \[[^]]*\]' | grep -o '[0-9]*\.png')
 same_row reason reason nlvr2 "nlvr2/${pair[0]}" "nlvr2/${pair[1]}" "$(query 1 nlvr2 | field text)"
 
+# A directory of transformers 5, which has tokenizer.json and no vocab.txt, gives the same rows.
+cp -r vqa saved && rm saved/vocab.txt && cp "$root/tests/fuzz/corpus/tokenizer/transformers" saved/tokenizer.json
+cp "$root/tests/fuzz/corpus/tokenizer/settings" saved/tokenizer_config.json
+call answer --model vqa --jsonl vqa/queries.jsonl
+cp stdout of-vocabulary
+call answer --model saved --jsonl vqa/queries.jsonl
+[[ $status -eq 0 && ! -s stderr && -s stdout ]] && cmp -s stdout of-vocabulary
+report $? "tokenizer.json in place of vocab.txt"
+sed -i 's/"WordPiece"/"BPE"/' saved/tokenizer.json
+fails 2 "saved/tokenizer.json: model is 'BPE', expected 'WordPiece'" answer --model saved vqa/3.png "a cat"
+rm saved/tokenizer.json
+fails 2 "saved: there is no vocab.txt and no tokenizer.json; give one with --vocab" answer --model saved vqa/3.png "a cat"
+
 # For people.
 call answer --model vqa vqa/3.png "what colour is the cat ?"
 [[ $status -eq 0 && $(wc -l <stdout) -eq 5 && $(grep -cE '^[01]\.[0-9]{3}  [^ ]' stdout) -eq 5 ]]

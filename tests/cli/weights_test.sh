@@ -44,10 +44,12 @@ fails 2 "labels are given, but the model has no classifier" convert "$golden/vil
 [[ ! -e x && ! -e x.partial ]]
 report $? "nothing is left of a conversion that failed"
 
-# A model that does not fit: everything that differs at once, or what fits with --partial.
+# A model that does not fit: what differs, or what fits with --partial.
 cp -r "$golden/vilt_mlm" wrong && chmod -R u+w wrong
 sed -i 's/"num_hidden_layers": 2/"num_hidden_layers": 3/; s/"max_position_embeddings": 16/"max_position_embeddings": 20/' wrong/config.json
-fails 2 "missing: vilt.encoder.layer.2.layernorm_before.weight, expected [32]" convert wrong x
+fails 2 "16 are missing, all 'vilt.encoder.layer.2.…'; 1 has another shape" convert wrong x
 grep -qF "text_embeddings.position_embeddings.weight is [16, 32], expected [20, 32]" stderr && grep -qF "nothing was loaded" stderr
 report $? "with both shapes"
+grep -qF "missing: vilt.encoder.layer.2.attention.attention.key.bias, expected [32]" stderr && [[ $(wc -l <stderr) -eq 13 ]]
+report $? "the pattern, and ten names"
 succeeds "--partial loads the rest" "not loaded: missing: vilt.encoder.layer.2.layernorm_before.weight" convert wrong x --partial

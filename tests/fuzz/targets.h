@@ -28,6 +28,7 @@ void preprocessing(Bytes bytes);  // preprocessor_config.json
 void query(Bytes bytes);          // a line of a file of queries
 void safetensors(Bytes bytes);
 void settings(Bytes bytes);     // TOML
+void tokenizer(Bytes bytes);    // tokenizer.json and tokenizer_config.json
 void torch_file(Bytes bytes);   // the pickle of a torch file, with storages beside it
 void shard_index(Bytes bytes);  // model.safetensors.index.json
 void vocabulary(Bytes bytes);   // vocab.txt
@@ -52,6 +53,7 @@ inline constexpr Target kTargets[] = {
     {"safetensors", &safetensors},
     {"settings", &settings},
     {"shard_index", &shard_index},
+    {"tokenizer", &tokenizer},
     {"torch_file", &torch_file},
     {"vocabulary", &vocabulary},
     {"weights", &weights},

@@ -111,7 +111,8 @@ TEST_CASE("torch: a Lightning file") {
                                        {"pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint", 1},
                                        {"sacred.config.custom_containers.ReadOnlyDict", 1},
                                        {"torch.Size", 1}});
-  CHECK(file.report().front() == "not interpreted: _codecs.encode × 1");
+  CHECK(file.report().front() == "taken: the tensors of 'state_dict'");
+  CHECK(file.report()[1] == "not interpreted: _codecs.encode × 1");
   CHECK(file.settings == std::map<std::string, std::string>{{"config.num_heads", "12"},
                                                             {"config.fp16", "True"},
                                                             {"config.vit", "vit_base"},
@@ -124,7 +125,7 @@ TEST_CASE("torch: the dict that holds the tensors, by whatever name and beside w
   const std::string two = dict(entry("a", tensor(of, 0, {2}, {1})) + entry("b", tensor(of, 2, {2}, {1})));
   const std::string other = dict(entry("a", tensor(of, 1, {2}, {1})) + entry("b", tensor(of, 3, {2}, {1})));
   const std::string loss = entry("loss", tensor(of, 5, {}, {}));
-  for (const char* name : {"model_state_dict", "model", "ema", "anything"}) {
+  for (const char* name : {"state_dict", "model_state_dict", "model", "ema", "anything"}) {
     const TorchFile file = load(program(dict(loss + entry(name, two))), kSix);
     CHECK(floats(file, "a") == std::vector<float>{0, 1});
     CHECK(file.tensors.size() == 2);
@@ -132,6 +133,21 @@ TEST_CASE("torch: the dict that holds the tensors, by whatever name and beside w
     CHECK(file.beside.contains("loss"));
   }
   CHECK(floats(load(program(dict(entry("ema", other) + entry("model", two))), kSix), "a") == std::vector<float>{0, 1});
+  // One level deeper, beside an optimiser's moments, which are named by numbers.
+  const std::string moments = dict(entry("state", dict(pickled(0) + two)));
+  const TorchFile deeper =
+      load(program(dict(entry("checkpoint", dict(entry("model", two) + entry("step", pickled(3)))) +
+                        entry("optimizer", moments) + loss)),
+           kSix);
+  CHECK(floats(deeper, "b") == std::vector<float>{2, 3});
+  CHECK(deeper.report().front() == "taken: the tensors of 'checkpoint.model'");
+  CHECK(!deeper.beside.contains("checkpoint"));
+  CHECK(deeper.beside.contains("optimizer"));
+  CHECK(load(program(dict(entry("state_dict", dict(entry("net", two))))), kSix).state_dict == "state_dict.net");
+  // By far the most.
+  const std::string one = dict(entry("mean", tensor(of, 0, {2}, {1})));
+  const std::string three = two.substr(0, two.size() - 1) + entry("c", tensor(of, 0, {2}, {1})) + two.back();
+  CHECK(load(program(dict(entry("buffers", one) + entry("generator", three))), kSix).state_dict == "generator");
   // Tensors that lie beside fewer are the model's own.
   CHECK(load(program(dict(loss + entry("c", tensor(of, 0, {2}, {1})) + entry("more", two))), kSix).tensors.size() == 2);
   CHECK(message_of(program(dict(entry("one", two) + entry("two", other))), kSix) ==

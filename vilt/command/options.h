@@ -64,7 +64,7 @@ inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::
 // Where the parts of a model are that its weights do not bring.
 inline void add_weights(CLI::App* command, WeightsArguments& arguments) {
   command->add_option("--config", arguments.config, "config.json, for weights without one beside them");
-  command->add_option("--vocab", arguments.vocabulary, "vocab.txt, likewise");
+  command->add_option("--vocab", arguments.vocabulary, "vocab.txt or tokenizer.json, likewise");
   command->add_option("--labels", arguments.labels,
                       "The classifier's labels: a JSON list, an object {\"0\": \"label\"}, a config.json with "
                       "id2label, or one a line");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "data/text/tokenizer_json.h"
 #include "data/text/vocabulary.h"
 #include "io/files.h"
 #include "io/safetensors.h"
@@ -34,18 +35,6 @@ StateDict written_state(const LoadedModel& model, DType dtype) {
 
 bool has_one_eps(const ModelConfig& config) {
   return config.layer_norm_eps == config.text_layer_norm_eps && config.layer_norm_eps == config.mlm_layer_norm_eps;
-}
-
-std::string tokenizer_json(const ModelConfig& config) {
-  const Json out = {{"tokenizer_class", "BertTokenizer"},
-                    {"do_lower_case", true},
-                    {"model_max_length", config.max_position_embeddings},
-                    {"pad_token", "[PAD]"},
-                    {"unk_token", "[UNK]"},
-                    {"cls_token", "[CLS]"},
-                    {"sep_token", "[SEP]"},
-                    {"mask_token", "[MASK]"}};
-  return out.dump(2) + "\n";
 }
 
 // What a converted directory may hold. A folder with anything else is never replaced.
@@ -156,7 +145,9 @@ std::vector<std::string> write_hugging_face(const LoadedModel& model, const fs::
                         Durability::power);
   if (model.vocabulary) {
     write_vocabulary(beside / "vocab.txt", model.vocabulary->tokens());
-    write_file_atomically(beside / "tokenizer_config.json", tokenizer_json(config), Durability::power);
+    write_file_atomically(beside / "tokenizer_config.json",
+                          tokenizer_config_json(model.vocabulary->normalisation(), config.max_position_embeddings),
+                          Durability::power);
   } else {
     remarks.push_back("there is no vocab.txt: give one with --vocab, or put it there");
   }

@@ -25,12 +25,11 @@ fs::path beside(const LoadedModel& model, const fs::path& given, const char* nam
   return fs::exists(path) ? path : fs::path();
 }
 
-// The labels of `options` before those of config.json, whatever that says; both have to be as many as the classifier's
-// rows.
-void set_labels(ModelConfig& config, const LoadOptions& options, const fs::path& config_file, const Weights& weights) {
+// Labels have to be as many as the classifier's rows, whether they are those of `options` or of config.json.
+void check_labels(const ModelConfig& config, const LoadOptions& options, const fs::path& config_file,
+                  const Weights& weights) {
   const bool given = !options.labels.empty();
   check(!given || config.heads.classifier, weights.source, ": labels are given, but the model has no classifier");
-  if (given) config.labels = read_labels(options.labels);
   const auto output = weights.state.tensors.find("classifier.3.weight");
   const bool has_rows = output != weights.state.tensors.end() && output->second.dim() == 2;
   if (!config.heads.classifier || !has_rows || options.partial) return;
@@ -47,20 +46,24 @@ void set_labels(ModelConfig& config, const LoadOptions& options, const fs::path&
 ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, Weights& weights) {
   if (options.attention_heads > 0) weights.attention_heads = options.attention_heads;
   const fs::path path = beside(model, options.config, "config.json");
+  // Before those of the file, which may be wrong.
+  const std::vector<std::string> labels =
+      options.labels.empty() ? std::vector<std::string>() : read_labels(options.labels);
   ModelConfig config;
   if (path.empty()) {
     config = adapt(config_of(weights), weights);
+    if (!labels.empty()) config.labels = labels;
     weights.notes.push_back(
         text("assumed: no config.json; sizes from the tensors, ", config.num_attention_heads,
              " attention heads, settings of ",
              weights.state.naming == Naming::authors ? "the authors' code" : "Hugging Face's code"));
   } else {
-    config = adapt(ModelConfig::from_file(path), weights);
+    config = adapt(ModelConfig::from_file(path, labels), weights);
     check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, path.string(),
           ": has ", config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads,
           " are given");
   }
-  set_labels(config, options, path, weights);
+  check_labels(config, options, path, weights);
   return config;
 }
 
@@ -89,9 +92,11 @@ void check_size(const ModelConfig& config, const Weights& weights) {
 }
 
 void read_vocabulary(LoadedModel& out, const LoadOptions& options) {
-  const fs::path path = beside(out, options.vocabulary, "vocab.txt");
+  fs::path path = beside(out, options.vocabulary, "vocab.txt");
+  if (path.empty()) path = beside(out, {}, "tokenizer.json");
   if (path.empty()) {
-    check(!options.needs_vocabulary, out.directory.string(), ": there is no vocab.txt; give one with --vocab");
+    check(!options.needs_vocabulary, out.directory.string(),
+          ": there is no vocab.txt and no tokenizer.json; give one with --vocab");
     return;
   }
   out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(path));
@@ -177,7 +182,8 @@ LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions
 
 std::vector<std::string> read_labels(const fs::path& path) {
   const std::vector<uint8_t> bytes = read_file(path);
-  const std::string content(bytes.begin(), bytes.end());
+  std::string content(bytes.begin(), bytes.end());
+  if (content.starts_with("\xef\xbb\xbf")) content.erase(0, 3);  // a mark of some editors
   const nlohmann::json json = nlohmann::json::parse(content, nullptr, false);
   if (json.is_object()) return labels_of_json(content, path.string());
   std::vector<std::string> labels;
@@ -193,6 +199,7 @@ std::vector<std::string> read_labels(const fs::path& path) {
       if (line.ends_with('\r')) line.pop_back();
       labels.push_back(line);
     }
+    while (!labels.empty() && labels.back().empty()) labels.pop_back();
   }
   check(!labels.empty(), path.string(), ": holds no labels");
   return labels;

@@ -17,12 +17,12 @@ struct LoadOptions {
   // Load what fits and report what does not; parameters that the file does not hold keep their initial values. Heads
   // that the file does not hold whole are taken away. That nothing fits is an error.
   bool partial = false;
-  // For weights that do not bring them: config.json, vocab.txt, the classifier's labels (read_labels). Empty: beside
-  // the weights.
+  // For weights that do not bring them: config.json, vocab.txt or tokenizer.json, the classifier's labels
+  // (read_labels). Empty: beside the weights.
   std::filesystem::path config, vocabulary, labels;
   int64_t attention_heads = 0;   // where neither config.json nor the weights say it; 0: not given
   Device device = {};            // where the parameters will lie
-  bool needs_vocabulary = true;  // without: a model whose vocab.txt is not there is loaded, too
+  bool needs_vocabulary = true;  // without: a model whose vocabulary is not there is loaded, too
   // Is given one line for each thing that was accepted, ignored or assumed. Empty: nobody is told.
   std::function<void(const std::string&)> report;
 };
@@ -39,7 +39,7 @@ struct LoadedModel {
 };
 
 // `path`: a run's directory (its newest checkpoint), a checkpoint, a Hugging Face directory, or a file of weights.
-// Strict, unless partial: every missing, unexpected or misshaped tensor is listed at once, and nothing is loaded.
+// Strict, unless partial: where a tensor is missing, unexpected or misshaped nothing is loaded.
 LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 // The same from weights that were read from `place` = find_weights(path).
 LoadedModel load_model(Weights weights, const std::filesystem::path& place, const LoadOptions& options);

@@ -1,5 +1,6 @@
 #include "vilt/files/model_folder.h"
 
+#include "data/text/tokenizer_json.h"
 #include "data/text/vocabulary.h"
 #include "io/files.h"
 #include "io/safetensors.h"
@@ -18,6 +19,10 @@ void save_model_folder(const fs::path& folder, const ModelConfig& config, const 
   write_file_atomically(folder / "config.json", config.to_json(), Durability::power);
   write_file_atomically(folder / "preprocessor_config.json", preprocessing_json(preprocessing), Durability::power);
   write_vocabulary(folder / "vocab.txt", vocabulary.tokens());
+  if (vocabulary.normalisation() != Normalisation{})
+    write_file_atomically(folder / "tokenizer_config.json",
+                          tokenizer_config_json(vocabulary.normalisation(), config.max_position_embeddings),
+                          Durability::power);
 }
 
 std::function<void()> open_model_folder(const fs::path& folder, const ModelConfig& config, ParameterSet& parameters) {

@@ -4,6 +4,7 @@
 //   config.json               the model's configuration
 //   preprocessor_config.json  how images are prepared
 //   vocab.txt
+//   tokenizer_config.json     where texts are normalised otherwise than by default
 #pragma once
 
 #include <filesystem>

@@ -5,6 +5,7 @@
 
 #include "tensor/error.h"
 #include "tensor/ops/concatenate.h"
+#include "vilt/heads.h"
 
 namespace tessera {
 namespace {
@@ -25,6 +26,8 @@ constexpr Pair kPrefixes[] = {
     {"transformer.norm.", "vilt.layernorm."},
     {"pooler.", "vilt.pooler."},
 };
+// What Hugging Face's ViltModel consists of.
+constexpr const char* kBackbone[] = {"embeddings.", "encoder.", "layernorm.", "pooler."};
 constexpr Pair kBlocks = {"transformer.blocks.", "vilt.encoder.layer."};
 // Inside a block, after its number.
 constexpr Pair kBlockParts[] = {
@@ -89,7 +92,7 @@ std::string to_authors(const std::string& name, const ModelConfig& config) {
 
 // Names of Hugging Face, of any of its versions, and of parameters in memory.
 std::string from_hugging_face(const std::string& name) {
-  for (const char* part : {"embeddings.", "encoder.", "layernorm.", "pooler."})
+  for (const char* part : kBackbone)
     if (name.starts_with(part)) return "vilt." + name;
   const std::string memory = ".attention.qkv.";
   const size_t at = name.find(memory);
@@ -137,6 +140,16 @@ const char* name_of(Naming naming) {
   return naming == Naming::hugging_face ? "Hugging Face's names" : "names that are not ViLT's";
 }
 
+bool is_vilt_name(std::string_view name) {
+  const auto begins = [&](const char* beginning) { return name.starts_with(beginning); };
+  const bool is_authors = begins(kBlocks.authors) || begins("vqa_classifier.") || begins("nlvr2_classifier.") ||
+                          std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
+                                      [&](const Pair& prefix) { return begins(prefix.authors); });
+  if (is_authors || head_of(name) != nullptr) return true;
+  if (name.starts_with("vilt.")) name.remove_prefix(std::strlen("vilt."));
+  return std::any_of(std::begin(kBackbone), std::end(kBackbone), begins);
+}
+
 NamedState our_names(const StateDict& file, const std::string& source) {
   NamedState out;
   const auto begins = [&](const char* prefix) {
@@ -150,8 +163,9 @@ NamedState our_names(const StateDict& file, const std::string& source) {
         ": holds a classifier for questions and one for pairs of images; only one can be used");
   Collector collector(out, source);
   for (const auto& [name, tensor] : file) {
-    if (name.ends_with("position_ids")) {
-      out.notes.push_back("ignored: " + name + " (a buffer: 0, 1, 2, …)");
+    const bool is_range = name.ends_with("position_ids");
+    if (is_range || name == "n_averaged") {
+      out.notes.push_back("ignored: " + name + (is_range ? " (a buffer: 0, 1, 2, …)" : " (of an averaged model)"));
       continue;
     }
     const std::string ours = is_authors ? from_authors(name) : from_hugging_face(name);

@@ -20,6 +20,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vilt/files/state_dict.h"
@@ -28,6 +29,9 @@ namespace tessera {
 
 enum class Naming : uint8_t { hugging_face, authors, other };
 const char* name_of(Naming naming);  // "Hugging Face's names", …
+
+// Whether a tensor of a file of ViLT's, of the authors or of Hugging Face, may have this name.
+bool is_vilt_name(std::string_view name);
 
 struct NamedState {
   StateDict tensors;                     // by our files' names

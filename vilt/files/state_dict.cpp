@@ -1,5 +1,7 @@
 #include "vilt/files/state_dict.h"
 
+#include "vilt/files/differences.h"
+
 namespace tessera {
 namespace {
 
@@ -34,8 +36,8 @@ StateDict file_views(const StateDict& state, const ModelConfig& config) {
 
 void check_file_state(const ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
                       const std::string& source) {
-  const std::string differences = compare_state(file_views(parameters.state(), config), file);
-  check(differences.empty(), source, ": the tensors are not those of the model; nothing was loaded\n", differences);
+  const std::string differences = describe_differences(file_views(parameters.state(), config), file);
+  check(differences.empty(), source, ": the tensors are not those of the model; nothing was loaded", differences);
 }
 
 void load_file_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file,

@@ -22,12 +22,13 @@ using StateDict = std::map<std::string, Tensor>;
 // Writing into them writes into the originals.
 StateDict file_views(const StateDict& state, const ModelConfig& config);
 
-// Throws unless `file` holds exactly the parameters' tensors; the error lists all differences.
+// Throws unless `file` holds exactly the parameters' tensors; the error tells the differences
+// (vilt/files/differences.h).
 void check_file_state(const ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
                       const std::string& source);
 
-// Copies a file's tensors into the parameters. Strict: every missing, unexpected or misshaped tensor is listed at once
-// and then nothing is loaded.
+// Copies a file's tensors into the parameters. Strict: where one is missing, unexpected or misshaped nothing is
+// loaded.
 void load_file_state(ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
                      const std::string& source);
 

@@ -7,6 +7,8 @@
 #include "io/safetensors.h"
 #include "io/strict_json.h"
 #include "io/torch_file.h"
+#include "vilt/files/prefixes.h"
+#include "vilt/files/shards.h"
 #include "vilt/heads.h"
 
 namespace tessera {
@@ -27,6 +29,7 @@ fs::path find_file(const fs::path& path) {
   if (!fs::is_directory(path)) return path;
   for (const char* place : kPlaces)
     if (fs::exists(path / place)) return path / place;
+  if (const auto shard = find_shard(path)) return *shard;
   fail(path.string(), ": holds no weights: neither ", kPlaces[0], " nor ", kPlaces[1], ", ", kPlaces[2], " or ",
        kPlaces[3]);
 }
@@ -55,12 +58,24 @@ void read_one(const fs::path& path, StateDict& tensors, Weights& out) {
     if (const auto heads = heads_in(file.settings, key)) out.attention_heads = heads;
 }
 
-void read_shards(const fs::path& index, Weights& out) {
-  const std::vector<uint8_t> bytes = read_file(index);
-  const auto shards = read_shard_index({bytes.begin(), bytes.end()}, index.string());
+// The shards of an index, or those that their own names say belong to `file`, which is one of them.
+std::map<std::string, std::vector<std::string>> shards_of(const fs::path& file) {
+  std::map<std::string, std::vector<std::string>> shards;
+  if (is_index(file)) {
+    const std::vector<uint8_t> bytes = read_file(file);
+    shards = read_shard_index({bytes.begin(), bytes.end()}, file.string());
+  } else {
+    for (std::string& name : shards_beside(file.filename().string())) shards[std::move(name)];
+  }
+  return shards;
+}
+
+void read_shards(const fs::path& source, Weights& out) {
+  const auto shards = shards_of(source);
+  if (!is_index(source)) out.notes.push_back(text("assumed: no index; the files are the ", shards.size(), " shards"));
   for (const auto& [file, names] : shards) {
-    const fs::path path = index.parent_path() / file;
-    check(fs::exists(path), index.string(), ": the shard ", file, " is not there");
+    const fs::path path = source.parent_path() / file;
+    check(fs::exists(path), source.string(), ": the shard ", file, " is not there");
     StateDict tensors;
     read_one(path, tensors, out);
     for (const std::string& name : names)
@@ -118,31 +133,18 @@ std::vector<std::string> numbered_labels(int64_t count) {
   return labels;
 }
 
-// The names that ViLT's backbone begins with in files (vilt/files/names.h).
-bool is_backbone(std::string_view name) {
-  return name.starts_with("vilt.") || name.starts_with("embeddings.") || name.starts_with("transformer.");
-}
-
-// Takes off what every name has before those of ViLT: torch's DataParallel writes "module.", torch.compile
-// "_orig_mod.", a program the name of what holds the model; also one before the other.
-void take_off_prefix(Weights& weights) {
-  std::string prefix;
-  for (const auto& [name, tensor] : weights.raw) {
-    if (is_backbone(name)) return;
-    for (size_t dot = name.find('.'); dot != name.npos && prefix.empty(); dot = name.find('.', dot + 1))
-      if (is_backbone(std::string_view(name).substr(dot + 1))) prefix = name.substr(0, dot + 1);
-  }
-  const bool shared = std::all_of(weights.raw.begin(), weights.raw.end(),
-                                  [&](const auto& entry) { return entry.first.starts_with(prefix); });
-  if (prefix.empty() || !shared) return;
+void take_off_prefixes(Weights& weights) {
+  const std::map<std::string, std::string> plain = plain_names(weights.raw, weights.source);
+  const std::string note = taken_off(plain);
+  if (note.empty()) return;
   const auto rename = [&]<class Value>(std::map<std::string, Value>& names) {
     std::map<std::string, Value> out;
-    for (auto& [name, value] : names) out.emplace(name.substr(prefix.size()), std::move(value));
+    for (auto& [name, value] : names) out.emplace(plain.at(name), std::move(value));
     names = std::move(out);
   };
   rename(weights.raw);
   rename(weights.converted);
-  weights.notes.push_back("taken off: the prefix '" + prefix + "', which every name has");
+  weights.notes.push_back(note);
 }
 
 }  // namespace
@@ -150,7 +152,8 @@ void take_off_prefix(Weights& weights) {
 bool holds_weights(const fs::path& path) {
   if (fs::is_directory(path))
     return std::any_of(std::begin(kPlaces), std::end(kPlaces),
-                       [&](const char* place) { return fs::exists(path / place); });
+                       [&](const char* place) { return fs::exists(path / place); }) ||
+           find_shard(path);
   return is_torch(path) || is_index(path) || path.extension() == ".safetensors";
 }
 
@@ -161,7 +164,7 @@ Weights read_weights(const fs::path& path) {
   out.source = file.string();
   const fs::path content = is_index(file) ? file.stem().stem() : file;  // model.bin.index.json → model.bin
   out.format = is_torch(content) ? "torch" : "safetensors";
-  if (is_index(file))
+  if (is_index(file) || is_shard(file))
     read_shards(file, out);
   else
     read_one(file, out.raw, out);
@@ -169,7 +172,7 @@ Weights read_weights(const fs::path& path) {
   if (fs::is_directory(path) && fs::exists(extra))
     for (auto& [name, tensor] : load_safetensors(extra.string()).tensors)
       check(out.raw.emplace(name, tensor).second, extra.string(), ": ", name, " is in ", out.source, " too");
-  take_off_prefix(out);
+  take_off_prefixes(out);
   out.state = our_names(out.raw, out.source);
   std::move(out.state.notes.begin(), out.state.notes.end(), std::back_inserter(out.notes));
   return out;

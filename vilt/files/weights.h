@@ -1,9 +1,11 @@
-// Weights as they are found on disk, in any of the formats that ViLT's are distributed in.
+// Weights as they are found on disk, in any of the formats that ViLT's are distributed in. Prefixes
+// (vilt/files/prefixes.h) are taken off.
 //
 //   *.safetensors                     one file, or the shards that a *.safetensors.index.json names
 //   pytorch_model.bin, *.ckpt, *.pt   torch's files (io/torch_file.h), or the shards of a *.bin.index.json
 //   a directory                       model.safetensors, model.safetensors.index.json, pytorch_model.bin,
-//                                     pytorch_model.bin.index.json, in this order; extra_heads.safetensors besides
+//                                     pytorch_model.bin.index.json, in this order, else shards without an index
+//                                     (vilt/files/shards.h); extra_heads.safetensors besides
 #pragma once
 
 #include <filesystem>
@@ -21,7 +23,7 @@ inline constexpr const char* kExtraHeads = "extra_heads.safetensors";
 struct Weights {
   std::string source;                            // the file or index, for messages
   std::string format;                            // "safetensors", "safetensors, 3 shards", "torch"
-  StateDict raw;                                 // as the file names them
+  StateDict raw;                                 // as the file names them, without prefixes
   std::map<std::string, std::string> converted;  // of these, those of another type in the file → that type
   NamedState state;                              // under our names
   std::vector<std::string> notes;                // what was left out, accepted or assumed

@@ -190,6 +190,7 @@ TEST_CASE("wordpiece: vocabulary files") {
   CHECK(load("\xef\xbb\xbf" + good).id("[PAD]") == 0);  // as some editors write it
   CHECK(load(good + "b \nc\t \r\n").id("b") == 6);
   CHECK(load(good + "b \nc\t \r\n").id("c") == 7);
+  CHECK(load(good + "b\u3000\u00a0\x0b\n\u3000b\n").id("b") == 6);
   CHECK(load(good + "\n").size() == 6);
   CHECK(load(good + "b\n \r\n").size() == 7);
   CHECK_THROWS_WITH_AS(load(good + "\n\n"), Contains("line 7 is empty"), Error);

@@ -5,6 +5,7 @@
 #include "io/safetensors.h"
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
+#include "vilt/files/model_folder.h"
 
 namespace tessera::convert_test {
 namespace {
@@ -114,6 +115,23 @@ TEST_CASE("The authors' names in one file, and back") {
   CHECK(same_values(back, original));
   CHECK(lacking(error_of([&] { write_authors(original, directory.path() / "authors"); }),
                 {"authors: the authors' names are written into one file, NAME.safetensors"}) == "");
+}
+
+TEST_CASE("How texts are normalised goes with the vocabulary") {
+  const TemporaryDirectory directory;
+  LoadedModel model = load(kGolden / "vilt_vqa");
+  std::vector<std::string> tokens(kSpecialTokens.begin(), kSpecialTokens.end());
+  for (auto i = static_cast<int64_t>(tokens.size()); i < model.config.vocab_size; ++i) tokens.push_back(text("A", i));
+  const Normalisation cased{.lower_case = false, .strip_accents = false};
+  model.vocabulary = std::make_unique<Wordpiece>(tokens, "cased", cased);
+  write_hugging_face(model, directory.path() / "out");
+  const LoadedModel converted = load(directory.path() / "out");
+  REQUIRE(converted.vocabulary);
+  CHECK(converted.vocabulary->normalisation() == cased);
+  CHECK(converted.vocabulary->encode("A7 a7").ids == std::vector<int64_t>{7, 1});
+  fs::create_directories(directory.path() / "run");
+  save_model_folder(directory.path() / "run", model.config, model.preprocessing, *model.vocabulary, *model.parameters);
+  CHECK(Wordpiece::from_file(directory.path() / "run/vocab.txt").normalisation() == cased);
 }
 
 TEST_CASE("Nothing is overwritten unasked") {

@@ -66,7 +66,7 @@ TEST_CASE("Hugging Face's classes are loaded with their heads") {
   CHECK(Checkpoint("vilt_mlm_tied").load().config.tie_word_embeddings);
 }
 
-TEST_CASE("Every difference is listed at once, with both shapes") {
+TEST_CASE("Differences are listed, with both shapes") {
   const Checkpoint checkpoint("vilt_mlm");
   checkpoint.change_tensors([](NamedTensors& tensors) {
     tensors.erase(kPooler);
@@ -153,6 +153,11 @@ TEST_CASE("Labels of a file come before those of config.json, whatever that name
   config["id2label"] = {{"0", "one"}, {"1", "too"}, {"2", "few"}};
   checkpoint.write("config.json", config.dump());
   CHECK(checkpoint.load().config.labels[3] == "label 3");
+  config["id2label"] = {{"0", "one"}, {"7", "gap"}};
+  checkpoint.write("config.json", config.dump());
+  CHECK(checkpoint.load().config.labels[3] == "label 3");
+  config["id2label"] = {{"0", "one"}, {"1", "too"}, {"2", "few"}};
+  checkpoint.write("config.json", config.dump());
   checkpoint.options.labels.clear();
   CHECK(lacking(checkpoint.error(), {"config.json: names 3 labels (id2label), but the classifier has 11"}) == "");
   config.erase("id2label");
@@ -227,6 +232,9 @@ TEST_CASE("Lists of labels in each form") {
   CHECK(read(R"({"1": "yes, it is", "0": "no"})") == two);
   CHECK(read(R"({"model_type": "vilt", "id2label": {"0": "no", "1": "yes, it is"}})") == two);
   CHECK(read("no\r\nyes, it is\r\n") == two);
+  CHECK(read("\xef\xbb\xbfno\nyes, it is\n\r\n\n") == two);
+  CHECK(read("\xef\xbb\xbf[\"no\", \"yes, it is\"]") == two);
+  CHECK(read("no\n\n") == std::vector<std::string>{"no"});
   CHECK(lacking(error_of([&] { read(R"(["no", 3])"); }), {"labels: label 1 is a number, expected a string"}) == "");
   CHECK(lacking(error_of([&] { read(R"({"0": "no", "2": "yes"})"); }),
                 {"labels: there are 2 labels, but none for class 1"}) == "");
@@ -237,7 +245,7 @@ TEST_CASE("Lists of labels in each form") {
 TEST_CASE("What is not beside the weights is asked for") {
   Checkpoint checkpoint("vilt_mlm");
   checkpoint.options.needs_vocabulary = true;
-  CHECK(lacking(checkpoint.error(), {": there is no vocab.txt; give one with --vocab"}) == "");
+  CHECK(lacking(checkpoint.error(), {": there is no vocab.txt and no tokenizer.json; give one with --vocab"}) == "");
   checkpoint.options.vocabulary = checkpoint.path() / "elsewhere.txt";
   CHECK(lacking(checkpoint.error(), {"elsewhere.txt: no such file"}) == "");
   checkpoint.write("elsewhere.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");

@@ -5,6 +5,7 @@
 #include "io/safetensors.h"
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
+#include "vilt/files/shards.h"
 
 namespace tessera::weights_test {
 namespace {
@@ -74,6 +75,41 @@ TEST_CASE("Shards that do not hold together") {
   fs::remove(second);
   CHECK(lacking(error_of([&] { read_weights(index); }), {"index.json: the shard part1.safetensors is not there"}) ==
         "");
+}
+
+TEST_CASE("Shards without their index are known by their names") {
+  const TemporaryDirectory directory;
+  write_shards(directory.path());
+  fs::remove(directory.path() / "model.safetensors.index.json");
+  const fs::path first = directory.path() / "model-00001-of-00002.safetensors",
+                 second = directory.path() / "model-00002-of-00002.safetensors";
+  fs::rename(directory.path() / "part0.safetensors", first);
+  fs::rename(directory.path() / "part1.safetensors", second);
+  const Weights whole = read_weights(kGolden / "vilt_mlm");
+  CHECK(holds_weights(directory.path()));
+  for (const fs::path& path : {directory.path(), first, second}) {
+    const Weights shards = read_weights(path);
+    CHECK(shards.format == "safetensors, 2 shards");
+    CHECK(shards.notes.front() == "assumed: no index; the files are the 2 shards");
+    REQUIRE(shards.raw.size() == whole.raw.size());
+    for (const auto& [name, tensor] : whole.raw)
+      CHECK(shards.raw.at(name).to_vector<float>() == tensor.to_vector<float>());
+  }
+  // Another model's shards, and torch's, which come second.
+  directory.write("pytorch_model-00001-of-00009.bin", "");
+  CHECK(read_weights(directory.path()).raw.size() == whole.raw.size());
+  directory.write("model-00001-of-00009.safetensors", "");
+  CHECK(lacking(error_of([&] { read_weights(directory.path()); }),
+                {": holds the shards of 2 models", "name one shard of the model that is meant"}) == "");
+  CHECK(read_weights(second).raw.size() == whole.raw.size());
+  fs::remove(directory.path() / "model-00001-of-00009.safetensors");
+  fs::remove(first);
+  CHECK(lacking(error_of([&] { read_weights(directory.path()); }),
+                {"model-00002-of-00002.safetensors: the shard model-00001-of-00002.safetensors is not there"}) == "");
+  for (const char* name :
+       {"model-00003-of-00002.safetensors", "model-00000-of-00002.safetensors", "model-1-of-2.safetensors",
+        "model-00001-of-0000x.safetensors", "-of-00001.bin", ".bin", "model-00001-of-00002.txt"})
+    CHECK_FALSE_MESSAGE(is_shard(name), name);
 }
 
 TEST_CASE("An index names files, never folders") {
