@@ -223,3 +223,12 @@ fails 2 "queries.jsonl, line 1: classifier: the model's output is not finite; ar
 call answer --model damaged --jsonl vqa/queries.jsonl --keep-going
 [[ $status -eq 1 && $(grep -c '"error":' stdout) -eq $(wc -l <vqa/queries.jsonl) ]]
 report $? "--keep-going tells so of every query"
+
+for name in lossy_alpha.webp animated.webp transparent_offset.gif; do
+  picture=$root/tests/data/images/web_forms/$name
+  call answer --model vqa "$picture" "how many ?"
+  cp stdout answer
+  call answer --model vqa "$picture.rgb.png" "how many ?"
+  [[ -s answer ]] && cmp -s answer stdout
+  report $? "$name is answered about as its pixels are"
+done

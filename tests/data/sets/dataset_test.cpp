@@ -219,6 +219,9 @@ TEST_CASE("dataset: malformed files are refused with the image and the field") {
 TEST_CASE("dataset: what is no strict JSON is refused") {
   const std::string good = image_json(1);
   check_message(error_of(""), "not valid JSON");
+  check_message(error_of("version https://git-lfs.github.com/spec/v1\noid sha256:aa\n"),
+                "not valid JSON: it is a pointer of git-lfs (the file itself was not downloaded: git lfs pull)");
+  check_message(error_of("PK\3\4 dataset_coco.json"), "not valid JSON: it is a ZIP archive");
   check_message(error_of("[1]"), "something else than one JSON object");
   check_message(error_of("3"), "something else than one JSON object");
   check_message(error_of("{}"), "field 'images' is missing");
