@@ -69,7 +69,16 @@ succeeds "a bad image is left out" "1 images left out" train "${tiny[@]}" "${dam
 grep -q '^left out: .*000000.jpg' stderr
 report $? "and named"
 rm bad/images/train/000000.jpg
-fails 2 "the file bad/images/train/000000.jpg" train "${tiny[@]}" "${damaged[@]}"
+fails 2 "the file bad/images/train/000000.jpg does not exist (1 of 68 images)" train "${tiny[@]}" "${damaged[@]}" \
+  data.max_bad_files=0
+rm bad/images/{val,test}/000001.jpg
+fails 2 "3 of 68 images have no file: bad/images/t" train "${tiny[@]}" "${damaged[@]}" data.max_bad_files=2
+succeeds "missing images of every split are left out" "1 images left out" train "${tiny[@]}" "${damaged[@]}" \
+  data.max_bad_files=3
+for split in train val test; do grep -q "^left out: .*bad/images/$split/.*o such file" output || echo "$split"; done >splits
+[[ ! -s splits ]]
+report $? "and named"
+succeeds "a report of them is made again" "report: x/report.html" report x
 
 fails 2 "none: no such file or directory; expected a model's folder, a run or a file of weights" match --model none "$image" ring
 fails 2 "neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint" match --model data "$image" ring
