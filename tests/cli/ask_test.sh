@@ -141,7 +141,7 @@ fails 2 "line 1: 1 image, and this checkpoint's classifier looks at 2" reason --
 line nlvr2 '{"image": "0.png", "text": "a"}'
 fails 2 "line 1: field 'images' is missing" reason --model nlvr2 --jsonl nlvr2/line.jsonl
 line vqa '{"image": "", "text": "a cat"}'
-fails 2 "line 1: the name of a picture is empty, expected that of a JPEG or PNG file" answer --model vqa --jsonl vqa/line.jsonl
+fails 2 "line 1: the name of a picture is empty, expected that of a JPEG, PNG, WebP or GIF file" answer --model vqa --jsonl vqa/line.jsonl
 line vqa '{"image": "0.png\u0000", "text": "a cat"}'
 fails 2 "line 1: the name of a picture holds a zero byte" answer --model vqa --jsonl vqa/line.jsonl
 line mlm '{"image": "0.png", "text": "a cat"}'
