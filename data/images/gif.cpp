@@ -150,7 +150,9 @@ DecodedImage decode_gif(std::span<const uint8_t> bytes, const std::string& name,
   const auto palette = reader.palette();
   if (frame.Width != width || frame.Height != height) {
     const GifColorType& around = palette[static_cast<size_t>(transparent.value_or(0))];
-    for (size_t i = 0; i < image.pixels.size(); i += 3) put_colour(around, image.pixels.data() + i);
+    const size_t row_bytes = static_cast<size_t>(width) * 3;
+    for (size_t i = 0; i < row_bytes; i += 3) put_colour(around, image.row(0) + i);
+    for (int row = 1; row < height; ++row) std::memcpy(image.row(row), image.row(0), row_bytes);
   }
   std::vector<GifPixelType> line(static_cast<size_t>(frame.Width));
   for (const int row : row_order(frame.Height, frame.Interlace)) {
