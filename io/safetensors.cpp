@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/file_kind.h"
 #include "io/half.h"
 #include "io/input_file.h"
 #include "io/safetensors_header.h"
@@ -134,8 +135,20 @@ Tensor read_tensor(Source& source, const Entry& entry, const std::string& name, 
   return tensor;
 }
 
+// Says what the file is, if its first bytes tell that it is something else.
+void check_kind(Source& source, uint64_t size, const std::string& path) {
+  std::vector<uint8_t> head(std::min<uint64_t>(size, kFileKindBytes));
+  source.seek(0);
+  source.read(head.data(), head.size());
+  const bool begins_as_one = size > 8 && head[8] == '{';
+  if (!begins_as_one && !file_kind(head).empty())
+    fail(path, ": ", wrong_kind(head, "a safetensors file (torch's are named .bin, .pt, .pth or .ckpt)"));
+}
+
 SafeTensors read(Source& source, uint64_t size, const std::string& path) {
+  check_kind(source, size, path);
   check(size >= 8, path, ": ", size, " bytes are too few for a safetensors file");
+  source.seek(0);
   uint64_t length = 0;
   source.read(&length, sizeof length);
   check(length <= safetensors::kMaxHeaderBytes, path, ": header length is ", length, ", at most ",

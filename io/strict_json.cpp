@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <iterator>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
+#include "io/file_kind.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -28,6 +30,14 @@ std::string reason(const json::exception& error) {
   if (const size_t end = what.find("] "); what.starts_with('[') && end != std::string_view::npos)
     what.remove_prefix(end + 2);
   return shown(what, 200);
+}
+
+// Where JSON was expected and the text is a file of another well-known kind, that it is; else nothing.
+std::string another_kind(std::string_view text) {
+  const std::string kind = file_kind(text.substr(0, kFileKindBytes));
+  for (const char* of_text : {"JSON", "text ", "blank", "empty", "cut short"})
+    if (kind.starts_with(of_text)) return {};
+  return kind;
 }
 
 // The keys of one object, to find doubled ones: few are compared one by one, in memory that is used again.
@@ -248,14 +258,18 @@ json parse_strict_json(std::string_view text, const std::string& where) {
   try {
     return json::parse(text.begin(), text.end(), callback);
   } catch (const json::exception& error) {
-    fail(where, ": not valid JSON: ", reason(error));
+    const std::string kind = another_kind(text);
+    fail(where, ": not valid JSON: ", kind.empty() ? reason(error) : "it is " + kind);
   }
 }
 
 void for_each_json_record(const TextPieces& text, const std::string& key, const std::string& skipped_key,
                           const std::string& where, const RecordHandler& handle) {
   RecordReader reader(key, skipped_key, where, handle);
-  json::sax_parse(PieceIterator(text), PieceIterator(), &reader);
+  std::string_view first = text();
+  if (const std::string kind = another_kind(first); !kind.empty()) fail(where, ": not valid JSON: it is ", kind);
+  const TextPieces pieces = [&] { return first.empty() ? text() : std::exchange(first, {}); };
+  json::sax_parse(PieceIterator(pieces), PieceIterator(), &reader);
   check(reader.found(), where, ": field '", key, "' is missing");
 }
 

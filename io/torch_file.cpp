@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "io/file_kind.h"
 #include "io/input_file.h"
 #include "io/pickle.h"
 #include "io/pickle_globals.h"
@@ -30,7 +31,10 @@ void check_is_zip(std::string_view head, const std::string& path) {
         ": is in the format that torch wrote before version 1.6, which is not supported; re-save it in Python: "
         "torch.save(torch.load(path, map_location='cpu', weights_only=True), new_path)");
   check(!head.starts_with('\x80'), path, ": is a bare pickle, expected the zip archive that torch.save writes");
-  check(!head.empty(), path, ": is empty");
+  const std::span bytes(reinterpret_cast<const uint8_t*>(head.data()), head.size());
+  if (!head.starts_with("PK") && !file_kind(bytes).empty())
+    fail(path, ": ",
+         wrong_kind(bytes, "the zip archive that torch.save writes (a safetensors file is named .safetensors)"));
 }
 
 // The folder inside the archive, "NAME/".
@@ -258,20 +262,18 @@ TorchFile read_archive(const ZipArchive& archive) {
   return Reader(archive, folder).run();
 }
 
-constexpr size_t kHeadBytes = 512;
-
 }  // namespace
 
 TorchFile load_torch_file(const std::string& path) {
   InputFile file(path);
-  std::string head(std::min<uint64_t>(file.size(), kHeadBytes), '\0');
+  std::string head(std::min<uint64_t>(file.size(), kFileKindBytes), '\0');
   file.read(head.data(), head.size());
   check_is_zip(head, path);
   return read_archive(ZipArchive(path));
 }
 
 TorchFile load_torch_file(std::span<const uint8_t> bytes, const std::string& name) {
-  check_is_zip({reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kHeadBytes)}, name);
+  check_is_zip({reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kFileKindBytes)}, name);
   return read_archive(ZipArchive(bytes, name));
 }
 

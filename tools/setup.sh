@@ -7,11 +7,13 @@ packages=(
   g++
   libcli11-dev
   libeigen3-dev
+  libgif-dev
   libjpeg62-turbo-dev
   libopenblas-serial-dev
   libpng-dev
   libtomlplusplus-dev
   libutf8proc-dev
+  libwebp-dev
   libzip-dev
   meson
   ninja-build

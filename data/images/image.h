@@ -1,5 +1,5 @@
 // Pictures as 8-bit RGB, and their files. What a file decodes to is byte for byte what Pillow 13's
-// `Image.open(file).convert("RGB")` gives, for every JPEG and PNG that both accept.
+// `Image.open(file).convert("RGB")` gives, for every JPEG, PNG, WebP and GIF that both accept.
 #pragma once
 
 #include <cstdint>
@@ -43,10 +43,11 @@ struct DecodeOptions {
   bool accept_damaged = false;
 };
 
-// JPEG or PNG, told apart by content. Alpha is dropped, not blended; 16-bit colour keeps the high byte; 16-bit grey
-// saturates at 255; CMYK is taken as Adobe writes it (inverted). `name` begins each message. Throws tessera::Error for
-// anything else than a whole picture: other formats, truncated or damaged data, more pixels than kMaxImagePixels or
-// than the bytes could hold. Safe on hostile bytes.
+// JPEG, PNG, WebP or GIF, told apart by content. Alpha is dropped, not blended; 16-bit colour keeps the high byte;
+// 16-bit grey saturates at 255; CMYK is taken as Adobe writes it (inverted); of an animation the first frame is taken,
+// in its place on the canvas. `name` begins each message. Throws tessera::Error for anything else than a whole picture:
+// other formats, which are named where the first bytes tell them, truncated or damaged data, more pixels than
+// kMaxImagePixels or than the bytes could hold. Safe on hostile bytes.
 Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options = {});
 
 // Into `image`, whose memory is used again.

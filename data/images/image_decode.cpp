@@ -3,6 +3,7 @@
 
 #include "data/images/image.h"
 #include "data/images/image_codecs.h"
+#include "io/file_kind.h"
 #include "io/files.h"
 #include "tensor/error.h"
 
@@ -10,6 +11,7 @@ namespace tessera {
 namespace {
 
 constexpr std::array<uint8_t, 3> kJpegMagic = {0xff, 0xd8, 0xff};
+constexpr std::array<uint8_t, 4> kGifMagic = {'G', 'I', 'F', '8'};
 constexpr std::array<uint8_t, 8> kPngMagic = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 
 template <size_t size>
@@ -17,7 +19,20 @@ bool starts_with(std::span<const uint8_t> bytes, const std::array<uint8_t, size>
   return bytes.size() >= size && std::equal(magic.begin(), magic.end(), bytes.begin());
 }
 
+// RIFF, a length, WEBP
+bool is_webp(std::span<const uint8_t> bytes) {
+  static constexpr std::array<uint8_t, 4> kRiff = {'R', 'I', 'F', 'F'}, kWebp = {'W', 'E', 'B', 'P'};
+  return bytes.size() >= 12 && starts_with(bytes, kRiff) && starts_with(bytes.subspan(8), kWebp);
+}
+
 }  // namespace
+
+void check_bytes_can_hold(int64_t height, int64_t width, size_t bytes, int64_t pixels_per_byte,
+                          const std::string& name) {
+  const int64_t pixels = height * width;
+  check(pixels <= kMaxPixelsOfFewBytes || pixels / pixels_per_byte <= static_cast<int64_t>(bytes), name,
+        ": the header says ", width, " x ", height, " pixels, more than its ", bytes, " bytes can hold");
+}
 
 void check_image_size(int64_t height, int64_t width, const std::string& name) {
   check(height > 0 && width > 0, name, ": the picture is ", width, " x ", height, " pixels");
@@ -44,14 +59,17 @@ void set_size(Image& image, int height, int width) {
 }
 
 void decode_image(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options, Image& image) {
-  check(!bytes.empty(), name, ": the file is empty");
   DecodedImage decoded;
   if (starts_with(bytes, kJpegMagic))
     decoded = decode_jpeg(bytes, name, options, std::move(image));
   else if (starts_with(bytes, kPngMagic))
     decoded = decode_png(bytes, name, options, std::move(image));
+  else if (is_webp(bytes))
+    decoded = decode_webp(bytes, name, options, std::move(image));
+  else if (starts_with(bytes, kGifMagic))
+    decoded = decode_gif(bytes, name, std::move(image));
   else
-    fail(name, ": neither a JPEG nor a PNG file, going by its first bytes");
+    fail(name, ": ", wrong_kind(bytes, "a JPEG, PNG, WebP or GIF picture"));
   image = decoded.orientation == 1 ? std::move(decoded.image) : apply_orientation(decoded.image, decoded.orientation);
 }
 

@@ -77,6 +77,7 @@ class DatasetReader {
     layout_of(file_).read(contents, text("dataset: ", file_.string()),
                           [this](int64_t index, const json& record) { read_image(index, record); });
     check_splits();
+    check_missing();
   }
 
   void attach_annotations(const TextPieces& contents) {
@@ -102,11 +103,11 @@ class DatasetReader {
 
     const bool chosen = wanted(image.split);
     const std::string path = read_path(fields);
-    check(!chosen || !options_.check_files || is_file(path), where, ": the file ", path, " does not exist");
     read_sentences(fields, image, chosen);
     if (!chosen) return;
     *dataset_.image_index_.find(image.id) = static_cast<int64_t>(dataset_.images_.size());
     image.file = dataset_.texts_->keep(path);
+    image.missing = options_.check_files && !is_file(path);
     dataset_.images_.push_back(image);
   }
 
@@ -172,6 +173,23 @@ class DatasetReader {
             "; the file has ", present);
   }
 
+  // Counted to the end: whoever has to fetch them wants to know how many they are, and whether it is the folder.
+  void check_missing() const {
+    constexpr int64_t kNamed = 10;
+    int64_t count = 0;
+    std::string names;
+    for (const DatasetImage& image : dataset_.images_)
+      if (image.missing && ++count <= kNamed) names += text(count == 1 ? "" : ", ", image.file);
+    if (count <= options_.max_missing) return;
+    const auto all = static_cast<int64_t>(dataset_.images_.size());
+    const std::string files = count == 1 ? text("the file ", names, " does not exist (1 of ", all, " images)")
+                                         : text(count, " of ", all, " images have no file: ", names);
+    fail("dataset: ", file_.string(), ": ", files, count > kNamed ? text(", and ", count - kNamed, " more") : "",
+         count == all && count > 1 ? text("; is ", folder_.string(), " the folder that their names begin in?") : "",
+         options_.max_missing > 0 ? text("; at most ", options_.max_missing, " may be missing (data.max_bad_files)")
+                                  : "");
+  }
+
   void attach(Annotation&& annotation) {
     const fs::path& path = options_.annotations;
     const int64_t id = annotation.sentence_id;
@@ -217,15 +235,16 @@ Dataset Dataset::parse(std::string_view captions, std::string_view annotations, 
   return reader.take();
 }
 
-Dataset Dataset::part(std::string_view split) const {
+template <class Chosen>
+Dataset Dataset::chosen_images(const Chosen& chosen) const {
   Dataset out;
   out.file_ = file_;
   out.annotations_file_ = annotations_file_;
   out.texts_ = texts_;
   for (const DatasetImage& image : images_) {
-    const bool chosen = image.split == split;
-    out.image_index_.insert(image.id, chosen ? static_cast<int64_t>(out.images_.size()) : kNotChosen);
-    if (!chosen) continue;
+    const bool taken = chosen(image);
+    out.image_index_.insert(image.id, taken ? static_cast<int64_t>(out.images_.size()) : kNotChosen);
+    if (!taken) continue;
     const auto from = sentences_.begin() + image.first_sentence;
     for (auto sentence = from; sentence != from + image.sentence_count; ++sentence) {
       DatasetSentence& added = out.sentences_.emplace_back(*sentence);
@@ -237,8 +256,22 @@ Dataset Dataset::part(std::string_view split) const {
     out.images_.push_back(image);
     out.images_.back().first_sentence = static_cast<int64_t>(out.sentences_.size()) - image.sentence_count;
   }
+  return out;
+}
+
+Dataset Dataset::part(std::string_view split) const {
+  Dataset out = chosen_images([split](const DatasetImage& image) { return image.split == split; });
   check(!out.images_.empty(), "dataset: ", file_, ": no image of the opened splits has the split ", quoted_text(split));
   for (const Annotation& annotation : out.annotations_) out.check_sibling(annotation);
+  return out;
+}
+
+Dataset Dataset::without_missing() const {
+  Dataset out = chosen_images([](const DatasetImage& image) { return !image.missing; });
+  check(!out.images_.empty(), "dataset: ", file_, ": of the ", images_.size(), " images of the split ",
+        quoted_text(images_.empty() ? "" : images_[0].split), " not one has a file");
+  for (Annotation& annotation : out.annotations_)
+    if (annotation.sibling && out.image_index(*annotation.sibling) < 0) annotation.sibling.reset();
   return out;
 }
 

@@ -26,6 +26,7 @@ struct DatasetOptions {
   std::vector<std::string> splits;    // empty: all. "train" includes Karpathy's "restval"
   std::filesystem::path annotations;  // empty: none
   bool check_files = true;            // that the image files of these splits exist
+  int64_t max_missing = 0;            // so many of them need not
 };
 
 // Texts are the data set's: they live as long as it, or a copy of it, does.
@@ -35,6 +36,7 @@ struct DatasetImage {
   std::string_view split;      // "restval" is given as "train"
   int64_t first_sentence = 0;  // its sentences are first_sentence ... first_sentence + sentence_count - 1
   int64_t sentence_count = 0;
+  bool missing = false;  // there was no such file when the data set was opened
 
   std::filesystem::path path() const { return file; }
 };
@@ -57,6 +59,9 @@ class Dataset {
 
   // The images of one of the splits that were opened, as if it alone had been: the file is then read once for them all.
   Dataset part(std::string_view split) const;
+  // The images whose files are there: for figures of a whole split, whereas a training draws others for those that
+  // cannot be used. No annotation has a missing sibling.
+  Dataset without_missing() const;
 
   const std::vector<DatasetImage>& images() const { return images_; }
   const std::deque<DatasetSentence>& sentences() const { return sentences_; }
@@ -73,6 +78,8 @@ class Dataset {
  private:
   friend class DatasetReader;
   void check_sibling(const Annotation& annotation) const;
+  template <class Chosen>
+  Dataset chosen_images(const Chosen& chosen) const;
 
   std::vector<DatasetImage> images_;
   std::deque<DatasetSentence> sentences_;  // grows without moving: twice the memory of them all is much

@@ -1,10 +1,22 @@
 #include "data/sets/layouts.h"
 
+#include <utility>
+
+#include "data/sets/other_layouts.h"
+#include "tensor/error.h"
+
 namespace tessera {
 namespace {
 
 void read_karpathy_json(const TextPieces& contents, const std::string& where, const RecordHandler& handle) {
-  for_each_json_record(contents, "images", "tokens", where, handle);
+  std::string_view first = contents();
+  if (const std::string other = other_layout(first); !other.empty())
+    fail(where, ": this is ", other,
+         ", expected Karpathy's splits, {\"images\": [{\"imgid\", \"split\", \"filename\", \"sentences\"}]}; "
+         "docs/data.md "
+         "says where there are such files and how others become one");
+  const TextPieces pieces = [&] { return first.empty() ? contents() : std::exchange(first, {}); };
+  for_each_json_record(pieces, "images", "tokens", where, handle);
 }
 
 constexpr CaptionLayout kLayouts[] = {

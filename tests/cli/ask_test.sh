@@ -216,7 +216,7 @@ fails 2 "line 1: 1 image, and this checkpoint's classifier looks at 2" reason --
 line nlvr2 '{"image": "0.png", "text": "a"}'
 fails 2 "line 1: field 'images' is missing" reason --model nlvr2 --jsonl nlvr2/line.jsonl
 line vqa '{"image": "", "text": "a cat"}'
-fails 2 "line 1: the name of a picture is empty, expected that of a JPEG or PNG file" answer --model vqa --jsonl vqa/line.jsonl
+fails 2 "line 1: the name of a picture is empty, expected that of a JPEG, PNG, WebP or GIF file" answer --model vqa --jsonl vqa/line.jsonl
 line vqa '{"image": "0.png\u0000", "text": "a cat"}'
 fails 2 "line 1: the name of a picture holds a zero byte" answer --model vqa --jsonl vqa/line.jsonl
 line mlm '{"image": "0.png", "text": "a cat"}'
@@ -298,3 +298,12 @@ fails 2 "queries.jsonl, line 1: classifier: the model's output is not finite; ar
 call answer --model damaged --jsonl vqa/queries.jsonl --keep-going
 [[ $status -eq 1 && $(grep -c '"error":' stdout) -eq $(wc -l <vqa/queries.jsonl) ]]
 report $? "--keep-going tells so of every query"
+
+for name in lossy_alpha.webp animated.webp transparent_offset.gif; do
+  picture=$root/tests/data/images/web_forms/$name
+  call answer --model vqa "$picture" "how many ?"
+  cp stdout answer
+  call answer --model vqa "$picture.rgb.png" "how many ?"
+  [[ -s answer ]] && cmp -s answer stdout
+  report $? "$name is answered about as its pixels are"
+done

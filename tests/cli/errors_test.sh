@@ -69,7 +69,16 @@ succeeds "a bad image is left out" "1 images left out" train "${tiny[@]}" "${dam
 grep -q '^left out: .*000000.jpg' stderr
 report $? "and named"
 rm bad/images/train/000000.jpg
-fails 2 "the file bad/images/train/000000.jpg" train "${tiny[@]}" "${damaged[@]}"
+fails 2 "the file bad/images/train/000000.jpg does not exist (1 of 68 images)" train "${tiny[@]}" "${damaged[@]}" \
+  data.max_bad_files=0
+rm bad/images/{val,test}/000001.jpg
+fails 2 "3 of 68 images have no file: bad/images/t" train "${tiny[@]}" "${damaged[@]}" data.max_bad_files=2
+succeeds "missing images of every split are left out" "1 images left out" train "${tiny[@]}" "${damaged[@]}" \
+  data.max_bad_files=3
+for split in train val test; do grep -q "^left out: .*bad/images/$split/.*o such file" output || echo "$split"; done >splits
+[[ ! -s splits ]]
+report $? "and named"
+succeeds "a report of them is made again" "report: x/report.html" report x
 
 fails 2 "none: no such file or directory; expected a model's folder, a run or a file of weights" match --model none "$image" ring
 fails 2 "neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint" match --model data "$image" ring
@@ -83,6 +92,14 @@ fails 2 "cannot open none.jpg: No such file or directory" match --model run none
 fails 2 "data/vocab.txt" match --model run data/vocab.txt ring
 head -c 300 "$image" >cut.jpg
 fails 2 "cut.jpg" match --model run cut.jpg ring
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12345\n' | tee pointer.jpg pointer.bin >pointer.safetensors
+pointer="the file is a pointer of git-lfs (the file itself was not downloaded: git lfs pull), expected"
+fails 2 "pointer.jpg: $pointer a JPEG, PNG, WebP or GIF picture" match --model run pointer.jpg ring
+fails 2 "pointer.safetensors: $pointer a safetensors file" info pointer.safetensors
+fails 2 "pointer.bin: $pointer the zip archive that torch.save writes" info pointer.bin
+fails 2 "pointer.jpg: not valid JSON: it is a pointer of git-lfs" vocab --captions pointer.jpg --out v.txt --size 99
+printf '<!DOCTYPE html><html>404</html>' >page.jpg
+fails 2 "page.jpg: the file is an HTML page" match --model run page.jpg ring
 base64 -d >dot.png <<<iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==
 fails 2 "dot.png: 1 x 1 pixels; this model takes pictures at their own size" match --model run dot.png ring
 fails 2 "CAPTION is required (see vilt match --help)" match --model run "$image"

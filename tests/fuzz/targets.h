@@ -20,6 +20,8 @@ using Bytes = std::span<const uint8_t>;
 void annotations(Bytes bytes);  // annotations.jsonl of a small data set
 void config(Bytes bytes);       // config.json
 void dataset(Bytes bytes);      // a captions file, in every layout
+void file_kind(Bytes bytes);    // the words for a file that is something else
+void gif(Bytes bytes);
 void jpeg(Bytes bytes);
 void orientation(Bytes bytes);  // the TIFF block of EXIF
 void pickle(Bytes bytes);
@@ -32,6 +34,7 @@ void tokenizer(Bytes bytes);    // tokenizer.json and tokenizer_config.json
 void torch_file(Bytes bytes);   // the pickle of a torch file, with storages beside it
 void shard_index(Bytes bytes);  // model.safetensors.index.json
 void vocabulary(Bytes bytes);   // vocab.txt
+void webp(Bytes bytes);
 void weights(Bytes bytes);      // the configuration that a file of weights tells
 void wordpiece(Bytes bytes);    // any text, tokenised
 void zip_archive(Bytes bytes);  // a torch file as a whole
@@ -44,6 +47,8 @@ inline constexpr Target kTargets[] = {
     {"annotations", &annotations},
     {"config", &config},
     {"dataset", &dataset},
+    {"file_kind", &file_kind},
+    {"gif", &gif},
     {"jpeg", &jpeg},
     {"orientation", &orientation},
     {"pickle", &pickle},
@@ -56,6 +61,7 @@ inline constexpr Target kTargets[] = {
     {"tokenizer", &tokenizer},
     {"torch_file", &torch_file},
     {"vocabulary", &vocabulary},
+    {"webp", &webp},
     {"weights", &weights},
     {"wordpiece", &wordpiece},
     {"zip_archive", &zip_archive},

@@ -92,7 +92,10 @@ TEST_CASE("safetensors: every dtype comes back bit for bit") {
   check_same<float>(parsed.at("float"), tensors["float"]);
   CHECK_THROWS_WITH_AS(parse_safetensors(std::span(bytes).first(bytes.size() - 1), "memory"),
                        doctest::Contains("memory: tensor"), Error);
-  CHECK_THROWS_WITH_AS(parse_safetensors({}, "memory"), "memory: 0 bytes are too few for a safetensors file", Error);
+  CHECK_THROWS_WITH_AS(parse_safetensors({}, "memory"),
+                       "memory: the file is empty, expected a safetensors file (torch's are named .bin, .pt, .pth or "
+                       ".ckpt)",
+                       Error);
   save_safetensors(path, tensors, metadata);
   CHECK(read_bytes(path) == first);
   uint64_t length = 0;
@@ -142,7 +145,7 @@ TEST_CASE("safetensors: what is malformed is refused by name") {
   CHECK(message(R"({"__metadata__":{"k":"v"}})", 0) == "");
 
   // Text
-  CHECK(message("", 0) == "header does not begin with '{'; not a safetensors file?");
+  CHECK(message("", 0).starts_with("the file is nothing but zero bytes"));
   CHECK(message(" {}", 0) == "header does not begin with '{'; not a safetensors file?");
   CHECK(message("\xef\xbb\xbf{}", 0) == "header does not begin with '{'; not a safetensors file?");
   CHECK(message("{", 0) == "header is not valid JSON (at byte 2 of it)");
@@ -215,7 +218,15 @@ TEST_CASE("safetensors: files that are none") {
     write_bytes(path, bytes);
     CHECK_THROWS_WITH_AS(load_safetensors(path), (path + ": " + message).c_str(), Error);
   };
-  refuses("1234567", "7 bytes are too few for a safetensors file");
+  refuses("\x10\1\2\3\4\5\6", "7 bytes are too few for a safetensors file");
+  const std::string expected = ", expected a safetensors file (torch's are named .bin, .pt, .pth or .ckpt)";
+  refuses("version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12345\n",
+          "the file is a pointer of git-lfs (the file itself was not downloaded: git lfs pull)" + expected);
+  refuses("PK\3\4 what torch.save writes", "the file is a ZIP archive" + expected);
+  refuses("Entry not found", "the file is text that begins 'Entry not found'" + expected);
+  // A header's length in the first bytes of something else.
+  refuses(std::string("\x1f\x8b\x08\0\0\0\0\0\0\3", 10),
+          "the file is compressed by gzip (gunzip unpacks it)" + expected);
   refuses(std::string("\x10\0\0\0\0\0\0\0{}", 10),
           "header length is 16, but only 2 bytes follow; the file may be cut short");
   refuses(std::string(8, '\xff') + "{}",

@@ -242,7 +242,15 @@ TEST_CASE("torch: tensors that are not what they should be") {
 
 TEST_CASE("torch: what is no weight file") {
   const Members none;
-  CHECK(message_of(std::vector<uint8_t>{}) == "file: is empty");
+  const std::string expected =
+      ", expected the zip archive that torch.save writes (a safetensors file is named .safetensors)";
+  const auto of_text = [](const std::string& bytes) { return message_of({bytes.begin(), bytes.end()}); };
+  CHECK(of_text("") == "file: the file is empty" + expected);
+  CHECK(of_text("version https://git-lfs.github.com/spec/v1\n") ==
+        "file: the file is a pointer of git-lfs (the file itself was not downloaded: git lfs pull)" + expected);
+  CHECK(of_text("<!DOCTYPE html>") ==
+        "file: the file is an HTML page (what a server sent instead of the file?)" + expected);
+  CHECK(of_text(std::string("\x40\0\0\0\0\0\0\0{}", 10)) == "file: the file is a safetensors file" + expected);
   CHECK(message_of({0x80, 2, '}', '.'}) == "file: is a bare pickle, expected the zip archive that torch.save writes");
   const std::string magic("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
   CHECK(message_of({magic.begin(), magic.end()})
@@ -251,7 +259,9 @@ TEST_CASE("torch: what is no weight file") {
   std::string tar(512, '\0');
   tar.replace(257, 5, "ustar");
   CHECK(message_of({tar.begin(), tar.end()}).find("before version 1.6") != std::string::npos);
-  CHECK(message_of({'h', 'e', 'l', 'l', 'o'}) == "file: not a zip archive, or cut short");
+  CHECK(of_text("hello") == "file: the file is text that begins 'hello'" + expected);
+  CHECK(of_text("PK\3\4 and no more") == "file: not a zip archive, or cut short");
+  CHECK(of_text("\x1\x2\x3") == "file: not a zip archive, or cut short");
   ZipWriter zip;
   zip.add("a/other", as_bytes("b"));
   CHECK(message_of(zip.finish()) == "file: a zip archive without a data.pkl, so not made by torch.save");

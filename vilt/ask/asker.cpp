@@ -18,7 +18,7 @@ void Asker::add(Query query) {
   try {
     for (const std::string& image : query.images)
       check(!image.empty() && image.find('\0') == image.npos, "the name of a picture ",
-            image.empty() ? "is empty" : "holds a zero byte", ", expected that of a JPEG or PNG file");
+            image.empty() ? "is empty" : "holds a zero byte", ", expected that of a JPEG, PNG, WebP or GIF file");
     kind_.check_images(model_, query);
     for (const std::string& caption : query.texts) texts.push_back(ids_of(caption));
   } catch (const Error& error) {

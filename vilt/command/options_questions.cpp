@@ -79,7 +79,7 @@ void add_answer(CLI::App& app, Action& action) {
   QuestionCommand command =
       question(app, "answer", "Answers a question about a picture (VQA)",
                "vilt answer --model vilt-b32-finetuned-vqa photo.jpg \"how many dogs are there?\"");
-  command.add("IMAGE QUESTION", "JPEG or PNG, and the question in quotes", "image, text, and id if wanted",
+  command.add("IMAGE QUESTION", "JPEG, PNG, WebP or GIF, and the question in quotes", "image, text, and id if wanted",
               "Answers that are shown (default 5)");
   command.on_parse(action, run_answer, [](auto& arguments, const auto& typed, const std::string& see) {
     image_and_text(arguments, typed, see, "QUESTION");
@@ -89,7 +89,7 @@ void add_answer(CLI::App& app, Action& action) {
 void add_fill(CLI::App& app, Action& action) {
   QuestionCommand command = question(app, "fill", "Fills in the hidden words of a caption, given the picture",
                                      "vilt fill --model runs/scenes-quick picture.jpg \"a [MASK] ring\"");
-  command.add("IMAGE TEXT", "JPEG or PNG, and the caption with [MASK] for each hidden word piece",
+  command.add("IMAGE TEXT", "JPEG, PNG, WebP or GIF, and the caption with [MASK] for each hidden word piece",
               "image, text, and id if wanted", "Words for each [MASK] (default 5)");
   command.on_parse(action, run_fill, [](auto& arguments, const auto& typed, const std::string& see) {
     image_and_text(arguments, typed, see, "TEXT");
@@ -99,7 +99,7 @@ void add_fill(CLI::App& app, Action& action) {
 void add_match(CLI::App& app, Action& action) {
   QuestionCommand command = question(app, "match", "Tells how probable it is that a caption belongs to a picture",
                                      "vilt match --model runs/scenes-quick picture.jpg \"a red ring\" \"a blue ring\"");
-  command.add("IMAGE CAPTION", "JPEG or PNG, and one or more captions, each in quotes",
+  command.add("IMAGE CAPTION", "JPEG, PNG, WebP or GIF, and one or more captions, each in quotes",
               "image, text or texts, and id if wanted", "Without effect: every caption is told");
   command.on_parse(action, run_match, image_and_captions);
 }
@@ -110,7 +110,7 @@ void add_rank(CLI::App& app, Action& action) {
       "vilt rank --model vilt-b32-finetuned-coco photo.jpg \"a dog on a beach\" \"two cats\"\n"
       "  vilt rank --model vilt-b32-finetuned-coco --text \"a dog on a beach\" one.jpg two.jpg three.jpg");
   command.add(
-      "IMAGE CAPTION", "JPEG or PNG, and captions, each in quotes; with --text only pictures",
+      "IMAGE CAPTION", "JPEG, PNG, WebP or GIF, and captions, each in quotes; with --text only pictures",
       "image and texts, or images and text, and id if wanted",
       "Results that are shown, best first (default: all). Scores are rank_output's, of which only differences mean "
       "something; of a checkpoint with a matching head alone (itm_score) its log-odds, above 0 for a match");
@@ -130,7 +130,7 @@ void add_reason(CLI::App& app, Action& action) {
   QuestionCommand command =
       question(app, "reason", "Judges a statement about two pictures (NLVR2)",
                "vilt reason --model vilt-b32-finetuned-nlvr2 left.jpg right.jpg \"both pictures show a dog\"");
-  command.add("IMAGE IMAGE STATEMENT", "Two pictures, JPEG or PNG, and the statement in quotes",
+  command.add("IMAGE IMAGE STATEMENT", "Two pictures, JPEG, PNG, WebP or GIF, and the statement in quotes",
               "images, text, and id if wanted", "Labels that are shown (default: all)");
   command.on_parse(action, run_reason, [](auto& arguments, const auto& typed, const std::string& see) {
     check(!typed.empty(), "two IMAGEs and a STATEMENT are required, or --jsonl FILE", see);
@@ -145,7 +145,7 @@ void add_align(CLI::App& app, Action& action) {
                                   "vilt align --model runs/scenes-quick picture.jpg \"a red ring\" --out maps");
   auto arguments = std::make_shared<AlignArguments>();
   add_model(command, arguments->model);
-  command->add_option("IMAGE", arguments->image, "JPEG or PNG")->required();
+  command->add_option("IMAGE", arguments->image, "JPEG, PNG, WebP or GIF")->required();
   command->add_option("CAPTION", arguments->caption, "Caption, in quotes")->required();
   command->add_option("--out", arguments->out, "Folder to write to; made if absent")->required();
   command->add_option("--map", arguments->map,

@@ -81,7 +81,8 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   DatasetOptions options;
   options.splits = {settings.data.test_split};
   options.annotations = settings.data.annotations;
-  const Dataset dataset = Dataset::open(settings.data.captions, settings.data.images, options);
+  options.max_missing = settings.data.max_bad_files;
+  const Dataset dataset = Dataset::open(settings.data.captions, settings.data.images, options).without_missing();
   const SampleSource source(dataset, *trained.vocabulary, sample_options(settings));
   const Summary summary = read_summary(run / "summary.json");
   write_report(report_of(run), {settings, run / "metrics.jsonl", summary, *trained.model, untrained, source, command});

@@ -121,6 +121,7 @@ Dataset Training::open(const std::vector<std::string>& splits) const {
   DatasetOptions options;
   options.splits = splits;
   options.annotations = settings_.data.annotations;
+  options.max_missing = settings_.data.max_bad_files;
   return Dataset::open(settings_.data.captions, settings_.data.images, options);
 }
 
@@ -131,9 +132,12 @@ void Training::open_splits(Dataset& train, Dataset& validation) const {
   if (!data.unseen_split.empty()) splits.push_back(data.unseen_split);
   const Dataset all = open(splits);
   train = all.part(data.train_split);
-  validation = all.part(data.validation_split);
-  all.part(data.test_split);
-  if (!data.unseen_split.empty()) check_unseen(all.part(data.unseen_split));
+  validation = all.part(data.validation_split).without_missing();
+  all.part(data.test_split).without_missing();
+  if (!data.unseen_split.empty()) check_unseen(all.part(data.unseen_split).without_missing());
+  for (const DatasetImage& image : all.images())
+    if (image.missing && image.split != data.train_split)
+      log_ << "left out: " << image.file << ": there is no such file\n";
 }
 
 void Training::check_unseen(const Dataset& unseen) const {
@@ -165,7 +169,7 @@ bool Training::gets_more_steps() const {
 
 Summary Training::finish(PretrainingRun& task, double train_seconds) {
   const auto start = Clock::now();
-  Split test{open({settings_.data.test_split}), nullptr};
+  Split test{open({settings_.data.test_split}).without_missing(), nullptr};
   test.source = std::make_unique<SampleSource>(test.dataset, *vocabulary_, sample_options(settings_));
   ViltWithHeads untrained(settings_.model);
   initialise(untrained, settings_.init, static_cast<uint64_t>(settings_.train.seed));
@@ -191,7 +195,7 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
   summary.blocks["untrained"] = evaluate(untrained, *test.source, of_untrained);
   summary.blocks["shuffled_caption"] = evaluate_shuffled(task.model(), *test.source, options);
   if (!settings_.data.unseen_split.empty()) {
-    Split unseen{open({settings_.data.unseen_split}), nullptr};
+    Split unseen{open({settings_.data.unseen_split}).without_missing(), nullptr};
     unseen.source = std::make_unique<SampleSource>(unseen.dataset, *vocabulary_, sample_options(settings_));
     options.group = settings_.data.unseen_group;
     summary.blocks["test_unseen"] = evaluate(task.model(), *unseen.source, options);

@@ -17,12 +17,16 @@ using tests::picture;
 using tests::png_row;
 using tests::reference_file;
 using tests::tiff_orientation;
+using tests::web_file;
 
 TEST_CASE("what is no picture") {
-  CHECK_THROWS_WITH_AS(decode_image({}, "a.jpg"), "a.jpg: the file is empty", Error);
+  CHECK_THROWS_WITH_AS(decode_image({}, "a.jpg"), "a.jpg: the file is empty, expected a JPEG, PNG, WebP or GIF picture",
+                       Error);
   const std::string page = "<html>";
   const Bytes html(page.begin(), page.end());
-  CHECK_THROWS_WITH_AS(decode_image(html, "a.jpg"), "a.jpg: neither a JPEG nor a PNG file, going by its first bytes",
+  CHECK_THROWS_WITH_AS(decode_image(html, "a.jpg"),
+                       "a.jpg: the file is an HTML page (what a server sent instead of the file?), expected a JPEG, "
+                       "PNG, WebP or GIF picture",
                        Error);
   CHECK_THROWS_WITH_AS(read_image("/nowhere/a.jpg"), doctest::Contains("cannot open /nowhere/a.jpg"), Error);
   CHECK_THROWS_WITH_AS(make_image(0, 3), "image: the picture is 3 x 0 pixels", Error);
@@ -63,6 +67,21 @@ TEST_CASE("sizes are checked before memory is taken") {
   frame[1] = 0xc0;
   claim(0, 1);
   CHECK_THROWS_WITH_AS(decode_image(jpeg, "a"), "a: JPEG: Empty JPEG image (DNL not supported)", Error);
+
+  // The canvas' sides: 16 bits from byte 6 on; the sides less one in 24 bits from byte 24 on.
+  Bytes gif = web_file("no_palette.gif"), webp = web_file("animated.webp");
+  for (const size_t at : {7u, 9u}) gif[at] = 0xff;
+  for (const size_t at : {25u, 28u}) webp[at] = 0xff;
+  CHECK_THROWS_WITH_AS(decode_image(gif, "a"), "a: the picture is 65301 x 65293 pixels, the limit is 178956970 in all",
+                       Error);
+  CHECK_THROWS_WITH_AS(decode_image(webp, "a"), "a: the picture is 65310 x 65300 pixels, the limit is 178956970 in all",
+                       Error);
+  for (const size_t at : {7u, 9u}) gif[at] = 0x30;
+  for (const size_t at : {25u, 28u}) webp[at] = 0x30;
+  CHECK_THROWS_WITH_AS(decode_image(gif, "a"),
+                       "a: the header says 12309 x 12301 pixels, more than its 194 bytes can hold", Error);
+  CHECK_THROWS_WITH_AS(decode_image(webp, "a"),
+                       "a: the header says 12318 x 12308 pixels, more than its 768 bytes can hold", Error);
 }
 
 TEST_CASE("damaged JPEG data are an error unless they are to be accepted; a truncated file always is") {
@@ -101,9 +120,25 @@ TEST_CASE("a JPEG with more scans than any real one") {
   CHECK_THROWS_WITH_AS(decode_image(many, "a", {.accept_damaged = true}), "a: JPEG: more than 100 scans", Error);
 }
 
+TEST_CASE("GIF and WebP that hold no whole picture") {
+  const Bytes gif = web_file("animated.gif");
+  CHECK_THROWS_WITH_AS(decode_image(Bytes{'G', 'I', 'F', '8', '9', 'a', 1, 0, 1, 0, 0, 0, 0, ';'}, "a"),
+                       "a: GIF: the file holds no picture", Error);
+  CHECK_THROWS_WITH_AS(decode_image(std::span(gif).first(150), "a"), "a: GIF: the file is truncated or damaged", Error);
+  const Bytes webp = web_file("lossy.webp");
+  CHECK_THROWS_WITH_AS(decode_image(std::span(webp).first(100), "a"), "a: WebP: the file is truncated", Error);
+  Bytes damaged = webp;
+  damaged[23] ^= 0xff;  // of the three bytes that begin a key frame
+  CHECK_THROWS_WITH_AS(decode_image(damaged, "a"), doctest::Contains("a: WebP: the "), Error);
+}
+
 TEST_CASE("every proper beginning of a file is an error") {
+  Bytes gif = web_file("interlaced.gif");
+  gif.pop_back();  // the mark of the end, which Pillow does not ask for either
+  CHECK(decode_image(gif, "a").width == 21);
   for (const Bytes& file :
-       {encode_jpeg(picture(24, 24), 60), encode_png(picture(24, 24)), reference_file("two_by_three.png")})
+       {encode_jpeg(picture(24, 24), 60), encode_png(picture(24, 24)), reference_file("two_by_three.png"), gif,
+        web_file("lossy.webp"), web_file("lossless_alpha.webp"), web_file("animated.webp")})
     for (size_t length = 0; length < file.size(); ++length) {
       CAPTURE(length);
       REQUIRE_THROWS_AS(decode_image(std::span(file).first(length), "a"), Error);
@@ -118,7 +153,8 @@ TEST_CASE("random damage gives a picture or an error, never a crash") {
   int errors = 0, pictures = 0;
   for (const Bytes& file :
        {encode_jpeg(picture(40, 24), 60), encode_png(picture(24, 24)), reference_file("palette_transparent.png"),
-        reference_file("cmyk.jpg"), reference_file("progressive.jpg"), reference_file("exif6.jpg")})
+        reference_file("cmyk.jpg"), reference_file("progressive.jpg"), reference_file("exif6.jpg"),
+        web_file("lossy_alpha.webp"), web_file("animated.webp"), web_file("transparent_offset.gif")})
     for (int i = 0; i < 400; ++i) {
       Bytes damaged = file;
       for (size_t n = random(3) + 1; n > 0; --n) damaged[random(file.size())] = static_cast<uint8_t>(random(256));
@@ -129,7 +165,7 @@ TEST_CASE("random damage gives a picture or an error, never a crash") {
         ++errors;
       }
     }
-  CHECK(errors + pictures == 6 * 400);
+  CHECK(errors + pictures == 9 * 400);
   CHECK(errors > 100);
   CHECK(pictures > 100);
 }

@@ -24,6 +24,10 @@ inline Bytes reference_file(const char* name) {
   return read_file(std::string(TESSERA_GOLDEN_DIR) + "/data/resize/" + name);
 }
 
+inline Bytes web_file(const char* name) {
+  return read_file(std::string(TESSERA_SOURCE_DIR) + "/tests/data/images/web_forms/" + name);
+}
+
 // One by one: g++ 12 with sanitizers warns falsely about vector::insert.
 inline void append(Bytes& bytes, const Bytes& more) {
   for (uint8_t byte : more) bytes.push_back(byte);

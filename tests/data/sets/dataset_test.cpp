@@ -158,8 +158,8 @@ TEST_CASE("dataset: images, splits and files") {
   options = {};
   options.splits = {"val"};
   const fs::path json_file = folder.write("set.json", contents);
-  CHECK_THROWS_WITH_AS(Dataset::open(json_file, folder.path(), options), doctest::Contains("7.jpg does not exist"),
-                       Error);
+  CHECK_THROWS_WITH_AS(Dataset::open(json_file, folder.path(), options),
+                       doctest::Contains("7.jpg does not exist (1 of 1 images)"), Error);
   // A name too long for the file system.
   std::string too_long = contents;
   too_long.replace(too_long.find("7.jpg"), 5, std::string(5000, 'a'));
@@ -171,6 +171,86 @@ TEST_CASE("dataset: images, splits and files") {
                        doctest::Contains("the image folder does not exist"), Error);
   CHECK_THROWS_WITH_AS(Dataset::open(folder.path() / "none.json", folder.path(), options),
                        doctest::Contains("none.json"), Error);
+}
+
+TEST_CASE("dataset: missing images are counted, ten of them named, and left out up to a limit") {
+  const TemporaryDirectory folder;
+  std::string images;
+  for (int i = 0; i < 14; ++i) images += (i == 0 ? "" : ",") + image_json(i, "", i < 12 ? "train" : "val", "a ring", i);
+  const fs::path json_file = folder.write("set.json", file_json(images));
+  const auto message = [&](int64_t max_missing) {
+    DatasetOptions options;
+    options.max_missing = max_missing;
+    try {
+      Dataset::open(json_file, folder.path(), options);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string at = folder.path().string() + "/";
+  check_message(message(0), "14 of 14 images have no file: " + at + "0.jpg, " + at + "1.jpg, ");
+  check_message(message(0),
+                "9.jpg, and 4 more; is " + folder.path().string() + " the folder that their names begin in?");
+  for (int i = 0; i < 14; ++i)
+    if (i != 3 && i != 12) folder.write(text(i, ".jpg"), "");
+  CHECK(message(0).ends_with("2 of 14 images have no file: " + at + "3.jpg, " + at + "12.jpg"));
+  CHECK(message(1).ends_with("12.jpg; at most 1 may be missing (data.max_bad_files)"));
+  CHECK(message(2) == "");
+
+  DatasetOptions options;
+  options.max_missing = 2;
+  options.annotations = folder.write("notes.jsonl", R"({"sentid": 2, "sibling": 3})"
+                                                    "\n"
+                                                    R"({"sentid": 4, "sibling": 5})"
+                                                    "\n");
+  const Dataset all = Dataset::open(json_file, folder.path(), options);
+  CHECK(all.images().size() == 14);
+  CHECK(all.images()[3].missing);
+  const Dataset there = all.part("train").without_missing();
+  REQUIRE(there.images().size() == 11);
+  CHECK(there.image_index(3) == -1);
+  CHECK(there.image_index(4) == 3);
+  CHECK(there.sentences()[3].id == 4);
+  CHECK(there.sibling(3) == 4);
+  REQUIRE(there.annotation(2) != nullptr);
+  CHECK_FALSE(there.annotation(2)->sibling.has_value());  // it is missing
+  CHECK(all.part("val").without_missing().images()[0].id == 13);
+  folder.write("one.json", file_json(image_json(3)));
+  options.annotations.clear();
+  CHECK_THROWS_WITH_AS(Dataset::open(folder.path() / "one.json", folder.path(), options).without_missing(),
+                       doctest::Contains("of the 1 images of the split 'train' not one has a file"), Error);
+}
+
+TEST_CASE("dataset: files of another well-known layout are named") {
+  const auto is = [](const std::string& contents, const std::string& words) {
+    check_message(error_of(contents), "set.json: this is " + words + ", expected Karpathy's splits");
+  };
+  const std::string coco = "COCO's own annotations (captions_train2014.json and the like)";
+  is(R"({"images": [{"id": 1, "file_name": "x.jpg"}], "annotations": [{"image_id": 1, "id": 1, "caption": "x"}]})",
+     coco);
+  is(R"({"info": {"year": 2017}, "licenses": [{"url": "u", "id": 1}], "images": [{"file_name": "x.jpg"}]})", coco);
+  is(R"({"annotations": [{"image_id": 1, "id": 1, "caption": "x"}], "images": []})", coco);
+  const std::string list = "a flat list of pictures and captions, as BLIP's";
+  is(R"([{"image": "farm/pic000.jpg", "caption": ["a b"], "image_id": "coco_1"}])", list);
+  is("\xef\xbb\xbf [{\"file_name\": \"a.jpg\", \"text\": \"a b\"}, {}]", list);
+  is(R"([{"id": "1", "image": "a.jpg", "conversations": [{"from": "human", "value": "x"}]}])",
+     "a list of conversations, as LLaVA's");
+  is("[" + image_json(1) + "]", "the array of Karpathy's splits without the object around it, {\"images\": […]}");
+  is("{\"file_name\": \"a.jpg\", \"text\": \"a\"}\n{\"file_name\": \"b.jpg\", \"text\": \"b\"}\n",
+     "JSON lines, one picture or caption on each");
+  is(R"({"identifier": "dev-1-0-0", "sentence": "x", "label": "True"})", "NLVR2's JSON lines");
+  is(R"({"a.jpg": ["x", "y"]})", "an object with an entry for each picture");
+  is(R"({"info": {}, "questions": [{"image_id": 1, "question": "x", "question_id": 1}]})",
+     "questions or answers of VQA, which are no captions");
+  is(R"([{"id": 1, "regions": [{"phrase": "x"}]}])", "Visual Genome's list of regions");
+  is("1000092795.jpg#0\tTwo young guys\n", "Flickr30k's own captions (results_20130124.token)");
+  is("image,caption\na.jpg,a dog\n", "a table of text (CSV or TSV)");
+  is("image_name| comment_number| comment\n", "a table of text (CSV or TSV)");
+  // What is none of them is told as before.
+  check_message(error_of("[{\"a\": 1}]"), "something else than one JSON object");
+  check_message(error_of("{\"images\": [{\"id\": 1}]}"), "image 0: field 'imgid' is missing");
+  check_message(error_of("hello, world"), "not valid JSON");
 }
 
 TEST_CASE("dataset: malformed files are refused with the image and the field") {
@@ -219,6 +299,9 @@ TEST_CASE("dataset: malformed files are refused with the image and the field") {
 TEST_CASE("dataset: what is no strict JSON is refused") {
   const std::string good = image_json(1);
   check_message(error_of(""), "not valid JSON");
+  check_message(error_of("version https://git-lfs.github.com/spec/v1\noid sha256:aa\n"),
+                "not valid JSON: it is a pointer of git-lfs (the file itself was not downloaded: git lfs pull)");
+  check_message(error_of("PK\3\4 dataset_coco.json"), "not valid JSON: it is a ZIP archive");
   check_message(error_of("[1]"), "something else than one JSON object");
   check_message(error_of("3"), "something else than one JSON object");
   check_message(error_of("{}"), "field 'images' is missing");

@@ -1,0 +1,15 @@
+#include <algorithm>
+
+#include "tests/fuzz/image.h"
+
+namespace tessera::fuzz {
+
+void webp(Bytes bytes) {
+  constexpr int64_t kPixelsPerByte = 32768;  // data/images/webp.cpp
+  DecodedImage decoded;
+  if (bytes.size() < 12) return;  // decode_image has looked at so many
+  if (accepted([&] { decoded = decode_webp(bytes, "fuzz", {.respect_orientation = true}); }))
+    check_decoded(decoded, std::max(kMaxPixelsOfFewBytes, kPixelsPerByte * static_cast<int64_t>(bytes.size() + 1)));
+}
+
+}  // namespace tessera::fuzz
