@@ -136,7 +136,8 @@ escaped='\x1b[31mred\x9b\xc2\x9b\x0a\x0d.jpg'
 fails 2 "cannot open $escaped: No such file or directory" match --model run "$name" ring
 cp -r run $'run\e[31m'
 if [[ -x $(command -v script) ]]; then
-  script -qec "'$vilt' info \$'run\e[31m'" terminal >/dev/null </dev/null
+  # By a variable: the shell that `script` starts need not know bash's $'...'.
+  folder=$'run\e[31m' script -qec "'$vilt' info \"\$folder\"" terminal >/dev/null </dev/null
   cp terminal output
   grep -qF 'run\x1b[31m/checkpoint-4' terminal && ! grep -q $'\e' terminal
   report $? "standard output on a terminal escapes them"
