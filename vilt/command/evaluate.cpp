@@ -8,7 +8,7 @@
 #include "vilt/ask/inputs.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
-#include "vilt/tasks/evaluation.h"
+#include "vilt/tasks/evaluation_progress.h"
 #include "vilt/tasks/settings_memory.h"
 
 namespace tessera::command {
@@ -26,7 +26,10 @@ int run_eval(const EvalArguments& arguments) {
   evaluation.limit = arguments.limit;
   evaluation.group = arguments.group;
   evaluation.context = model.context;
+  EvaluationProgress progress;
+  evaluation.progress = progress.of();
   const Evaluation result = evaluate(*model.model, source, evaluation);
+  progress.clear();
   if (arguments.json) {
     std::cout << evaluation_json(result) << '\n';
     return 0;

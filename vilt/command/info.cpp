@@ -18,6 +18,7 @@
 #include "vilt/command/weights_options.h"
 #include "vilt/files/load_model.h"
 #include "vilt/files/weights.h"
+#include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/memory.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
@@ -41,7 +42,7 @@ struct Subject {
 };
 
 Subject from_settings(const fs::path& path) {
-  const Settings settings = Settings::from_toml(path);
+  const Settings settings = with_initial_sizes(Settings::from_toml(path), false);
   check_model_memory(settings.model);
   Subject subject{model_config(settings), settings.train.batch_size / settings.train.accumulate, shown(path)};
   subject.checkpoint_blocks = settings.train.checkpoint_blocks;

@@ -1,12 +1,14 @@
 #include "vilt/files/load_model.h"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "io/files.h"
 #include "io/strict_json.h"
 #include "train/checkpoint.h"
+#include "vilt/files/differences.h"
 #include "vilt/files/preprocessing.h"
 #include "vilt/initialise.h"
 
@@ -32,7 +34,7 @@ void check_labels(const ModelConfig& config, const LoadOptions& options, const f
   check(!given || config.heads.classifier, weights.source, ": labels are given, but the model has no classifier");
   const auto output = weights.state.tensors.find("classifier.3.weight");
   const bool has_rows = output != weights.state.tensors.end() && output->second.dim() == 2;
-  if (!config.heads.classifier || !has_rows || options.partial) return;
+  if (!config.heads.classifier || !has_rows || options.strictness != Strictness::whole) return;
   const int64_t rows = output->second.size(0), named = config.num_labels();
   if (named == rows) return;
   check(!given, options.labels.string(), ": holds ", named, " labels, the model's classifier has ", rows);
@@ -119,7 +121,41 @@ void read_preparation(LoadedModel& out, Weights& weights) {
                                ", mean and standard deviation 0.5"));
 }
 
-// A head of which a tensor keeps its initial value is taken away: it could only answer at random.
+// A head of which a tensor keeps its initial value could only answer at random.
+void take_away_heads(LoadedModel& out, Weights& weights, const std::vector<std::string>& left_out) {
+  for (const HeadInfo& head : head_table()) {
+    const bool whole = std::none_of(left_out.begin(), left_out.end(),
+                                    [&](const std::string& name) { return name.starts_with(head.prefix); });
+    if (whole || !(out.config.heads.*head.present)) continue;
+    out.model->remove(head);
+    out.config.heads.*head.present = false;
+    weights.notes.push_back(text("not loaded: the ", head.part, ", which the model does not have then"));
+  }
+}
+
+StateDict backbone_of(const StateDict& state) {
+  StateDict out;
+  std::copy_if(state.begin(), state.end(), std::inserter(out, out.end()),
+               [](const auto& entry) { return entry.first.starts_with("vilt."); });
+  return out;
+}
+
+void load_body(LoadedModel& out, Weights& weights) {
+  const StateDict& file = weights.state.tensors;
+  const StateDict views = file_views(out.parameters->state(), out.config);
+  const std::string differences = describe_differences(backbone_of(views), backbone_of(file));
+  check(differences.empty(), weights.source, ": the tensors are not those of the backbone; nothing was loaded",
+        differences);
+  take_away_heads(out, weights, load_fitting_state(*out.parameters, out.config, file).left_out);
+  std::string others;
+  int64_t count = 0;
+  for (const auto& [name, tensor] : file)
+    if (!views.contains(name) && ++count <= 3) others += (others.empty() ? "" : ", ") + name;
+  if (count > 0)
+    weights.notes.push_back(
+        text("left out: ", count, " tensors that are not the model's: ", others, count > 3 ? ", …" : ""));
+}
+
 void load_partly(LoadedModel& out, Weights& weights) {
   const PartialLoad load = load_fitting_state(*out.parameters, out.config, weights.state.tensors);
   check(load.loaded > 0, weights.source,
@@ -130,14 +166,7 @@ void load_partly(LoadedModel& out, Weights& weights) {
                          text("loaded: only ", 100 * load.loaded / load.total, " % of the model's numbers"));
   std::istringstream lines(load.differences);
   for (std::string line; std::getline(lines >> std::ws, line);) weights.notes.push_back("not loaded: " + line);
-  for (const HeadInfo& head : head_table()) {
-    const bool whole = std::none_of(load.left_out.begin(), load.left_out.end(),
-                                    [&](const std::string& name) { return name.starts_with(head.prefix); });
-    if (whole || !(out.config.heads.*head.present)) continue;
-    out.model->remove(head);
-    out.config.heads.*head.present = false;
-    weights.notes.push_back(text("not loaded: the ", head.part, ", which the model does not have then"));
-  }
+  take_away_heads(out, weights, load.left_out);
 }
 
 }  // namespace
@@ -166,14 +195,15 @@ LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions
   out.config = read_config(out, options, weights);
   read_vocabulary(out, options);
   read_preparation(out, weights);
-  if (!options.partial) check_size(out.config, weights);
+  const Strictness strictness = options.strictness;
+  if (strictness != Strictness::none) check_size(out.config, weights);
   out.model = std::make_unique<ViltWithHeads>(out.config);
-  if (options.partial) initialise(*out.model, Settings::Init{}, 0);
+  if (strictness == Strictness::none) initialise(*out.model, Settings::Init{}, 0);
   out.parameters = std::make_unique<ParameterSet>(*out.model, DType::f32, "", options.device);
-  if (options.partial) {
-    load_partly(out, weights);
-  } else {
-    load_file_state(*out.parameters, out.config, weights.state.tensors, weights.source);
+  switch (strictness) {
+    case Strictness::whole: load_file_state(*out.parameters, out.config, weights.state.tensors, weights.source); break;
+    case Strictness::body: load_body(out, weights); break;
+    case Strictness::none: load_partly(out, weights);
   }
   if (options.report)
     for (const std::string& note : weights.notes) options.report(note);

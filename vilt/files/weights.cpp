@@ -235,7 +235,7 @@ ModelConfig config_of(const Weights& weights) {
   // All published ViLT have heads of 64 channels; that is no reason to guess for others.
   check(weights.attention_heads || config.hidden_size == 768, weights.source,
         ": the file does not say how many attention heads the model has, and its tensors cannot: give its config.json "
-        "(--config) or the number (--attention-heads)");
+        "(--config) or the number (--attention-heads; in training model.num_attention_heads)");
   config.num_attention_heads = weights.attention_heads.value_or(12);
   config.validate();
   return config;

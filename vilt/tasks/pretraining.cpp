@@ -7,6 +7,7 @@
 #include "tensor/device.h"
 #include "vilt/files/model_folder.h"
 #include "vilt/initialise.h"
+#include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/optimizer_settings.h"
 #include "vilt/tasks/summary.h"
 
@@ -17,12 +18,6 @@ Settings with_heads(Settings settings) {
   settings.model = model_config(settings);
   settings.model.check_trainable();
   return settings;
-}
-
-ViltWithHeads initial_model(const Settings& settings) {
-  ViltWithHeads model(settings.model);
-  initialise(model, settings.init, static_cast<uint64_t>(settings.train.seed));
-  return model;
 }
 
 std::string figure(const Figure& value) { return value ? fixed_text(*value, 3) : "-"; }
@@ -88,13 +83,20 @@ LearnerOptions learner_options(const Settings& settings) {
   return options;
 }
 
-Pretraining::Pretraining(const Settings& settings)
+ViltWithHeads drawn_model(const Settings& settings) {
+  ViltWithHeads model(settings.model);
+  initialise(model, settings.init, static_cast<uint64_t>(settings.train.seed));
+  return model;
+}
+
+Pretraining::Pretraining(const Settings& settings, const LoadedModel* weights)
     : settings_(with_heads(settings)),
       objectives_(objective_options(settings)),
-      model_(initial_model(settings_)),
+      model_(drawn_model(settings_)),
       parameters_(model_, DType::f32, "", device_named("train.device", settings.train.device)) {
   const Precision precision = precision_named("train.precision", settings.train.precision);
   context_.activations = use_precision(precision, parameters_.device());
+  if (weights) beginnings_ = begin_with(*weights, parameters_, settings_.model);
 }
 
 ParameterGroup Pretraining::group(const std::string& name, const Variable& parameter) const {
@@ -123,9 +125,9 @@ std::string Pretraining::samples(std::span<const PretrainBatch> step) const {
   return out;
 }
 
-PretrainingRun::PretrainingRun(const Settings& settings, const Wordpiece& vocabulary, const SampleSource& train,
-                               const SampleSource& validation, Quarantine& quarantine)
-    : Pretraining(settings),
+PretrainingRun::PretrainingRun(const Settings& settings, const LoadedModel* weights, const Wordpiece& vocabulary,
+                               const SampleSource& train, const SampleSource& validation, Quarantine& quarantine)
+    : Pretraining(settings, weights),
       settings_(settings),
       vocabulary_(vocabulary),
       train_(train),

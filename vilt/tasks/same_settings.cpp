@@ -24,7 +24,9 @@ bool may_change(std::string_view key) {
 }
 
 // Compared as places. The vocabulary is compared by what is in it, when the checkpoint is read.
-bool is_path(std::string_view key) { return key == "captions" || key == "images" || key == "annotations"; }
+bool is_path(std::string_view key) {
+  return key == "captions" || key == "images" || key == "annotations" || key == "init_from";
+}
 
 struct Line {
   std::string words;  // "[train] steps = 9"

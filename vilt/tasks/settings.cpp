@@ -81,6 +81,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"optimizer.end_learning_rate", &optimizer.end_learning_rate},
       {"optimizer.clip", &optimizer.clip},
       {"train.task", &train.task},
+      {"train.init_from", &train.init_from},
       {"train.steps", &train.steps},
       {"train.test_samples", &train.test_samples},
       {"train.extend", &train.extend},
