@@ -135,6 +135,50 @@ name=$'\e[31mred\x9b\u009b\n\r.jpg'
 escaped='\x1b[31mred\x9b\xc2\x9b\x0a\x0d.jpg'
 fails 2 "cannot open $escaped: No such file or directory" match --model run "$name" ring
 cp -r run $'run\e[31m'
+# A line break in a name does not end a message.
+mkdir $'new\nline'
+cd $'new\nline' || exit 1
+cp -r ../run run
+cp -r ../run broken
+rm broken/summary.json
+for file in "$PWD"/broken/checkpoint-4/{config.json,state.json}; do echo '{' >"$file"; done
+cp -r broken/checkpoint-4 weights
+echo nothing | tee broken.{safetensors,pt,toml,json,jpg,txt} >weights/model.safetensors
+cp -r ../run/checkpoint-4 shards
+echo '{"weight_map": {"a": "b.safetensors"}}' >shards/model.safetensors.index.json
+rm shards/model.safetensors
+here=$PWD
+cd "$work" || exit 1
+while read -r line; do
+  read -ra arguments <<<"$line"
+  arguments=("${arguments[@]//@/$here}")
+  call "${arguments[@]}"
+  [[ $status -eq 2 ]] && head -n 1 "$work/stderr" | grep -qF 'new\x0aline' && ! grep -q '^line' "$work/stderr"
+  report $? "a line break in a name: vilt $line"
+done <<EOF
+info @/none
+info @/broken.safetensors
+info @/broken.pt
+info @/broken.toml
+info @/weights
+info @/shards
+match --model @/broken.json @/broken.jpg ring
+match --model @/run @/broken.jpg ring
+match --model @/run --vocab @/broken.txt @/broken.jpg ring
+answer --model @/run @/broken.jpg ring
+fill --model @/run --jsonl @/broken.json
+eval --model @/run --captions @/broken.json --images @
+train @/broken.toml
+train ${tiny[*]} train.steps=4 train.out=@/run optimizer.clip=3
+train ${tiny[*]} train.steps=4 train.out=@/broken
+train ${tiny[*]} train.steps=4 train.out=@/x train.init_from=@/weights
+train ${tiny[*]} train.steps=4 train.out=@/x data.vocabulary=@/none
+report @/broken
+convert @/run @/weights
+vocab --captions @/broken.json --size 99 --out @/v.txt
+scenes --kind scenes --out @/run
+align --model @/run @/broken.jpg ring --out @/maps
+EOF
 if [[ -x $(command -v script) ]]; then
   # By a variable: the shell that `script` starts need not know bash's $'...'.
   folder=$'run\e[31m' script -qec "'$vilt' info \"\$folder\"" terminal >/dev/null </dev/null

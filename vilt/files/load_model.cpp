@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/strict_json.h"
 #include "train/checkpoint.h"
 #include "vilt/files/differences.h"
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 // `given` if it is not empty, else the file of this name beside the weights if there is one, else empty.
 fs::path beside(const LoadedModel& model, const fs::path& given, const char* name) {
   if (!given.empty()) {
-    check(fs::exists(given), given.string(), ": no such file");
+    check(fs::exists(given), shown(given), ": no such file");
     return given;
   }
   const fs::path path = model.directory / name;
@@ -37,11 +38,11 @@ void check_labels(const ModelConfig& config, const LoadOptions& options, const f
   if (!config.heads.classifier || !has_rows || options.strictness != Strictness::whole) return;
   const int64_t rows = output->second.size(0), named = config.num_labels();
   if (named == rows) return;
-  check(!given, options.labels.string(), ": holds ", named, " labels, the model's classifier has ", rows);
+  check(!given, shown(options.labels), ": holds ", named, " labels, the model's classifier has ", rows);
   const bool usual = config.labels == std::vector<std::string>{"LABEL_0", "LABEL_1"};  // where there are none
-  check(!usual, config_file.string(), ": names no labels (id2label), which stands for two, but the classifier has ",
-        rows, "; give them with --labels, one a line");
-  fail(config_file.string(), ": names ", named, " labels (id2label), but the classifier has ", rows,
+  check(!usual, shown(config_file), ": names no labels (id2label), which stands for two, but the classifier has ", rows,
+        "; give them with --labels, one a line");
+  fail(shown(config_file), ": names ", named, " labels (id2label), but the classifier has ", rows,
        ": classifier.3.weight is ", output->second.shape(), "; --labels gives others");
 }
 
@@ -61,8 +62,8 @@ ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, We
              weights.state.naming == Naming::authors ? "the authors' code" : "Hugging Face's code"));
   } else {
     config = adapt(ModelConfig::from_file(path, labels), weights);
-    check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, path.string(),
-          ": has ", config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads,
+    check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, shown(path), ": has ",
+          config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads,
           " are given");
   }
   check_labels(config, options, path, weights);
@@ -97,12 +98,12 @@ void read_vocabulary(LoadedModel& out, const LoadOptions& options) {
   fs::path path = beside(out, options.vocabulary, "vocab.txt");
   if (path.empty()) path = beside(out, {}, "tokenizer.json");
   if (path.empty()) {
-    check(!options.needs_vocabulary, out.directory.string(),
+    check(!options.needs_vocabulary, shown(out.directory),
           ": there is no vocab.txt and no tokenizer.json; give one with --vocab");
     return;
   }
   out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(path));
-  check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, path.string(), ": has ",
+  check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, shown(path), ": has ",
         out.vocabulary->size(), " tokens, the model ", out.config.vocab_size);
 }
 
@@ -110,8 +111,7 @@ void read_preparation(LoadedModel& out, Weights& weights) {
   const auto patch = static_cast<int>(out.config.patch_size);
   const auto found = find_preprocessing(out.directory, patch);
   // Models trained here may take pictures at their own size: nothing can be assumed of a checkpoint of training.
-  check(found || !fs::exists(out.directory / "state.json"), out.directory.string(),
-        ": has no preprocessor_config.json");
+  check(found || !fs::exists(out.directory / "state.json"), shown(out.directory), ": has no preprocessor_config.json");
   out.preprocessing = found.value_or(default_preprocessing(patch));
   out.preprocessing.max_length = out.config.max_position_embeddings;
   if (found) return;
@@ -172,12 +172,12 @@ void load_partly(LoadedModel& out, Weights& weights) {
 }  // namespace
 
 fs::path find_weights(const fs::path& path) {
-  check(fs::exists(path), path.string(),
+  check(fs::exists(path), shown(path),
         ": no such file or directory; expected a model's folder, a run or a file of weights");
   if (holds_weights(path)) return path;
-  check(fs::is_directory(path), path.string(), ": not a file of weights (.safetensors, .bin, .ckpt, .pt)");
+  check(fs::is_directory(path), shown(path), ": not a file of weights (.safetensors, .bin, .ckpt, .pt)");
   const auto newest = newest_checkpoint(path);
-  check(newest.has_value(), path.string(),
+  check(newest.has_value(), shown(path),
         ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
   return *newest;
 }
@@ -215,11 +215,11 @@ std::vector<std::string> read_labels(const fs::path& path) {
   std::string content(bytes.begin(), bytes.end());
   if (content.starts_with("\xef\xbb\xbf")) content.erase(0, 3);  // a mark of some editors
   const nlohmann::json json = nlohmann::json::parse(content, nullptr, false);
-  if (json.is_object()) return labels_of_json(content, path.string());
+  if (json.is_object()) return labels_of_json(content, shown(path));
   std::vector<std::string> labels;
   if (json.is_array()) {
     for (const nlohmann::json& label : json) {
-      check(label.is_string(), path.string(), ": label ", labels.size(), " is ", described_type(label),
+      check(label.is_string(), shown(path), ": label ", labels.size(), " is ", described_type(label),
             ", expected a string");
       labels.push_back(label.get<std::string>());
     }
@@ -231,7 +231,7 @@ std::vector<std::string> read_labels(const fs::path& path) {
     }
     while (!labels.empty() && labels.back().empty()) labels.pop_back();
   }
-  check(!labels.empty(), path.string(), ": holds no labels");
+  check(!labels.empty(), shown(path), ": holds no labels");
   return labels;
 }
 

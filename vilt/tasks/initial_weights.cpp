@@ -82,7 +82,7 @@ Settings with_initial_sizes(Settings settings, bool fresh) {
 }
 
 std::vector<std::string> begin_with(const LoadedModel& weights, ParameterSet& parameters, const ModelConfig& config) {
-  std::vector<std::string> lines{text("begins with the weights of ", shown(weights.source), " (", weights.format, ")")};
+  std::vector<std::string> lines{text("begins with the weights of ", weights.source, " (", weights.format, ")")};
   std::vector<const HeadInfo*> taken;
   for (const HeadInfo& head : head_table()) {
     const bool asked = config.heads.*head.present, found = has_head(weights, head, parameters);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "io/printable.h"
 #include "io/words.h"
 #include "nn/precision.h"
 #include "tensor/device.h"
@@ -153,7 +154,7 @@ void PretrainingRun::save(const std::filesystem::path& folder) {
 }
 
 std::function<void()> PretrainingRun::open(const std::filesystem::path& folder) {
-  check(Wordpiece::from_file(folder / "vocab.txt").tokens() == vocabulary_.tokens(), folder.string(),
+  check(Wordpiece::from_file(folder / "vocab.txt").tokens() == vocabulary_.tokens(), shown(folder),
         ": was trained with another vocabulary; use --fresh to start over or train.out=FOLDER for another place");
   return open_model_folder(folder, settings_.model, parameters());
 }

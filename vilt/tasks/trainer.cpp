@@ -128,14 +128,14 @@ void Training::open_vocabulary(const std::optional<fs::path>& checkpoint) {
   }
   const bool with_weights = !given && checkpoint && !settings_.train.init_from.empty();
   const fs::path words = with_weights ? *checkpoint / "vocab.txt" : vocabulary_path(settings_);
-  check(fs::exists(words), words.string(), ": no vocabulary there; `vilt vocab` makes one from the captions");
+  check(fs::exists(words), shown(words), ": no vocabulary there; `vilt vocab` makes one from the captions");
   vocabulary_ = std::make_unique<Wordpiece>(Wordpiece::from_file(words));
   const auto size = static_cast<int64_t>(vocabulary_->size());
   if (initial_)
-    check(size == settings_.model.vocab_size, words.string(), ": has ", size,
+    check(size == settings_.model.vocab_size, shown(words), ": has ", size,
           " tokens, the weights of 'train.init_from' ", settings_.model.vocab_size);
   if (initial_ && initial_->vocabulary)
-    check(initial_->vocabulary->tokens() == vocabulary_->tokens(), words.string(),
+    check(initial_->vocabulary->tokens() == vocabulary_->tokens(), shown(words),
           ": is not the vocabulary of the weights of 'train.init_from', whose words would mean others; leave out "
           "'data.vocabulary' to take theirs");
   settings_.model.vocab_size = size;
@@ -163,7 +163,7 @@ bool Training::gets_more_steps() const {
   if (!fs::exists(out_ / "settings.toml")) return false;
   const int64_t before = Settings::from_toml(out_ / "settings.toml").train.steps;
   if (settings_.train.steps <= before) return false;
-  check(newest_checkpoint(out_).has_value(), out_.string(), ": the run has had its ", before,
+  check(newest_checkpoint(out_).has_value(), shown(out_), ": the run has had its ", before,
         " steps, and there is no checkpoint to go on from");
   return true;
 }
@@ -226,7 +226,7 @@ Summary Training::go() {
   const bool begun = checkpoint || (!options_.fresh && fs::exists(out_ / "summary.json"));
   if (begun && fs::exists(out_ / "settings.toml")) check_same_settings(out_ / "settings.toml", settings_);
   if (begun && fs::exists(out_ / "summary.json") && !gets_more_steps()) {
-    log_ << "the run in " << out_.string() << " is finished; --fresh starts over\n";
+    log_ << "the run in " << shown(out_) << " is finished; --fresh starts over\n";
     return read_summary(out_ / "summary.json");
   }
   log_ << toml << "\n" << chosen.described(settings_) << "\n";
