@@ -183,8 +183,26 @@ if [[ -x $(command -v script) ]]; then
   # By a variable: the shell that `script` starts need not know bash's $'...'.
   folder=$'run\e[31m' script -qec "'$vilt' info \"\$folder\"" terminal >/dev/null </dev/null
   cp terminal output
-  grep -qF 'run\x1b[31m/checkpoint-4' terminal && ! grep -q $'\e' terminal
+  grep -qF 'run\x1b[31m/checkpoint-4' terminal && ! grep -qF $'\e[31m' terminal
   report $? "standard output on a terminal escapes them"
+  # What may take long says on a terminal what it is doing, and elsewhere nothing.
+  speaks() {
+    local words=$1
+    shift
+    command="'$vilt' $*" SHELL=/bin/sh script -qec 'eval "$command"' terminal >/dev/null </dev/null
+    "$vilt" "$@" >output 2>stderr </dev/null
+    grep -qF "$words" terminal && ! grep -qF "$words" output stderr
+    report $? "on a terminal: vilt $1 says '$words'"
+  }
+  speaks "reading data/dataset.json" eval --model run --captions data/dataset.json --images data/images
+  speaks "evaluating: " eval --model run --captions data/dataset.json --images data/images
+  speaks "tokens 60 / 60" vocab --captions data/dataset.json --size 60 --out v.txt --force
+  speaks "counting words" vocab --captions data/dataset.json --size 60 --out v.txt --force
+  speaks "reading run" info run
+  speaks "writing converted" convert run converted --force
+  speaks "reading run" match --model run picture.jpg ring
+  speaks "making the report" report run
+  speaks "looking at the sizes" train "${tiny[@]}" train.out=run train.steps=4 --fresh
 else
   echo "skipped: names on a terminal (there is no command script)"
 fi

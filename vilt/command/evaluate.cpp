@@ -20,7 +20,10 @@ int run_eval(const EvalArguments& arguments) {
   DatasetOptions options;
   options.splits = {arguments.split};
   options.annotations = arguments.annotations;
+  const ProgressLine reading;
+  reading.show(text("reading ", shown(arguments.captions), " …"));
   const Dataset dataset = Dataset::open(arguments.captions, arguments.images, options);
+  reading.clear();
   const SampleSource source(dataset, *model.vocabulary, model.preprocessing);
   EvaluationOptions evaluation;
   evaluation.limit = arguments.limit;

@@ -13,6 +13,7 @@
 #include "nn/precision.h"
 #include "tensor/error.h"
 #include "tensor/gemm/precision.h"
+#include "train/progress_line.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/weights_options.h"
@@ -109,7 +110,10 @@ void print_heads(const ModelConfig& config) {
 // Nothing where the file is no ViLT, or does not say enough of it; the tensors are printed in any case.
 std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arguments) {
   const fs::path place = find_weights(path);
+  const ProgressLine progress;
+  progress.show(text("reading ", shown(place), " …"));
   Weights weights = read_weights(place);
+  progress.clear();
   print_tensors(weights, arguments.tensors);
   LoadOptions options = load_options(arguments.weights);
   options.needs_vocabulary = false;

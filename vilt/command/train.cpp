@@ -14,6 +14,7 @@
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "train/checkpoint.h"
+#include "train/progress_line.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/overwriting.h"
@@ -75,12 +76,17 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   check(fs::exists(run / "settings.toml"), shown(run), ": no run (there is no settings.toml)");
   check(fs::exists(run / "summary.json"), shown(run), ": the run is not finished; `vilt train` continues it");
   Settings settings = Settings::from_toml(run / "settings.toml");
+  const ProgressLine progress;
+  progress.show("reading the model and the data set …");
   const LoadedModel trained = load_model(run);
   settings.model = trained.config;
   ViltWithHeads untrained = drawn_model(settings);
   ParameterSet untrained_parameters(untrained);
   const std::string note = begin_again(settings, untrained_parameters);
-  if (!note.empty()) std::cerr << "note: " << note << '\n';
+  if (!note.empty()) {
+    progress.clear();
+    std::cerr << "note: " << note << '\n';
+  }
   DatasetOptions options;
   options.splits = {settings.data.test_split};
   options.annotations = settings.data.annotations;
@@ -88,6 +94,7 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   const Dataset dataset = Dataset::open(settings.data.captions, settings.data.images, options).without_missing();
   const SampleSource source(dataset, *trained.vocabulary, sample_options(settings));
   const Summary summary = read_summary(run / "summary.json");
+  progress.show("making the report …");
   write_report(report_of(run), {settings, run / "metrics.jsonl", summary, *trained.model, untrained, source, command});
 }
 

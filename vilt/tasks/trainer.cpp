@@ -108,7 +108,10 @@ void Training::open_splits(Dataset& train, Dataset& validation) const {
   const auto& data = settings_.data;
   std::vector<std::string> splits{data.train_split, data.validation_split, data.test_split};
   if (!data.unseen_split.empty()) splits.push_back(data.unseen_split);
+  const ProgressLine progress;
+  progress.show(text("reading ", shown(data.captions), " …"));
   const Dataset all = open(splits);
+  progress.clear();
   train = all.part(data.train_split);
   validation = all.part(data.validation_split).without_missing();
   all.part(data.test_split).without_missing();
@@ -255,7 +258,10 @@ Summary Training::train_task(Split& train, Split& validation) {
   if (options_.fresh) remove_earlier_run();
   fs::create_directories(out_);
   RunOptions options = run_options(settings_, log_);
+  const ProgressLine looking;
+  looking.show("looking at the sizes of the pictures' files …");
   options.data = fingerprint(train.dataset, settings_.data.images);
+  looking.clear();
   Run run(task, learner, std::move(options));
   line = &run.progress();
   run.resume();
