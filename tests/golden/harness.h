@@ -28,6 +28,7 @@ Outcome run_command_line(const std::filesystem::path& directory, const std::stri
 
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
+Outcome run_finetune(const std::filesystem::path& directory);
 Outcome run_hf_processor(const std::filesystem::path& directory);
 Outcome run_ipot(const std::filesystem::path& directory);
 Outcome run_mpp(const std::filesystem::path& directory);

@@ -3,12 +3,32 @@
 #include <algorithm>
 
 #include "io/printable.h"
+#include "tensor/ops/gather_rows.h"
 #include "train/checkpoint.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kModality = "vilt.embeddings.token_type_embeddings.weight";
+
+// For pairs of pictures: the second one begins as the first. Weights with more kinds than are needed give the first.
+Tensor modality_rows(const Tensor& found, int64_t rows) {
+  std::vector<int64_t> index;
+  for (int64_t row = 0; row < rows; ++row) index.push_back(std::min(row, found.size(0) - 1));
+  return ops::gather_rows("train.init_from", {&found, 1}, Tensor::from(index));
+}
+
+// The head for retrieval begins as what the matching head says of "match".
+bool begin_rank(const LoadedModel& weights, ParameterSet& parameters) {
+  if (!weights.config.heads.matching) return false;
+  for (const char* part : {".weight", ".bias"}) {
+    Tensor own = parameters.at(std::string("rank_output") + part).value();
+    own.copy_(weights.parameters->at(std::string("itm_score.fc") + part).value().narrow(0, 1, 1));
+  }
+  return true;
+}
 
 // Whether the tensors of a head are those of the run's model.
 bool has_head(const LoadedModel& weights, const HeadInfo& head, const ParameterSet& parameters) {
@@ -87,7 +107,9 @@ std::vector<std::string> begin_with(const LoadedModel& weights, ParameterSet& pa
   for (const HeadInfo& head : head_table()) {
     const bool asked = config.heads.*head.present, found = has_head(weights, head, parameters);
     if (asked && found) taken.push_back(&head);
-    if (asked && !found) lines.push_back(text("new: the ", head.part, ", which the weights do not have"));
+    const bool ranks = asked && !found && head.present == &Heads::rank && begin_rank(weights, parameters);
+    if (ranks) lines.push_back(text("new: the ", head.part, ", which begins as the matching head's row for a match"));
+    if (asked && !found && !ranks) lines.push_back(text("new: the ", head.part, ", which the weights do not have"));
     if (!asked && weights.config.heads.*head.present)
       lines.push_back(text("left out: the ", head.part, " of the weights"));
   }
@@ -98,7 +120,7 @@ std::vector<std::string> begin_with(const LoadedModel& weights, ParameterSet& pa
     const Variable* found = weights.parameters->find(slot.name);
     if (!found) continue;  // the token of hidden patches, which comes with their head
     Tensor own = slot.parameter.value();
-    own.copy_(found->value());
+    own.copy_(slot.name == kModality ? modality_rows(found->value(), own.size(0)) : found->value());
     copied += own.numel();
   }
   lines.front() += text(": ", copied, " of ", parameters.total(), " parameters");
