@@ -34,6 +34,7 @@ void tokenizer(Bytes bytes);    // tokenizer.json and tokenizer_config.json
 void torch_file(Bytes bytes);   // the pickle of a torch file, with storages beside it
 void shard_index(Bytes bytes);  // model.safetensors.index.json
 void vocabulary(Bytes bytes);   // vocab.txt
+void vqa(Bytes bytes);          // questions and annotations
 void webp(Bytes bytes);
 void weights(Bytes bytes);      // the configuration that a file of weights tells
 void wordpiece(Bytes bytes);    // any text, tokenised
@@ -61,6 +62,7 @@ inline constexpr Target kTargets[] = {
     {"tokenizer", &tokenizer},
     {"torch_file", &torch_file},
     {"vocabulary", &vocabulary},
+    {"vqa", &vqa},
     {"webp", &webp},
     {"weights", &weights},
     {"wordpiece", &wordpiece},

@@ -42,6 +42,8 @@ Outcome run_vilt_nlvr2(const std::filesystem::path& directory);
 Outcome run_vilt_pretrain(const std::filesystem::path& directory);
 Outcome run_vilt_retrieval(const std::filesystem::path& directory);
 Outcome run_vilt_vqa(const std::filesystem::path& directory);
+Outcome run_vqa_answers(const std::filesystem::path& directory);
+Outcome run_vqa_format(const std::filesystem::path& directory);
 Outcome run_whole_word_mask(const std::filesystem::path& directory);
 Outcome run_wordpiece(const std::filesystem::path& directory);
 Outcome run_wordpiece_train(const std::filesystem::path& directory);

@@ -47,6 +47,8 @@ const Known kDirectories[] = {
     {"data/resize", run_resize, "", false},
     {"data/randaugment", run_randaugment, "", false},
     {"data/hf_processor", run_hf_processor, "", false},
+    {"data/formats/vqa", run_vqa_format, "", false},
+    {"data/vqa_answers", run_vqa_answers, "", false},
     {"data/formats", nullptr, "only the COCO layout can be read yet", false},
 };
 
