@@ -91,12 +91,12 @@ void Collator::choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& 
   }
 }
 
-std::vector<int64_t> Collator::patch_sample(int64_t patches, Random& random) const {
-  if (options_.max_patches == 0 || patches <= options_.max_patches) return {};
+std::vector<int64_t> sample_patches(int64_t patches, int64_t most, Random& random) {
+  if (most == 0 || patches <= most) return {};
   std::vector<int64_t> order(static_cast<size_t>(patches));
   std::iota(order.begin(), order.end(), int64_t{0});
   random.shuffle(order);
-  order.resize(static_cast<size_t>(options_.max_patches));
+  order.resize(static_cast<size_t>(most));
   std::sort(order.begin(), order.end());
   return order;
 }
@@ -166,8 +166,8 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
   const auto add = [&](std::span<const int64_t> ids, int64_t image, size_t slot, uint64_t pass) {
     const ResizedImage& pixels = images[image];
     Random random(options_.seed, kPatches, step, first_slot + static_cast<int64_t>(slot), pass);
-    const std::vector<int64_t> order =
-        patch_sample(int64_t{pixels.image.height / patch} * (pixels.image.width / patch), random);
+    const std::vector<int64_t> order = sample_patches(
+        int64_t{pixels.image.height / patch} * (pixels.image.width / patch), options_.max_patches, random);
     return builder.add_sequence(ids, image_index(image), order);
   };
   std::vector<int64_t> masked_rows, masked_labels, pair_rows, pair_labels;

@@ -32,6 +32,9 @@ struct CollatorOptions : SamplerOptions {
   std::string curriculum_group;        // of which the curriculum's sentences are
 };
 
+// `most` of an image's patches (0: no limit), in raster order; empty: all of them.
+std::vector<int64_t> sample_patches(int64_t patches, int64_t most, Random& random);
+
 class Collator {
  public:
   // Makes the pairs of the share's slots alone: no picture of another rank's is decoded. They are what they are with
@@ -57,7 +60,6 @@ class Collator {
   PretrainBatch pack(std::span<const Draw> draws, int64_t step, int64_t first_slot, const StepImages& images) const;
   void mask_sequence(BatchBuilder& builder, int sequence, Random& random, std::vector<int64_t>& rows,
                      std::vector<int64_t>& colours) const;
-  std::vector<int64_t> patch_sample(int64_t patches, Random& random) const;
 
   const SampleSource& source_;
   CollatorOptions options_;
