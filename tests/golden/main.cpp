@@ -44,7 +44,10 @@ const Known kDirectories[] = {
     {"data/resize", run_resize, "", false},
     {"data/randaugment", run_randaugment, "", false},
     {"data/hf_processor", run_hf_processor, "", false},
+    {"data/formats/nlvr2", run_nlvr2_format, "", false},
     {"data/formats/vqa", run_vqa_format, "", false},
+    {"data/nlvr2_metrics", run_nlvr2_metrics, "", false},
+    {"data/retrieval_metrics", run_retrieval_metrics, "", false},
     {"data/vqa_answers", run_vqa_answers, "", false},
     {"data/formats", nullptr, "only the COCO layout can be read yet", false},
 };
