@@ -30,10 +30,10 @@ Nlvr2Predictions read_prediction_lines(const TextPieces& contents, const std::fi
   Nlvr2Predictions predictions;
   for_each_task_line(contents, "predictions: " + shown(file), /*max_left_out=*/0,
                      [&](const std::string& place, std::string_view line) {
-                       const size_t comma = line.find(',');
-                       check(comma != std::string_view::npos && comma > 0, place, " is ", printable(line),
-                             ", expected identifier,prediction, as dev-850-0-1,True");
+                       const size_t comma = std::min(line.find(','), line.size());
                        const std::string_view identifier = without_blanks(line.substr(0, comma));
+                       check(comma < line.size() && !identifier.empty(), place, " is ", printable(line),
+                             ", expected identifier,prediction, as dev-850-0-1,True");
                        std::string_view word = line.substr(comma + 1);
                        word = without_blanks(word.substr(0, word.find(',')));
                        if (identifier == "identifier" && word == "prediction") return;

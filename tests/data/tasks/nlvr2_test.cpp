@@ -129,7 +129,7 @@ TEST_CASE("NLVR2: predictions by identifier") {
         "");
   CHECK(lacking(error_of([&] { read("dev-1-0-0,True\ndev-2-0-0,yes"); }), {"said.csv, line 2", "'yes'"}) == "");
   CHECK(lacking(error_of([&] { read("dev-1-0-0 True"); }), {"said.csv, line 1", "identifier,prediction"}) == "");
-  CHECK(lacking(error_of([&] { read(",True"); }), {"line 1", "identifier,prediction"}) == "");
+  CHECK(lacking(error_of([&] { read(" ,True"); }), {"line 1", "identifier,prediction"}) == "");
   CHECK(lacking(error_of([&] { read("dev-1-0-0,"); }), {"line 1", "True or False"}) == "");
 }
 
