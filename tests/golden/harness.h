@@ -28,8 +28,11 @@ Outcome run_command_line(const std::filesystem::path& directory, const std::stri
 
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
+Outcome run_bad_captions(const std::filesystem::path& directory);
+Outcome run_coco_captions_api(const std::filesystem::path& directory);
 Outcome run_hf_processor(const std::filesystem::path& directory);
 Outcome run_ipot(const std::filesystem::path& directory);
+Outcome run_karpathy_captions(const std::filesystem::path& directory);
 Outcome run_mpp(const std::filesystem::path& directory);
 Outcome run_nlvr2_format(const std::filesystem::path& directory);
 Outcome run_nlvr2_metrics(const std::filesystem::path& directory);
@@ -44,8 +47,10 @@ Outcome run_vilt_nlvr2(const std::filesystem::path& directory);
 Outcome run_vilt_pretrain(const std::filesystem::path& directory);
 Outcome run_vilt_retrieval(const std::filesystem::path& directory);
 Outcome run_vilt_vqa(const std::filesystem::path& directory);
+Outcome run_visual_genome(const std::filesystem::path& directory);
 Outcome run_vqa_answers(const std::filesystem::path& directory);
 Outcome run_vqa_format(const std::filesystem::path& directory);
+Outcome run_web_captions(const std::filesystem::path& directory);
 Outcome run_whole_word_mask(const std::filesystem::path& directory);
 Outcome run_wordpiece(const std::filesystem::path& directory);
 Outcome run_wordpiece_train(const std::filesystem::path& directory);

@@ -11,6 +11,7 @@
 #include "tensor/error.h"
 #include "vilt/command/command.h"
 #include "vilt/command/overwriting.h"
+#include "vilt/tasks/training_data.h"
 
 namespace tessera::command {
 
@@ -51,7 +52,10 @@ int run_vocabulary(const VocabularyArguments& arguments) {
   DatasetOptions options;
   options.splits = {arguments.split};
   options.check_files = false;
+  options.kind = arguments.captions_kind;
+  options.max_missing = arguments.max_bad_files;
   const Dataset dataset = Dataset::open(arguments.captions, ".", options);
+  tell_remarks(dataset, arguments.captions, std::cout);
   VocabularyTrainer trainer;
   for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);
   if (once) trainer.count_words_once();

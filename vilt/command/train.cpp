@@ -24,6 +24,7 @@
 #include "vilt/tasks/settings.h"
 #include "vilt/tasks/settings_memory.h"
 #include "vilt/tasks/trainer.h"
+#include "vilt/tasks/training_data.h"
 
 namespace tessera::command {
 namespace {
@@ -78,11 +79,7 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   const LoadedModel trained = load_model(run);
   ViltWithHeads untrained(trained.config);
   initialise(untrained, settings.init, static_cast<uint64_t>(settings.train.seed));
-  DatasetOptions options;
-  options.splits = {settings.data.test_split};
-  options.annotations = settings.data.annotations;
-  options.max_missing = settings.data.max_bad_files;
-  const Dataset dataset = Dataset::open(settings.data.captions, settings.data.images, options).without_missing();
+  const Dataset dataset = open_test_data(settings);
   const SampleSource source(dataset, *trained.vocabulary, sample_options(settings));
   const Summary summary = read_summary(run / "summary.json");
   write_report(report_of(run), {settings, run / "metrics.jsonl", summary, *trained.model, untrained, source, command});

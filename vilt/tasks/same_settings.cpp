@@ -24,7 +24,7 @@ bool may_change(std::string_view key) {
 }
 
 // Compared as places. The vocabulary is compared by what is in it, when the checkpoint is read.
-bool is_path(std::string_view key) { return key == "captions" || key == "images" || key == "annotations"; }
+bool is_path(std::string_view key) { return key.ends_with("captions") || key == "images" || key == "annotations"; }
 
 struct Line {
   std::string words;  // "[train] steps = 9"

@@ -18,6 +18,7 @@
 #include "vilt/initialise.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/same_settings.h"
+#include "vilt/tasks/training_data.h"
 #include "vilt/tasks/training_notes.h"
 
 namespace tessera {
@@ -91,8 +92,6 @@ class Training {
  private:
   template <class Task>
   Summary train_task(Split& train, Split& validation);
-  Dataset open(const std::vector<std::string>& splits) const;
-  void open_splits(Dataset& train, Dataset& validation) const;
   void check_unseen(const Dataset& unseen) const;
   void remove_earlier_run() const;
   bool gets_more_steps() const;
@@ -116,29 +115,6 @@ class Training {
   fs::path out_;
   std::unique_ptr<Wordpiece> vocabulary_;
 };
-
-Dataset Training::open(const std::vector<std::string>& splits) const {
-  DatasetOptions options;
-  options.splits = splits;
-  options.annotations = settings_.data.annotations;
-  options.max_missing = settings_.data.max_bad_files;
-  return Dataset::open(settings_.data.captions, settings_.data.images, options);
-}
-
-// Opens what only the end of the run reads, too: a mistake there should not cost a training.
-void Training::open_splits(Dataset& train, Dataset& validation) const {
-  const auto& data = settings_.data;
-  std::vector<std::string> splits{data.train_split, data.validation_split, data.test_split};
-  if (!data.unseen_split.empty()) splits.push_back(data.unseen_split);
-  const Dataset all = open(splits);
-  train = all.part(data.train_split);
-  validation = all.part(data.validation_split).without_missing();
-  all.part(data.test_split).without_missing();
-  if (!data.unseen_split.empty()) check_unseen(all.part(data.unseen_split).without_missing());
-  for (const DatasetImage& image : all.images())
-    if (image.missing && image.split != data.train_split)
-      log_ << "left out: " << image.file << ": there is no such file\n";
-}
 
 void Training::check_unseen(const Dataset& unseen) const {
   const std::string& group = settings_.data.unseen_group;
@@ -169,7 +145,7 @@ bool Training::gets_more_steps() const {
 
 Summary Training::finish(PretrainingRun& task, double train_seconds) {
   const auto start = Clock::now();
-  Split test{open({settings_.data.test_split}).without_missing(), nullptr};
+  Split test{open_test_data(settings_), nullptr};
   test.source = std::make_unique<SampleSource>(test.dataset, *vocabulary_, sample_options(settings_));
   ViltWithHeads untrained(settings_.model);
   initialise(untrained, settings_.init, static_cast<uint64_t>(settings_.train.seed));
@@ -195,7 +171,7 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
   summary.blocks["untrained"] = evaluate(untrained, *test.source, of_untrained);
   summary.blocks["shuffled_caption"] = evaluate_shuffled(task.model(), *test.source, options);
   if (!settings_.data.unseen_split.empty()) {
-    Split unseen{open({settings_.data.unseen_split}).without_missing(), nullptr};
+    Split unseen{open_unseen_data(settings_), nullptr};
     unseen.source = std::make_unique<SampleSource>(unseen.dataset, *vocabulary_, sample_options(settings_));
     options.group = settings_.data.unseen_group;
     summary.blocks["test_unseen"] = evaluate(task.model(), *unseen.source, options);
@@ -227,8 +203,9 @@ Summary Training::go() {
     return read_summary(out_ / "summary.json");
   }
   log_ << toml << "\n" << chosen.described(settings_) << "\n";
-  Split train, validation;
-  open_splits(train.dataset, validation.dataset);
+  TrainingData data = open_training_data(settings_, log_);
+  if (!settings_.data.unseen_split.empty()) check_unseen(data.unseen);
+  Split train{std::move(data.train), nullptr}, validation{std::move(data.validation), nullptr};
   for (Split* split : {&train, &validation})
     split->source = std::make_unique<SampleSource>(split->dataset, *vocabulary_, sample_options(settings_));
   return (this->*chosen.train)(train, validation);
