@@ -121,14 +121,23 @@ class PieceIterator {
   const char *at_ = nullptr, *end_ = nullptr;
 };
 
-// Takes the parser's events (nlohmann's SAX interface) and builds each record of the array by itself.
-class RecordReader {
+// Takes the parser's events (nlohmann's SAX interface) and builds each entry of the arrays by itself.
+class EntryReader {
  public:
-  RecordReader(const std::string& key, const std::string& skipped_key, const std::string& where,
-               const RecordHandler& handle)
-      : key_(key), skipped_key_(skipped_key), where_(where), handle_(handle), watch_(where) {}
+  EntryReader(const std::vector<std::string>& keys, const std::string& skipped_key, const std::string& where,
+              const EntryHandler& handle)
+      : keys_(keys),
+        skipped_key_(skipped_key),
+        where_(where),
+        handle_(handle),
+        watch_(where),
+        in_array_(keys.empty()) {}
 
-  bool found() const { return found_; }
+  // Errors unless every array was there.
+  void check_found() const {
+    for (const std::string& key : keys_)
+      check(std::find(found_.begin(), found_.end(), key) != found_.end(), where_, ": field '", key, "' is missing");
+  }
 
   bool null() { return value(nullptr); }
   bool boolean(bool given) { return value(given); }
@@ -140,9 +149,10 @@ class RecordReader {
 
   bool key(std::string& name) {
     watch_.key(depth_, name);
-    if (depth_ == 1) {
-      in_array_ = name == key_;
-      found_ |= in_array_;
+    if (depth_ < entry_depth()) {
+      in_array_ = std::find(keys_.begin(), keys_.end(), name) != keys_.end();
+      if (in_array_) found_.push_back(key_ = name);
+      index_ = 0;
     } else if (skipped_from_ == 0 && name == skipped_key_) {
       skipped_from_ = depth_;
     } else if (building()) {
@@ -152,51 +162,48 @@ class RecordReader {
   }
   bool start_object(size_t) {
     watch_.object_start(depth_);
-    check(!in_array_ || depth_ != 1, where_, ": field '", key_, "' is not an array");
-    if (in_array_ && depth_ == 2)
-      open_.push_back(&(record_ = json::object()));
-    else
-      open(json::value_t::object);
-    ++depth_;
+    check_place(json::value_t::object);
+    open(json::value_t::object);
     return true;
   }
   bool start_array(size_t) {
     watch_.event(depth_);
-    check_place(/*array=*/true);
+    check_place(json::value_t::array);
     open(json::value_t::array);
-    ++depth_;
     return true;
   }
-  bool end_object() {
-    close();
-    if (in_array_ && depth_ == 2) handle_(index_++, record_);
-    return true;
-  }
-  bool end_array() {
-    close();
-    return true;
-  }
+  bool end_object() { return close(); }
+  bool end_array() { return close(); }
   [[noreturn]] bool parse_error(size_t, const std::string&, const json::exception& error) {
     fail(where_, ": not valid JSON: ", reason(error));
   }
 
  private:
+  // The depth of the entries: below the array, which is outermost or under a key of the outermost object.
+  int entry_depth() const { return keys_.empty() ? 1 : 2; }
+  bool is_entry() const { return in_array_ && depth_ == entry_depth(); }
   bool building() const { return !open_.empty() && skipped_from_ == 0; }
 
   template <class Value>
   bool value(Value&& given) {
     watch_.event(depth_);
-    check_place(/*array=*/false);
-    if (building()) *next_place() = std::forward<Value>(given);
+    check_place(json::value_t::null);
+    if (is_entry()) {
+      entry_ = std::forward<Value>(given);
+      handle_(key_, index_++, entry_);
+    } else if (building()) {
+      *next_place() = std::forward<Value>(given);
+    }
     if (skipped_from_ == depth_) skipped_from_ = 0;
     return true;
   }
-  // The file is an object, its field the array, and the array's entries are objects.
-  void check_place(bool array) const {
-    check(depth_ > 0, where_, ": the file holds something else than one JSON object");
-    if (!in_array_) return;
-    check(depth_ != 1 || array, where_, ": field '", key_, "' is not an array");
-    check(depth_ != 2, where_, ": entry ", index_, " of '", key_, "' is not an object");
+  // `type`: object, array, or null for all others.
+  void check_place(json::value_t type) const {
+    if (depth_ == 0)
+      check(type == (keys_.empty() ? json::value_t::array : json::value_t::object), where_,
+            ": the file holds something else than one JSON ", keys_.empty() ? "array" : "object");
+    else if (in_array_ && depth_ < entry_depth())
+      check(type == json::value_t::array, where_, ": field '", key_, "' is not an array");
   }
   // Where the coming value goes: under the latest key, or behind the array's other entries.
   json* next_place() {
@@ -206,12 +213,17 @@ class RecordReader {
     return &parent.back();
   }
   void open(json::value_t type) {
-    if (!building()) return;
-    json* place = next_place();
-    *place = type;
-    open_.push_back(place);
+    if (is_entry()) {
+      entry_ = type;
+      open_.push_back(&entry_);
+    } else if (building()) {
+      json* place = next_place();
+      *place = type;
+      open_.push_back(place);
+    }
+    ++depth_;
   }
-  void close() {
+  bool close() {
     --depth_;
     watch_.event(depth_);
     if (skipped_from_ == 0) {
@@ -219,18 +231,22 @@ class RecordReader {
     } else if (skipped_from_ == depth_) {
       skipped_from_ = 0;
     }
+    if (is_entry()) handle_(key_, index_++, entry_);
+    return true;
   }
 
-  const std::string &key_, &skipped_key_, &where_;
-  const RecordHandler& handle_;
+  const std::vector<std::string>& keys_;
+  const std::string &skipped_key_, &where_;
+  const EntryHandler& handle_;
   Watch watch_;
   int depth_ = 0;
-  bool in_array_ = false;  // below the outermost object's field `key`
-  bool found_ = false;
+  bool in_array_;  // below one of the arrays, or of the outermost
+  std::string key_;
+  std::vector<std::string> found_;
   int skipped_from_ = 0;  // the depth of the value that is being skipped; 0: none is
   int64_t index_ = 0;
-  json record_;
-  std::vector<json*> open_;  // objects and arrays of the record, from the outermost to that which is being read
+  json entry_;
+  std::vector<json*> open_;  // objects and arrays of the entry, from the outermost to that which is being read
   json* place_ = nullptr;    // of the latest key
 };
 
@@ -263,14 +279,22 @@ json parse_strict_json(std::string_view text, const std::string& where) {
   }
 }
 
-void for_each_json_record(const TextPieces& text, const std::string& key, const std::string& skipped_key,
-                          const std::string& where, const RecordHandler& handle) {
-  RecordReader reader(key, skipped_key, where, handle);
+void for_each_json_entry(const TextPieces& text, const std::vector<std::string>& keys, const std::string& skipped_key,
+                         const std::string& where, const EntryHandler& handle) {
+  EntryReader reader(keys, skipped_key, where, handle);
   std::string_view first = text();
   if (const std::string kind = another_kind(first); !kind.empty()) fail(where, ": not valid JSON: it is ", kind);
   const TextPieces pieces = [&] { return first.empty() ? text() : std::exchange(first, {}); };
   json::sax_parse(PieceIterator(pieces), PieceIterator(), &reader);
-  check(reader.found(), where, ": field '", key, "' is missing");
+  reader.check_found();
+}
+
+void for_each_json_record(const TextPieces& text, const std::string& key, const std::string& skipped_key,
+                          const std::string& where, const RecordHandler& handle) {
+  for_each_json_entry(text, {key}, skipped_key, where, [&](const std::string&, int64_t index, const json& entry) {
+    if (!entry.is_object()) fail(where, ": entry ", index, " of '", key, "' is not an object");
+    handle(index, entry);
+  });
 }
 
 JsonFields::JsonFields(const json& object, std::string where) : object_(object), where_(std::move(where)) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -22,9 +23,14 @@ std::string described_type(const nlohmann::json& value);
 // One value. `where` starts every message, e.g. "annotations.jsonl, line 7".
 nlohmann::json parse_strict_json(std::string_view json, const std::string& where);
 
-// Reads {"<key>": [{...}, {...}], ...} and calls `handle(index, record)` with each object of that array as soon as it
-// is complete, so that only one is in memory at a time, and of the text one piece. Values under a key named
-// `skipped_key` are dropped unread.
+// Reads {"<key>": [..., ...], ...} and calls `handle(key, index, entry)` with each entry of the arrays under these keys
+// as soon as it is complete, so that only one is in memory at a time, and of the text one piece. With no keys it is the
+// outermost value that is the array, and "" its key. Values under a key named `skipped_key` in an entry are dropped
+// unread.
+using EntryHandler = std::function<void(const std::string& key, int64_t index, const nlohmann::json& entry)>;
+void for_each_json_entry(const TextPieces& json, const std::vector<std::string>& keys, const std::string& skipped_key,
+                         const std::string& where, const EntryHandler& handle);
+// The same for one array, whose entries have to be objects.
 using RecordHandler = std::function<void(int64_t index, const nlohmann::json& record)>;
 void for_each_json_record(const TextPieces& json, const std::string& key, const std::string& skipped_key,
                           const std::string& where, const RecordHandler& handle);

@@ -1,16 +1,13 @@
-// Pictures with captions: a captions file plus an image folder (docs/data.md), with optional annotations. Whatever its
-// layout (data/sets/layouts.h), a captions file says what the COCO-Karpathy layout does:
-//
-//   {"images": [{"filename": "a.jpg", "filepath": "train2014" (optional), "imgid": 0, "split": "train",
-//                "sentences": [{"raw": "a red ring", "sentid": 0}]}]}
-//
-// Other fields are ignored, and the files may be of any size: they are read piece by piece. They are untrusted: every
-// error names the file, the image and the field.
+// Pictures with captions: a captions file plus an image folder (docs/data.md), with optional annotations. The file has
+// one of the layouts in which data sets are published (data/sets/layouts.h), and may be of any size: it is read piece
+// by piece. It is untrusted: every error names the file, the image and the field.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,7 +23,10 @@ struct DatasetOptions {
   std::vector<std::string> splits;    // empty: all. "train" includes Karpathy's "restval"
   std::filesystem::path annotations;  // empty: none
   bool check_files = true;            // that the image files of these splits exist
-  int64_t max_missing = 0;            // so many of them need not
+  int64_t max_missing = 0;            // so many of them need not, and so many lines of a list may be damaged
+  std::string kind = "auto";          // of the captions file's layout; "auto": its beginning tells
+  std::string remaining_split =
+      {};  // of pictures of which nothing tells their split; empty: some are held out (splits.h)
 };
 
 // Texts are the data set's: they live as long as it, or a copy of it, does.
@@ -48,13 +48,23 @@ struct DatasetSentence {
   int64_t annotation = -1;  // see Dataset::annotation
 };
 
+// What was found beside captions, for the user.
+struct DatasetRemarks {
+  std::string layout;                     // "COCO's own captions (data.kind = \"coco\")"
+  int64_t left_out = 0;                   // damaged lines
+  std::vector<std::string> reasons;       // of the first ten of them
+  std::vector<std::string> notes;         // a sentence each
+  std::map<std::string, int64_t> splits;  // of the whole file, with their numbers of images
+};
+
 // Captions that repeat an earlier one of the same image are left out. Ids are unique in the file, over all splits.
 class Dataset {
  public:
-  static Dataset open(const std::filesystem::path& json_file, const std::filesystem::path& image_folder,
+  // `captions` is a file, or the folder of a layout that is one.
+  static Dataset open(const std::filesystem::path& captions, const std::filesystem::path& image_folder,
                       const DatasetOptions& options = {});
-  // The same from the contents of the JSON file and of options.annotations; the files' paths are for messages.
-  static Dataset parse(std::string_view captions, std::string_view annotations, const std::filesystem::path& json_file,
+  // The same from the contents of a captions file and of options.annotations; the files' paths are for messages.
+  static Dataset parse(std::string_view captions, std::string_view annotations, const std::filesystem::path& file,
                        const std::filesystem::path& image_folder, const DatasetOptions& options = {});
 
   // The images of one of the splits that were opened, as if it alone had been: the file is then read once for them all.
@@ -63,6 +73,7 @@ class Dataset {
   // cannot be used. No annotation has a missing sibling.
   Dataset without_missing() const;
 
+  const DatasetRemarks& remarks() const { return remarks_; }
   const std::vector<DatasetImage>& images() const { return images_; }
   const std::deque<DatasetSentence>& sentences() const { return sentences_; }
 
@@ -78,8 +89,7 @@ class Dataset {
  private:
   friend class DatasetReader;
   void check_sibling(const Annotation& annotation) const;
-  template <class Chosen>
-  Dataset chosen_images(const Chosen& chosen) const;
+  Dataset chosen_images(const std::function<bool(const DatasetImage&)>& chosen) const;
 
   std::vector<DatasetImage> images_;
   std::deque<DatasetSentence> sentences_;  // grows without moving: twice the memory of them all is much
@@ -89,6 +99,7 @@ class Dataset {
       std::make_shared<TextArena>();  // whole after reading, so that copies can share it
   std::string file_;
   std::string annotations_file_;
+  DatasetRemarks remarks_;
 };
 
 }  // namespace tessera

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <string>
-#include <string_view>
+
+#include "data/sets/layouts.h"
 
 namespace tessera {
 
-// What the file is, in words that follow "this is", from the text at its beginning (its first record is enough):
-// "COCO's own annotations …". No text where it is none of those, as the layouts that are read are.
-std::string other_layout(std::string_view head);
+// What the file is, in words that follow "this is". No text where it is none of those.
+std::string other_layout(const FileBeginning& beginning);
 
 }  // namespace tessera

@@ -23,7 +23,9 @@ void dataset(Bytes bytes);      // a captions file, in every layout
 void file_kind(Bytes bytes);    // the words for a file that is something else
 void gif(Bytes bytes);
 void jpeg(Bytes bytes);
-void orientation(Bytes bytes);  // the TIFF block of EXIF
+void nlvr2(Bytes bytes);              // statements about pairs of pictures
+void nlvr2_predictions(Bytes bytes);  // identifier,prediction
+void orientation(Bytes bytes);        // the TIFF block of EXIF
 void pickle(Bytes bytes);
 void png(Bytes bytes);
 void preprocessing(Bytes bytes);  // preprocessor_config.json
@@ -51,6 +53,8 @@ inline constexpr Target kTargets[] = {
     {"file_kind", &file_kind},
     {"gif", &gif},
     {"jpeg", &jpeg},
+    {"nlvr2", &nlvr2},
+    {"nlvr2_predictions", &nlvr2_predictions},
     {"orientation", &orientation},
     {"pickle", &pickle},
     {"png", &png},

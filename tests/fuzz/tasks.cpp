@@ -2,11 +2,39 @@
 #include <algorithm>
 
 #include "data/tasks/answer_table.h"
+#include "data/tasks/nlvr2_metrics.h"
 #include "data/tasks/vqa_accuracy.h"
 #include "data/tasks/vqa_files.h"
 #include "tests/fuzz/targets.h"
 
 namespace tessera::fuzz {
+
+void nlvr2(Bytes bytes) {
+  Nlvr2Data data;
+  const auto all = static_cast<int64_t>(bytes.size());
+  if (!accepted([&] { data = parse_nlvr2(as_text(bytes), "fuzz", "/", {.check_files = false, .max_left_out = all}); }))
+    return;
+  std::vector<bool> said;
+  for (const Nlvr2Example& example : data.examples) {
+    ensure(!example.sentence.empty(), "an empty sentence");
+    for (const std::string& image : example.images)
+      ensure(image.starts_with("/") && image.find("/../") == std::string::npos,
+             "a picture outside the folder: ", image);
+    said.push_back(example.label);
+  }
+  const Nlvr2Score score = nlvr2_score(data.examples, said);
+  ensure(score.right == score.rows && score.consistent == score.groups, "right answers that do not count");
+}
+
+void nlvr2_predictions(Bytes bytes) {
+  Nlvr2Predictions said;
+  if (!accepted([&] { said = parse_nlvr2_predictions(as_text(bytes), "fuzz"); })) return;
+  for (const auto& [identifier, is_true] : said) {
+    // Not in the first line, where a byte order mark is none of it.
+    const std::string lines = "\n" + identifier + (is_true ? ",True" : ",False");
+    ensure(parse_nlvr2_predictions(lines, "again") == Nlvr2Predictions{{identifier, is_true}}, identifier);
+  }
+}
 
 // Questions, and behind a zero byte annotations.
 void vqa(Bytes bytes) {

@@ -47,9 +47,18 @@ const Known kDirectories[] = {
     {"data/resize", run_resize, "", false},
     {"data/randaugment", run_randaugment, "", false},
     {"data/hf_processor", run_hf_processor, "", false},
+    {"data/formats/coco", run_karpathy_captions, "", false},
+    {"data/formats/f30k", run_karpathy_captions, "", false},
+    {"data/formats/vg", run_visual_genome, "", false},
+    {"data/formats/gcc", run_web_captions, "", false},
+    {"data/formats/sbu", run_web_captions, "", false},
+    {"data/formats/nlvr2", run_nlvr2_format, "", false},
     {"data/formats/vqa", run_vqa_format, "", false},
+    {"data/formats/bad", run_bad_captions, "", false},
+    {"data/coco_captions_api", run_coco_captions_api, "", false},
+    {"data/nlvr2_metrics", run_nlvr2_metrics, "", false},
+    {"data/retrieval_metrics", run_retrieval_metrics, "", false},
     {"data/vqa_answers", run_vqa_answers, "", false},
-    {"data/formats", nullptr, "only the COCO layout can be read yet", false},
 };
 
 // Entries of ops/case.safetensors: what its tensors' names have before the last dot.

@@ -17,8 +17,9 @@ struct ScenesArguments {
 int run_scenes(const ScenesArguments& arguments);
 
 struct VocabularyArguments {
-  std::string captions, split = "train", out, kind;
+  std::string captions, split = "train", out, kind, captions_kind = "auto";
   int64_t size = 0;  // 0: what `kind` recommends
+  int64_t max_bad_files = 100;
   bool once = false, force = false;
 };
 int run_vocabulary(const VocabularyArguments& arguments);
@@ -53,8 +54,9 @@ struct ModelArguments {
 
 struct EvalArguments {
   ModelArguments model;
-  std::string captions, images, annotations, split = "test", group;
+  std::string captions, images, annotations, split = "test", group, captions_kind = "auto";
   int64_t limit = 0;  // 0: all
+  int64_t max_bad_files = 0;
   bool json = false;
 };
 int run_eval(const EvalArguments& arguments);

@@ -12,6 +12,7 @@
 #include "train/progress_line.h"
 #include "vilt/command/command.h"
 #include "vilt/command/overwriting.h"
+#include "vilt/tasks/training_data.h"
 
 namespace tessera::command {
 
@@ -52,9 +53,13 @@ int run_vocabulary(const VocabularyArguments& arguments) {
   DatasetOptions options;
   options.splits = {arguments.split};
   options.check_files = false;
+  options.kind = arguments.captions_kind;
+  options.max_missing = arguments.max_bad_files;
   const ProgressLine progress;
   progress.show(text("reading ", shown(arguments.captions), " …"));
   const Dataset dataset = Dataset::open(arguments.captions, ".", options);
+  progress.clear();
+  tell_remarks(dataset, arguments.captions, std::cout);
   progress.show("counting words …");
   VocabularyTrainer trainer;
   for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);

@@ -10,6 +10,7 @@
 #include "vilt/command/figures.h"
 #include "vilt/tasks/evaluation_progress.h"
 #include "vilt/tasks/settings_memory.h"
+#include "vilt/tasks/training_data.h"
 
 namespace tessera::command {
 
@@ -20,10 +21,17 @@ int run_eval(const EvalArguments& arguments) {
   DatasetOptions options;
   options.splits = {arguments.split};
   options.annotations = arguments.annotations;
+  options.kind = arguments.captions_kind;
+  options.max_missing = arguments.max_bad_files;
   const ProgressLine reading;
   reading.show(text("reading ", shown(arguments.captions), " …"));
-  const Dataset dataset = Dataset::open(arguments.captions, arguments.images, options);
+  const Dataset all = Dataset::open(arguments.captions, arguments.images, options);
   reading.clear();
+  if (!arguments.json) {
+    tell_remarks(all, arguments.captions, std::cout);
+    tell_missing(all, std::cout);
+  }
+  const Dataset dataset = all.without_missing();
   const SampleSource source(dataset, *model.vocabulary, model.preprocessing);
   EvaluationOptions evaluation;
   evaluation.limit = arguments.limit;

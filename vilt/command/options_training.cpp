@@ -29,6 +29,8 @@ void add_vocabulary(CLI::App& app, Action& action) {
   command->add_option("--out", arguments->out, "File to write, one token a line")->required();
   add_count(command, "--size", arguments->size, "Number of tokens, special ones and characters included");
   command->add_option("--split", arguments->split, "Split whose captions are read (default train)");
+  command->add_option("--captions-kind", arguments->captions_kind, "Layout of the captions file (default auto)");
+  add_count(command, "--max-bad-files", arguments->max_bad_files, "More damaged lines are an error (default 100)");
   command->add_flag("--once", arguments->once, "Counts every word once, however often it occurs (small vocabularies)");
   command->add_option("--kind", arguments->kind, "scenes or scenes-quick: the size for this built-in data, and --once");
   command->add_flag("--force", arguments->force, "Replaces a file that holds something else");
@@ -74,6 +76,9 @@ void add_eval(CLI::App& app, Action& action) {
   command->add_option("--annotations", arguments->annotations,
                       "annotations.jsonl: siblings, content words, boxes; without it fewer figures exist");
   command->add_option("--split", arguments->split, "Split (default test)");
+  command->add_option("--captions-kind", arguments->captions_kind, "Layout of the captions file (default auto)");
+  add_count(command, "--max-bad-files", arguments->max_bad_files,
+            "So many pictures may be missing, so many lines damaged (default 0)");
   command->add_option("--group", arguments->group, "Only captions that are annotated with this group");
   add_count(command, "--limit", arguments->limit, "At most so many captions, evenly spread (default 0: all)");
   command->add_flag("--json", arguments->json, "One JSON object, as in summary.json");

@@ -25,6 +25,7 @@
 #include "vilt/tasks/settings.h"
 #include "vilt/tasks/settings_memory.h"
 #include "vilt/tasks/trainer.h"
+#include "vilt/tasks/training_data.h"
 
 namespace tessera::command {
 namespace {
@@ -87,11 +88,7 @@ void rebuild_report(const fs::path& run, const std::string& command) {
     progress.clear();
     std::cerr << "note: " << note << '\n';
   }
-  DatasetOptions options;
-  options.splits = {settings.data.test_split};
-  options.annotations = settings.data.annotations;
-  options.max_missing = settings.data.max_bad_files;
-  const Dataset dataset = Dataset::open(settings.data.captions, settings.data.images, options).without_missing();
+  const Dataset dataset = open_test_data(settings);
   const SampleSource source(dataset, *trained.vocabulary, sample_options(settings));
   const Summary summary = read_summary(run / "summary.json");
   progress.show("making the report …");

@@ -26,7 +26,7 @@ bool may_change(std::string_view key) {
 
 // Compared as places. The vocabulary is compared by what is in it, when the checkpoint is read.
 bool is_path(std::string_view key) {
-  return key == "captions" || key == "images" || key == "annotations" || key == "init_from";
+  return key.ends_with("captions") || key == "images" || key == "annotations" || key == "init_from";
 }
 
 struct Line {

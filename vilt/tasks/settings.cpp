@@ -24,6 +24,9 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
   auto& [data, image, model, init, objectives, optimizer, train] = s;
   return {
       {"data.captions", &data.captions},
+      {"data.validation_captions", &data.validation_captions},
+      {"data.test_captions", &data.test_captions},
+      {"data.kind", &data.kind},
       {"data.images", &data.images},
       {"data.annotations", &data.annotations},
       {"data.vocabulary", &data.vocabulary},

@@ -14,10 +14,12 @@ namespace tessera {
 
 struct Settings {
   struct Data {
-    std::string captions;     // docs/data.md has the layouts
-    std::string images;       // folder of the image files
-    std::string annotations;  // annotations.jsonl, or empty
-    std::string vocabulary;   // vocab.txt; empty: vocab.txt beside the captions
+    std::string captions;                            // docs/data.md has the layouts
+    std::string validation_captions, test_captions;  // files of these splits; empty: data.captions has them, too
+    std::string kind = "auto";                       // layout of the captions files; "auto": they tell themselves
+    std::string images;                              // folder of the image files
+    std::string annotations;                         // annotations.jsonl, or empty
+    std::string vocabulary;                          // vocab.txt; empty: vocab.txt beside the captions
     std::string train_split = "train";
     std::string validation_split = "val";
     std::string test_split = "test";

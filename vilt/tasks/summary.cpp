@@ -65,15 +65,34 @@ Evaluation read_block(const Json& in) {
   return e;
 }
 
+Json figures_block(const NamedFigures& figures) {
+  Json out = Json::object();
+  for (const auto& [name, value] : figures) out[name] = value;
+  return out;
+}
+
+NamedFigures read_figures_block(const Json& in) {
+  NamedFigures out;
+  for (const auto& [name, value] : in.items()) out.emplace_back(name, value.get<double>());
+  return out;
+}
+
 }  // namespace
 
 std::string evaluation_json(const Evaluation& evaluation) { return block(evaluation).dump(2); }
 
+std::string figures_json(const NamedFigures& figures) { return figures_block(figures).dump(2); }
+
 std::string summary_json(const Summary& summary) {
   Json out;
-  for (const char* name : {"test", "test_unseen", "untrained", "shuffled_caption"}) {
-    const auto found = summary.blocks.find(name);
-    out[name] = found == summary.blocks.end() ? Json(nullptr) : block(found->second);
+  if (!summary.task.empty()) {
+    out["task"] = summary.task;
+    for (const auto& [name, figures] : summary.figures) out[name] = figures_block(figures);
+  } else {
+    for (const char* name : {"test", "test_unseen", "untrained", "shuffled_caption"}) {
+      const auto found = summary.blocks.find(name);
+      out[name] = found == summary.blocks.end() ? Json(nullptr) : block(found->second);
+    }
   }
   out["train_seconds"] = summary.train_seconds;
   out["steps"] = summary.steps;
@@ -87,8 +106,14 @@ Summary read_summary(const std::filesystem::path& path) {
   check(in.is_object(), shown(path), ": not a JSON object");
   Summary summary;
   try {
-    for (const auto& [name, value] : in.items())
-      if (value.is_object()) summary.blocks[name] = read_block(value);
+    summary.task = in.value("task", std::string());
+    for (const auto& [name, value] : in.items()) {
+      if (!value.is_object()) continue;
+      if (summary.task.empty())
+        summary.blocks[name] = read_block(value);
+      else
+        summary.figures[name] = read_figures_block(value);
+    }
     summary.train_seconds = in.at("train_seconds").get<double>();
     summary.steps = in.at("steps").get<int64_t>();
     summary.parameters = in.at("parameters").get<int64_t>();

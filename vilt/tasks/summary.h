@@ -4,20 +4,33 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "vilt/tasks/evaluation.h"
 
 namespace tessera {
 
-// The blocks of summary.json by name: "test", "test_unseen", "untrained", "shuffled_caption".
-struct Summary {
-  std::map<std::string, Evaluation> blocks;
+struct RunFacts {
   double train_seconds = 0;
   int64_t steps = 0, parameters = 0;
 };
 
+// Figures of a downstream task by name, in the order in which they are shown; "questions", "statements", "images" and
+// "texts" are counts, ranks count from 1, everything else is a share.
+using NamedFigures = std::vector<std::pair<std::string, double>>;
+
+struct Summary : RunFacts {
+  std::string task;  // of a downstream task its name; empty: pre-training
+  // The blocks of summary.json by name: "test", "test_unseen", "untrained", "shuffled_caption", of pre-training ...
+  std::map<std::string, Evaluation> blocks;
+  // ... and of a downstream task "test", "untrained" and its controls.
+  std::map<std::string, NamedFigures> figures;
+};
+
 // One JSON object; figures that were not measured are null.
 std::string evaluation_json(const Evaluation& evaluation);
+std::string figures_json(const NamedFigures& figures);
 std::string summary_json(const Summary& summary);
 // Reads what summary_json wrote; errors name the file.
 Summary read_summary(const std::filesystem::path& path);

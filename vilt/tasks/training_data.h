@@ -1,0 +1,34 @@
+// The captions files and splits that the settings name, opened.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "data/sets/dataset.h"
+#include "vilt/tasks/settings.h"
+
+namespace tessera {
+
+// What a training draws from, and what it is measured on while it goes on. Both may stand in one file, which is then
+// read once. Says in what layout the files are and what was left out.
+struct TrainingData {
+  Dataset train;       // missing pictures among the others: a step takes others for them
+  Dataset validation;  // without those whose pictures are missing, as all below
+  Dataset unseen;      // empty where data.unseen_split is
+};
+// Opens what only the end of the run reads, too: a mistake there should not cost a training.
+TrainingData open_training_data(const Settings& settings, std::ostream& log);
+
+// The test split: of data.test_captions; else, where validation has a file of its own, of that, and where that has no
+// such split its validation pictures; else of data.captions.
+Dataset open_test_data(const Settings& settings);
+// data.unseen_split, of data.test_captions or data.captions.
+Dataset open_unseen_data(const Settings& settings);
+
+// A line for the layout, the notes and the first lines that were left out; shared with the commands that read captions.
+void tell_remarks(const Dataset& dataset, const std::string& captions, std::ostream& out);
+// A line for each picture without a file, but those of the split `except`.
+void tell_missing(const Dataset& dataset, std::ostream& out, const std::string& except = "");
+
+}  // namespace tessera
