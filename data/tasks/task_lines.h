@@ -12,7 +12,7 @@
 namespace tessera {
 
 // Calls `handle` with every line that is not blank, without line end, carriage return and the file's byte order mark,
-// and with its place, "WHERE, line 3". A tessera::Error of `handle` leaves the line out; more than `max_left_out` are
+// and with its place, "WHERE: line 3". A tessera::Error of `handle` leaves the line out; more than `max_left_out` are
 // an error, and so is a line of more than a mebibyte: such a file is no list.
 LeftOut for_each_task_line(const TextPieces& contents, const std::string& where, int64_t max_left_out,
                            const std::function<void(const std::string& place, std::string_view line)>& handle);

@@ -37,6 +37,7 @@ void torch_file(Bytes bytes);   // the pickle of a torch file, with storages bes
 void shard_index(Bytes bytes);  // model.safetensors.index.json
 void vocabulary(Bytes bytes);   // vocab.txt
 void vqa(Bytes bytes);          // questions and annotations
+void vqa_list(Bytes bytes);     // rows of picture, question and answer
 void webp(Bytes bytes);
 void weights(Bytes bytes);      // the configuration that a file of weights tells
 void wordpiece(Bytes bytes);    // any text, tokenised
@@ -67,6 +68,7 @@ inline constexpr Target kTargets[] = {
     {"torch_file", &torch_file},
     {"vocabulary", &vocabulary},
     {"vqa", &vqa},
+    {"vqa_list", &vqa_list},
     {"webp", &webp},
     {"weights", &weights},
     {"wordpiece", &wordpiece},

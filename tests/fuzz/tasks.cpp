@@ -5,6 +5,7 @@
 #include "data/tasks/nlvr2_metrics.h"
 #include "data/tasks/vqa_accuracy.h"
 #include "data/tasks/vqa_files.h"
+#include "data/tasks/vqa_list.h"
 #include "tests/fuzz/targets.h"
 
 namespace tessera::fuzz {
@@ -55,6 +56,24 @@ void vqa(Bytes bytes) {
     const double accuracy = vqa_accuracy(question, question.answers[0]);
     ensure(accuracy >= 0 && accuracy <= 1, "accuracy ", accuracy);
   }
+}
+
+void vqa_list(Bytes bytes) {
+  VqaList list;
+  const auto all = static_cast<int64_t>(bytes.size());
+  if (!accepted(
+          [&] { list = parse_vqa_list(as_text(bytes), "fuzz", "/", {.check_files = false, .max_left_out = all}); }))
+    return;
+  ensure(!list.splits.empty(), "no questions");
+  AnswerCounts counts;
+  for (const auto& [split, questions] : list.splits) counts.add(questions);
+  const AnswerTable table = counts.table(1);
+  for (const auto& [split, questions] : list.splits)
+    for (const VqaQuestion& question : questions) {
+      ensure(question.image.starts_with("/") && question.image.find("/../") == std::string::npos, question.image);
+      const SoftTargets targets = soft_targets(table, question);
+      ensure(targets.size() == 1 && targets[0].score == 1, "the answer is not in the table: ", question.table_answer);
+    }
 }
 
 }  // namespace tessera::fuzz

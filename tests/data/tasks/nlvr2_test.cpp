@@ -60,7 +60,7 @@ TEST_CASE("NLVR2: a damaged line is left out by name, and too many are an error 
   const auto reason = [&](size_t i, std::initializer_list<const char*> parts) {
     CHECK(lacking(data.left_out.reasons[i], parts) == "");
   };
-  reason(0, {"NLVR2: rows.json, line 2:", "'maybe'", "True or False"});
+  reason(0, {"NLVR2: rows.json: line 2:", "'maybe'", "True or False"});
   reason(1, {"line 3:", "'train-1'", "split-set-pair-sentence"});
   reason(2, {"line 4:", "'directory' is missing"});
   reason(3, {"line 5:", "not valid JSON"});
@@ -76,7 +76,7 @@ TEST_CASE("NLVR2: a damaged line is left out by name, and too many are an error 
                 {"line 2:", "'maybe'"}) == "");
   CHECK(lacking(error_of([] { parsed("\n\n"); }), {"rows.json holds no statement"}) == "");
   CHECK(lacking(error_of([] { parsed(row("train-1-0-0") + std::string((1 << 20) + 1, 'x'), 9); }),
-                {"rows.json, line 2", "more than 1048576 bytes"}) == "");
+                {"rows.json: line 2", "more than 1048576 bytes"}) == "");
 }
 
 TEST_CASE("NLVR2: pictures are found in several folders; a pair that is not whole is left out") {
@@ -127,8 +127,8 @@ TEST_CASE("NLVR2: predictions by identifier") {
   CHECK(nlvr2_score(examples, said).right == 2);
   CHECK(lacking(error_of([&] { nlvr2_score(examples, read("dev-1-0-0,True")); }), {"no prediction for dev-2-0-0"}) ==
         "");
-  CHECK(lacking(error_of([&] { read("dev-1-0-0,True\ndev-2-0-0,yes"); }), {"said.csv, line 2", "'yes'"}) == "");
-  CHECK(lacking(error_of([&] { read("dev-1-0-0 True"); }), {"said.csv, line 1", "identifier,prediction"}) == "");
+  CHECK(lacking(error_of([&] { read("dev-1-0-0,True\ndev-2-0-0,yes"); }), {"said.csv: line 2", "'yes'"}) == "");
+  CHECK(lacking(error_of([&] { read("dev-1-0-0 True"); }), {"said.csv: line 1", "identifier,prediction"}) == "");
   CHECK(lacking(error_of([&] { read(" ,True"); }), {"line 1", "identifier,prediction"}) == "");
   CHECK(lacking(error_of([&] { read("dev-1-0-0,"); }), {"line 1", "True or False"}) == "");
 }
