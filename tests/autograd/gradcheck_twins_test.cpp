@@ -1,6 +1,9 @@
 // Ops that are right on contiguous inputs alone, and their right twins.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "autograd/functions.h"
 #include "autograd/gradcheck.h"
 #include "autograd/tape.h"
@@ -103,6 +106,10 @@ TEST_CASE("gradcheck twins: an op that reads without strides is refused, in valu
   CHECK(says(forward_of(without_strides), "with the strided twin of input 0, the value is nan, expected"));
   CHECK(says(backward_of(without_strides), "input 0, element "));
   CHECK(says(backward_of(without_strides), "with the strided twin of input 0, backward gives nan, expected"));
+  // Each layout is named, none fills the list.
+  std::set<std::string> layouts;
+  for (const GradcheckFailure& failure : backward_of(without_strides).failures) layouts.insert(failure.when);
+  CHECK(layouts.size() == 5);
   // Where the input given is strided, differences find nothing: they are made with what the op reads.
   const Tensor strided = random_normal({4, 3}, 1).transpose(0, 1);
   CHECK(says(gradcheck_one([](Inputs v) { return square_of(v[0], without_strides, without_strides); }, {strided}),
