@@ -74,10 +74,9 @@ struct GradcheckFailure {
   double analytic = 0;  // what backward gives
   double numeric = 0;   // what it should be: the central difference; at a kink, the nearer one-sided difference
   double bound = 0;     // of |analytic - numeric|
-  std::string
-      when;         // empty: against differences; else in which other backward, e.g. "with the strided twin of input 1"
-  int output = -1;  // the value of this output's element `index` is wrong, not a gradient
-  std::string error;  // what the function said instead of an outcome
+  std::string when;     // "with the strided twin of input 1"; empty: against differences
+  int output = -1;      // the value of this output's element `index` is wrong, not a gradient
+  std::string error;    // what the function said instead of an outcome
   bool at_kink = false;
 };
 

@@ -123,10 +123,9 @@ int run_gradcheck_table(std::ostream& out, const std::string& filter, uint64_t s
                plant || report.ok ? report.kinks_message() : report.message(), report.kinks};
   });
   if (sampled > 0)
-    out << sampled << (sampled == 1 ? " input has" : " inputs have") << " more than "
-        << GradcheckOptions{}.elementwise_limit << " elements and " << (sampled == 1 ? "was" : "were")
-        << " compared along random directions: an error in one element is found there from " << std::setprecision(2)
-        << found_from << " of the gradient's root mean square on; --exhaustive compares every element\n";
+    out << "along random directions" << (sampled == 1 ? "" : text(", of ", sampled, " inputs"))
+        << ": an error in one element is found from " << std::setprecision(2) << found_from
+        << " of the gradient's root mean square on;\n--exhaustive compares every element\n";
   return status;
 }
 

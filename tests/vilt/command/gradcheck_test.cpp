@@ -34,8 +34,7 @@ TEST_CASE("gradcheck command: kinks are listed and counted, and do not fail") {
 TEST_CASE("gradcheck command: large inputs go by directions, whose reach is told, or wholly") {
   std::ostringstream some, all;
   CHECK(run_gradcheck_table(some, "sum", 1) == 0);
-  CHECK(some.str().find("1 input has more than 256 elements and was compared along random directions: an error in one "
-                        "element is found there from ") != std::string::npos);
+  CHECK(some.str().find("along random directions: an error in one element is found from ") != std::string::npos);
   CHECK(run_gradcheck_table(all, "sum", 1, false, true) == 0);
   CHECK(all.str().find("random directions") == std::string::npos);
   CHECK(all.str().find("    3093   ") != std::string::npos);  // of the input [3, 1031]
