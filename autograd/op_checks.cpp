@@ -81,6 +81,8 @@ void add_unary_checks(OpCheckList& list) {
     list.add(name, "", f, {list.uniform({3, 7}, 0.5, 2)});
     list.add(name, "strided", f, {list.uniform({7, 3}, 0.5, 2).transpose(0, 1)});
   }
+  list.add("relu", "at its kink", [](Inputs x) { return relu(x[0]); },
+           {Tensor::from(std::vector<double>{-1, 0, 2, -0.0, 0.5})});
   // Through f32 and back. The op is linear, so a step of 1/2 has no truncation error, and a rounding of 2^-24 per value
   // is a relative error of 2e-7 at most: a fifth of the bound.
   GradcheckOptions coarse;
@@ -173,6 +175,7 @@ Variable with_wrong_gradient(const Variable& x, PlantedError error) {
 OpCheck with_planted_error(const OpCheck& right, size_t input, PlantedError error) {
   check(input < right.inputs.size(), "planted error: ", right.name, " has no input ", input);
   OpCheck wrong = right;
+  wrong.options.twins = false;  // whose gradients are as wrong
   wrong.f = [f = right.f, input, error](detail::Inputs x) {
     std::vector<Variable> changed(x.begin(), x.end());
     changed[input] = with_wrong_gradient(changed[input], error);

@@ -102,8 +102,9 @@ int main() {
       return transport_distance(cost_of(x[0], x[1]), plan, kWordMarks, kPatchMarks);
     };
   };
+  // Bounds are relative to the element's own gradient, or to a tenth of the largest where that is more.
   const auto percent = [](const GradcheckReport& r) { return 100 * r.worst_fraction * GradcheckOptions{}.relative; };
-  std::cout << "    largest error, in % of the largest gradient\n\n"
+  std::cout << "    largest error, in % of an element's gradient (or of a tenth of the largest, if that is more)\n\n"
             << "      iterations   plan recomputed           plan frozen\n";
   std::map<int64_t, GradcheckReport> naive;
   bool all_frozen_pass = true;

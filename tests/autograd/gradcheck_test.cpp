@@ -68,7 +68,18 @@ TEST_CASE("gradcheck: errors of one part in ten thousand are seen") {
   CHECK(gradcheck_one(f(1), x).ok);
   CHECK_FALSE(gradcheck_one(f(1.0001), x).ok);
   CHECK_FALSE(gradcheck_one(f(0), x).ok);
-  CHECK_FALSE(gradcheck_one(f(NAN), x).ok);
+  for (const double factor : {double(NAN), double(INFINITY)}) {
+    const GradcheckReport report = gradcheck_one(f(factor), x);
+    REQUIRE(report.failures.size() == 1);
+    CHECK(report.failures[0].index == 1);
+    GradcheckOptions directions;
+    directions.elementwise_limit = 1;
+    directions.directions = 2;
+    CHECK_FALSE(gradcheck_one(f(factor), x, directions).ok);
+  }
+  // A function that leaves its domain within the step: log at 0.
+  CHECK_FALSE(
+      gradcheck_one([](std::span<const Variable> v) { return log(v[0]); }, {Tensor::zeros({1}, DType::f64)}).ok);
 }
 
 TEST_CASE("gradcheck: large inputs go by random directions") {
@@ -101,6 +112,11 @@ TEST_CASE("gradcheck: at most ten failures are kept") {
 }
 
 TEST_CASE("gradcheck: errors") {
+  GradcheckOptions none;
+  none.directions = 0;
+  CHECK_THROWS_WITH_AS(
+      gradcheck_one([](std::span<const Variable> x) { return exp(x[0]); }, {random_normal({2}, 1)}, none),
+      "gradcheck: 0 directions, expected one or more", Error);
   CHECK_THROWS_WITH_AS(gradcheck_one([](std::span<const Variable> x) { return exp(x[0]); }, {Tensor::zeros({2})}),
                        "gradcheck: input has dtype f32, expected f64", Error);
   CHECK_THROWS_WITH_AS(gradcheck_one([](std::span<const Variable> x) { return cast(x[0], DType::f32); },

@@ -121,6 +121,7 @@ figure() { grep '"mlm_accuracy_content"' "$1" | head -n 1 | tr -d ' '; }
 [[ -n $(figure stdout) && $(figure stdout) == "$(figure run/summary.json)" ]]
 report $? "eval gives the figures of the run's summary"
 succeeds "gradcheck of one op" "0 failed" gradcheck --op layer_norm
+succeeds "gradcheck of every element of large inputs" "5 checks, 3150 derivatives compared, 0 failed" gradcheck --op sum --exhaustive
 call gradcheck --op layer_norm --plant
 [[ $status -eq 1 ]] && grep -q FAILED stdout
 report $? "gradcheck finds planted errors, status 1"

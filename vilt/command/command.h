@@ -109,6 +109,7 @@ struct GradcheckArguments {
   std::string op;
   uint64_t seed = 0;
   bool plant = false;
+  bool exhaustive = false;
   std::string device = "cpu";
 };
 int run_gradcheck(const GradcheckArguments& arguments);

@@ -71,7 +71,8 @@ struct Row {
   int64_t compared = 0;
   double of_bound = 0;
   bool ok = false;
-  std::string problem;
+  std::string remarks;
+  int64_t kinks = 0;
 };
 
 // A line for each check, which `run` makes; 1 if one failed.
@@ -82,34 +83,50 @@ int print_table(std::ostream& out, const std::vector<OpCheck>& checks, const cha
   out << '\n';
   widths.print(out, "op", "case", "inputs");
   out << "compared   of bound\n";
-  int64_t compared = 0, failed = 0;
+  int64_t compared = 0, failed = 0, kinks = 0;
   for (const OpCheck& check : checks) {
     const Row row = run(check);
     compared += row.compared;
     failed += !row.ok;
+    kinks += row.kinks;
     widths.print(out, check.name, check.variant, shapes(check));
     out << std::setw(8) << row.compared << "   " << std::setw(8) << std::setprecision(2) << row.of_bound
         << (row.ok ? "   ok\n" : "   FAILED\n");
-    if (!row.problem.empty()) out << indented(row.problem) << (row.problem.ends_with('\n') ? "" : "\n");
+    if (!row.remarks.empty()) out << indented(row.remarks) << (row.remarks.ends_with('\n') ? "" : "\n");
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   out << '\n'
-      << checks.size() << " checks, " << compared << ' ' << what << " compared, " << failed << " failed ("
-      << std::setprecision(2) << seconds << " s)\n";
+      << checks.size() << " checks, " << compared << ' ' << what << " compared, " << failed << " failed"
+      << (kinks > 0 ? text(", ", kinks, kinks == 1 ? " kink (" : " kinks (") : " (") << std::setprecision(2) << seconds
+      << " s)\n";
   return failed > 0 ? 1 : 0;
 }
 
 }  // namespace
 
-int run_gradcheck_table(std::ostream& out, const std::string& filter, uint64_t seed, bool plant) {
-  const std::vector<OpCheck> checks = matching_checks(filter, seed, plant);
+int run_gradcheck_table(std::ostream& out, const std::string& filter, uint64_t seed, bool plant, bool exhaustive) {
+  std::vector<OpCheck> checks = matching_checks(filter, seed, plant);
+  for (OpCheck& check : checks) check.options.exhaustive = exhaustive;
   out << "backward against central differences in f64, seed " << seed << "; bound: " << GradcheckOptions{}.relative
-      << " of the input's largest gradient\n";
+      << " of each gradient or of a tenth of the input's largest\n";
   if (plant) out << "with an error of 1 % planted into one gradient of each: every check should fail\n";
-  return print_table(out, checks, "derivatives", [&](const OpCheck& check) {
+  size_t sampled = 0;
+  double found_from = 0;
+  const int status = print_table(out, checks, "derivatives", [&](const OpCheck& check) {
     const GradcheckReport report = check.run();
-    return Row{report.checked, report.worst_fraction, report.ok, plant || report.ok ? "" : report.message()};
+    for (const GradcheckSample& sample : report.samples) {
+      ++sampled;
+      if (sample.root_mean_square > 0)
+        found_from = std::max(found_from, sample.smallest_error / sample.root_mean_square);
+    }
+    return Row{report.checked, report.worst_fraction, report.ok,
+               plant || report.ok ? report.kinks_message() : report.message(), report.kinks};
   });
+  if (sampled > 0)
+    out << "along random directions" << (sampled == 1 ? "" : text(", of ", sampled, " inputs"))
+        << ": an error in one element is found from " << std::setprecision(2) << found_from
+        << " of the gradient's root mean square on;\n--exhaustive compares every element\n";
+  return status;
 }
 
 int run_device_table(std::ostream& out, const std::string& filter, uint64_t seed, Device device) {

@@ -20,9 +20,11 @@ int run_gradcheck(const GradcheckArguments& arguments) {
   check_available(device);
   if (device.kind == Device::cuda) {
     check(!arguments.plant, "gradcheck: --plant is for the CPU's gradients");
+    check(!arguments.exhaustive,
+          "gradcheck: --exhaustive is for the CPU's gradients; --device cuda compares every number");
     return run_device_table(std::cout, arguments.op, arguments.seed, device);
   }
-  return run_gradcheck_table(std::cout, arguments.op, arguments.seed, arguments.plant);
+  return run_gradcheck_table(std::cout, arguments.op, arguments.seed, arguments.plant, arguments.exhaustive);
 }
 
 namespace {

@@ -49,6 +49,8 @@ void add_gradcheck(CLI::App& app, Action& action) {
   add_count(command, "--seed", arguments->seed, "Of the inputs (default 0)");
   add_device(command, arguments->device, "cuda: each op there in f32 against the CPU's in f64, values and gradients");
   command->add_flag("--plant", arguments->plant, "Makes each gradient wrong by 1 %, to see the checks fail");
+  command->add_flag("--exhaustive", arguments->exhaustive,
+                    "Every element also of large inputs, of which random directions are compared otherwise");
   command->callback([arguments, &action] { action = [arguments] { return run_gradcheck(*arguments); }; });
 }
 
