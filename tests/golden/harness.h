@@ -28,6 +28,7 @@ Outcome run_command_line(const std::filesystem::path& directory, const std::stri
 
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
+Outcome run_bad_shards(const std::filesystem::path& directory);
 Outcome run_hf_processor(const std::filesystem::path& directory);
 Outcome run_ipot(const std::filesystem::path& directory);
 Outcome run_mpp(const std::filesystem::path& directory);
@@ -41,6 +42,8 @@ Outcome run_vilt_nlvr2(const std::filesystem::path& directory);
 Outcome run_vilt_pretrain(const std::filesystem::path& directory);
 Outcome run_vilt_retrieval(const std::filesystem::path& directory);
 Outcome run_vilt_vqa(const std::filesystem::path& directory);
+Outcome run_webdataset(const std::filesystem::path& directory);
+Outcome run_webdataset_members(const std::filesystem::path& directory);
 Outcome run_whole_word_mask(const std::filesystem::path& directory);
 Outcome run_wordpiece(const std::filesystem::path& directory);
 Outcome run_wordpiece_train(const std::filesystem::path& directory);

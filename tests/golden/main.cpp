@@ -44,6 +44,9 @@ const Known kDirectories[] = {
     {"data/resize", run_resize, "", false},
     {"data/randaugment", run_randaugment, "", false},
     {"data/hf_processor", run_hf_processor, "", false},
+    {"data/webdataset", run_webdataset, "", false},
+    {"data/formats/webdataset", run_webdataset_members, "", false},
+    {"data/formats/bad/tar", run_bad_shards, "", false},
     {"data/formats", nullptr, "only the COCO layout can be read yet", false},
 };
 
