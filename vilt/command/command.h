@@ -23,6 +23,13 @@ struct VocabularyArguments {
 };
 int run_vocabulary(const VocabularyArguments& arguments);
 
+struct DataShardArguments {
+  std::string captions, images, out, split = "train", prefix;  // no prefix: the split
+  int64_t megabytes = 1000, samples = 10'000, max_bad_files = 0;
+  bool force = false;
+};
+int run_data_shard(const DataShardArguments& arguments);
+
 struct TrainArguments {
   std::string config;
   std::vector<std::string> overrides;  // section.key=value
