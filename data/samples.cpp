@@ -4,6 +4,7 @@
 #include "data/images/resize.h"
 #include "data/images/scratch_image.h"
 #include "io/files.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -47,7 +48,7 @@ TextSample SampleSource::text(int64_t sentence) const {
 void SampleSource::decode(int64_t image, Image& out) const {
   const DecodeOptions options{.respect_orientation = options_.respect_orientation};
   const std::filesystem::path path = dataset_.images()[static_cast<size_t>(image)].path();
-  decode_image(read_file(path), path.string(), options, out);
+  decode_image(read_file(path), shown(path), options, out);
 }
 
 ResizedImage SampleSource::prepare(Image&& picture, int64_t image) const {

@@ -6,6 +6,7 @@
 
 #include "data/sets/layouts.h"
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/strict_json.h"
 #include "tensor/error.h"
 
@@ -69,12 +70,12 @@ class DatasetReader {
  public:
   DatasetReader(const fs::path& file, const fs::path& folder, const DatasetOptions& options)
       : file_(file), folder_(folder), options_(options) {
-    dataset_.file_ = file.string();
-    dataset_.annotations_file_ = options.annotations.string();
+    dataset_.file_ = shown(file);
+    dataset_.annotations_file_ = shown(options.annotations);
   }
 
   void read(const TextPieces& contents) {
-    layout_of(file_).read(contents, text("dataset: ", file_.string()),
+    layout_of(file_).read(contents, text("dataset: ", shown(file_)),
                           [this](int64_t index, const json& record) { read_image(index, record); });
     check_splits();
     check_missing();
@@ -83,7 +84,7 @@ class DatasetReader {
   void attach_annotations(const TextPieces& contents) {
     std::unordered_set<int64_t> seen;
     read_annotations(contents, options_.annotations, [&](Annotation&& annotation) {
-      check(seen.insert(annotation.sentence_id).second, "annotations: ", options_.annotations.string(), ": sentence ",
+      check(seen.insert(annotation.sentence_id).second, "annotations: ", shown(options_.annotations), ": sentence ",
             annotation.sentence_id, " is annotated twice");
       attach(std::move(annotation));
     });
@@ -93,7 +94,7 @@ class DatasetReader {
 
  private:
   void read_image(int64_t index, const json& record) {
-    std::string where = "dataset: " + file_.string() + ": image " + std::to_string(index);
+    std::string where = "dataset: " + shown(file_) + ": image " + std::to_string(index);
     DatasetImage image;
     image.id = JsonFields(record, where).identifier("imgid");
     where += " (imgid " + std::to_string(image.id) + ")";
@@ -131,7 +132,7 @@ class DatasetReader {
     std::string path = folder_.string();
     append_name(path, name);
     if (!is_normal(name)) name = fs::path(name).lexically_normal().string();
-    check(!files_.contains(name), fields.where(), ": an earlier image names the same file ", path);
+    check(!files_.contains(name), fields.where(), ": an earlier image names the same file ", shown(path));
     files_.insert(names_.keep(name));
     return path;
   }
@@ -167,9 +168,9 @@ class DatasetReader {
     std::string present;
     for (const auto& [split, size] : split_sizes_) present += text(present.empty() ? "" : ", ", split, " (", size, ")");
     if (present.empty()) present = "no images at all";
-    check(!dataset_.images_.empty() || !options_.splits.empty(), "dataset: ", file_.string(), ": has no images");
+    check(!dataset_.images_.empty() || !options_.splits.empty(), "dataset: ", shown(file_), ": has no images");
     for (const std::string& split : options_.splits)
-      check(split_sizes_.contains(split), "dataset: ", file_.string(), ": no image has the split ", quoted_text(split),
+      check(split_sizes_.contains(split), "dataset: ", shown(file_), ": no image has the split ", quoted_text(split),
             "; the file has ", present);
   }
 
@@ -179,13 +180,13 @@ class DatasetReader {
     int64_t count = 0;
     std::string names;
     for (const DatasetImage& image : dataset_.images_)
-      if (image.missing && ++count <= kNamed) names += text(count == 1 ? "" : ", ", image.file);
+      if (image.missing && ++count <= kNamed) names += text(count == 1 ? "" : ", ", shown(image.file));
     if (count <= options_.max_missing) return;
     const auto all = static_cast<int64_t>(dataset_.images_.size());
     const std::string files = count == 1 ? text("the file ", names, " does not exist (1 of ", all, " images)")
                                          : text(count, " of ", all, " images have no file: ", names);
-    fail("dataset: ", file_.string(), ": ", files, count > kNamed ? text(", and ", count - kNamed, " more") : "",
-         count == all && count > 1 ? text("; is ", folder_.string(), " the folder that their names begin in?") : "",
+    fail("dataset: ", shown(file_), ": ", files, count > kNamed ? text(", and ", count - kNamed, " more") : "",
+         count == all && count > 1 ? text("; is ", shown(folder_), " the folder that their names begin in?") : "",
          options_.max_missing > 0 ? text("; at most ", options_.max_missing, " may be missing (data.max_bad_files)")
                                   : "");
   }
@@ -194,15 +195,14 @@ class DatasetReader {
     const fs::path& path = options_.annotations;
     const int64_t id = annotation.sentence_id;
     const int64_t* found = sentence_index_.find(id);
-    check(found != nullptr, "annotations: ", path.string(), ": no sentence of ", file_.string(), " has the sentid ",
-          id);
+    check(found != nullptr, "annotations: ", shown(path), ": no sentence of ", shown(file_), " has the sentid ", id);
     if (*found == kNotChosen) return;
     DatasetSentence& sentence = dataset_.sentences_[static_cast<size_t>(*found)];
     check_spans(annotation, sentence.text, path);
     if (annotation.sibling) {
       dataset_.check_sibling(annotation);
       check(*annotation.sibling != dataset_.images_[static_cast<size_t>(sentence.image)].id,
-            "annotations: ", path.string(), ": sentence ", id, ": its sibling is its own image");
+            "annotations: ", shown(path), ": sentence ", id, ": its sibling is its own image");
     }
     sentence.annotation = static_cast<int64_t>(dataset_.annotations_.size());
     dataset_.annotations_.push_back(std::move(annotation));
@@ -219,8 +219,7 @@ class DatasetReader {
 
 Dataset Dataset::open(const fs::path& json_file, const fs::path& image_folder, const DatasetOptions& options) {
   std::error_code ignored;
-  check(fs::is_directory(image_folder, ignored), "dataset: ", image_folder.string(),
-        ": the image folder does not exist");
+  check(fs::is_directory(image_folder, ignored), "dataset: ", shown(image_folder), ": the image folder does not exist");
   DatasetReader reader(json_file, image_folder, options);
   reader.read(file_pieces(json_file));
   if (!options.annotations.empty()) reader.attach_annotations(file_pieces(options.annotations));

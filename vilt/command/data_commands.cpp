@@ -9,6 +9,7 @@
 #include "data/text/wordpiece.h"
 #include "io/printable.h"
 #include "tensor/error.h"
+#include "train/progress_line.h"
 #include "vilt/command/command.h"
 #include "vilt/command/overwriting.h"
 
@@ -51,11 +52,15 @@ int run_vocabulary(const VocabularyArguments& arguments) {
   DatasetOptions options;
   options.splits = {arguments.split};
   options.check_files = false;
+  const ProgressLine progress;
+  progress.show(text("reading ", shown(arguments.captions), " …"));
   const Dataset dataset = Dataset::open(arguments.captions, ".", options);
+  progress.show("counting words …");
   VocabularyTrainer trainer;
   for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);
   if (once) trainer.count_words_once();
-  const std::vector<std::string> tokens = trainer.train(static_cast<size_t>(size));
+  progress.clear();
+  const std::vector<std::string> tokens = trainer.train(static_cast<size_t>(size), 1, terminal_progress("tokens"));
   if (out.has_parent_path()) fs::create_directories(out.parent_path());
   const bool written = write_output(out, vocabulary_text(tokens), arguments.force);
 

@@ -8,7 +8,7 @@
 #include "vilt/ask/inputs.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
-#include "vilt/tasks/evaluation.h"
+#include "vilt/tasks/evaluation_progress.h"
 #include "vilt/tasks/settings_memory.h"
 
 namespace tessera::command {
@@ -20,13 +20,19 @@ int run_eval(const EvalArguments& arguments) {
   DatasetOptions options;
   options.splits = {arguments.split};
   options.annotations = arguments.annotations;
+  const ProgressLine reading;
+  reading.show(text("reading ", shown(arguments.captions), " …"));
   const Dataset dataset = Dataset::open(arguments.captions, arguments.images, options);
+  reading.clear();
   const SampleSource source(dataset, *model.vocabulary, model.preprocessing);
   EvaluationOptions evaluation;
   evaluation.limit = arguments.limit;
   evaluation.group = arguments.group;
   evaluation.context = model.context;
+  EvaluationProgress progress;
+  evaluation.progress = progress.of();
   const Evaluation result = evaluate(*model.model, source, evaluation);
+  progress.clear();
   if (arguments.json) {
     std::cout << evaluation_json(result) << '\n';
     return 0;
