@@ -208,4 +208,22 @@ ImageText image_text(const ShardSample& sample) {
   return out;
 }
 
+std::vector<std::string> all_captions(const ShardSample& sample, const ImageText& pair) {
+  std::vector<std::string> out;
+  const ShardPart* part = sample.find("json");
+  nlohmann::json record;
+  try {
+    if (part) record = parse_strict_json(part->data, sample.key);
+  } catch (const Error&) {
+  }
+  if (record.is_object() && record.contains("captions") && record["captions"].is_array())
+    for (const nlohmann::json& caption : record["captions"]) {
+      if (!caption.is_string()) return {pair.caption};
+      out.push_back(without_blanks_at_ends(caption.get_ref<const std::string&>()));
+      if (out.back().empty()) return {pair.caption};
+    }
+  if (out.empty() || out[0] != pair.caption) return {pair.caption};
+  return out;
+}
+
 }  // namespace tessera

@@ -84,4 +84,8 @@ struct ImageText {
 };
 ImageText image_text(const ShardSample& sample);
 
+// The captions of a usable sample: the list "captions" of json, as this program writes it (data/shards/write_shards.h),
+// where its first is the caption; or else that alone.
+std::vector<std::string> all_captions(const ShardSample& sample, const ImageText& pair);
+
 }  // namespace tessera

@@ -100,7 +100,7 @@ std::string memory_advice(const std::string& command) {
     return "lower train.batch_size, raise train.accumulate, switch train.checkpoint_blocks on, or lower data.prefetch, "
            "data.cache_bytes, train.threads or the sizes of the model";
   if (command == "scenes") return "lower --train, --val, --test or --test-unseen";
-  if (command == "data") return "lower --megabytes, or use smaller pictures";
+  if (command == "data") return "lower --threads or --megabytes, or use smaller pictures";
   if (command == "vocab") return "learn from fewer captions (--split)";
   if (command == "eval" || command == "report") return "close other programs, or take a machine with more memory";
   if (command == "info") return "lower the sizes of the model, --batch, --text or --grid";

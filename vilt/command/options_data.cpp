@@ -22,12 +22,52 @@ void add_data_shard(CLI::App& data, Action& action) {
   command->callback([arguments, &action] { action = [arguments] { return run_data_shard(*arguments); }; });
 }
 
+void add_source(CLI::App* command, DataSourceArguments& source) {
+  command->add_option(
+      "SHARDS", source.shards,
+      "Tar shards: files, patterns as shards/train-{0000..0999}.tar or 'shards/*.tar', or pipe:COMMAND");
+  command->add_option("--captions", source.captions, "Instead of shards: a captions file (docs/data.md)");
+  command->add_option("--images", source.images, "Folder of its images");
+  command->add_option("--split", source.split, "Only this split of it");
+  add_count(command, "--threads", source.threads,
+            "Shards, or parts of the captions file, at once (default: all cores)");
+}
+
+void add_data_verify(CLI::App& data, Action& action) {
+  CLI::App* command = add_command(data, "verify", "Reads every sample and decodes its picture; lists what is bad",
+                                  "vilt data verify 'shards/train-*.tar' --out shards/verified");
+  auto arguments = std::make_shared<DataVerifyArguments>();
+  add_source(command, arguments->source);
+  command->add_option("--out", arguments->out,
+                      "Folder for the list of bad samples, and from which a verification that was killed goes on");
+  command->callback([arguments, &action] { action = [arguments] { return run_data_verify(*arguments); }; });
+}
+
+void add_data_stats(CLI::App& data, Action& action) {
+  CLI::App* command = add_command(data, "stats", "Counts pictures, captions, their lengths and sizes",
+                                  "vilt data stats --captions dataset.json --images images --vocab vocab.txt \\\n"
+                                  "      --sheet sheet.png");
+  auto arguments = std::make_shared<DataStatsArguments>();
+  add_source(command, arguments->source);
+  command->add_option("--vocab", arguments->vocabulary,
+                      "vocab.txt or tokenizer.json: lengths are in tokens then, and otherwise in words");
+  add_count(command, "--max-length", arguments->max_length,
+            "Tokens of a text, [CLS] and [SEP] among them: longer captions are cut (default 40)");
+  command->add_option("--sheet", arguments->sheet, "Contact sheet to write, PNG: pictures drawn from all");
+  add_count(command, "--pictures", arguments->pictures, "... so many (default 64)");
+  command->add_flag("--json", arguments->json, "One JSON object");
+  command->add_flag("--force", arguments->force, "Replaces the contact sheet");
+  command->callback([arguments, &action] { action = [arguments] { return run_data_stats(*arguments); }; });
+}
+
 }  // namespace
 
 void add_data(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("data", "Looks after data sets: writes shards of them");
+  CLI::App* command = app.add_subcommand("data", "Looks after data sets: writes shards, verifies, counts");
   command->require_subcommand(1);
   add_data_shard(*command, action);
+  add_data_verify(*command, action);
+  add_data_stats(*command, action);
 }
 
 }  // namespace tessera::command
