@@ -30,7 +30,7 @@ struct PictureFile {
 
 // The picture's file, or one of a kind that every reader of shards knows.
 PictureFile read_picture(const fs::path& path) {
-  constexpr uint64_t kLargest = uint64_t{256} << 20;
+  constexpr uint64_t kLargest = uint64_t{128} << 20;  // that of a sample that is read, by half
   const std::vector<uint8_t> bytes = read_file(path, kLargest);
   const std::string kind = file_kind(bytes);
   const auto as_string = [](const std::vector<uint8_t>& data) { return std::string(data.begin(), data.end()); };
