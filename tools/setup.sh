@@ -15,10 +15,13 @@ packages=(
   libutf8proc-dev
   libwebp-dev
   libzip-dev
+  libzstd-dev
   meson
   ninja-build
+  nettle-dev
   nlohmann-json3-dev
   pkg-config
+  zlib1g-dev
 )
 
 # For ./test --fuzz alone.

@@ -2,8 +2,9 @@
 # What the command says about itself.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-commands=(scenes vocab train report eval answer fill match rank reason align convert info gradcheck)
+commands=(scenes vocab data train report eval answer fill match rank reason align convert info gradcheck)
 for command in "${commands[@]}"; do
+  [[ $command == data ]] && continue  # data_test.sh has its commands
   call "$command" --help
   # The last paragraph is an example of this very command.
   [[ $status -eq 0 && ! -s stderr ]] && sed -n '/^Example:$/,$p' stdout | grep -q "^  vilt $command " &&

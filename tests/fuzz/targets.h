@@ -32,6 +32,7 @@ void preprocessing(Bytes bytes);  // preprocessor_config.json
 void query(Bytes bytes);          // a line of a file of queries
 void safetensors(Bytes bytes);
 void settings(Bytes bytes);     // TOML
+void shard(Bytes bytes);        // a tar shard, packed or not: its members and its samples
 void tokenizer(Bytes bytes);    // tokenizer.json and tokenizer_config.json
 void torch_file(Bytes bytes);   // the pickle of a torch file, with storages beside it
 void shard_index(Bytes bytes);  // model.safetensors.index.json
@@ -63,6 +64,7 @@ inline constexpr Target kTargets[] = {
     {"query", &query},
     {"safetensors", &safetensors},
     {"settings", &settings},
+    {"shard", &shard},
     {"shard_index", &shard_index},
     {"tokenizer", &tokenizer},
     {"torch_file", &torch_file},

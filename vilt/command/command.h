@@ -24,6 +24,34 @@ struct VocabularyArguments {
 };
 int run_vocabulary(const VocabularyArguments& arguments);
 
+struct DataShardArguments {
+  std::string captions, images, out, split = "train", prefix;  // no prefix: the split
+  int64_t megabytes = 1000, samples = 10'000, max_bad_files = 0;
+  bool force = false;
+};
+int run_data_shard(const DataShardArguments& arguments);
+
+// Either shards or a captions file.
+struct DataSourceArguments {
+  std::vector<std::string> shards;
+  std::string captions, images, split;  // no split: all
+  int64_t threads = 0;                  // 0: as many as the machine has
+};
+
+struct DataVerifyArguments {
+  DataSourceArguments source;
+  std::string out;  // folder; empty: nothing is written
+};
+int run_data_verify(const DataVerifyArguments& arguments);
+
+struct DataStatsArguments {
+  DataSourceArguments source;
+  std::string vocabulary, sheet;  // files; empty: none
+  int64_t max_length = 40, pictures = 64;
+  bool json = false, force = false;
+};
+int run_data_stats(const DataStatsArguments& arguments);
+
 struct TrainArguments {
   std::string config;
   std::vector<std::string> overrides;  // section.key=value

@@ -62,6 +62,7 @@ void add_commands(CLI::App& app, Action& action) {
   app.require_subcommand(0, 1);
   add_scenes(app, action);
   add_vocabulary(app, action);
+  add_data(app, action);
   add_train(app, action);
   add_report(app, action);
   add_eval(app, action);
@@ -101,6 +102,7 @@ std::string memory_advice(const std::string& command) {
     return "lower train.batch_size, raise train.accumulate, switch train.checkpoint_blocks on, or lower data.prefetch, "
            "data.cache_bytes, train.threads or the sizes of the model";
   if (command == "scenes") return "lower --train, --val, --test or --test-unseen";
+  if (command == "data") return "lower --threads or --megabytes, or use smaller pictures";
   if (command == "vocab") return "learn from fewer captions (--split)";
   if (command == "eval" || command == "report") return "close other programs, or take a machine with more memory";
   if (command == "info") return "lower the sizes of the model, --batch, --text or --grid";
@@ -157,6 +159,12 @@ std::string advice_on(const CLI::App& app) {
   return "";
 }
 
+// The words that name it, each with a blank behind it: "data shard ".
+std::string chosen_command(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? "" : chosen[0]->get_name() + " " + chosen_command(*chosen[0]);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("", "vilt");
   Action action;
@@ -169,10 +177,7 @@ int run(int argc, char** argv) {
     const std::string advice = nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
     check(nearest == *command, "there is no command '", *command, "'", advice, " (vilt --help lists them)");
   }
-  const auto see = [&app] {
-    const auto chosen = app.get_subcommands();
-    return text(" (see vilt ", chosen.empty() ? "" : chosen[0]->get_name() + " ", "--help)");
-  };
+  const auto see = [&app] { return text(" (see vilt ", chosen_command(app), "--help)"); };
   try {
     app.parse(arguments_of(typed));
   } catch (const CLI::Success& asked) {  // --help, --version

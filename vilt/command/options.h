@@ -18,6 +18,8 @@ void add_vocabulary(CLI::App& app, Action& action);
 void add_train(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
+// options_data.cpp
+void add_data(CLI::App& app, Action& action);
 // options_questions.cpp
 void add_answer(CLI::App& app, Action& action);
 void add_fill(CLI::App& app, Action& action);
@@ -35,10 +37,12 @@ inline constexpr char kMark = '\x01';
 
 // Takes the mark from the values of all options before anything else sees them.
 inline void unmark_all(CLI::App& app) {
-  for (CLI::App* command : app.get_subcommands({}))
+  for (CLI::App* command : app.get_subcommands({})) {
     for (CLI::Option* option : command->get_options())
       option->transform([](const std::string& value) { return value.starts_with(kMark) ? value.substr(1) : value; },
                         "");
+    unmark_all(*command);
+  }
 }
 
 // CLI11 reads "-1" as a large number where none below 0 exists.

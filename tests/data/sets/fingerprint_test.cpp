@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "tensor/error.h"
 #include "tests/temporary_directory.h"
 
 namespace tessera::fingerprint_test {

@@ -1,0 +1,91 @@
+#include <cstdio>
+#include <set>
+
+#include "data/shards/sample.h"
+#include "io/unpacking.h"
+#include "tests/fuzz/targets.h"
+
+namespace tessera::fuzz {
+namespace {
+
+// A mebibyte of zeros can stand for a terabyte: more than this is not unpacked here.
+constexpr size_t kMostUnpacked = 4 << 20;
+
+TextPieces stream(Bytes bytes) {
+  TextPieces packed = [rest = as_text(bytes)]() mutable {
+    const std::string_view piece = rest.substr(0, 1000);
+    rest.remove_prefix(piece.size());
+    return piece;
+  };
+  return [pieces = unpacked(std::move(packed), "fuzz"), left = kMostUnpacked]() mutable {
+    const std::string_view piece = pieces().substr(0, left);
+    left -= piece.size();
+    return piece;
+  };
+}
+
+// Headers follow one another, and what is read is what they say.
+void check_members(Bytes bytes) {
+  TarReader reader(stream(bytes), "fuzz");
+  TarMember member;
+  std::string data;
+  uint64_t last = 0;
+  while (reader.next(member)) {
+    ensure(member.begin >= last && member.begin % 512 == 0, "a member at byte ", member.begin, " after ", last);
+    ensure((member.use == TarMember::Use::file) == member.reason.empty(), "a member with the reason ", member.reason);
+    last = reader.position();
+    reader.read(data);
+    ensure(data.size() == member.size && reader.position() >= last + data.size(), "a member of ", member.size,
+           " bytes has ", data.size());
+  }
+}
+
+// With the right checksum in every block: changed bytes seldom have one, and would never come past it.
+std::string sealed(Bytes bytes) {
+  std::string out(as_text(bytes));
+  for (size_t block = 0; block + 512 <= out.size(); block += 512) {
+    unsigned sum = 8 * ' ';
+    for (size_t i = 0; i < 512; ++i)
+      if (i < 148 || i >= 156) sum += static_cast<unsigned char>(out[block + i]);
+    if (sum == 8 * ' ') continue;  // the end
+    char digits[9];
+    std::snprintf(digits, sizeof digits, "%06o", sum);
+    out.replace(block + 148, 8, std::string_view(digits, 8));
+  }
+  return out;
+}
+
+void check_shard(Bytes bytes) {
+  accepted([&] { check_members(bytes); });
+  std::set<std::string> keys;
+  const ShardOptions options{.most_sample_bytes = 1 << 20, .on_skipped = [](const SkippedMember& member) {
+                               ensure(!member.reason.empty(), "a member is left out without a reason");
+                             }};
+  // That it cannot be unpacked at all shows when the first bytes are looked at.
+  accepted([&] {
+    ShardReader reader(stream(bytes), "fuzz", options);
+    while (const auto sample = reader.next()) {
+      ensure(keys.insert(sample->key).second, "the key ", sample->key, " comes twice");
+      ensure(!sample->parts.empty() && sample->begin < sample->end, "a sample without parts");
+      std::set<std::string> extensions;
+      uint64_t size = 0;
+      for (const ShardPart& part : sample->parts) {
+        ensure(extensions.insert(part.extension).second, "the part ", part.extension, " comes twice");
+        size += part.data.size();
+      }
+      ensure(size <= options.most_sample_bytes, "a sample of ", size, " bytes");
+      const ImageText pair = image_text(*sample);
+      ensure(pair.unusable.empty() == (pair.image && !pair.caption.empty()), "a sample that can be used for nothing");
+    }
+  });
+}
+
+}  // namespace
+
+void shard(Bytes bytes) {
+  check_shard(bytes);
+  const std::string with_sums = sealed(bytes);
+  check_shard({reinterpret_cast<const uint8_t*>(with_sums.data()), with_sums.size()});
+}
+
+}  // namespace tessera::fuzz
