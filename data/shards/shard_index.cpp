@@ -22,7 +22,7 @@ std::string line_of(const Ordered& value) {
 
 std::string summary_line(const ShardSummary& summary) {
   Ordered left_out = Ordered::array();
-  for (const LeftOut& one : summary.left_out) left_out.push_back({{"file", one.file}, {"reason", one.reason}});
+  for (const LeftOutSample& one : summary.left_out) left_out.push_back({{"file", one.file}, {"reason", one.reason}});
   return line_of({{"shard", summary.shard},
                   {"bytes", summary.bytes},
                   {"sha256", summary.sha256},

@@ -17,7 +17,7 @@ struct ShardSummary {
   std::string sha256;
   int64_t samples = 0, captions = 0;
   int64_t first_image = 0, end_image = 0;  // of the data set
-  std::vector<LeftOut> left_out;           // of these
+  std::vector<LeftOutSample> left_out;     // of these
 };
 
 std::string summary_line(const ShardSummary& summary);

@@ -30,7 +30,7 @@ struct WriteShardsOptions {
   bool force = false;                       // replaces shards of another data set, or with other limits
 };
 
-struct LeftOut {
+struct LeftOutSample {
   std::string file;    // with the image folder
   std::string reason;  // begins with it
 };
@@ -39,7 +39,7 @@ struct WrittenShards {
   int64_t shards = 0, samples = 0, captions = 0;
   uint64_t bytes = 0;
   int64_t found = 0;  // so many of the shards were there already
-  std::vector<LeftOut> left_out;
+  std::vector<LeftOutSample> left_out;
 };
 
 // `image_folder` is that of the data set, from which names count. Throws tessera::Error; what has been written by then

@@ -24,7 +24,8 @@ int run_data_shard(const DataShardArguments& arguments) {
   options.force = arguments.force;
   const WrittenShards written = write_shards(dataset, arguments.images, arguments.out, options,
                                              terminal_progress(text("shards of ", options.prefix)));
-  for (const LeftOut& picture : written.left_out) std::cerr << "left out: " << escape_controls(picture.reason) << '\n';
+  for (const LeftOutSample& picture : written.left_out)
+    std::cerr << "left out: " << escape_controls(picture.reason) << '\n';
   const bool kept = written.found == written.shards;
   std::cout << (kept ? "kept " : "written ") << shown(arguments.out) << '/' << options.prefix
             << "-*.tar: " << with_thousands(written.shards) << (written.shards == 1 ? " shard" : " shards");

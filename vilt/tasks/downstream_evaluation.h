@@ -1,0 +1,40 @@
+// What a fine-tuned model knows, by the protocol of its task, and controls.
+//
+//   vqa        accuracy (official, over the answers that people gave), also by their type; soft_score (of those
+//              questions that the table can answer); other_picture: the accuracy with the picture of another question
+//   nlvr2      accuracy and consistency; other_pictures and one_picture (the left one twice): accuracies without what
+//              a statement is about
+//   retrieval  recall at 1, 5 and 10 of texts for a picture and of pictures for a text, median and mean ranks; equal
+//              scores count as wrong. attainable: the recall at 1 of a perfect model, where annotations tell which
+//              captions are true of several pictures
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vilt/tasks/downstream_files.h"
+#include "vilt/tasks/evaluation.h"
+#include "vilt/tasks/summary.h"
+
+namespace tessera {
+
+struct DownstreamAnswers {
+  std::vector<int64_t> labels;  // vqa, nlvr2: the chosen one of each sample
+};
+
+struct DownstreamEvaluationOptions {
+  int64_t limit = 0;      // samples, evenly spread; retrieval: pictures. 0: all
+  bool controls = false;  // that take as long again
+  ForwardContext context;
+  std::function<void(const char* part, size_t done, size_t of)> progress = {};
+};
+
+// `source` is of part.set(table, Unanswerable::keep).
+NamedFigures evaluate_downstream(const DownstreamTask& task, const ViltWithHeads& model, const DownstreamSource& source,
+                                 const DownstreamPart& part, const AnswerTable& table,
+                                 const DownstreamEvaluationOptions& options);
+
+// "accuracy 0.912, consistency 0.744": those that a line of a log has room for.
+std::string figures_text(const NamedFigures& figures);
+
+}  // namespace tessera
