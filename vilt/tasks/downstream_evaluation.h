@@ -18,10 +18,6 @@
 
 namespace tessera {
 
-struct DownstreamAnswers {
-  std::vector<int64_t> labels;  // vqa, nlvr2: the chosen one of each sample
-};
-
 struct DownstreamEvaluationOptions {
   int64_t limit = 0;      // samples, evenly spread; retrieval: pictures. 0: all
   bool controls = false;  // that take as long again

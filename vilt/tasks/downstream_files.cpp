@@ -14,14 +14,16 @@ namespace fs = std::filesystem;
 bool is_published_vqa(const fs::path& file) { return file.filename().string().ends_with("questions.json"); }
 
 // The file of a part; validation's for test where there is none for it. Empty: the part is a split of data.captions.
-std::string file_of(const Settings::Data& data, Part part) {
-  if (part == Part::train) return data.captions;
-  if (part == Part::test && !data.test_captions.empty()) return data.test_captions;
+std::string file_of(const Settings::Data& data, DataPart part) {
+  if (part == DataPart::train) return data.captions;
+  if (part == DataPart::test && !data.test_captions.empty()) return data.test_captions;
   return data.validation_captions;
 }
 
-const std::string& split_of(const Settings::Data& data, Part part) {
-  return part == Part::train ? data.train_split : part == Part::validation ? data.validation_split : data.test_split;
+const std::string& split_of(const Settings::Data& data, DataPart part) {
+  return part == DataPart::train        ? data.train_split
+         : part == DataPart::validation ? data.validation_split
+                                        : data.test_split;
 }
 
 void tell(const LeftOut& left_out, std::ostream& log) {
@@ -40,10 +42,10 @@ std::vector<VqaQuestion> published_questions(const Settings::Data& data, const f
   return std::move(read.questions);
 }
 
-std::vector<VqaQuestion> listed_questions(const Settings::Data& data, const fs::path& file, Part part,
+std::vector<VqaQuestion> listed_questions(const Settings::Data& data, const fs::path& file, DataPart part,
                                           std::ostream& log) {
   VqaList list = read_vqa_list(file, data.images, {.max_left_out = data.max_bad_files});
-  if (part == Part::train) tell(list.left_out, log);
+  if (part == DataPart::train) tell(list.left_out, log);
   const std::string& wanted = split_of(data, part);
   const auto found = list.splits.find(wanted);
   if (found != list.splits.end()) return std::move(found->second);
@@ -53,20 +55,21 @@ std::vector<VqaQuestion> listed_questions(const Settings::Data& data, const fs::
   return std::move(list.splits.begin()->second);
 }
 
-DownstreamPart questions_of(const Settings::Data& data, Part part, std::ostream& log) {
+DownstreamPart questions_of(const Settings::Data& data, DataPart part, std::ostream& log) {
   const std::string own = file_of(data, part);
   const fs::path file = own.empty() ? data.captions : own;
-  check(part == Part::train || !own.empty() || !is_published_vqa(file), "setting 'data.validation_captions' is empty, ",
-        "expected the questions of validation: ", shown(file), " has those of training alone");
+  check(part == DataPart::train || !own.empty() || !is_published_vqa(file),
+        "setting 'data.validation_captions' is empty, ", "expected the questions of validation: ", shown(file),
+        " has those of training alone");
   DownstreamPart out;
-  out.questions = is_published_vqa(file) ? published_questions(data, file, log)
-                                         : listed_questions(data, file, part, log);
+  out.questions =
+      is_published_vqa(file) ? published_questions(data, file, log) : listed_questions(data, file, part, log);
   check(!out.questions.empty(), shown(file), ": has no questions");
   out.words = shown(file);
   return out;
 }
 
-DownstreamPart statements_of(const Settings::Data& data, Part part, std::ostream& log) {
+DownstreamPart statements_of(const Settings::Data& data, DataPart part, std::ostream& log) {
   const std::string file = file_of(data, part);
   check(!file.empty(), "setting 'data.validation_captions' is empty, expected the statements of validation");
   DownstreamPart out;
@@ -91,17 +94,17 @@ DownstreamSet DownstreamPart::set(const AnswerTable& table, Unanswerable rule) c
   return statements.empty() ? captions_set(captions) : statements_set(statements);
 }
 
-DownstreamPart read_part(const DownstreamTask& task, const Settings& settings, Part part, std::ostream& log) {
+DownstreamPart read_part(const DownstreamTask& task, const Settings& settings, DataPart part, std::ostream& log) {
   if (task.images == 2) return statements_of(settings.data, part, log);
   if (task.classifies) return questions_of(settings.data, part, log);
   DownstreamPart out;
   out.words = settings.data.captions;
-  if (part == Part::test) {
+  if (part == DataPart::test) {
     out.captions = open_test_data(settings);
     return out;
   }
   TrainingData data = open_training_data(settings, log);
-  out.captions = part == Part::train ? std::move(data.train) : std::move(data.validation);
+  out.captions = part == DataPart::train ? std::move(data.train) : std::move(data.validation);
   return out;
 }
 

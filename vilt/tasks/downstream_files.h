@@ -1,7 +1,8 @@
 // The files of a downstream task that the settings name. data.captions, data.validation_captions and data.test_captions
 // are
 //
-//   vqa        VQAv2's questions (…questions.json, its annotations beside it by their published name), or lists of one's
+//   vqa        VQAv2's questions (…questions.json, its annotations beside it by their published name), or lists of
+//   one's
 //              own with a column for the split (data/tasks/vqa_list.h)
 //   nlvr2      NLVR2's lines
 //   retrieval  captions in any layout (data/sets/)
@@ -20,7 +21,7 @@
 
 namespace tessera {
 
-enum class Part : uint8_t { train, validation, test };
+enum class DataPart : uint8_t { train, validation, test };
 
 // As the files have it: one of the three, by the task.
 struct DownstreamPart {
@@ -35,7 +36,7 @@ struct DownstreamPart {
 };
 
 // Without a test file the test part is that of validation. What was left out is told to `log`.
-DownstreamPart read_part(const DownstreamTask& task, const Settings& settings, Part part, std::ostream& log);
+DownstreamPart read_part(const DownstreamTask& task, const Settings& settings, DataPart part, std::ostream& log);
 
 // The annotations that belong to a file of VQAv2's questions, by the published names; empty if there are none.
 std::filesystem::path annotations_beside(const std::filesystem::path& questions);

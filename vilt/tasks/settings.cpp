@@ -21,7 +21,7 @@ using Slot = std::variant<std::string*, double*, int64_t*, bool*>;
 
 // Every setting by its dotted key, in the order in which they are written.
 std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
-  auto& [data, image, model, init, objectives, optimizer, train] = s;
+  auto& [data, image, model, init, objectives, downstream, optimizer, train] = s;
   return {
       {"data.captions", &data.captions},
       {"data.validation_captions", &data.validation_captions},
@@ -72,6 +72,8 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"objectives.content_first", &objectives.content_first},
       {"objectives.sibling_negatives", &objectives.sibling_negatives},
       {"objectives.false_images", &objectives.false_images},
+      {"downstream.least_answers", &downstream.least_answers},
+      {"downstream.false_texts", &downstream.false_texts},
       {"optimizer.variant", &optimizer.variant},
       {"optimizer.learning_rate", &optimizer.learning_rate},
       {"optimizer.beta1", &optimizer.beta1},
@@ -86,6 +88,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"optimizer.clip", &optimizer.clip},
       {"train.task", &train.task},
       {"train.init_from", &train.init_from},
+      {"train.epochs", &train.epochs},
       {"train.steps", &train.steps},
       {"train.test_samples", &train.test_samples},
       {"train.extend", &train.extend},
@@ -204,7 +207,30 @@ toml::table parse(const std::string& source, const std::string& origin) {
   }
 }
 
+// train.task, as far as it is there and a text; what is wrong with it is told later.
+std::string task_named(const toml::table& table, const std::vector<std::string>& overrides) {
+  std::string task = table["train"]["task"].value_or(Settings().train.task);
+  for (const std::string& assignment : overrides) {
+    const size_t equals = assignment.find('=');
+    if (equals != std::string::npos && trimmed(assignment.substr(0, equals)) == "train.task")
+      task = trimmed(assignment.substr(equals + 1));
+  }
+  return task;
+}
+
 }  // namespace
+
+Settings Settings::defaults_of(const std::string& task) {
+  Settings settings;
+  if (task == settings.train.task) return settings;
+  settings.train.task = task;
+  settings.train.epochs = 10;
+  settings.train.batch_size = task == "nlvr2" ? 128 : 256;
+  settings.image.max_patches = 0;
+  settings.image.augment = "randaugment";
+  settings.optimizer.head_factor = task == "vqa" ? 10 : 1;
+  return settings;
+}
 
 Settings Settings::from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
   const std::vector<uint8_t> bytes = read_file(path);
@@ -213,8 +239,9 @@ Settings Settings::from_toml(const std::filesystem::path& path, const std::vecto
 
 Settings Settings::from_text(const std::string& source, const std::string& origin,
                              const std::vector<std::string>& overrides) {
-  Settings settings;
-  assign_table(settings, parse(source, origin), "", origin + ": ");
+  const toml::table table = parse(source, origin);
+  Settings settings = defaults_of(task_named(table, overrides));
+  assign_table(settings, table, "", origin + ": ");
   for (const std::string& override_ : overrides) settings.set(override_);
   settings.validate();
   return settings;

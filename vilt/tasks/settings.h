@@ -1,6 +1,6 @@
-// Everything that a training run can be told, with the official settings as defaults. Read from TOML, changed by
-// `section.key=value` on the command line, stored as the run's own TOML. A key that does not exist is an error that
-// suggests the nearest one.
+// Everything that a training run can be told, with the official settings as defaults, which differ by the task. Read
+// from TOML, changed by `section.key=value` on the command line, stored as the run's own TOML. A key that does not
+// exist is an error that suggests the nearest one.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +57,10 @@ struct Settings {
     double sibling_negatives = 0;          // share of false images that are the sibling's (needs annotations)
     std::string false_images = "dataset";  // or "batch"
   } objectives;
+  struct Downstream {           // vilt/tasks/downstream.h
+    int64_t least_answers = 9;  // vqa: an answer of the table is the majority's so often
+    int64_t false_texts = 15;   // retrieval: captions that a picture's own is compared with
+  } downstream;
   struct Optimizer {
     std::string variant = "transformers";  // or "torch"
     double learning_rate = 1e-4;
@@ -70,6 +74,7 @@ struct Settings {
   struct Train {
     std::string task = "pretraining";  // what is trained: a row of vilt/tasks/trainer.cpp
     std::string init_from;             // weights to begin with (vilt/tasks/initial_weights.h); empty: drawn ones
+    int64_t epochs = 0;  // of a downstream task: how often training sees its samples, instead of `steps`; 0: `steps`
     int64_t steps = 100000;
     std::string extend = "rescale";      // or "constant": the schedule of a run that gets more steps (train/run.h)
     int64_t test_samples = 2000;         // captions of the evaluation at the end, for each split; 0: all
@@ -89,6 +94,10 @@ struct Settings {
     std::string out = "runs/vilt";
     std::string title;  // of the report
   } train;
+
+  // Pre-training's are those above. Fine-tuning's: 10 epochs of all patches of augmented pictures, batches of 256
+  // (NLVR2: 128), a rate ten times as high for the answers of VQA.
+  static Settings defaults_of(const std::string& task);
 
   static Settings from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});
   static Settings from_text(const std::string& toml, const std::string& origin,

@@ -101,7 +101,7 @@ void check_model_memory(const ModelConfig& config, double limit) {
 }
 
 void check_memory(const Settings& settings, double limit) {
-  const auto& [data, image, model, init, objectives, optimizer, train] = settings;
+  const auto& [data, image, model, init, objectives, downstream, optimizer, train] = settings;
   const bool on_gpu = device_named("train.device", train.device).kind == Device::cuda;
   // Of an image whose shorter side is resized both sides have so many patches; of others there is one.
   const int64_t side = image.resize == "shorter" ? std::max<int64_t>(1, image.shorter / model.patch_size) : 1;

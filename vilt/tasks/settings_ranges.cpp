@@ -83,6 +83,11 @@ void Settings::validate() const {
   at_least("optimizer.clip", optimizer.clip, 0.0);
   share("train.curriculum", train.curriculum);
   at_least("train.steps", train.steps, int64_t{1});
+  between("train.epochs", train.epochs, 0, 1'000'000);
+  check(train.epochs == 0 || train.task != "pretraining", "setting 'train.epochs' is ", train.epochs,
+        ", but pre-training counts steps ('train.steps')");
+  between("downstream.least_answers", downstream.least_answers, 1, 1'000'000'000);
+  between("downstream.false_texts", downstream.false_texts, 1, 10'000);
   between("train.batch_size", train.batch_size, 1, 1'000'000);
   between("train.accumulate", train.accumulate, 1, 1'000'000);
   check(train.batch_size % train.accumulate == 0, "setting 'train.batch_size' is ", train.batch_size,

@@ -1,5 +1,6 @@
 #include "vilt/tasks/trainer.h"
 
+#include "vilt/tasks/finetuning_job.h"
 #include "vilt/tasks/pretraining_job.h"
 #include "vilt/tasks/training.h"
 
@@ -18,6 +19,9 @@ struct TaskKind {
 };
 constexpr TaskKind kTaskKinds[] = {
     {"pretraining", train_by<PretrainingJob>},
+    {"vqa", train_by<FinetuningJob>},
+    {"nlvr2", train_by<FinetuningJob>},
+    {"retrieval", train_by<FinetuningJob>},
 };
 
 }  // namespace
