@@ -157,7 +157,7 @@ void DatasetReader::check_missing() {
 void DatasetReader::attach_annotations(const TextPieces& contents) {
   std::unordered_set<int64_t> seen;
   read_annotations(contents, options_.annotations, [&](Annotation&& annotation) {
-    check(seen.insert(annotation.sentence_id).second, "annotations: ", options_.annotations.string(), ": sentence ",
+    check(seen.insert(annotation.sentence_id).second, "annotations: ", shown(options_.annotations), ": sentence ",
           annotation.sentence_id, " is annotated twice");
     attach(std::move(annotation));
   });

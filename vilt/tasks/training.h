@@ -51,7 +51,7 @@ class Training {
   Summary go() {
     namespace fs = std::filesystem;
     if (settings_.train.threads > 0) set_thread_count(static_cast<int>(settings_.train.threads));
-    check(fs::exists(settings_.data.captions), shown(settings_.data.captions),
+    check(!settings_.data.sets.empty() || fs::exists(settings_.data.captions), shown(settings_.data.captions),
           ": no such file (setting 'data.captions')");
     const auto checkpoint = options_.fresh ? std::nullopt : newest_checkpoint(out_);
     if (!checkpoint)
