@@ -1,6 +1,7 @@
 // Tables with a header, as spreadsheets and data frames write them: image,text[,split].
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "data/sets/column_names.h"
 #include "data/sets/layout_readers.h"

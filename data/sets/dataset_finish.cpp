@@ -4,6 +4,7 @@
 
 #include "data/sets/dataset_reader.h"
 #include "data/sets/splits.h"
+#include "io/printable.h"
 #include "io/words.h"
 #include "tensor/error.h"
 
@@ -112,9 +113,9 @@ void DatasetReader::check_splits() const {
   for (const auto& [split, size] : dataset_.remarks_.splits)
     present += text(present.empty() ? "" : ", ", split, " (", size, ")");
   if (present.empty()) present = "no images at all";
-  check(!dataset_.images_.empty() || !options_.splits.empty(), "dataset: ", file_.string(), ": has no images");
+  check(!dataset_.images_.empty() || !options_.splits.empty(), "dataset: ", shown(file_), ": has no images");
   for (const std::string& split : options_.splits) {
-    check(dataset_.remarks_.splits.contains(split), "dataset: ", file_.string(), ": no image has the split '", split,
+    check(dataset_.remarks_.splits.contains(split), "dataset: ", shown(file_), ": no image has the split '", split,
           "'; the file has ", present,
           file_split_.empty() || has_split_fields_
               ? ""
@@ -127,7 +128,7 @@ void DatasetReader::check_left_out() const {
   if (remarks.left_out <= options_.max_missing) return;
   std::string reasons;
   for (const std::string& reason : remarks.reasons) reasons += "\n  " + reason;
-  fail("dataset: ", file_.string(), ": ", with_thousands(remarks.left_out),
+  fail("dataset: ", shown(file_), ": ", with_thousands(remarks.left_out),
        remarks.left_out == 1 ? " line cannot be used" : " lines cannot be used", "; at most ", options_.max_missing,
        " may be left out (data.max_bad_files; with vilt eval and vilt vocab --max-bad-files)",
        remarks.left_out > static_cast<int64_t>(remarks.reasons.size()) ? "; the first:" : ":", reasons);
@@ -141,15 +142,15 @@ void DatasetReader::check_missing() {
   std::string names;
   for (DatasetImage& image : dataset_.images_) {
     image.missing = !is_file(std::string(image.file));
-    if (image.missing && ++count <= kNamed) names += text(count == 1 ? "" : ", ", image.file);
+    if (image.missing && ++count <= kNamed) names += text(count == 1 ? "" : ", ", shown(image.path()));
   }
   if (count <= options_.max_missing) return;
   const auto all = static_cast<int64_t>(dataset_.images_.size());
   const std::string files = count == 1 ? text("the file ", names, " does not exist (1 of ", all, " images)")
                                        : text(count, " of ", all, " images have no file: ", names);
   fail(
-      "dataset: ", file_.string(), ": ", files, count > kNamed ? text(", and ", count - kNamed, " more") : "",
-      count == all && count > 1 ? text("; is ", folder_.string(), " the folder that their names begin in?") : "",
+      "dataset: ", shown(file_), ": ", files, count > kNamed ? text(", and ", count - kNamed, " more") : "",
+      count == all && count > 1 ? text("; is ", shown(folder_), " the folder that their names begin in?") : "",
       options_.max_missing > 0 ? text("; at most ", options_.max_missing, " may be missing (data.max_bad_files)") : "");
 }
 
@@ -166,14 +167,14 @@ void DatasetReader::attach(Annotation&& annotation) {
   const fs::path& path = options_.annotations;
   const int64_t id = annotation.sentence_id;
   const int64_t* found = sentence_index_.find(id);
-  check(found != nullptr, "annotations: ", path.string(), ": no sentence of ", file_.string(), " has the sentid ", id);
+  check(found != nullptr, "annotations: ", shown(path), ": no sentence of ", shown(file_), " has the sentid ", id);
   if (*found < 0) return;
   DatasetSentence& sentence = dataset_.sentences_[static_cast<size_t>(*found)];
   check_spans(annotation, sentence.text, path);
   if (annotation.sibling) {
     dataset_.check_sibling(annotation);
-    check(*annotation.sibling != dataset_.images_[static_cast<size_t>(sentence.image)].id,
-          "annotations: ", path.string(), ": sentence ", id, ": its sibling is its own image");
+    check(*annotation.sibling != dataset_.images_[static_cast<size_t>(sentence.image)].id, "annotations: ", shown(path),
+          ": sentence ", id, ": its sibling is its own image");
   }
   sentence.annotation = static_cast<int64_t>(dataset_.annotations_.size());
   dataset_.annotations_.push_back(std::move(annotation));

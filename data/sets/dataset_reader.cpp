@@ -41,7 +41,7 @@ DatasetReader::DatasetReader(const fs::path& file, const fs::path& folder, const
 }
 
 void DatasetReader::read(TextPieces contents) {
-  CaptionsFile file{file_, folder_, std::move(contents), text("dataset: ", file_.string())};
+  CaptionsFile file{file_, folder_, std::move(contents), "dataset: " + shown(file_)};
   const CaptionLayout& layout = find_layout(file, options_.kind);
   names_of_fields_ = layout.names;
   dataset_.remarks_.layout = text(layout.words, " (data.kind = \"", layout.kind, "\")");
@@ -60,7 +60,7 @@ void DatasetReader::picture(const PictureRecord& record, const std::string& wher
     name = normal_name(record.file);
     if (const auto found = files_.find(name); found != files_.end()) {
       check(record.naming == Naming::again, where, ": an earlier image names the same file ",
-            (folder_ / record.file).string());
+            shown(folder_ / record.file));
       return add_again(found->second, record, split, where);
     }
   }

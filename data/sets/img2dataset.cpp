@@ -1,6 +1,7 @@
 // What img2dataset writes with output_format=files: 00000/000000000.jpg with .txt (the caption) and .json beside it.
 // What it could not fetch is not there.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "data/sets/layout_readers.h"
@@ -30,7 +31,7 @@ struct SampleFiles {
 void read_sample(const CaptionsFile& file, const fs::path& folder, const std::string& key, const SampleFiles& of,
                  RecordSink& sink) {
   const fs::path at = folder / key;
-  const std::string where = file.where + ": " + (folder.filename() / key).string();
+  const std::string where = file.where + ": " + shown(folder.filename() / key);
   std::string caption, reason;
   try {
     if (!of.text.empty())

@@ -1,5 +1,6 @@
 #include "data/sets/layouts.h"
 
+#include <string_view>
 #include <utility>
 
 #include "data/sets/layout_readers.h"

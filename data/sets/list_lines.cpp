@@ -1,6 +1,6 @@
 #include "data/sets/list_lines.h"
 
-#include <memory>
+#include <algorithm>
 
 #include "data/text/unicode.h"
 #include "io/files.h"

@@ -1,5 +1,6 @@
 // Lists of captions with addresses: Conceptual Captions (3M: caption, tab, address; 12M: the other way round) and SBU.
 // They name no files; the published preparation scripts number the pictures by line, and so does this.
+#include <algorithm>
 #include <array>
 
 #include "data/sets/id_index.h"
@@ -95,9 +96,8 @@ void read_sbu_lines(const CaptionsFile& file, TextPieces contents, RecordSink& s
   const fs::path beside = addresses_beside(file.path);
   std::error_code ignored;
   if (beside.empty() || !fs::is_regular_file(beside, ignored)) return;
-  for_each_list_line(file_pieces(beside), text("dataset: ", beside.string()),
-                     [&](int64_t, std::string_view) { ++addresses; });
-  check_parallel(file, captions, addresses, beside.string());
+  for_each_list_line(file_pieces(beside), "dataset: " + shown(beside), [&](int64_t, std::string_view) { ++addresses; });
+  check_parallel(file, captions, addresses, shown(beside));
 }
 
 }  // namespace

@@ -43,18 +43,25 @@ void check_dataset(const Dataset& dataset) {
 }  // namespace
 
 void dataset(Bytes bytes) {
-  for (const CaptionLayout& layout : caption_layouts())
+  std::vector<std::string> kinds = {"auto"};
+  for (const CaptionLayout& layout : caption_layouts()) kinds.emplace_back(layout.kind);
+  for (const std::string& kind : kinds)
     for (const bool check_files : {false, true}) {
       Dataset dataset;
-      const DatasetOptions options{.splits = {}, .annotations = {}, .check_files = check_files};
-      const std::string name = text("fuzz", layout.extension);
-      if (accepted([&] { dataset = Dataset::parse(as_text(bytes), "", name, "/", options); })) check_dataset(dataset);
+      DatasetOptions options;
+      options.check_files = check_files;
+      options.max_missing = check_files ? 0 : 1000;
+      options.kind = kind;
+      if (check_files) options.splits = {"train"};
+      if (accepted([&] { dataset = Dataset::parse(as_text(bytes), "", "fuzz", "/", options); })) check_dataset(dataset);
     }
 }
 
 void annotations(Bytes bytes) {
   Dataset dataset;
-  const DatasetOptions options{.splits = {}, .annotations = "fuzz", .check_files = false};
+  DatasetOptions options;
+  options.annotations = "fuzz";
+  options.check_files = false;
   if (accepted([&] { dataset = Dataset::parse(kCaptions, as_text(bytes), "captions", "/", options); }))
     check_dataset(dataset);
 }

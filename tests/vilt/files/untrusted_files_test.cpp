@@ -44,7 +44,9 @@ TEST_CASE("Files: every reader refuses pipes, folders and absent files in the sa
   for (const auto& [name, read] : readers) {
     CAPTURE(name);
     CHECK(tests::error_of([&] { read(pipe); }) == "cannot read " + pipe.string() + ": it is not a regular file");
-    CHECK(tests::error_of([&] { read(folder); }) == "cannot read " + folder.string() + ": it is not a regular file");
+    // Captions may be a folder (img2dataset's).
+    if (name != std::string("captions"))
+      CHECK(tests::error_of([&] { read(folder); }) == "cannot read " + folder.string() + ": it is not a regular file");
     CHECK(tests::error_of([&] { read(absent); }) == "cannot open " + absent.string() + ": No such file or directory");
   }
 }

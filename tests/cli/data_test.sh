@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The command lines of docs/data.md, run as they stand there on small data in the published layouts.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+formats=$root/tests/golden/data/formats api=$root/tests/golden/data/coco_captions_api
+
+cp -r "$formats/coco" coco && cp -r "$api"/{annotations,train2014,val2014} coco/ && mv coco/karpathy/* coco/
+cp "$api/lists/coco_train.json" coco/coco_karpathy_train.json
+(cd coco && for picture in val2014/*; do echo "{\"image\": \"$picture\", \"caption\": [\"a red bus\", \"a bus\"]}"; done |
+  paste -sd, | sed 's/.*/[&]/' >coco_karpathy_val.json)
+cp -r "$formats/f30k" f30k && mv f30k/karpathy/* f30k/
+cp -r "$formats/vg" vg
+cp -r "$formats/gcc" gcc
+cp -r "$formats/sbu" sbu
+cp -r "$api/img2dataset_files" cc12m
+picture=0
+mkdir -p pictures && cp -r cc12m/00000 pictures/holiday
+{
+  echo image,text,split
+  for split in train train train val test; do
+    picture=$((picture + 1))
+    cp cc12m/00000/000000000.jpg "pictures/holiday/$picture.jpg"
+    echo "holiday/$picture.jpg,\"a \"\"red\"\" ring, round\",$split"
+    echo "holiday/$picture.jpg,a blue cross,$split"
+  done
+} >pairs.csv
+
+cat >config.toml <<'TOML'
+[image]
+resize = "shorter"
+shorter = 32
+[model]
+hidden_size = 16
+num_hidden_layers = 2
+num_attention_heads = 2
+intermediate_size = 32
+image_size = 32
+patch_size = 16
+[train]
+steps = 2
+batch_size = 4
+evaluate_every = 0
+threads = 2
+TOML
+
+succeeds "vocabulary of Visual Genome" "from 15 captions" \
+  vocab --captions vg/annotations/region_descriptions.json --size 80 --out vocab.txt
+
+run=0
+while IFS= read -r line; do
+  ((++run))
+  read -ra words <<<"${line#*build/vilt }"
+  succeeds "docs/data.md: ${words[*]:2}" "trained 2 steps" "${words[@]}" data.vocabulary=vocab.txt "train.out=runs/$run"
+  case ${words[*]} in
+    *validation_captions*) ! grep -q "held out" stdout ;;
+    *region_desc* | *sbu/* | *cc12m*) grep -q "held out by their names are 1 as val and 1 as test" stdout ;;
+  esac
+  report $? "... the splits are those that docs/data.md tells"
+done < <(sed -e ':a' -e '/\\$/N; s/\\\n *//; ta' "$root/docs/data.md" | grep '^    build/vilt train' | grep -v CAPTIONS)
+[[ $run -ge 9 ]]
+report $? "docs/data.md has a line for each data set"
+
+succeeds "a trained model is measured on another layout" "captions of split val" \
+  eval --model runs/1 --captions gcc/val_annot.json --images gcc --split val
+fails 2 "no image has the split 'test'; the file has val (2), as its name says" \
+  eval --model runs/1 --captions gcc/val_annot.json --images gcc
+rm gcc/images_val/0000/0000001
+fails 2 "gcc/images_val/0000/0000001 does not exist" \
+  eval --model runs/1 --captions gcc/val_annot.json --images gcc --split val
+succeeds "... without pictures that are missing, if told so" "left out: gcc/images_val/0000/0000001: there is no such file" \
+  eval --model runs/1 --captions gcc/val_annot.json --images gcc --split val --max-bad-files 1
+cp "$formats/bad/captions.tsv" .
+fails 2 "captions.tsv: 10 lines cannot be used; at most 9 may be left out" \
+  vocab --captions captions.tsv --size 60 --out v.txt --max-bad-files 9
+succeeds "damaged lines are named" "captions.tsv: line 5 is no valid UTF-8" \
+  vocab --captions captions.tsv --size 60 --out v.txt
+fails 2 "data.kind is 'sub', expected one of: auto, karpathy, coco" \
+  vocab --captions captions.tsv --size 60 --out v.txt --captions-kind sub
