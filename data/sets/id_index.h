@@ -1,6 +1,7 @@
 // From the ids of a file to indices: a table with open addressing, a third of the memory of std::unordered_map.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
