@@ -73,8 +73,8 @@ RetrievalStandings retrieval_standings(int64_t images, std::span<const int64_t> 
 RetrievalStandings retrieval_standings(int64_t images, std::span<const int64_t> image_of_text,
                                        const ScoreRow& scores_of_image, const ScoreRow& scores_of_text);
 
-// Of folds of equally many neighbouring pictures with their texts (COCO 1K: 5 folds of 1,000 of the 5,000 pictures). An
-// error if they do not come out even.
+// Of folds of equally many neighbouring pictures with their texts (COCO 1K: 5 folds of 1,000 of the 5,000 pictures).
+// Fewer pictures than folds that are left over at the end are in none.
 std::vector<RetrievalStandings> fold_standings(int64_t images, std::span<const int64_t> image_of_text,
                                                const ScoreRow& scores_of_image, int64_t folds);
 

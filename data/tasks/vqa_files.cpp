@@ -122,7 +122,7 @@ class VqaReader {
   VqaData take() {
     VqaData data;
     find_pictures(data);
-    if (files_.annotations.empty()) {
+    if (std::is_sorted(order_.begin(), order_.end())) {  // as published; also where there are no annotations
       data.questions = std::move(questions_);
     } else {
       data.questions.reserve(order_.size());
@@ -148,6 +148,7 @@ class VqaReader {
     const json& answers = fields.array("answers");
     check(!answers.empty(), fields.where(), ": field 'answers' is empty, expected at least one");
     std::vector<int64_t> ids;
+    question.answers.reserve(answers.size());
     for (size_t i = 0; i < answers.size(); ++i) {
       const auto answer = answers[i].find("answer");
       const bool is_text = answers[i].is_object() && answer != answers[i].end() && answer->is_string();

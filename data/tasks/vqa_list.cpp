@@ -100,7 +100,7 @@ class ListReader {
   void read_table(const TextPieces& pieces, std::string_view beginning) {
     const std::string_view line = beginning.substr(0, beginning.find('\n'));
     char separator = ',';
-    for (const char other : {'\t', ';'})
+    for (const char other : {'\t', ';', '|'})
       if (std::count(line.begin(), line.end(), other) > std::count(line.begin(), line.end(), separator))
         separator = other;
     std::array<std::optional<size_t>, kColumns> places;

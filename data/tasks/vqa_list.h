@@ -1,6 +1,6 @@
 // Questions of one's own about pictures: a list with one answer each, in any of three forms.
 //
-//   image,question,answer,split                                          CSV, or TSV, with a header
+//   image,question,answer,split                                          a table with a header
 //   street/1.jpg,How many cars are there?,3,train
 //
 //   {"image": "street/1.jpg", "question": "How many cars are there?", "answer": "3", "split": "train"}    on a line
