@@ -4,9 +4,8 @@
 // Archives are untrusted, and what is damaged must not be passed over in silence: of a shard that goes on after a
 // header that was not understood, samples would come out mixed up. That is why this is not libarchive's reader (3.6).
 // It skips an extended header that it cannot parse and gives the next member under another name, with a warning in
-// words alone; it hands out members of unknown types, and the map and holes of sparse files, as ordinary files; it does
-// not show that an archive ends in the middle of the last padding, where nothing is lost, in another way than one whose
-// data are cut.
+// words alone; it hands out members of unknown types and sparse files as ordinary files; and where the padding after
+// the last member is missing, so that nothing is lost, it says that the data are cut.
 #pragma once
 
 #include <cstdint>

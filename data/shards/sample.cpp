@@ -196,8 +196,7 @@ void ShardReader::read_part(const TarMember& member, std::string extension) {
     current_.end = tar_.position();
   } catch (const Error& error) {
     error_ = error.what();
-    ended_ = true;
-    current_.parts.clear();  // one of them is cut
+    ended_ = true;  // and the sample, of which this part is cut, is not given
   }
 }
 

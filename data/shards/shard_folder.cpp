@@ -56,7 +56,7 @@ std::vector<ShardSummary> ShardFolder::open(bool force) {
   if (fs::exists(list)) {
     const std::vector<uint8_t> bytes = read_file(list);
     json before = parse_strict_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, shown(list));
-    check(before.is_object() && before.contains("generator") && before["generator"] == origin_["generator"],
+    check(before.is_object() && before.contains("generator") && before["generator"] == json(origin_["generator"]),
           shown(list), ": exists and is no list of shards that vilt data shard wrote; name another folder or prefix");
     before.erase("shards");
     if (before == json(origin_)) return whole_shards();

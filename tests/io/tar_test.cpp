@@ -141,6 +141,8 @@ TEST_CASE("Tar: numbers that are none") {
   CHECK(lacking(with_size("1 1"), {"bad size"}) == "");
   CHECK(lacking(with_size("-1"), {"bad size"}) == "");
   CHECK(lacking(with_size("0x1"), {"bad size"}) == "");
+  for (const char* first : {"\xff", "\x81", "\xc0"})
+    CHECK(lacking(with_size(first + std::string("\0\0\0\0\0\0\0\0\0\0\1", 11)), {"bad size"}) == "");
   CHECK(lacking(with_size(std::string("\x80\0\0\0\x80\0\0\0\0\0\0\0", 12)), {"bad size"}) == "");
   CHECK(lacking(with_size(std::string("\x80\0\0\0\x7f\0\0\0\0\0\0\0", 12)), {"truncated data"}) == "");
 }

@@ -164,6 +164,12 @@ TEST_CASE("Shards: a writer that stopped anywhere goes on with the same result")
     CHECK(source.write(options).samples == 7);
     CHECK(source.written() == whole);
   }
+  // Whole, but not those that belong here.
+  for (const char* kind : {".tar", ".index.jsonl"})
+    fs::copy_file(source.out / ("train-000000" + std::string(kind)), source.out / ("train-000001" + std::string(kind)),
+                  fs::copy_options::overwrite_existing);
+  CHECK(source.write(options).found == 1);
+  CHECK(source.written() == whole);
   // A stop in the middle, by the callback.
   fs::remove_all(source.out);
   options.force = false;
