@@ -8,11 +8,11 @@ namespace {
 
 constexpr const char* kExtensions[] = {".jpg", ".jpeg", ".png", ".webp", ".gif"};
 constexpr size_t kExtensionCount = std::size(kExtensions);
-constexpr size_t kForms = 2 * (2 + kExtensionCount);
+constexpr size_t kForms = 2 * (3 + kExtensionCount);
 
-std::string padded(int64_t id) {
+std::string padded(int64_t id, int width = 12) {
   char digits[24];
-  std::snprintf(digits, sizeof digits, "%012lld", static_cast<long long>(id));
+  std::snprintf(digits, sizeof digits, "%0*lld", width, static_cast<long long>(id));
   return digits;
 }
 
@@ -30,7 +30,8 @@ std::string CocoPictures::name(int64_t id, size_t form) const {
   switch (form / 2) {
     case 0: file = "COCO_" + part_ + "_" + padded(id) + ".jpg"; break;
     case 1: file = padded(id) + ".jpg"; break;
-    default: file = std::to_string(id) + kExtensions[form / 2 - 2];
+    case 2: file = padded(id, 6) + ".jpg"; break;
+    default: file = std::to_string(id) + kExtensions[form / 2 - 3];
   }
   return folder_ + (form % 2 == 0 && !part_.empty() ? part_ + "/" : "") + file;
 }

@@ -9,7 +9,8 @@ namespace tessera {
 
 // The files of the pictures of one part of COCO ("train2014", "test-dev2015"; the latter's are those of "test2015")
 // below a folder. As published they are <part>/COCO_<part>_000000000042.jpg; also found are the same names without
-// their folder, COCO's names of 2017 (000000000042.jpg) and plain numbers (42.jpg, 42.png, …), with or without it.
+// their folder, COCO's names of 2017 (000000000042.jpg), those of the built-in data set (000042.jpg) and plain numbers
+// (42.jpg, 42.png, …), with or without it.
 class CocoPictures {
  public:
   // An empty `part`: not known.

@@ -30,14 +30,17 @@ class PicturePairs {
     std::vector<std::string> folders = {"images/" + within + "/", within + "/", "images/" + split + "/", split + "/",
                                         ""};
     if (!training) std::swap(folders[0], folders[1]);
-    for (size_t i = 0; i < folders.size(); ++i) {
-      const size_t form = (latest_ + i) % folders.size();
-      const std::array<std::string, 2> pictures = paths(folders[form], pair);
+    constexpr const char* kEndings[] = {".png", ".jpg"};
+    const size_t forms = folders.size() * std::size(kEndings);
+    for (size_t i = 0; i < forms; ++i) {
+      const size_t form = (latest_ + i) % forms;
+      const std::array<std::string, 2> pictures =
+          paths(folders[form % folders.size()], pair, kEndings[form / folders.size()]);
       if (check_files && !(is_file(pictures[0]) && is_file(pictures[1]))) continue;
       if (check_files) latest_ = form;
       return pictures;
     }
-    const std::array<std::string, 2> published = paths(folders[0], pair);
+    const std::array<std::string, 2> published = paths(folders[0], pair, kEndings[0]);
     fail(place, ": the picture ", shown(is_file(published[0]) ? published[1] : published[0]),
          " is not there; nor are the two in another folder below ", shown(folder_), " that was tried");
   }
@@ -47,8 +50,8 @@ class PicturePairs {
     std::error_code ignored;
     return fs::is_regular_file(path, ignored);
   }
-  std::array<std::string, 2> paths(const std::string& within, const std::string& pair) const {
-    return {folder_ + within + pair + "-img0.png", folder_ + within + pair + "-img1.png"};
+  std::array<std::string, 2> paths(const std::string& within, const std::string& pair, const char* ending) const {
+    return {folder_ + within + pair + "-img0" + ending, folder_ + within + pair + "-img1" + ending};
   }
 
   std::string folder_;
@@ -90,7 +93,8 @@ Nlvr2Data read_lines(const TextPieces& contents, const fs::path& file, const fs:
   };
   const std::string where = "NLVR2: " + shown(file);
   data.left_out = for_each_task_line(contents, where, options.max_left_out, read_line);
-  check(!data.examples.empty(), where, " holds no statement that can be used");
+  check(!data.examples.empty(), where, " holds no statement that can be used",
+        data.left_out.reasons.empty() ? "" : "; " + data.left_out.reasons.front());
   return data;
 }
 

@@ -5,7 +5,7 @@
 //
 // An identifier is split-set-pair-sentence; "directory" is there in the training split alone. The pictures of a pair
 // are images/train/49/train-4768-0-img0.png and …-img1.png there, and dev/dev-4768-0-img0.png, test1/… elsewhere; also
-// found are those folders within images/ or without, and pictures that lie together. Files of subsets
+// found are those folders within images/ or without, and pictures that lie together; or all as .jpg. Files of subsets
 // (balanced_dev.json) have the same form. Other fields are ignored. Files may be of any size, a line is in memory at a
 // time. They are untrusted.
 #pragma once

@@ -12,7 +12,7 @@ struct ScenesArguments {
   std::string kind, out;
   uint64_t seed = 0;
   int64_t train = -1, val = -1, test = -1, test_unseen = -1;  // -1: the kind's own number
-  bool force = false;
+  bool tasks = false, force = false;
 };
 int run_scenes(const ScenesArguments& arguments);
 

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "data/progress.h"
+#include "data/scenes/scene_tasks.h"
 #include "data/scenes/scenes.h"
 #include "data/sets/dataset.h"
 #include "data/text/vocabulary.h"
@@ -26,6 +27,11 @@ int run_scenes(const ScenesArguments& arguments) {
   options.test_unseen = arguments.test_unseen;
   options.force = arguments.force;
   const ScenesResult result = write_scenes(arguments.out, options, terminal_progress("scenes"));
+  if (arguments.tasks) {
+    const ProgressLine progress;
+    progress.show("writing questions and statements …");
+    write_scene_tasks(arguments.out, arguments.seed);
+  }
   std::cout << (result == ScenesResult::kept ? "kept " : "written ") << shown(arguments.out) << ": "
             << name(options.kind);
   const char* separator = ", ";

@@ -17,6 +17,7 @@ void add_scenes(CLI::App& app, Action& action) {
   add_count(command, "--test", arguments->test, "... for the test (default 2000)");
   add_count(command, "--test-unseen", arguments->test_unseen,
             "... with combinations that occur nowhere else (default 1000, quick 2000)");
+  command->add_flag("--tasks", arguments->tasks, "Also questions (VQAv2's layout) and statements (NLVR2's) about them");
   command->add_flag("--force", arguments->force, "Replaces a data set with other settings");
   command->callback([arguments, &action] { action = [arguments] { return run_scenes(*arguments); }; });
 }
