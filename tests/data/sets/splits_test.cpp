@@ -38,9 +38,9 @@ TEST_CASE("splits: the name of a file tells one") {
                                                        {"constrained.csv", ""},
                                                        {"test", "test"},
                                                        {"", ""}};
-  for (const auto& [name, split] : expected) {
-    CAPTURE(name);
-    CHECK(split_of_file_name(name) == split);
+  for (const auto& entry : expected) {
+    CAPTURE(entry.first);
+    CHECK(split_of_file_name(entry.first) == entry.second);
   }
 }
 
