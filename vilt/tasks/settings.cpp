@@ -147,12 +147,12 @@ DataSets read_data_sets(const toml::node& value, const std::string& origin) {
   for (const toml::node& entry : *list) {
     const std::string key = text("data.sets[", sets.size(), "].");
     auto known = slots(sets.emplace_back());
-    for (const auto& [name, field] : *entry.as_table()) {
-      const auto slot =
-          std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == name.str(); });
-      check(slot != known.end(), origin, "unknown setting '", key, std::string(name.str()).substr(0, 60),
+    for (const auto& field : *entry.as_table()) {
+      const std::string name(field.first.str());
+      const auto slot = std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == name; });
+      check(slot != known.end(), origin, "unknown setting '", key, name.substr(0, 60),
             "', expected captions, images, annotations, kind, weight");
-      assign(slot->second, field, key + slot->first, origin);
+      assign(slot->second, field.second, key + name, origin);
     }
   }
   return sets;
