@@ -16,45 +16,74 @@ Sampler::Sampler(int64_t count, const SamplerOptions& options, std::vector<int64
         share.ranks);
   check(options.batch_size % share.ranks == 0, "sampler: ", share.ranks, " ranks do not share out ", options.batch_size,
         " samples evenly");
+  if (options_.parts.empty()) return;
+  std::vector<double> weights;
+  int64_t first = 0;
+  for (const SamplePart& part : options_.parts) {
+    check(part.count >= 1, "sampler: a part of ", part.count, " samples, expected at least 1");
+    weights.push_back(part.weight);
+    firsts_.push_back(first);
+    first += part.count;
+  }
+  check(first == count, "sampler: the parts have ", first, " samples, expected ", count);
+  mixture_.emplace(weights, options_.seed);
 }
 
 int64_t Sampler::candidates(int64_t step) const {
   return in_curriculum(step) ? static_cast<int64_t>(curriculum_.size()) : count_;
 }
 
-Sampler::Order Sampler::epoch_order(bool in_curriculum, int64_t epoch) const {
+int64_t Sampler::position(int64_t step, int64_t slot) const {
+  const int64_t steps_before = in_curriculum(step) ? step : step - options_.curriculum_steps;
+  return steps_before * options_.batch_size + slot;
+}
+
+Sampler::Run Sampler::run_of(int64_t step, int64_t slot) const {
+  const int64_t at = position(step, slot);
+  if (in_curriculum(step) || !mixture_) return {0, candidates(step), 0, at};
+  const Mixture::Place place = mixture_->place(at);
+  return {firsts_[place.part], options_.parts[place.part].count, place.part, place.number};
+}
+
+Sampler::Order Sampler::epoch_order(bool in_curriculum, const Run& run) const {
+  const int64_t epoch = run.number / run.count;
   const std::lock_guard lock(mutex_);
-  Order& entry = orders_[{!in_curriculum, epoch}];
+  auto& orders = orders_[run.part];
+  Order& entry = orders[{!in_curriculum, epoch}];
   if (!entry) {
     std::vector<int64_t> order = curriculum_;
     if (!in_curriculum) {
-      order.resize(static_cast<size_t>(count_));
-      std::iota(order.begin(), order.end(), int64_t{0});
+      order.resize(static_cast<size_t>(run.count));
+      std::iota(order.begin(), order.end(), run.first);
     }
-    Random(options_.seed, kOrderStream, in_curriculum, epoch).shuffle(order);
+    // The first part's stream is that of all samples without parts.
+    if (run.part == 0)
+      Random(options_.seed, kOrderStream, in_curriculum, epoch).shuffle(order);
+    else
+      Random(options_.seed, kOrderStream, in_curriculum, epoch, run.part).shuffle(order);
     entry = std::make_shared<const std::vector<int64_t>>(std::move(order));
   }
   const Order result = entry;
-  if (orders_.size() > 4) orders_.erase(orders_.begin());
+  if (orders.size() > 4) orders.erase(orders.begin());
   return result;
 }
 
 std::vector<int64_t> Sampler::samples(int64_t step) const {
-  const int64_t count = candidates(step);
-  const int64_t steps_before = in_curriculum(step) ? step : step - options_.curriculum_steps;
-  const int64_t first = steps_before * options_.batch_size + first_slot();
   std::vector<int64_t> chosen;
-  for (int64_t position = first; position < first + slots(); ++position)
-    chosen.push_back((*epoch_order(in_curriculum(step), position / count))[static_cast<size_t>(position % count)]);
+  for (int64_t slot = first_slot(); slot < first_slot() + slots(); ++slot) {
+    const Run run = run_of(step, slot);
+    chosen.push_back((*epoch_order(in_curriculum(step), run))[static_cast<size_t>(run.number % run.count)]);
+  }
   return chosen;
 }
 
 std::optional<int64_t> Sampler::replacement(int64_t step, int64_t slot, const Usable& usable) const {
   const int64_t count = candidates(step);
   const auto candidate = [&](int64_t i) { return in_curriculum(step) ? curriculum_[static_cast<size_t>(i)] : i; };
+  const Run run = run_of(step, slot);
   Random random(options_.seed, kReplacementStream, step, slot);
   for (int attempt = 0; attempt < 100; ++attempt) {
-    const int64_t drawn = candidate(static_cast<int64_t>(random.below(static_cast<uint64_t>(count))));
+    const int64_t drawn = candidate(run.first + static_cast<int64_t>(random.below(static_cast<uint64_t>(run.count))));
     if (usable(drawn)) return drawn;
   }
   for (int64_t i = 0; i < count; ++i)

@@ -11,12 +11,21 @@
 #include <utility>
 #include <vector>
 
+#include "data/mixture.h"
+
 namespace tessera {
+
+// A run of samples, as of one of several data sets that stand one after another.
+struct SamplePart {
+  int64_t count = 0;
+  double weight = 1;
+};
 
 struct SamplerOptions {
   int64_t batch_size = 32;  // samples per step, of all ranks together
   uint64_t seed = 0;
-  int64_t curriculum_steps = 0;  // these first steps use only the samples of the curriculum
+  int64_t curriculum_steps = 0;        // these first steps use only the samples of the curriculum
+  std::vector<SamplePart> parts = {};  // drawn by weight, and together all samples; none: each sample as often as any
 };
 
 // The part of every step that one rank makes: ranks share out the slots of a batch in runs of equal length.
@@ -26,10 +35,11 @@ struct Share {
 
 // Streams of random numbers, Random(seed, stream, ...), that are not a task's: its own have other numbers, so that a
 // change in one kind of draw leaves the others as they were.
-enum SamplingStream : uint64_t { kOrderStream = 1, kReplacementStream = 6, kAugmentStream = 7 };
+enum SamplingStream : uint64_t { kOrderStream = 1, kReplacementStream = 6, kAugmentStream = 7, kMixtureStream = 9 };
 
-// Each epoch is a permutation of its own; batches run on across the end of an epoch. What a slot of a step holds is a
-// function of (seed, step, slot), the same for any number of ranks. Thread-safe.
+// Each epoch is a permutation of its own; batches run on across the end of an epoch. With parts each has its own
+// epochs, which end when its own samples do. What a slot of a step holds is a function of (seed, step, slot), the same
+// for any number of ranks. Thread-safe.
 class Sampler {
  public:
   using Usable = std::function<bool(int64_t sample)>;
@@ -44,8 +54,8 @@ class Sampler {
 
   // The samples of this rank's slots.
   std::vector<int64_t> samples(int64_t step) const;
-  // What takes the slot of a sample that turned out to be unusable: one drawn from those that this step may use, or the
-  // first usable one of them if a hundred draws are not; none if there is none.
+  // What takes the slot of a sample that turned out to be unusable: one drawn from those that this step may use, of the
+  // same part, or the first usable one of them all if a hundred draws are not; none if there is none.
   std::optional<int64_t> replacement(int64_t step, int64_t slot, const Usable& usable) const;
   // How many samples the step is drawn from.
   int64_t candidates(int64_t step) const;
@@ -53,18 +63,29 @@ class Sampler {
  private:
   using Order = std::shared_ptr<const std::vector<int64_t>>;
 
+  // A run of samples with epochs of its own, and the place of a position in it.
+  struct Run {
+    int64_t first, count;  // of the curriculum's list, or of all samples
+    uint64_t part;
+    int64_t number;
+  };
+
   bool in_curriculum(int64_t step) const { return step < options_.curriculum_steps; }
-  Order epoch_order(bool in_curriculum, int64_t epoch) const;
+  int64_t position(int64_t step, int64_t slot) const;
+  Run run_of(int64_t step, int64_t slot) const;
+  Order epoch_order(bool in_curriculum, const Run& run) const;
 
   int64_t count_;
   SamplerOptions options_;
   std::vector<int64_t> curriculum_;
   Share share_;
+  std::optional<Mixture> mixture_;
+  std::vector<int64_t> firsts_;  // of each part
 
   mutable std::mutex mutex_;
-  // Of the latest epochs, by (after the curriculum, epoch): in the order in which training comes to them, so that the
-  // first is the one to forget.
-  mutable std::map<std::pair<bool, int64_t>, Order> orders_;
+  // Of the latest epochs of each part, by (after the curriculum, epoch): in the order in which training comes to them,
+  // so that the first is the one to forget.
+  mutable std::map<uint64_t, std::map<std::pair<bool, int64_t>, Order>> orders_;
 };
 
 }  // namespace tessera

@@ -64,8 +64,8 @@ void read_row(const ValueRecord& row, const Header& header, const std::string& f
                                row.fields.size() > header.columns ? "; a field with a separator needs quotes" : ""));
   std::string_view split;
   if (header.split) split = split_of_word(trimmed_field(row.fields[*header.split]));
-  add_list_entry(sink, trimmed_field(row.fields[header.picture]), split, row.fields[header.caption], Naming::again,
-                 where);
+  const std::string_view picture = trimmed_field(row.fields[header.picture]);
+  add_list_entry(sink, {.split = split, .file = picture, .naming = Naming::again}, row.fields[header.caption], where);
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ class Pictures {
     where += " (id " + std::to_string(id) + ")";
     const std::string& name = JsonFields(entry, where).string("file_name");
     check_picture_name(name, "file_name", where);
-    sink.picture({.id = id, .file = below_images(name)}, where);
+    const std::string found = below_images(name);
+    sink.picture({.id = id, .file = found, .key = name}, where);
   }
 
  private:

@@ -52,6 +52,37 @@ Dataset Dataset::chosen_images(const std::function<bool(const DatasetImage&)>& c
   return out;
 }
 
+Dataset Dataset::joined(const std::vector<Dataset>& sets) {
+  Dataset out;
+  for (const Dataset& set : sets) {
+    const auto first_image = static_cast<int64_t>(out.images_.size());
+    const auto first_sentence = static_cast<int64_t>(out.sentences_.size());
+    for (DatasetImage image : set.images_) {
+      image.id = static_cast<int64_t>(out.images_.size());
+      image.first_sentence += first_sentence;
+      out.image_index_.insert(image.id, image.id);
+      out.images_.push_back(image);
+    }
+    for (DatasetSentence sentence : set.sentences_) {
+      sentence.id = static_cast<int64_t>(out.sentences_.size());
+      sentence.image += first_image;
+      if (sentence.annotation >= 0) {
+        Annotation annotation = set.annotations_[static_cast<size_t>(sentence.annotation)];
+        annotation.sentence_id = sentence.id;
+        if (annotation.sibling) annotation.sibling = first_image + set.image_index(*annotation.sibling);
+        sentence.annotation = static_cast<int64_t>(out.annotations_.size());
+        out.annotations_.push_back(std::move(annotation));
+      }
+      out.sentences_.push_back(sentence);
+    }
+    out.part_sizes_.push_back(static_cast<int64_t>(set.sentences_.size()));
+    out.joined_texts_.push_back(set.texts_);
+    out.file_ += text(out.file_.empty() ? "" : ", ", set.file_);
+    if (!set.annotations_file_.empty()) out.annotations_file_ = set.annotations_file_;
+  }
+  return out;
+}
+
 Dataset Dataset::part(std::string_view split) const {
   Dataset out = chosen_images([split](const DatasetImage& image) { return image.split == split; });
   check(!out.images_.empty(), "dataset: ", file_, ": no image of the opened splits has the split ", quoted_text(split));

@@ -73,6 +73,11 @@ class Dataset {
   // cannot be used. No annotation has a missing sibling.
   Dataset without_missing() const;
 
+  // All of them as one, in order, with new ids. What is drawn from it belongs to one of part_sizes().
+  static Dataset joined(const std::vector<Dataset>& sets);
+
+  // The numbers of sentences of the data sets that this was joined of; none of one that was not.
+  const std::vector<int64_t>& part_sizes() const { return part_sizes_; }
   const DatasetRemarks& remarks() const { return remarks_; }
   const std::vector<DatasetImage>& images() const { return images_; }
   const std::deque<DatasetSentence>& sentences() const { return sentences_; }
@@ -95,6 +100,8 @@ class Dataset {
   std::deque<DatasetSentence> sentences_;  // grows without moving: twice the memory of them all is much
   std::vector<Annotation> annotations_;
   IdIndex image_index_;  // of all splits; -1: of one that is not chosen
+  std::vector<std::shared_ptr<TextArena>> joined_texts_;
+  std::vector<int64_t> part_sizes_;
   std::shared_ptr<TextArena> texts_ =
       std::make_shared<TextArena>();  // whole after reading, so that copies can share it
   std::string file_;

@@ -45,7 +45,7 @@ void DatasetReader::arrange() {
   std::deque<DatasetSentence> arranged;
   std::unordered_set<std::string_view> captions;
   auto late = late_.begin();
-  size_t kept = 0;
+  size_t kept = 0, keys = 0, kept_keys = 0;
   for (size_t i = 0; i < images.size(); ++i) {
     DatasetImage image = images[i];
     const auto first = static_cast<int64_t>(arranged.size()), index = static_cast<int64_t>(kept);
@@ -61,6 +61,10 @@ void DatasetReader::arrange() {
     image.sentence_count = static_cast<int64_t>(arranged.size()) - first;
     const bool stays = image.sentence_count > 0;
     *dataset_.image_index_.find(image.id) = stays ? index : -1;
+    if (image.split.empty()) {
+      const uint64_t split_key = split_keys_[keys++];
+      if (stays) split_keys_[kept_keys++] = split_key;
+    }
     if (stays)
       images[kept++] = image;
     else {
@@ -69,6 +73,7 @@ void DatasetReader::arrange() {
     }
   }
   images.resize(kept);
+  split_keys_.resize(kept_keys);
   dataset_.sentences_ = std::move(arranged);
   late_ = {};
 }
@@ -78,16 +83,9 @@ void DatasetReader::divide() {
   if (none == split_sizes_.end()) return;
   split_sizes_.erase(none);
   std::vector<DatasetImage>& images = dataset_.images_;
-  std::vector<std::string_view> names;
-  for (const DatasetImage& image : images)
-    if (image.split.empty()) {
-      names.push_back(image.file);
-      names.back().remove_prefix(folder_.native().size());  // the folder may be moved
-      while (names.back().starts_with('/')) names.back().remove_prefix(1);
-    }
   // Where some records say their split, a record that does not is no test.
-  std::vector<std::string_view> splits(names.size(), "train");
-  if (!has_split_fields_) splits = held_out_splits(names);
+  std::vector<std::string_view> splits(split_keys_.size(), "train");
+  if (!has_split_fields_) splits = held_out_splits(split_keys_);
   std::map<std::string_view, int64_t> sizes;
   auto next = splits.begin();
   for (DatasetImage& image : images)
@@ -95,7 +93,7 @@ void DatasetReader::divide() {
   for (const auto& [split, size] : sizes) split_sizes_[split] += size;
   if (sizes["val"] > 0)
     dataset_.remarks_.notes.push_back(text("nothing tells the splits of its pictures, ",
-                                           with_thousands(static_cast<int64_t>(names.size())),
+                                           with_thousands(static_cast<int64_t>(splits.size())),
                                            " of them: held out by their names are ", with_thousands(sizes["val"]),
                                            " as val and ", with_thousands(sizes["test"]), " as test (docs/data.md)"));
   if (!options_.splits.empty())
@@ -157,7 +155,7 @@ void DatasetReader::check_missing() {
 void DatasetReader::attach_annotations(const TextPieces& contents) {
   std::unordered_set<int64_t> seen;
   read_annotations(contents, options_.annotations, [&](Annotation&& annotation) {
-    check(seen.insert(annotation.sentence_id).second, "annotations: ", options_.annotations.string(), ": sentence ",
+    check(seen.insert(annotation.sentence_id).second, "annotations: ", shown(options_.annotations), ": sentence ",
           annotation.sentence_id, " is annotated twice");
     attach(std::move(annotation));
   });

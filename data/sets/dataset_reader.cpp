@@ -90,6 +90,7 @@ void DatasetReader::picture(const PictureRecord& record, const std::string& wher
   append_name(path, record.file);
   image.file = dataset_.texts_->keep(path);
   dataset_.images_.push_back(image);
+  if (split.empty()) split_keys_.push_back(split_key(record.key.empty() ? record.file : record.key));
 }
 
 void DatasetReader::add_again(int64_t image, const PictureRecord& record, std::string_view split,

@@ -63,6 +63,7 @@ class DatasetReader : public RecordSink {
   std::unordered_map<std::string_view, int64_t> files_;  // of all splits, below the image folder; -1: not chosen
   std::map<std::string_view, int64_t> split_sizes_;
   bool has_split_fields_ = false;
+  std::vector<uint64_t> split_keys_;  // of the images without a split, in order
   std::vector<LateCaption> late_;
   std::map<std::string_view, int64_t> passed_over_;
 };

@@ -46,7 +46,7 @@ void read_sample(const CaptionsFile& file, const fs::path& folder, const std::st
   }
   if (!reason.empty()) return sink.leave_out(reason);
   const std::string name = (folder.filename() / (of.picture.empty() ? key + ".jpg" : of.picture)).string();
-  add_list_entry(sink, name, "", caption, Naming::number, where);
+  add_list_entry(sink, {.file = name, .naming = Naming::number}, caption, where);
 }
 
 // In the order of their names, so that the order of the file system plays no part.

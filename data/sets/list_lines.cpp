@@ -41,11 +41,11 @@ void for_each_list_line(const TextPieces& contents, const std::string& where, co
 
 std::string line_place(const std::string& where, int64_t number) { return where + ": line " + std::to_string(number); }
 
-void add_list_entry(RecordSink& sink, std::string_view file, std::string_view split, std::string_view caption,
-                    Naming naming, const std::string& where) {
-  if (!unicode::is_utf8(caption) || !unicode::is_utf8(file)) return sink.leave_out(where + " is no valid UTF-8");
+void add_list_entry(RecordSink& sink, PictureRecord record, std::string_view caption, const std::string& where) {
+  if (!unicode::is_utf8(caption) || !unicode::is_utf8(record.file)) return sink.leave_out(where + " is no valid UTF-8");
   const CaptionText text{-1, caption};
-  picture_or_left_out(sink, {.split = split, .file = file, .captions = {&text, 1}, .naming = naming}, where);
+  record.captions = {&text, 1};
+  picture_or_left_out(sink, record, where);
 }
 
 std::string numbered_picture(int64_t number) {

@@ -21,9 +21,8 @@ void for_each_list_line(const TextPieces& contents, const std::string& where, co
 // "WHERE: line NUMBER"
 std::string line_place(const std::string& where, int64_t number);
 
-// Gives the picture and its caption to the sink, a damaged one to be left out: what is no UTF-8 among others.
-void add_list_entry(RecordSink& sink, std::string_view file, std::string_view split, std::string_view caption,
-                    Naming naming, const std::string& where);
+// Gives the record with this caption to the sink, a damaged one to be left out: what is no UTF-8 among others.
+void add_list_entry(RecordSink& sink, PictureRecord record, std::string_view caption, const std::string& where);
 
 // The name of the n-th picture, from 0 on, of a list of addresses, as the published preparation scripts give them:
 // 1234567 is in the folder 1234.

@@ -1,7 +1,5 @@
 #include "data/sets/other_layouts.h"
 
-#include <string_view>
-
 namespace tessera {
 namespace {
 

@@ -24,6 +24,7 @@ struct PictureRecord {
   int64_t id = -1;                             // -1: the file has no numbers for pictures; they are counted from 0 on
   std::string_view split = {};                 // empty: the record does not say (data/sets/splits.h)
   std::string_view file = {};                  // below the image folder
+  std::string_view key = {};                   // the name wherever the picture was found; empty: `file`
   std::span<const CaptionText> captions = {};  // none: they come later, if at all
   Naming naming = Naming::once;
 };

@@ -9,15 +9,6 @@ namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// FNV-1a (Fowler, Noll, Vo), its bits then mixed as in MurmurHash3: the last letters of names count as the first do.
-uint64_t scattered(std::string_view name) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
-  hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdu;
-  hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53u;
-  return hash ^ hash >> 33;
-}
-
 }  // namespace
 
 bool is_split(std::string_view split) {
@@ -56,17 +47,23 @@ std::string_view split_of_file_name(std::string_view name) {
   return found;
 }
 
-std::vector<std::string_view> held_out_splits(const std::vector<std::string_view>& names) {
-  std::vector<std::string_view> splits(names.size(), "train");
-  if (names.size() < 3) return splits;
+// FNV-1a (Fowler, Noll, Vo), its bits then mixed as in MurmurHash3: the last letters of names count as the first do.
+uint64_t split_key(std::string_view name) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
+  hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdu;
+  hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53u;
+  return hash ^ hash >> 33;
+}
+
+std::vector<std::string_view> held_out_splits(const std::vector<uint64_t>& keys) {
+  std::vector<std::string_view> splits(keys.size(), "train");
+  if (keys.size() < 3) return splits;
   std::vector<std::pair<uint64_t, size_t>> order;
-  order.reserve(names.size());
-  for (size_t i = 0; i < names.size(); ++i) order.emplace_back(scattered(names[i]), i);
-  const size_t share = std::max<size_t>(1, (names.size() + 10) / 20);
-  const auto end = order.begin() + static_cast<std::ptrdiff_t>(2 * share);
-  std::partial_sort(order.begin(), end, order.end(), [&](const auto& a, const auto& b) {
-    return std::pair(a.first, names[a.second]) < std::pair(b.first, names[b.second]);
-  });
+  order.reserve(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) order.emplace_back(keys[i], i);
+  const size_t share = std::max<size_t>(1, (keys.size() + 10) / 20);
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(2 * share), order.end());
   for (size_t i = 0; i < 2 * share; ++i) splits[order[i].second] = i < share ? "val" : "test";
   return splits;
 }

@@ -19,9 +19,12 @@ std::string_view split_of_word(std::string_view word);
 // The split that a word in a file's name tells: Train_GCC-training.tsv → train. Empty where none does, or two disagree.
 std::string_view split_of_file_name(std::string_view name);
 
-// The split of each of these pictures, by name: of n a twentieth, rounded, at least one, is "val", as many are "test".
-// A picture's place does not depend on the order of the file, and little on the pictures beside it. Of fewer than
-// three nothing is held out.
-std::vector<std::string_view> held_out_splits(const std::vector<std::string_view>& names);
+// A hash of a picture's name, by which it is held out or not.
+uint64_t split_key(std::string_view name);
+
+// The split of each of these pictures, by its key: of n a twentieth, rounded, at least one, is "val", as many are
+// "test". A picture's place does not depend on the order of the file, and little on the pictures beside it. Of fewer
+// than three nothing is held out.
+std::vector<std::string_view> held_out_splits(const std::vector<uint64_t>& keys);
 
 }  // namespace tessera

@@ -54,6 +54,12 @@ PictureFolders folders_of(const CaptionsFile& file) {
   return {file.images, {text("images_", split.empty() ? "train" : split), "images", ""}};
 }
 
+void add_numbered(RecordSink& sink, const PictureFolders& folders, int64_t number, std::string_view caption,
+                  const std::string& where) {
+  const std::string name = numbered_picture(number), found = folders.find(name);
+  add_list_entry(sink, {.file = found, .key = name, .naming = Naming::number}, caption, where);
+}
+
 // SBU's other file, of the same lines.
 fs::path addresses_beside(const fs::path& captions) {
   std::string name = captions.filename().string();
@@ -79,8 +85,7 @@ void read_sbu_json(const CaptionsFile& file, RecordSink& sink) {
                           return;
                         }
                         ++captions;
-                        const std::string name = folders.find(numbered_picture(index));
-                        add_list_entry(sink, name, "", entry.get_ref<const std::string&>(), Naming::number, where);
+                        add_numbered(sink, folders, index, entry.get_ref<const std::string&>(), where);
                       });
   check_parallel(file, captions, addresses, "'image_urls'");
 }
@@ -90,8 +95,7 @@ void read_sbu_lines(const CaptionsFile& file, TextPieces contents, RecordSink& s
   int64_t captions = 0, addresses = 0;
   for_each_list_line(contents, file.where, [&](int64_t number, std::string_view line) {
     ++captions;
-    add_list_entry(sink, folders.find(numbered_picture(number - 1)), "", line, Naming::number,
-                   line_place(file.where, number));
+    add_numbered(sink, folders, number - 1, line, line_place(file.where, number));
   });
   const fs::path beside = addresses_beside(file.path);
   std::error_code ignored;
@@ -133,8 +137,7 @@ void read_web_table(const CaptionsFile& file, RecordSink& sink) {
       return sink.leave_out(text(line_place(file.where, number), ": ", printable(parts[known == 0 ? 0 : 1]),
                                  " is no address, expected a caption, a tab and an address"));
     if (!seen.insert(line)) return sink.pass_over("repeated lines");
-    add_list_entry(sink, folders.find(numbered_picture(number - 1)), "", parts[known == 0 ? 1 : 0], Naming::number,
-                   line_place(file.where, number));
+    add_numbered(sink, folders, number - 1, parts[known == 0 ? 1 : 0], line_place(file.where, number));
   });
 }
 
@@ -174,8 +177,8 @@ void read_flickr_captions(const CaptionsFile& file, RecordSink& sink) {
     const std::string where = line_place(file.where, number);
     if (tab == std::string_view::npos || mark == std::string_view::npos)
       return sink.leave_out(where + " is not of the form FILE#NUMBER, tab, caption");
-    add_list_entry(sink, folders.find(std::string(line.substr(0, mark))), "", line.substr(tab + 1), Naming::again,
-                   where);
+    const std::string name(line.substr(0, mark)), found = folders.find(name);
+    add_list_entry(sink, {.file = found, .key = name, .naming = Naming::again}, line.substr(tab + 1), where);
   });
 }
 

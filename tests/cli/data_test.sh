@@ -60,6 +60,15 @@ done < <(sed -e ':a' -e '/\\$/N; s/\\\n *//; ta' "$root/docs/data.md" | grep '^ 
 [[ $run -ge 9 ]]
 report $? "docs/data.md has a line for each data set"
 
+succeeds "vocabulary of several files" "from 21 captions" \
+  vocab --captions gcc/Train_GCC-training.tsv vg/annotations/region_descriptions.json --size 80 --out both.txt
+succeeds "data sets are mixed" "trained on: 6 captions of gcc/Train_GCC-training.tsv, weight 1" \
+  train config.toml data.vocabulary=both.txt train.out=runs/sets data.validation_captions=gcc/Validation_GCC-1.1.0-Validation.tsv \
+  'data.sets=[{captions = "gcc/Train_GCC-training.tsv", images = "gcc", weight = 1}, {captions = "vg/annotations/region_descriptions.json", images = "vg", weight = 3}]'
+grep -q 'trained on: 24 captions of vg/annotations/region_descriptions.json, weight 3' stdout && grep -q '^trained 2 steps' stdout
+report $? "... by their weights"
+succeeds "the report of such a run" "report: runs/sets/report.html" report runs/sets
+
 succeeds "a trained model is measured on another layout" "captions of split val" \
   eval --model runs/1 --captions gcc/val_annot.json --images gcc --split val
 fails 2 "no image has the split 'test'; the file has val (2), as its name says" \

@@ -255,8 +255,8 @@ Outcome run_coco_captions_api(const fs::path& directory) {
   compare_coco_splits(directory, expected, captions);
   for (const auto& [name, entry] : expected.items())
     if (entry.is_object() && entry.contains("error"))
-      check(!error_of([&] { open_whole(directory / "annotations" / name, directory, 1000); }).empty(), name,
-            " was read, but: ", entry["error"].get<std::string>());
+      check(!error_of([&, file = directory / "annotations" / name] { open_whole(file, directory, 1000); }).empty(),
+            name, " was read, but: ", entry["error"].get<std::string>());
   const size_t refused = refuse_bad_coco_files(directory, expected.at("bad"));
   size_t lists = 0;
   for (const auto& [name, list] : expected.at("lists").items()) {

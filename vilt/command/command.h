@@ -17,7 +17,8 @@ struct ScenesArguments {
 int run_scenes(const ScenesArguments& arguments);
 
 struct VocabularyArguments {
-  std::string captions, split = "train", out, kind, captions_kind = "auto";
+  std::vector<std::string> captions;
+  std::string split = "train", out, kind, captions_kind = "auto";
   int64_t size = 0;  // 0: what `kind` recommends
   int64_t max_bad_files = 100;
   bool once = false, force = false;

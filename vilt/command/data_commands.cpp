@@ -47,17 +47,22 @@ int run_vocabulary(const VocabularyArguments& arguments) {
   namespace fs = std::filesystem;
   const fs::path out = arguments.out;
   std::error_code absent;
-  check(!fs::equivalent(out, arguments.captions, absent), "vocab: --out ", shown(out),
-        " is the captions file; name another file");
+  for (const std::string& captions : arguments.captions)
+    check(!fs::equivalent(out, captions, absent), "vocab: --out ", shown(out),
+          " is the captions file; name another file");
   DatasetOptions options;
   options.splits = {arguments.split};
   options.check_files = false;
   options.kind = arguments.captions_kind;
   options.max_missing = arguments.max_bad_files;
-  const Dataset dataset = Dataset::open(arguments.captions, ".", options);
-  tell_remarks(dataset, arguments.captions, std::cout);
   VocabularyTrainer trainer;
-  for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);
+  size_t read = 0;
+  for (const std::string& captions : arguments.captions) {
+    const Dataset dataset = Dataset::open(captions, ".", options);
+    tell_remarks(dataset, captions, std::cout);
+    for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);
+    read += dataset.sentences().size();
+  }
   if (once) trainer.count_words_once();
   const std::vector<std::string> tokens = trainer.train(static_cast<size_t>(size));
   if (out.has_parent_path()) fs::create_directories(out.parent_path());
@@ -66,9 +71,9 @@ int run_vocabulary(const VocabularyArguments& arguments) {
   const Wordpiece wordpiece(tokens);
   int64_t split_words = 0;
   for (const auto& [word, count] : trainer.counts()) split_words += wordpiece.encode(word).size() > 1;
-  std::cout << (written ? "written " : "kept ") << shown(out) << ": " << tokens.size() << " tokens from "
-            << dataset.sentences().size() << " captions with " << trainer.counts().size() << " different words, "
-            << split_words << " of them in more than one piece\n";
+  std::cout << (written ? "written " : "kept ") << shown(out) << ": " << tokens.size() << " tokens from " << read
+            << " captions with " << trainer.counts().size() << " different words, " << split_words
+            << " of them in more than one piece\n";
   if (static_cast<int64_t>(tokens.size()) < size)
     std::cout << "(" << size << " were asked for; there are no more pairs to join)\n";
   return 0;

@@ -25,7 +25,7 @@ void add_vocabulary(CLI::App& app, Action& action) {
   CLI::App* command = add_command(app, "vocab", "Learns a WordPiece vocabulary from the captions of a data set",
                                   "vilt vocab --captions dataset.json --size 8000 --out vocab.txt");
   auto arguments = std::make_shared<VocabularyArguments>();
-  command->add_option("--captions", arguments->captions, "Captions file (docs/data.md)")->required();
+  command->add_option("--captions", arguments->captions, "Captions files (docs/data.md), one or several")->required();
   command->add_option("--out", arguments->out, "File to write, one token a line")->required();
   add_count(command, "--size", arguments->size, "Number of tokens, special ones and characters included");
   command->add_option("--split", arguments->split, "Split whose captions are read (default train)");

@@ -27,6 +27,14 @@ ViltWithHeads initial_model(const Settings& settings) {
 
 std::string figure(const Figure& value) { return value ? fixed_text(*value, 3) : "-"; }
 
+// The data sets that training draws from by weight.
+CollatorOptions with_parts(CollatorOptions options, const Settings& settings, const Dataset& train) {
+  const auto& sets = settings.data.sets;
+  if (sets.empty() || sets[0].weight == 0) return options;
+  for (size_t i = 0; i < sets.size(); ++i) options.parts.push_back({train.part_sizes().at(i), sets[i].weight});
+  return options;
+}
+
 }  // namespace
 
 ModelConfig model_config(const Settings& settings) {
@@ -131,7 +139,7 @@ PretrainingRun::PretrainingRun(const Settings& settings, const Wordpiece& vocabu
       train_(train),
       validation_(validation),
       quarantine_(quarantine),
-      collator_(train, collator_options(settings), quarantine) {}
+      collator_(train, with_parts(collator_options(settings), settings, train.dataset()), quarantine) {}
 
 Evaluated PretrainingRun::evaluate() {
   EvaluationOptions options;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <sstream>
+#include <utility>
 #include <variant>
 
 #include <toml++/toml.h>
@@ -16,12 +17,14 @@
 namespace tessera {
 namespace {
 
-using Slot = std::variant<std::string*, double*, int64_t*, bool*>;
+using DataSets = std::vector<Settings::DataSet>;
+using Slot = std::variant<std::string*, double*, int64_t*, bool*, DataSets*>;
 
 // Every setting by its dotted key, in the order in which they are written.
 std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
   auto& [data, image, model, init, objectives, optimizer, train] = s;
   return {
+      {"data.sets", &data.sets},
       {"data.captions", &data.captions},
       {"data.validation_captions", &data.validation_captions},
       {"data.test_captions", &data.test_captions},
@@ -120,6 +123,36 @@ Slot find_slot(Settings& settings, const std::string& key, const std::string& or
        meant.name, "'?", meant.remark.empty() ? "" : " (" + meant.remark + ")");
 }
 
+// The settings of one data set by their names in its table.
+std::vector<std::pair<std::string, Slot>> slots(Settings::DataSet& set) {
+  return {{"captions", &set.captions},
+          {"images", &set.images},
+          {"annotations", &set.annotations},
+          {"kind", &set.kind},
+          {"weight", &set.weight}};
+}
+
+void assign(const Slot& slot, const toml::node& value, const std::string& key, const std::string& origin);
+
+DataSets read_data_sets(const toml::node& value, const std::string& origin) {
+  const toml::array* list = value.as_array();
+  check(list != nullptr && (list->empty() || list->is_homogeneous(toml::node_type::table)), origin,
+        "setting 'data.sets' is no list of tables, expected [{captions = \"...\", images = \"...\", weight = 1}, ...]");
+  DataSets sets;
+  for (const toml::node& entry : *list) {
+    const std::string key = text("data.sets[", sets.size(), "].");
+    auto known = slots(sets.emplace_back());
+    for (const auto& field : *entry.as_table()) {
+      const std::string name(field.first.str());
+      const auto slot = std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == name; });
+      check(slot != known.end(), origin, "unknown setting '", key, name.substr(0, 60),
+            "', expected captions, images, annotations, kind, weight");
+      assign(slot->second, field.second, key + name, origin);
+    }
+  }
+  return sets;
+}
+
 void assign(const Slot& slot, const toml::node& value, const std::string& key, const std::string& origin) {
   const auto wrong = [&](const char* expected) {
     std::ostringstream got;
@@ -130,6 +163,8 @@ void assign(const Slot& slot, const toml::node& value, const std::string& key, c
     const auto v = value.value_exact<std::string>();
     if (!v) wrong("a string in quotes");
     **target = *v;
+  } else if (const auto* sets = std::get_if<DataSets*>(&slot)) {
+    **sets = read_data_sets(value, origin);
   } else if (const auto* number = std::get_if<double*>(&slot)) {
     const auto v = value.is_number() ? value.value<double>() : std::nullopt;
     if (!v || !std::isfinite(*v)) wrong("a number");
@@ -161,6 +196,30 @@ std::string shortest(double value) {
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
   const std::string number(digits.data(), end);
   return number.find_first_of(".e") == std::string::npos ? number + ".0" : number;
+}
+
+void write(std::ostream& out, const Slot& slot) {
+  if (const auto* number = std::get_if<double*>(&slot)) {
+    out << shortest(**number);
+  } else if (const auto* sets = std::get_if<DataSets*>(&slot)) {
+    const char* before = "[";
+    for (Settings::DataSet& set : **sets) {
+      out << before << "{";
+      before = "";
+      for (const auto& [name, field] : slots(set)) {
+        out << std::exchange(before, ", ") << name << " = ";
+        write(out, field);
+      }
+      out << "}";
+    }
+    out << ((*sets)->empty() ? "[]" : "]");
+  } else if (const auto* integer = std::get_if<int64_t*>(&slot)) {
+    out << toml::value(**integer);
+  } else if (const auto* truth = std::get_if<bool*>(&slot)) {
+    out << toml::value(**truth);
+  } else {
+    out << toml::value(**std::get_if<std::string*>(&slot));
+  }
 }
 
 // a.b.c = 1 makes tables in tables, which toml++ builds and takes apart by recursion, as deep as there are dots.
@@ -252,10 +311,7 @@ std::string Settings::to_toml() const {
       out << "[" << section << "]\n";
     }
     out << name.substr(dot + 1) << " = ";
-    if (const auto* number = std::get_if<double*>(&slot))
-      out << shortest(**number);
-    else
-      std::visit([&](const auto* value) { out << toml::value(*value); }, slot);
+    write(out, slot);
     out << "\n";
   }
   return out.str();
@@ -263,7 +319,8 @@ std::string Settings::to_toml() const {
 
 std::filesystem::path vocabulary_path(const Settings& settings) {
   if (!settings.data.vocabulary.empty()) return settings.data.vocabulary;
-  return std::filesystem::path(settings.data.captions).parent_path() / "vocab.txt";
+  const std::string& captions = settings.data.sets.empty() ? settings.data.captions : settings.data.sets[0].captions;
+  return std::filesystem::path(captions).parent_path() / "vocab.txt";
 }
 
 }  // namespace tessera

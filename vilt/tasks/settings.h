@@ -13,7 +13,14 @@
 namespace tessera {
 
 struct Settings {
+  // One of several data sets that are trained on together: captions and images as of Data.
+  struct DataSet {
+    std::string captions, images, annotations = {}, kind = "auto";
+    double weight = 0;  // of its captions among those of them all; 0 for every set: by their numbers
+    bool operator==(const DataSet&) const = default;
+  };
   struct Data {
+    std::vector<DataSet> sets;                       // instead of `captions` and `images`
     std::string captions;                            // docs/data.md has the layouts
     std::string validation_captions, test_captions;  // files of these splits; empty: data.captions has them, too
     std::string kind = "auto";                       // layout of the captions files; "auto": they tell themselves

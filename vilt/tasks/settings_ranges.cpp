@@ -29,8 +29,21 @@ void Settings::validate() const {
   const auto beta = [](const char* key, double value) {
     check(value >= 0 && value < 1, "setting '", key, "' is ", value, ", expected at least 0 and less than 1");
   };
-  check(!data.captions.empty(), "setting 'data.captions' is empty, expected a captions file (docs/data.md)");
-  check(!data.images.empty(), "setting 'data.images' is empty, expected the folder of the images");
+  if (data.sets.empty()) {
+    check(!data.captions.empty(), "setting 'data.captions' is empty, expected a captions file (docs/data.md)");
+    check(!data.images.empty(), "setting 'data.images' is empty, expected the folder of the images");
+  }
+  check(data.sets.empty() || data.captions.empty(),
+        "settings 'data.sets' and 'data.captions' are both there, expected one of them");
+  check(data.sets.size() <= 1000, "setting 'data.sets' has ", data.sets.size(), " entries, expected at most 1000");
+  for (size_t i = 0; i < data.sets.size(); ++i) {
+    const DataSet& set = data.sets[i];
+    check(!set.captions.empty() && !set.images.empty(), "setting 'data.sets[", i, "]' has no ",
+          set.captions.empty() ? "captions" : "images");
+    check(set.weight >= 0, "setting 'data.sets[", i, "].weight' is ", set.weight, ", expected 0 or more");
+    check((set.weight > 0) == (data.sets[0].weight > 0), "setting 'data.sets[", i, "].weight' is ", set.weight,
+          ": either every set has a weight or none");
+  }
   between("data.workers", data.workers, 1, 256);  // threads: an absurd number would end in the middle of starting them
   between("data.prefetch", data.prefetch, 1, 10'000);
   at_least("data.cache_bytes", data.cache_bytes, int64_t{0});

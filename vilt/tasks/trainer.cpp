@@ -188,7 +188,8 @@ Summary Training::go() {
   const Kind& chosen = kind();
   if (settings_.train.threads > 0) set_thread_count(static_cast<int>(settings_.train.threads));
   const fs::path words = vocabulary_path(settings_);
-  check(fs::exists(settings_.data.captions), settings_.data.captions, ": no such file (setting 'data.captions')");
+  check(!settings_.data.sets.empty() || fs::exists(settings_.data.captions), settings_.data.captions,
+        ": no such file (setting 'data.captions')");
   check(fs::exists(words), words.string(), ": no vocabulary there; `vilt vocab` makes one from the captions");
   vocabulary_ = std::make_unique<Wordpiece>(Wordpiece::from_file(words));
   settings_.model.vocab_size = static_cast<int64_t>(vocabulary_->size());

@@ -7,17 +7,32 @@
 namespace tessera {
 namespace {
 
-// `remaining`: the split of pictures of which nothing tells theirs; empty: some of them are held out.
-Dataset open(const Settings& settings, const std::string& captions, std::vector<std::string> splits,
-             const std::string& remaining) {
+// A captions file with what belongs to it.
+struct Source {
+  std::string captions, images, annotations, kind;
+};
+
+Source source_of(const Settings& settings, const std::string& captions) {
   const auto& data = settings.data;
+  const std::string& images = data.images.empty() && !data.sets.empty() ? data.sets[0].images : data.images;
+  return {captions, images, captions == data.captions ? data.annotations : "", data.kind};
+}
+
+// `remaining`: the split of pictures of which nothing tells theirs; empty: some of them are held out.
+Dataset open(const Settings& settings, const Source& source, std::vector<std::string> splits,
+             const std::string& remaining) {
   DatasetOptions options;
   options.splits = std::move(splits);
-  if (captions == data.captions) options.annotations = data.annotations;
-  options.max_missing = data.max_bad_files;
-  options.kind = data.kind;
+  options.annotations = source.annotations;
+  options.max_missing = settings.data.max_bad_files;
+  options.kind = source.kind;
   options.remaining_split = remaining;
-  return Dataset::open(captions, data.images, options);
+  return Dataset::open(source.captions, source.images, options);
+}
+
+Dataset open(const Settings& settings, const std::string& captions, std::vector<std::string> splits,
+             const std::string& remaining) {
+  return open(settings, source_of(settings, captions), std::move(splits), remaining);
 }
 
 // In a file of its own, validation takes all that has no other split; then nothing is held out of the training's.
@@ -26,6 +41,69 @@ std::string remaining_of_training(const Settings& settings) {
 }
 
 bool has_split(const Dataset& dataset, const std::string& split) { return dataset.remarks().splits.contains(split); }
+
+// Of the data sets data.sets, whole, in order.
+std::vector<Dataset> open_sets(const Settings& settings) {
+  std::vector<Dataset> sets;
+  for (const Settings::DataSet& set : settings.data.sets)
+    sets.push_back(
+        open(settings, {set.captions, set.images, set.annotations, set.kind}, {}, remaining_of_training(settings)));
+  return sets;
+}
+
+// The split of those sets that have it.
+Dataset joined_split(const std::vector<Dataset>& sets, const std::string& split) {
+  std::vector<Dataset> parts;
+  for (const Dataset& set : sets)
+    if (has_split(set, split)) parts.push_back(set.part(split).without_missing());
+  check(!parts.empty(), "dataset: no set of data.sets has the split '", split,
+        "'; data.validation_captions and data.test_captions name files that have (docs/data.md)");
+  return Dataset::joined(parts);
+}
+
+// What is trained on: missing pictures are among the others.
+Dataset joined_training(const Settings& settings, const std::vector<Dataset>& sets) {
+  std::vector<Dataset> parts;
+  for (const Dataset& set : sets) parts.push_back(set.part(settings.data.train_split));
+  return Dataset::joined(parts);
+}
+
+Dataset open_validation_file(const Settings& settings, std::ostream& log) {
+  const auto& data = settings.data;
+  const Dataset validation = open(settings, data.validation_captions, {data.validation_split}, data.validation_split);
+  tell_remarks(validation, data.validation_captions, log);
+  tell_missing(validation, log);
+  if (data.test_captions.empty() && !has_split(validation, data.test_split))
+    log << "the figures at the end are of the validation pictures: " << shown(data.validation_captions)
+        << " has no split '" << data.test_split << "', and data.test_captions is empty\n";
+  return validation.without_missing();
+}
+
+TrainingData open_training_sets(const Settings& settings, std::ostream& log) {
+  const auto& data = settings.data;
+  const std::vector<Dataset> sets = open_sets(settings);
+  for (size_t i = 0; i < sets.size(); ++i) {
+    tell_remarks(sets[i], data.sets[i].captions, log);
+    tell_missing(sets[i], log, data.train_split);
+  }
+  TrainingData out;
+  out.train = joined_training(settings, sets);
+  out.validation = data.validation_captions.empty() ? joined_split(sets, data.validation_split)
+                                                    : open_validation_file(settings, log);
+  if (data.validation_captions.empty() && data.test_captions.empty())
+    joined_split(sets, data.test_split);
+  else
+    open_test_data(settings);
+  if (!data.unseen_split.empty())
+    out.unseen = data.test_captions.empty() ? joined_split(sets, data.unseen_split) : open_unseen_data(settings);
+  for (size_t i = 0; i < sets.size(); ++i) {
+    const int64_t captions = out.train.part_sizes()[i];
+    log << "trained on: " << with_thousands(captions) << " captions of " << shown(data.sets[i].captions);
+    if (data.sets[i].weight > 0) log << ", weight " << data.sets[i].weight;
+    log << '\n';
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -46,6 +124,7 @@ void tell_missing(const Dataset& dataset, std::ostream& out, const std::string& 
 
 TrainingData open_training_data(const Settings& settings, std::ostream& log) {
   const auto& data = settings.data;
+  if (!data.sets.empty()) return open_training_sets(settings, log);
   const bool one_file = data.validation_captions.empty() && data.test_captions.empty();
   std::vector<std::string> splits{data.train_split};
   if (data.validation_captions.empty()) splits.push_back(data.validation_split);
@@ -60,13 +139,7 @@ TrainingData open_training_data(const Settings& settings, std::ostream& log) {
   if (data.validation_captions.empty()) {
     out.validation = all.part(data.validation_split).without_missing();
   } else {
-    const Dataset validation = open(settings, data.validation_captions, {data.validation_split}, data.validation_split);
-    tell_remarks(validation, data.validation_captions, log);
-    tell_missing(validation, log);
-    out.validation = validation.without_missing();
-    if (data.test_captions.empty() && !has_split(validation, data.test_split))
-      log << "the figures at the end are of the validation pictures: " << shown(data.validation_captions)
-          << " has no split '" << data.test_split << "', and data.test_captions is empty\n";
+    out.validation = open_validation_file(settings, log);
   }
   if (one_file)
     all.part(data.test_split).without_missing();
@@ -82,6 +155,7 @@ Dataset open_test_data(const Settings& settings) {
   const auto& data = settings.data;
   if (!data.test_captions.empty())
     return open(settings, data.test_captions, {data.test_split}, data.test_split).without_missing();
+  if (data.validation_captions.empty() && !data.sets.empty()) return joined_split(open_sets(settings), data.test_split);
   if (data.validation_captions.empty()) return open(settings, data.captions, {data.test_split}, "").without_missing();
   const Dataset validation = open(settings, data.validation_captions, {data.validation_split}, data.validation_split);
   if (!has_split(validation, data.test_split)) return validation.without_missing();
@@ -90,6 +164,7 @@ Dataset open_test_data(const Settings& settings) {
 
 Dataset open_unseen_data(const Settings& settings) {
   const auto& data = settings.data;
+  if (data.test_captions.empty() && !data.sets.empty()) return joined_split(open_sets(settings), data.unseen_split);
   const std::string& captions = data.test_captions.empty() ? data.captions : data.test_captions;
   return open(settings, captions, {data.unseen_split}, remaining_of_training(settings)).without_missing();
 }

@@ -11,7 +11,8 @@
 namespace tessera {
 
 // What a training draws from, and what it is measured on while it goes on. Both may stand in one file, which is then
-// read once. Says in what layout the files are and what was left out.
+// read once; with data.sets all is joined, training in the order of the sets. Says in what layout the files are and
+// what was left out.
 struct TrainingData {
   Dataset train;       // missing pictures among the others: a step takes others for them
   Dataset validation;  // without those whose pictures are missing, as all below
@@ -21,7 +22,7 @@ struct TrainingData {
 TrainingData open_training_data(const Settings& settings, std::ostream& log);
 
 // The test split: of data.test_captions; else, where validation has a file of its own, of that, and where that has no
-// such split its validation pictures; else of data.captions.
+// such split its validation pictures; else of data.captions or of those of data.sets that have it.
 Dataset open_test_data(const Settings& settings);
 // data.unseen_split, of data.test_captions or data.captions.
 Dataset open_unseen_data(const Settings& settings);

@@ -7,11 +7,20 @@
 #include <set>
 
 #include "data/sets/dataset.h"
-#include "tests/data/sets/small_dataset.h"
+#include "tensor/error.h"
+#include "tests/temporary_directory.h"
 
 namespace tessera::splits_test {
 
-using tests::check_message;
+namespace {
+
+std::vector<std::string_view> held_out(const std::vector<std::string_view>& names) {
+  std::vector<uint64_t> keys;
+  for (const std::string_view name : names) keys.push_back(split_key(name));
+  return held_out_splits(keys);
+}
+
+}  // namespace
 
 TEST_CASE("splits: the name of a file tells one") {
   const std::map<std::string, std::string> expected = {{"captions_train2014.json", "train"},
@@ -29,9 +38,9 @@ TEST_CASE("splits: the name of a file tells one") {
                                                        {"constrained.csv", ""},
                                                        {"test", "test"},
                                                        {"", ""}};
-  for (const auto& [name, split] : expected) {
-    CAPTURE(name);
-    CHECK(split_of_file_name(name) == split);
+  for (const auto& entry : expected) {
+    CAPTURE(entry.first);
+    CHECK(split_of_file_name(entry.first) == entry.second);
   }
 }
 
@@ -41,7 +50,7 @@ TEST_CASE("splits: a twentieth is held out for validation, and another for the t
   std::vector<std::string_view> names(texts.begin(), texts.end());
   const auto by_name = [](const std::vector<std::string_view>& of) {
     std::map<std::string_view, std::string_view> out;
-    const auto splits = held_out_splits(of);
+    const auto splits = held_out(of);
     for (size_t i = 0; i < of.size(); ++i) out[of[i]] = splits[i];
     return out;
   };
@@ -67,10 +76,10 @@ TEST_CASE("splits: a twentieth is held out for validation, and another for the t
   for (const auto& [name, split] : first) changed += more[name] != split;
   CHECK(changed <= 2);
   for (const size_t few : {0, 1, 2}) {
-    const auto splits = held_out_splits({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(few)});
+    const auto splits = held_out({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(few)});
     CHECK(std::count(splits.begin(), splits.end(), "train") == static_cast<std::ptrdiff_t>(few));
   }
-  const auto three = held_out_splits({names.begin(), names.begin() + 3});
+  const auto three = held_out({names.begin(), names.begin() + 3});
   CHECK(std::set<std::string_view>(three.begin(), three.end()).size() == 3);
 }
 
@@ -101,6 +110,27 @@ TEST_CASE("splits: of a record, of the file's name, of the options, or held out"
       CHECK(alone.image_index(alone.images()[i].id) == static_cast<int64_t>(i));
     }
   }
+  // Wherever pictures were found: a vocabulary is learnt without them.
+  const tests::TemporaryDirectory folder;
+  std::string list, regions;
+  for (int i = 0; i < 40; ++i) {
+    list += text("caption ", i, "\thttp://x/", i, "\n");
+    regions += text(i == 0 ? "[" : ",", R"({"id": )", i, R"(, "regions": [{"phrase": "caption )", i, R"("}]})");
+  }
+  for (const char* name : {"images_train/0000", "images/VG_100K"})
+    std::filesystem::create_directories(folder.path() / name);
+  for (const std::string& contents : {list, regions + "]"})
+    for (const char* split : {"train", "val", "test"}) {
+      DatasetOptions options;
+      options.check_files = false;
+      options.splits = {split};
+      const Dataset here = Dataset::parse(contents, "", "list", folder.path(), options);
+      const Dataset elsewhere = open(contents, "list", {split});
+      REQUIRE(here.images().size() == elsewhere.images().size());
+      CHECK(here.images()[0].path().lexically_relative(folder.path()).string().starts_with("images"));
+      for (size_t s = 0; s < here.sentences().size(); ++s)
+        CHECK(here.sentences()[s].text == elsewhere.sentences()[s].text);
+    }
   CHECK(open(table, "train.csv", {}).part("train").images().size() == 40);
   CHECK(open(table, "set.csv", {"val"}, "val").images().size() == 40);
   CHECK_THROWS_WITH_AS(open(table, "train.csv", {"val"}),

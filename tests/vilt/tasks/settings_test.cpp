@@ -211,4 +211,51 @@ TEST_CASE("The recipes of the project are valid") {
     CHECK_NOTHROW(Settings::from_toml(text(TESSERA_SOURCE_DIR, "/configs/", name, ".toml")));
 }
 
+TEST_CASE("Settings: data.sets is a list of tables, in a file and on the command line, and written as it was read") {
+  const std::string toml = R"(
+[[data.sets]]
+captions = "gcc/Train_GCC-training.tsv"
+images = "gcc"
+weight = 2
+[[data.sets]]
+captions = "a \"quoted\" name.csv"
+images = "pictures"
+kind = "table"
+annotations = "notes.jsonl"
+weight = 0.1
+)";
+  const Settings settings = Settings::from_text(toml, "s.toml");
+  REQUIRE(settings.data.sets.size() == 2);
+  CHECK(settings.data.sets[0].kind == "auto");
+  CHECK(settings.data.sets[0].weight == 2);
+  CHECK(settings.data.sets[1].captions == "a \"quoted\" name.csv");
+  CHECK(settings.data.sets[1].annotations == "notes.jsonl");
+  CHECK(Settings::from_text(settings.to_toml(), "t.toml").data.sets == settings.data.sets);
+  CHECK(Settings().to_toml().find("[data]\nsets = []\n") != std::string::npos);
+  Settings set;
+  set.set("data.sets=[{captions = \"a\", images = \"b\"}]");
+  CHECK(set.data.sets.size() == 1);
+
+  const auto refused = [](const std::string& sets, const std::string& words) {
+    CAPTURE(sets);
+    try {
+      Settings::from_text("[data]\nsets = " + sets, "s.toml");
+      FAIL_CHECK("no error");
+    } catch (const Error& error) {
+      INFO(error.what());
+      CHECK(std::string(error.what()).find(words) != std::string::npos);
+    }
+  };
+  refused("3", "setting 'data.sets' is no list of tables");
+  refused("[1]", "setting 'data.sets' is no list of tables");
+  refused("[{captions = \"a\"}]", "setting 'data.sets[0]' has no images");
+  refused("[{captions = \"a\", images = \"b\", size = 2}]", "unknown setting 'data.sets[0].size', expected captions");
+  refused("[{captions = \"a\", images = \"b\", weight = \"2\"}]", "setting 'data.sets[0].weight' is ");
+  refused("[{captions = \"a\", images = \"b\", weight = -1}]",
+          "setting 'data.sets[0].weight' is -1, expected 0 or more");
+  refused("[{captions = \"a\", images = \"b\"}, {captions = \"a\", images = \"b\", weight = 1}]",
+          "setting 'data.sets[1].weight' is 1: either every set has a weight or none");
+  refused("[{captions = \"a\", images = \"b\"}]\ncaptions = \"c\"", "'data.sets' and 'data.captions' are both there");
+}
+
 }  // namespace tessera::settings_test

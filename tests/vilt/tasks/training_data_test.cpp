@@ -115,4 +115,62 @@ TEST_CASE("training data: a run on a table, with damaged lines and missing pictu
   CHECK(lacking(short_run::train_error(settings, true), {"pairs.csv: 1 line cannot be used"}) == "");
 }
 
+TEST_CASE("training data: several sets are joined, and drawn by weight") {
+  const TemporaryDirectory folder;
+  Settings settings = settings_of(folder);
+  const std::string images = settings.data.images;
+  settings.data.captions.clear();
+  settings.data.images.clear();
+  settings.data.sets = {{.captions = folder.write("train.csv", table_of("train", 40)), .images = images, .weight = 1},
+                        {.captions = folder.write("more.csv", table_of("test", 10)), .images = images, .weight = 3}};
+  const Opened opened = open(settings);
+  CHECK(opened.data.train.images().size() == 48);  // one of ten is held out for validation, one for the test
+  CHECK(opened.data.train.part_sizes() == std::vector<int64_t>{40, 8});
+  CHECK(opened.data.validation.images().size() == 1);
+  CHECK(opened.test.images().size() == 1);
+  CHECK(lacking(opened.log, {"trained on: 40 captions of ", "train.csv, weight 1\n", "trained on: 8 captions of "}) ==
+        "");
+  for (size_t i = 0; i < 48; ++i) {
+    CHECK(opened.data.train.images()[i].first_sentence == static_cast<int64_t>(i));
+    CHECK(opened.data.train.sentences()[i].image == static_cast<int64_t>(i));
+    CHECK(opened.data.train.image_index(opened.data.train.images()[i].id) == static_cast<int64_t>(i));
+  }
+  // Annotations keep to their pictures.
+  const fs::path scenes = tests::tiny_scenes().folder();
+  settings.data.sets[1] = {
+      .captions = scenes / "dataset.json", .images = images, .annotations = scenes / "annotations.jsonl", .weight = 3};
+  const Dataset train = open(settings).data.train, alone = tests::tiny_scenes().open("train");
+  REQUIRE(train.sentences().size() == 40 + alone.sentences().size());
+  CHECK(train.annotation(0) == nullptr);
+  for (int64_t s = 0; s < static_cast<int64_t>(alone.sentences().size()); ++s) {
+    CHECK(train.sentences()[static_cast<size_t>(40 + s)].text == alone.sentences()[static_cast<size_t>(s)].text);
+    CHECK(train.sibling(40 + s) == 40 + alone.sibling(s));
+  }
+
+  settings.data.sets = {settings.data.sets[0]};
+  CHECK_THROWS_WITH_AS(open(settings),
+                       doctest::Contains("no set of data.sets has the split 'val'; data.validation_captions"), Error);
+}
+
+TEST_CASE("training data: a mixed run trains and goes on as an uninterrupted one") {
+  const TemporaryDirectory folder;
+  Settings settings = settings_of(folder);
+  settings.objectives.content_first = settings.objectives.sibling_negatives = settings.train.curriculum = 0;
+  settings.train.steps = 6;
+  const std::string images = settings.data.images;
+  settings.data.captions.clear();
+  settings.data.images.clear();
+  settings.data.sets = {{.captions = folder.write("train.csv", table_of("train", 20)), .images = images, .weight = 1},
+                        {.captions = folder.write("more.csv", table_of("test", 10)), .images = images, .weight = 2}};
+  short_run::train_log(settings);
+  const std::string whole = short_run::contents(folder.path() / "run" / "checkpoint-6" / "model.safetensors");
+  settings.train.out = folder.path() / "stopped";
+  short_run::train_until(settings, "step      4");
+  CHECK(lacking(short_run::train_log(settings), {"trained 6 steps"}) == "");
+  CHECK(short_run::contents(folder.path() / "stopped" / "checkpoint-6" / "model.safetensors") == whole);
+  settings.data.sets[1].weight = 1;
+  CHECK(lacking(short_run::train_error(settings), {"holds a run with other settings", "now     [data] sets = [{"}) ==
+        "");
+}
+
 }  // namespace tessera::training_data_test
