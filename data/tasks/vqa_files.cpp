@@ -13,13 +13,12 @@
 
 namespace tessera {
 
-using nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
 
 // A string beside the array of records, where it stands before it, as it does in the published files.
-class StringField : public nlohmann::json_sax<json> {
+class StringField : public nlohmann::json_sax<nlohmann::json> {
  public:
   explicit StringField(std::string_view key) : key_(key) {}
   std::string value;
@@ -55,7 +54,7 @@ class StringField : public nlohmann::json_sax<json> {
 // the pictures' paths, so that it is a plain word or nothing.
 std::string part_of_coco(std::string_view head, const fs::path& file) {
   StringField field("data_subtype");
-  json::sax_parse(head.begin(), head.end(), &field);
+  nlohmann::json::sax_parse(head.begin(), head.end(), &field);
   std::string part = field.value;
   if (part.empty()) {
     const std::string name = file.stem().string();
@@ -77,7 +76,7 @@ class VqaReader {
     part_ = part_of_coco(first, files_.questions);
     const TextPieces pieces = [&] { return first.empty() ? contents() : std::exchange(first, {}); };
     const std::string where = "VQA: " + shown(files_.questions);
-    for_each_json_record(pieces, "questions", "", where, [&](int64_t index, const json& record) {
+    for_each_json_record(pieces, "questions", "", where, [&](int64_t index, const nlohmann::json& record) {
       std::string place = where + ": question " + std::to_string(index);
       VqaQuestion question;
       question.id = JsonFields(record, place).identifier("question_id");
@@ -96,7 +95,7 @@ class VqaReader {
   void read_annotations(const TextPieces& contents) {
     const std::string where = "VQA: " + shown(files_.annotations);
     order_.reserve(questions_.size());
-    for_each_json_record(contents, "annotations", "", where, [&](int64_t index, const json& record) {
+    for_each_json_record(contents, "annotations", "", where, [&](int64_t index, const nlohmann::json& record) {
       std::string place = where + ": annotation " + std::to_string(index);
       const int64_t id = JsonFields(record, place).identifier("question_id");
       place += " (question_id " + std::to_string(id) + ")";
@@ -145,7 +144,7 @@ class VqaReader {
   }
 
   static void read_answers(const JsonFields& fields, VqaQuestion& question) {
-    const json& answers = fields.array("answers");
+    const nlohmann::json& answers = fields.array("answers");
     check(!answers.empty(), fields.where(), ": field 'answers' is empty, expected at least one");
     std::vector<int64_t> ids;
     question.answers.reserve(answers.size());
@@ -165,10 +164,10 @@ class VqaReader {
   }
 
   // What the answers' objects hold besides the answer, numbered.
-  static std::vector<int32_t> records_of(const json& answers) {
+  static std::vector<int32_t> records_of(const nlohmann::json& answers) {
     std::map<std::string, int32_t> numbers;
     std::vector<int32_t> records;
-    for (json answer : answers) {
+    for (nlohmann::json answer : answers) {
       answer.erase("answer");
       records.push_back(numbers.emplace(answer.dump(), static_cast<int32_t>(numbers.size())).first->second);
     }

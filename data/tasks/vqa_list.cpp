@@ -19,7 +19,6 @@
 
 namespace tessera {
 
-using nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
@@ -91,7 +90,7 @@ class ListReader {
   }
 
   void read_array(const TextPieces& pieces) {
-    for_each_json_entry(pieces, {}, "", where_, [&](const std::string&, int64_t index, const json& entry) {
+    for_each_json_entry(pieces, {}, "", where_, [&](const std::string&, int64_t index, const nlohmann::json& entry) {
       const std::string place = text(where_, ": entry ", index);
       try_row([&] { add(row_of(entry, place), place); });
     });
@@ -139,7 +138,7 @@ class ListReader {
     return places;
   }
 
-  static Row row_of(const json& record, const std::string& place) {
+  static Row row_of(const nlohmann::json& record, const std::string& place) {
     check(record.is_object(), place, ": not a JSON object");
     Row row;
     std::array<bool, kColumns> found{};
@@ -202,21 +201,21 @@ class ListReader {
 
   void put_in_splits() {
     const std::string_view of_file = split_of_file_name(file_.stem().native());
-    std::unordered_map<std::string_view, std::string_view> held_out;
+    std::unordered_map<std::string_view, std::string_view> held_out;  // by picture
     if (of_file.empty()) {
-      std::vector<std::string_view> names;
-      for (size_t i = 0; i < questions_.size(); ++i)
-        if (splits_[i].empty() && held_out.emplace(questions_[i].image, "").second)
-          names.push_back(std::string_view(questions_[i].image).substr(folder_.size()));
-      const std::vector<std::string_view> chosen = held_out_splits(names);
-      held_out.clear();
-      for (size_t i = 0; i < names.size(); ++i) held_out[names[i]] = chosen[i];
+      std::vector<std::string_view> pictures;
+      std::vector<uint64_t> keys;
+      for (size_t i = 0; i < questions_.size(); ++i) {
+        const std::string_view picture = questions_[i].image;
+        if (!splits_[i].empty() || !held_out.emplace(picture, "").second) continue;
+        pictures.push_back(picture);
+        keys.push_back(split_key(picture.substr(folder_.size())));
+      }
+      const std::vector<std::string_view> chosen = held_out_splits(keys);
+      for (size_t i = 0; i < pictures.size(); ++i) held_out[pictures[i]] = chosen[i];
     }
-    for (size_t i = 0; i < questions_.size(); ++i) {
-      if (splits_[i].empty())
-        splits_[i] =
-            of_file.empty() ? held_out.at(std::string_view(questions_[i].image).substr(folder_.size())) : of_file;
-    }
+    for (size_t i = 0; i < questions_.size(); ++i)
+      if (splits_[i].empty()) splits_[i] = of_file.empty() ? held_out.at(questions_[i].image) : of_file;
     for (size_t i = 0; i < questions_.size(); ++i) list_.splits[splits_[i]].push_back(std::move(questions_[i]));
   }
 

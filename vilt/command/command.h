@@ -83,10 +83,10 @@ struct ModelArguments {
 
 struct EvalArguments {
   ModelArguments model;
-  std::string captions, images, annotations, split = "test", group, captions_kind = "auto";
+  std::string captions, images, annotations, split = "test", group, captions_kind = "auto", predictions;
   int64_t limit = 0;  // 0: all
   int64_t max_bad_files = 0;
-  bool json = false;
+  bool json = false, force = false;
 };
 int run_eval(const EvalArguments& arguments);
 

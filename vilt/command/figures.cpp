@@ -77,6 +77,23 @@ void print_figures(std::ostream& out, const Columns& columns) {
   }
 }
 
+void print_downstream(std::ostream& out, const std::vector<std::pair<std::string, NamedFigures>>& columns) {
+  std::vector<std::string> titles;
+  for (const auto& [title, figures] : columns)
+    for (const auto& [name, value] : figures)
+      if (std::find(titles.begin(), titles.end(), name) == titles.end()) titles.push_back(name);
+  for (const std::string& name : titles) {
+    out << std::left << std::setw(kTitleWidth) << name << std::right;
+    for (const auto& [title, figures] : columns) {
+      const auto found =
+          std::find_if(figures.begin(), figures.end(), [&](const auto& one) { return one.first == name; });
+      out << std::setw(kColumnWidth)
+          << (found == figures.end() ? "-" : fixed_text(found->second, is_count(name) ? 0 : 3));
+    }
+    out << '\n';
+  }
+}
+
 void print_summary(std::ostream& out, const Summary& summary) {
   Columns columns;
   std::ostringstream header;
@@ -87,8 +104,15 @@ void print_summary(std::ostream& out, const Summary& summary) {
       columns.emplace_back(title, &found->second);
       header << std::setw(kColumnWidth) << title;
     }
+  std::vector<std::pair<std::string, NamedFigures>> downstream;
+  for (const char* block : {"test", "untrained"})
+    if (const auto found = summary.figures.find(block); found != summary.figures.end()) {
+      downstream.emplace_back(block, found->second);
+      header << std::setw(kColumnWidth) << block;
+    }
   out << header.str() << '\n';
   print_figures(out, columns);
+  print_downstream(out, downstream);
   out << with_thousands(summary.parameters) << " parameters, " << with_thousands(summary.steps) << " steps, "
       << fixed_text(summary.train_seconds, 1) << " s of training\n";
 }

@@ -72,7 +72,10 @@ void add_eval(CLI::App& app, Action& action) {
                                   "    --annotations runs/data/scenes/annotations.jsonl");
   auto arguments = std::make_shared<EvalArguments>();
   add_model(command, arguments->model);
-  command->add_option("--captions", arguments->captions, "Captions file (docs/data.md)")->required();
+  command
+      ->add_option("--captions", arguments->captions,
+                   "Captions file (docs/data.md); of a fine-tuned model its questions or statements")
+      ->required();
   command->add_option("--images", arguments->images, "Folder of the images")->required();
   command->add_option("--annotations", arguments->annotations,
                       "annotations.jsonl: siblings, content words, boxes; without it fewer figures exist");
@@ -82,6 +85,9 @@ void add_eval(CLI::App& app, Action& action) {
             "So many pictures may be missing, so many lines damaged (default 0)");
   command->add_option("--group", arguments->group, "Only captions that are annotated with this group");
   add_count(command, "--limit", arguments->limit, "At most so many captions, evenly spread (default 0: all)");
+  command->add_option("--predictions", arguments->predictions,
+                      "Also writes what was answered, as the evaluation servers of VQA and NLVR2 take it");
+  command->add_flag("--force", arguments->force, "Replaces the file of --predictions");
   command->add_flag("--json", arguments->json, "One JSON object, as in summary.json");
   command->callback([arguments, &action] { action = [arguments] { return run_eval(*arguments); }; });
 }

@@ -47,6 +47,13 @@ const DownstreamTask* downstream_task(std::string_view name) {
   return found == std::end(kTasks) ? nullptr : found;
 }
 
+const DownstreamTask* downstream_task_of(const ModelConfig& config) {
+  for (const DownstreamTask& task : kTasks)
+    if (config.architecture == task.architecture && (task.classifies ? config.heads.classifier : config.heads.rank))
+      return &task;
+  return nullptr;
+}
+
 ModelConfig downstream_config(const DownstreamTask& task, ModelConfig config, std::vector<std::string> labels) {
   config.architecture = task.architecture;
   config.heads = {

@@ -43,6 +43,9 @@ std::span<const DownstreamTask> downstream_tasks();
 // Null if it is none of them.
 const DownstreamTask* downstream_task(std::string_view name);
 
+// The task that a model was fine-tuned for, by its class; null if it is none of them.
+const DownstreamTask* downstream_task_of(const ModelConfig& config);
+
 // The model of a task on the backbone of `config`, with these labels where it classifies. The matching head, if there
 // is one, stays beside that for retrieval, which begins as its row for "match".
 ModelConfig downstream_config(const DownstreamTask& task, ModelConfig config, std::vector<std::string> labels);

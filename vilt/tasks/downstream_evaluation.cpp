@@ -98,6 +98,12 @@ std::vector<int64_t> others(const std::vector<int64_t>& samples) {
   return out;
 }
 
+void tell_answers(const DownstreamEvaluationOptions& options, const std::vector<int64_t>& samples,
+                  const std::vector<int64_t>& labels) {
+  if (!options.answered) return;
+  for (size_t i = 0; i < samples.size(); ++i) options.answered(samples[i], labels[i]);
+}
+
 NamedFigures evaluate_answers(const Evaluator& evaluator, const DownstreamSource& source, const DownstreamPart& part,
                               const AnswerTable& table, const DownstreamEvaluationOptions& options) {
   const std::vector<int64_t> samples = spread(static_cast<int64_t>(source.set.samples.size()), options.limit);
@@ -108,6 +114,7 @@ NamedFigures evaluate_answers(const Evaluator& evaluator, const DownstreamSource
     return accuracy;
   };
   const std::vector<int64_t> labels = evaluator.labels("answers", samples, samples);
+  tell_answers(options, samples, labels);
   const VqaAccuracy accuracy = accuracy_of(labels);
   NamedFigures out{{"questions", static_cast<double>(samples.size())}, {"accuracy", accuracy.overall().value()}};
   double soft = 0;
@@ -136,7 +143,9 @@ NamedFigures evaluate_statements(const Evaluator& evaluator, const DownstreamSou
     for (const int64_t label : labels) says.push_back(label == 1);
     return nlvr2_score(examples, says);
   };
-  const Nlvr2Score score = score_of(evaluator.labels("statements", samples, samples));
+  const std::vector<int64_t> labels = evaluator.labels("statements", samples, samples);
+  tell_answers(options, samples, labels);
+  const Nlvr2Score score = score_of(labels);
   NamedFigures out{{"statements", static_cast<double>(samples.size())},
                    {"accuracy", score.accuracy()},
                    {"consistency", score.consistency()}};
@@ -220,8 +229,7 @@ NamedFigures evaluate_downstream(const DownstreamTask& task, const ViltWithHeads
 std::string figures_text(const NamedFigures& figures) {
   std::string out;
   for (const auto& [name, value] : figures) {
-    const bool is_count = name == "questions" || name == "statements" || name == "images" || name == "texts";
-    out += text(out.empty() ? "" : ", ", name, " ", fixed_text(value, is_count ? 0 : 3));
+    out += text(out.empty() ? "" : ", ", name, " ", fixed_text(value, is_count(name) ? 0 : 3));
   }
   return out;
 }

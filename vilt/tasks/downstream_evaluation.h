@@ -23,6 +23,8 @@ struct DownstreamEvaluationOptions {
   bool controls = false;  // that take as long again
   ForwardContext context;
   std::function<void(const char* part, size_t done, size_t of)> progress = {};
+  // vqa, nlvr2: is told the label that was chosen for each sample.
+  std::function<void(int64_t sample, int64_t label)> answered = {};
 };
 
 // `source` is of part.set(table, Unanswerable::keep).

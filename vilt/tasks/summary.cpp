@@ -81,6 +81,11 @@ NamedFigures read_figures_block(const Json& in) {
 
 std::string evaluation_json(const Evaluation& evaluation) { return block(evaluation).dump(2); }
 
+bool is_count(std::string_view figure) {
+  return figure == "questions" || figure == "statements" || figure == "images" || figure == "texts" ||
+         figure.ends_with("median rank");
+}
+
 std::string figures_json(const NamedFigures& figures) { return figures_block(figures).dump(2); }
 
 std::string summary_json(const Summary& summary) {

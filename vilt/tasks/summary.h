@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct RunFacts {
 // Figures of a downstream task by name, in the order in which they are shown; "questions", "statements", "images" and
 // "texts" are counts, ranks count from 1, everything else is a share.
 using NamedFigures = std::vector<std::pair<std::string, double>>;
+bool is_count(std::string_view figure);
 
 struct Summary : RunFacts {
   std::string task;  // of a downstream task its name; empty: pre-training
