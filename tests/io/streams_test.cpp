@@ -61,7 +61,7 @@ std::string unpack(const std::string& packed, size_t piece = 1000) {
 
 std::string contents() {
   std::string out;
-  for (int i = 0; i < 100'000; ++i) out += std::to_string(i * i);
+  for (int64_t i = 0; i < 100'000; ++i) out += std::to_string(i * i);
   return out;
 }
 
