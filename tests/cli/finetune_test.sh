@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Fine-tuning by the command line: a pre-trained run, the three tasks on it, their figures, and what the models answer.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+make_data
+call scenes --kind scenes --out data --train 40 --val 8 --test 12 --test-unseen 8 --tasks
+[[ $status -eq 0 ]]
+report $? "scenes --tasks keeps the pictures and adds files of tasks"
+call train "${tiny[@]}" train.out=runs/begun train.steps=4
+[[ $status -eq 0 ]] || exit 1
+picture=data/images/test/000000.jpg other=data/images/test/000001.jpg
+
+cat >task.toml <<'TOML'
+[image]
+resize = "none"
+[train]
+init_from = "runs/begun"
+epochs = 1
+batch_size = 8
+evaluate_every = 0
+threads = 2
+[downstream]
+least_answers = 1
+false_texts = 3
+TOML
+questions=data/tasks/v2_OpenEnded_scenes
+succeeds "vqa" "accuracy, yes/no" train task.toml train.task=vqa data.images=data/images "data.captions=${questions}_train_questions.json" \
+  "data.validation_captions=${questions}_val_questions.json" "data.test_captions=${questions}_test_questions.json" train.out=runs/vqa
+grep -q "answers that are given 1 times or more" output && grep -q "new: the classifier" output && grep -q '^other_picture' output
+report $? "... tells its answers, what is new, and a control"
+[[ $(find runs/vqa -name 'checkpoint-*') == runs/vqa/checkpoint-10 ]]
+report $? "... has the steps of an epoch: 80 questions by 8"
+succeeds "nlvr2" "consistency" train task.toml train.task=nlvr2 data.images=data/tasks/nlvr2 data.captions=data/tasks/nlvr2/train.json \
+  data.validation_captions=data/tasks/nlvr2/val.json train.out=runs/nlvr2
+grep -q "the figures at the end are those of validation" output
+report $? "... says that there is no test file"
+succeeds "retrieval" "image attainable R@1" train task.toml train.task=retrieval data.images=data/images data.captions=data/dataset.json \
+  data.annotations=data/annotations.jsonl train.out=runs/retrieval
+succeeds "a finished run says so" "is finished" train task.toml train.task=retrieval data.images=data/images \
+  data.captions=data/dataset.json data.annotations=data/annotations.jsonl train.out=runs/retrieval
+
+succeeds "eval of vqa" "soft_score" eval --model runs/vqa --captions "${questions}_test_questions.json" --images data/images \
+  --predictions vqa.json
+[[ $(grep -o question_id vqa.json | wc -l) -eq 24 ]]
+report $? "... writes a prediction for each question"
+accuracy=$(sed -nE 's/^accuracy +([0-9.]+)$/\1/p' stdout)
+grep -qE "^accuracy +$accuracy " <("$vilt" train task.toml train.task=vqa data.images=data/images \
+  "data.captions=${questions}_train_questions.json" "data.validation_captions=${questions}_val_questions.json" \
+  "data.test_captions=${questions}_test_questions.json" train.out=runs/vqa)
+report $? "... gives the figures of the run's end"
+fails 2 "vqa.json: exists already" eval --model runs/vqa --captions "${questions}_val_questions.json" --images data/images --predictions vqa.json
+succeeds "eval of nlvr2" "one_picture" eval --model runs/nlvr2 --captions data/tasks/nlvr2/test.json --images data/tasks/nlvr2 \
+  --predictions nlvr2.csv
+grep -qE '^test-0-0-0,(True|False)$' nlvr2.csv
+report $? "... writes identifier and prediction"
+succeeds "eval of retrieval" "text R@10" eval --model runs/retrieval --captions data/dataset.json --images data/images
+succeeds "eval of retrieval as JSON" '"image mean rank"' eval --model runs/retrieval --captions data/dataset.json --images data/images --json
+fails 2 "--predictions is for" eval --model runs/begun --captions data/dataset.json --images data/images --predictions x.json
+
+succeeds "answer" "" answer --model runs/vqa "$picture" "how many shapes are there?"
+succeeds "reason" "True" reason --model runs/nlvr2 "$picture" "$other" "both pictures show a ring"
+succeeds "rank" "a red ring" rank --model runs/retrieval "$picture" "a red ring" "a blue cross"
+for task in vqa nlvr2 retrieval; do
+  succeeds "convert $task" "parameters" convert "runs/$task" "hf-$task"
+done
+
+sed -i 's/"answer":"[a-z0-9]*"/"answer":"?"/g' data/tasks/v2_scenes_val_annotations.json
+fails 2 "data.validation_captions' is empty" train task.toml train.task=nlvr2 data.images=data/tasks/nlvr2 \
+  data.captions=data/tasks/nlvr2/train.json train.out=runs/x
+rm data/tasks/v2_scenes_val_annotations.json
+fails 2 "there are no annotations beside it" train task.toml train.task=vqa data.images=data/images \
+  "data.captions=${questions}_train_questions.json" "data.validation_captions=${questions}_val_questions.json" train.out=runs/x
+fails 2 "'train.task' is 'vqb', expected one of: pretraining, vqa, nlvr2, retrieval" train "${tiny[@]}" train.task=vqb train.out=runs/x
