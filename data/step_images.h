@@ -7,16 +7,16 @@
 #include <memory>
 #include <optional>
 
+#include "data/pictures.h"
 #include "data/quarantine.h"
-#include "data/samples.h"
 
 namespace tessera {
 
 class StepImages {
  public:
   // `augmentation`: the seed from which pictures are augmented, anew in every step; none: they stay as they are.
-  StepImages(const SampleSource& source, Quarantine& quarantine, int64_t step, std::optional<uint64_t> augmentation)
-      : source_(source), quarantine_(quarantine), step_(step), augmentation_(augmentation) {}
+  StepImages(const Pictures& pictures, Quarantine& quarantine, int64_t step, std::optional<uint64_t> augmentation)
+      : pictures_(pictures), quarantine_(quarantine), step_(step), augmentation_(augmentation) {}
 
   // Decodes the picture unless it is there already; one that cannot be decoded goes into the quarantine.
   bool usable(int64_t image);
@@ -24,7 +24,7 @@ class StepImages {
   const ResizedImage& operator[](int64_t image) const { return *ready_.at(image); }
 
  private:
-  const SampleSource& source_;
+  const Pictures& pictures_;
   Quarantine& quarantine_;
   int64_t step_;
   std::optional<uint64_t> augmentation_;

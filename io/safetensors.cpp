@@ -13,6 +13,7 @@
 #include "io/file_kind.h"
 #include "io/half.h"
 #include "io/input_file.h"
+#include "io/printable.h"
 #include "io/safetensors_header.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
@@ -59,8 +60,9 @@ class File : public Source {
 // A file or folder that is written, closed at the end of the scope.
 class Output {
  public:
-  Output(const std::string& path, int flags) : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
-    check(descriptor_ >= 0, path, ": cannot open: ", std::strerror(errno));
+  Output(const std::string& path, int flags)
+      : path_(shown(path)), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+    check(descriptor_ >= 0, path_, ": cannot open: ", std::strerror(errno));
   }
   ~Output() {
     if (descriptor_ >= 0) ::close(descriptor_);
@@ -232,7 +234,7 @@ const Tensor& SafeTensors::at(const std::string& name) const {
 SafeTensors load_safetensors(const std::string& path) {
   // O_NONBLOCK: opening a named pipe must not wait for a writer; it has no effect on files.
   File file(path);
-  return read(file, file.size(), path);
+  return read(file, file.size(), shown(path));
 }
 
 SafeTensors parse_safetensors(std::span<const uint8_t> bytes, const std::string& name) {
@@ -245,9 +247,10 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   const std::string beside = text(path, ".writing-", ::getpid());  // a name that nobody else's file has
   try {
     Output file(beside, O_WRONLY | O_CREAT | O_TRUNC);
-    write_contents([&](const void* from, uint64_t bytes) { file.write(from, bytes); }, path, tensors, metadata);
+    write_contents([&](const void* from, uint64_t bytes) { file.write(from, bytes); }, shown(path), tensors, metadata);
     file.flush_and_close();
-    check(std::rename(beside.c_str(), path.c_str()) == 0, path, ": cannot rename ", beside, ": ", std::strerror(errno));
+    check(std::rename(beside.c_str(), path.c_str()) == 0, shown(path), ": cannot rename ", shown(beside), ": ",
+          std::strerror(errno));
   } catch (...) {
     ::unlink(beside.c_str());
     throw;

@@ -268,7 +268,7 @@ TorchFile load_torch_file(const std::string& path) {
   InputFile file(path);
   std::string head(std::min<uint64_t>(file.size(), kFileKindBytes), '\0');
   file.read(head.data(), head.size());
-  check_is_zip(head, path);
+  check_is_zip(head, shown(path));
   return read_archive(ZipArchive(path));
 }
 

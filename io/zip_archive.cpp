@@ -93,11 +93,11 @@ struct ZipArchive::Archive {
 };
 
 ZipArchive::ZipArchive(const std::string& path) : archive_(std::make_unique<Archive>()) {
-  archive_->path = path;
+  archive_->path = shown(path);
   InputFile input(path);
   archive_->bytes = input.size();
   std::FILE* file = ::fdopen(input.release(), "rb");
-  check(file != nullptr, "cannot open ", path, ": ", std::strerror(errno));
+  check(file != nullptr, "cannot open ", archive_->path, ": ", std::strerror(errno));
   ZipError error;
   zip_source_t* source = zip_source_filep_create(file, 0, 0, error.get());
   if (!source) std::fclose(file);

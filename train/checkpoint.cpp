@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/safetensors.h"
 
 namespace tessera {
@@ -17,7 +18,7 @@ const std::string kPrefix = "checkpoint-", kPartialPrefix = "partial-" + kPrefix
 Json read_json(const fs::path& path) {
   const std::vector<uint8_t> bytes = read_file(path);
   Json out = Json::parse(bytes.begin(), bytes.end(), nullptr, false);
-  check(out.is_object(), path.string(), ": not a JSON object");
+  check(out.is_object(), shown(path), ": not a JSON object");
   return out;
 }
 
@@ -145,9 +146,9 @@ TrainingState read_training_state(const fs::path& checkpoint, const FigureTable&
     state.data = in.value("data", state.data);
     state.steps = in.value("steps", state.schedule.total);  // older files do not say it
   } catch (const nlohmann::json::exception& error) {
-    fail(path.string(), ": ", error.what());
+    fail(shown(path), ": ", error.what());
   }
-  check(state.step >= 0, path.string(), ": step is ", state.step);
+  check(state.step >= 0, shown(path), ": step is ", state.step);
   return state;
 }
 

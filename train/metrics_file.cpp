@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -16,12 +17,12 @@ MetricsFile::MetricsFile(const std::filesystem::path& path, int64_t resume_step)
   if (std::filesystem::exists(path)) for_each_line(file_pieces(path), keep);
   write_file_atomically(path, kept);
   out_.open(path, std::ios::app);
-  check(out_.good(), path.string(), ": cannot be written");
+  check(out_.good(), shown(path), ": cannot be written");
 }
 
 void MetricsFile::write(const std::string& row) {
   out_ << row + "\n" << std::flush;
-  check(out_.good(), path_.string(), ": a row could not be written; is the disk full?");
+  check(out_.good(), shown(path_), ": a row could not be written; is the disk full?");
 }
 
 }  // namespace tessera

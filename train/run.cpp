@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "io/printable.h"
 #include "io/words.h"
 #include "tensor/device.h"
 #include "train/checkpoint.h"
@@ -55,14 +56,13 @@ void RunLog::check_data(const TrainingState& state, const std::filesystem::path&
     if (const auto now = options_.data.find(what); now != options_.data.end() && now->second != before)
       differences += text(differences.empty() ? "" : ", ", what, " (", before, ", now ", now->second, ")");
   if (differences.empty()) return;
-  check(options_.data_may_change, checkpoint.string(), ": the run was trained on other data, which differ in ",
+  check(options_.data_may_change, shown(checkpoint), ": the run was trained on other data, which differ in ",
         differences, "; train.changed_data=continue goes on with those that are here, --fresh starts over");
   log_ << "note: the data differ from those before in " << differences << std::endl;
 }
 
 void RunLog::extend(const TrainingState& state) {
-  check(options_.steps > state.steps, options_.out.string(), ": the run has ", state.steps,
-        " steps, expected no fewer");
+  check(options_.steps > state.steps, shown(options_.out), ": the run has ", state.steps, " steps, expected no fewer");
   const auto rate = [&](int64_t finished) { return text(rule_.learning_rate(finished)); };
   const PolynomialSchedule longer = rule_.schedule();
   rule_.set_schedule(state.schedule);
@@ -77,7 +77,7 @@ void RunLog::extend(const TrainingState& state) {
   PolynomialSchedule constant = state.schedule;
   if (constant.constant_from < 0) constant.constant_from = rule_.schedule_place(last);
   rule_.set_schedule(constant);
-  check(rule_.learning_rate(state.step) > 0, options_.out.string(), ": the learning rate after step ", state.step,
+  check(rule_.learning_rate(state.step) > 0, shown(options_.out), ": the learning rate after step ", state.step,
         " is 0, and would stay so; extend by \"rescale\"");
   log_ << "more steps, " << options_.steps << " instead of " << state.steps << ": the learning rate stays " << before
        << std::endl;
@@ -137,7 +137,7 @@ void RunLog::interrupt() {
   progress_.clear();
   const int signal = kept_signal();
   throw Interrupted(signal, text(signal_name(signal), " after step ", rule_.updates(), " of ", options_.steps, ": ",
-                                 (options_.out / text("checkpoint-", rule_.updates())).string(),
+                                 shown(options_.out / text("checkpoint-", rule_.updates())),
                                  " is written, and the same command goes on from there"));
 }
 

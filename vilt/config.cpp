@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/strict_json.h"
 #include "tensor/error.h"
 
@@ -206,7 +207,7 @@ std::vector<std::string> labels_of_json(const std::string& object, const std::st
 ModelConfig ModelConfig::from_file(const std::filesystem::path& path, const std::vector<std::string>& labels) {
   constexpr uint64_t kLargestFile = uint64_t{64} << 20;  // thousands of labels are less than one
   const std::vector<uint8_t> bytes = read_file(path, kLargestFile);
-  return from_json({bytes.begin(), bytes.end()}, path.string(), labels);
+  return from_json({bytes.begin(), bytes.end()}, shown(path), labels);
 }
 
 std::string ModelConfig::to_json() const {

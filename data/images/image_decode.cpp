@@ -5,6 +5,7 @@
 #include "data/images/image_codecs.h"
 #include "io/file_kind.h"
 #include "io/files.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -80,7 +81,7 @@ Image decode_image(std::span<const uint8_t> bytes, const std::string& name, cons
 }
 
 Image read_image(const std::filesystem::path& path, const DecodeOptions& options) {
-  return decode_image(read_file(path), path.string(), options);
+  return decode_image(read_file(path), shown(path), options);
 }
 
 }  // namespace tessera

@@ -13,6 +13,7 @@
 
 #include "data/scenes/scenes.h"
 #include "io/files.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -106,7 +107,7 @@ void write_plainly(const fs::path& path, const char* bytes, size_t size) {
   std::ofstream out(path, std::ios::binary);
   out.write(bytes, static_cast<std::streamsize>(size));
   out.close();
-  check(out.good(), "scenes: ", path.string(), ": cannot be written (is the disk full?)");
+  check(out.good(), "scenes: ", shown(path), ": cannot be written (is the disk full?)");
 }
 
 Records write_chunk(const fs::path& directory, const ScenesOptions& options, const Chunk& chunk) {
@@ -243,14 +244,14 @@ bool keep_existing(const fs::path& directory, const ScenesOptions& options) {
     const std::vector<uint8_t> bytes = read_file(directory / "manifest.json");
     manifest.assign(bytes.begin(), bytes.begin() + std::min<ptrdiff_t>(std::ssize(bytes), 4096));
   }
-  check(manifest.starts_with("{\"generator\": \"tessera scenes\""), "scenes: ", directory.string(),
+  check(manifest.starts_with("{\"generator\": \"tessera scenes\""), "scenes: ", shown(directory),
         " exists and is no data set written by `vilt scenes`; name another directory");
   if (options.force) return false;
   const std::string expected = manifest_of(options);
-  check(manifest == expected, "scenes: ", directory.string(), " holds a data set with other settings, ",
+  check(manifest == expected, "scenes: ", shown(directory), " holds a data set with other settings, ",
         manifest.substr(0, manifest.find('\n')), ", asked for ", expected.substr(0, expected.size() - 1),
         "; replace it with --force or name another directory");
-  check(complete(directory, options), "scenes: ", directory.string(),
+  check(complete(directory, options), "scenes: ", shown(directory),
         " has lost some of its files; write it anew with --force");
   return true;
 }
@@ -300,7 +301,7 @@ ScenesResult write_scenes(const fs::path& directory, const ScenesOptions& option
   fs::rename(partial.path, target);
   return ScenesResult::written;
 } catch (const fs::filesystem_error& error) {
-  fail("scenes: ", directory.string(), ": ", error.code().message());
+  fail("scenes: ", shown(directory), ": ", error.code().message());
 }
 
 }  // namespace tessera

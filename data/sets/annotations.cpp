@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/printable.h"
 #include "io/strict_json.h"
 #include "tensor/error.h"
 
@@ -126,7 +127,7 @@ void read_annotations(const TextPieces& contents, const std::filesystem::path& p
   for_each_line(contents, [&](std::string_view line) {
     ++line_number;
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) return;
-    handle(read_annotation(line, text("annotations: ", path.string(), ", line ", line_number)));
+    handle(read_annotation(line, text("annotations: ", shown(path), ", line ", line_number)));
   });
 }
 
@@ -137,9 +138,9 @@ void check_spans(const Annotation& annotation, std::string_view caption, const s
     return offset < size && (static_cast<unsigned char>(caption[static_cast<size_t>(offset)]) & 0xC0) == 0x80;
   };
   for (const ContentWord& word : *annotation.content_words) {
-    check(word.end <= size, "annotations: ", path.string(), ": sentence ", annotation.sentence_id, ": span ",
-          word.begin, "..", word.end, " lies outside the caption of ", size, " bytes");
-    check(!inside_character(word.begin) && !inside_character(word.end), "annotations: ", path.string(), ": sentence ",
+    check(word.end <= size, "annotations: ", shown(path), ": sentence ", annotation.sentence_id, ": span ", word.begin,
+          "..", word.end, " lies outside the caption of ", size, " bytes");
+    check(!inside_character(word.begin) && !inside_character(word.end), "annotations: ", shown(path), ": sentence ",
           annotation.sentence_id, ": span ", word.begin, "..", word.end,
           " cuts a UTF-8 character (offsets count bytes)");
   }

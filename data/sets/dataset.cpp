@@ -2,6 +2,7 @@
 
 #include "data/sets/dataset_reader.h"
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/strict_json.h"
 #include "tensor/error.h"
 
@@ -11,8 +12,7 @@ namespace fs = std::filesystem;
 
 Dataset Dataset::open(const fs::path& captions, const fs::path& image_folder, const DatasetOptions& options) {
   std::error_code ignored;
-  check(fs::is_directory(image_folder, ignored), "dataset: ", image_folder.string(),
-        ": the image folder does not exist");
+  check(fs::is_directory(image_folder, ignored), "dataset: ", shown(image_folder), ": the image folder does not exist");
   DatasetReader reader(captions, image_folder, options);
   reader.read(fs::is_directory(captions, ignored) ? TextPieces() : file_pieces(captions));
   if (!options.annotations.empty()) reader.attach_annotations(file_pieces(options.annotations));

@@ -146,8 +146,8 @@ GivenNormalisation given_normalisation(std::string_view config_json, const std::
   return out;
 }
 
-Wordpiece wordpiece_from_json(std::string_view json, const std::string& origin, const GivenNormalisation& given) {
-  const Json root = parse_strict_json(json, origin);
+Wordpiece wordpiece_from_json(std::string_view contents, const std::string& origin, const GivenNormalisation& given) {
+  const Json root = parse_strict_json(contents, origin);
   std::vector<std::string> tokens = tokens_of(root, origin);
   check_type(type_of(root, "pre_tokenizer", origin), "pre_tokenizer", "BertPreTokenizer", origin);
   check_post_processor(root, origin);

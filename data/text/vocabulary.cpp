@@ -183,14 +183,20 @@ void VocabularyTrainer::count_words_once() {
   for (auto& [word, count] : counts_) count = 1;
 }
 
-std::vector<std::string> VocabularyTrainer::train(size_t size, int64_t min_count) const {
+std::vector<std::string> VocabularyTrainer::train(size_t size, int64_t min_count,
+                                                  const ProgressCallback& progress) const {
   Merger merger(counts_);
   const size_t characters = merger.tokens().size();
   check(size >= kSpecialTokens.size() + characters, "vocabulary: size is ", size, ", expected at least ",
         kSpecialTokens.size() + characters, ": ", kSpecialTokens.size(), " special tokens and ", characters,
         " characters");
-  while (merger.tokens().size() + kSpecialTokens.size() < size && merger.merge_one(min_count)) {
-  }
+  const auto count = [&] { return merger.tokens().size() + kSpecialTokens.size(); };
+  const auto tell = [&](size_t of) {
+    if (progress) progress(static_cast<int64_t>(count()), static_cast<int64_t>(of));
+  };
+  while (count() < size && merger.merge_one(min_count))
+    if (count() < size) tell(size);
+  tell(count());
   std::vector<std::string> tokens(kSpecialTokens.begin(), kSpecialTokens.end());
   tokens.insert(tokens.end(), merger.tokens().begin(), merger.tokens().end());
   return tokens;

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/progress.h"
+
 namespace tessera {
 
 class VocabularyTrainer {
@@ -31,7 +33,7 @@ class VocabularyTrainer {
   // The tokens: [PAD], [UNK], [CLS], [SEP], [MASK], then the characters in byte order, then the merged tokens in the
   // order in which they were found. Exactly `size` of them, or fewer when no pair is left that occurs at least
   // `min_count` times. Error: `size` is less than the special tokens and characters need.
-  std::vector<std::string> train(size_t size, int64_t min_count = 1) const;
+  std::vector<std::string> train(size_t size, int64_t min_count = 1, const ProgressCallback& progress = {}) const;
 
  private:
   std::map<std::string, int64_t> counts_;

@@ -7,6 +7,7 @@
 #include "data/text/tokenizer_json.h"
 #include "data/text/unicode.h"
 #include "io/files.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -92,9 +93,9 @@ Wordpiece::Wordpiece(std::vector<std::string> tokens, const std::string& origin,
 Wordpiece Wordpiece::from_file(const std::filesystem::path& path) {
   const std::filesystem::path config = path.parent_path() / "tokenizer_config.json";
   GivenNormalisation given;
-  if (std::filesystem::exists(config)) given = given_normalisation(contents_of(config), config.string());
-  if (path.extension() == ".json") return wordpiece_from_json(contents_of(path), path.string(), given);
-  return from_lines(contents_of(path), path.string(), given.resolved());
+  if (std::filesystem::exists(config)) given = given_normalisation(contents_of(config), shown(config));
+  if (path.extension() == ".json") return wordpiece_from_json(contents_of(path), shown(path), given);
+  return from_lines(contents_of(path), shown(path), given.resolved());
 }
 
 Wordpiece Wordpiece::from_lines(std::string_view contents, const std::string& origin,

@@ -135,12 +135,74 @@ name=$'\e[31mred\x9b\u009b\n\r.jpg'
 escaped='\x1b[31mred\x9b\xc2\x9b\x0a\x0d.jpg'
 fails 2 "cannot open $escaped: No such file or directory" match --model run "$name" ring
 cp -r run $'run\e[31m'
+# A line break in a name does not end a message.
+mkdir $'new\nline'
+cd $'new\nline' || exit 1
+cp -r ../run run
+cp -r ../run broken
+rm broken/summary.json
+for file in "$PWD"/broken/checkpoint-4/{config.json,state.json}; do echo '{' >"$file"; done
+cp -r broken/checkpoint-4 weights
+echo nothing | tee broken.{safetensors,pt,toml,json,jpg,txt} >weights/model.safetensors
+cp -r ../run/checkpoint-4 shards
+echo '{"weight_map": {"a": "b.safetensors"}}' >shards/model.safetensors.index.json
+rm shards/model.safetensors
+here=$PWD
+cd "$work" || exit 1
+while read -r line; do
+  read -ra arguments <<<"$line"
+  arguments=("${arguments[@]//@/$here}")
+  call "${arguments[@]}"
+  [[ $status -eq 2 ]] && head -n 1 "$work/stderr" | grep -qF 'new\x0aline' && ! grep -q '^line' "$work/stderr"
+  report $? "a line break in a name: vilt $line"
+done <<EOF
+info @/none
+info @/broken.safetensors
+info @/broken.pt
+info @/broken.toml
+info @/weights
+info @/shards
+match --model @/broken.json @/broken.jpg ring
+match --model @/run @/broken.jpg ring
+match --model @/run --vocab @/broken.txt @/broken.jpg ring
+answer --model @/run @/broken.jpg ring
+fill --model @/run --jsonl @/broken.json
+eval --model @/run --captions @/broken.json --images @
+train @/broken.toml
+train ${tiny[*]} train.steps=4 train.out=@/run optimizer.clip=3
+train ${tiny[*]} train.steps=4 train.out=@/broken
+train ${tiny[*]} train.steps=4 train.out=@/x train.init_from=@/weights
+train ${tiny[*]} train.steps=4 train.out=@/x data.vocabulary=@/none
+report @/broken
+convert @/run @/weights
+vocab --captions @/broken.json --size 99 --out @/v.txt
+scenes --kind scenes --out @/run
+align --model @/run @/broken.jpg ring --out @/maps
+EOF
 if [[ -x $(command -v script) ]]; then
   # By a variable: the shell that `script` starts need not know bash's $'...'.
   folder=$'run\e[31m' script -qec "'$vilt' info \"\$folder\"" terminal >/dev/null </dev/null
   cp terminal output
-  grep -qF 'run\x1b[31m/checkpoint-4' terminal && ! grep -q $'\e' terminal
+  grep -qF 'run\x1b[31m/checkpoint-4' terminal && ! grep -qF $'\e[31m' terminal
   report $? "standard output on a terminal escapes them"
+  # What may take long says on a terminal what it is doing, and elsewhere nothing.
+  speaks() {
+    local words=$1
+    shift
+    command="'$vilt' $*" SHELL=/bin/sh script -qec 'eval "$command"' terminal >/dev/null </dev/null
+    "$vilt" "$@" >output 2>stderr </dev/null
+    grep -qF "$words" terminal && ! grep -qF "$words" output stderr
+    report $? "on a terminal: vilt $1 says '$words'"
+  }
+  speaks "reading data/dataset.json" eval --model run --captions data/dataset.json --images data/images
+  speaks "evaluating: " eval --model run --captions data/dataset.json --images data/images
+  speaks "tokens 60 / 60" vocab --captions data/dataset.json --size 60 --out v.txt --force
+  speaks "counting words" vocab --captions data/dataset.json --size 60 --out v.txt --force
+  speaks "reading run" info run
+  speaks "writing converted" convert run converted --force
+  speaks "reading run" match --model run picture.jpg ring
+  speaks "making the report" report run
+  speaks "looking at the sizes" train "${tiny[@]}" train.out=run train.steps=4 --fresh
 else
   echo "skipped: names on a terminal (there is no command script)"
 fi

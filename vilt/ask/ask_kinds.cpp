@@ -3,6 +3,7 @@
 #include <iomanip>
 #include <numeric>
 
+#include "io/printable.h"
 #include "io/words.h"
 #include "tensor/error.h"
 #include "vilt/ask/ask_kinds.h"
@@ -32,7 +33,7 @@ std::string described_heads(const ModelConfig& config) {
 }
 
 void require_head(bool exists, const LoadedModel& model, const std::string& what) {
-  check(exists, model.directory.string(), ": no ", what, "; this checkpoint has ", described_heads(model.config));
+  check(exists, shown(model.directory), ": no ", what, "; this checkpoint has ", described_heads(model.config));
 }
 
 Answers answers_of(const std::vector<double>& scores) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/printable.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
@@ -82,7 +83,7 @@ void Asker::open_images() {
     } catch (const Error& error) {
       errors[i] = error.what();
     } catch (const fs::filesystem_error& error) {
-      errors[i] = error.path1().string() + ": " + error.code().message();
+      errors[i] = shown(error.path1()) + ": " + error.code().message();
     }
   });
   std::map<std::string, std::string> failed;

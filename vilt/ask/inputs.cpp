@@ -4,19 +4,27 @@
 #include <iostream>
 
 #include "data/images/patches.h"
+#include "io/printable.h"
 #include "nn/precision.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
+#include "train/progress_line.h"
 #include "vilt/command/weights_options.h"
 
 namespace tessera::command {
 
 LoadedModel open_model(const ModelArguments& arguments) {
   LoadOptions options = load_options(arguments.weights);
-  options.report = [](const std::string& line) { std::cerr << "note: " << line << '\n'; };
+  const ProgressLine progress;
+  options.report = [&](const std::string& line) {
+    progress.clear();
+    std::cerr << "note: " << line << '\n';
+  };
   options.device = device_named("--device", arguments.device);
   check_available(options.device);
+  progress.show(text("reading ", shown(arguments.path), " …"));
   LoadedModel loaded = load_model(arguments.path, options);
+  progress.clear();
   if (!arguments.precision.empty()) {
     loaded.context.activations = use_precision(precision_named("--precision", arguments.precision), options.device);
     std::cerr << "note: precision: " << describe_precision(loaded.context.activations, options.device) << '\n';

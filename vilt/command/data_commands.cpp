@@ -9,6 +9,7 @@
 #include "data/text/wordpiece.h"
 #include "io/printable.h"
 #include "tensor/error.h"
+#include "train/progress_line.h"
 #include "vilt/command/command.h"
 #include "vilt/command/overwriting.h"
 #include "vilt/tasks/training_data.h"
@@ -55,16 +56,21 @@ int run_vocabulary(const VocabularyArguments& arguments) {
   options.check_files = false;
   options.kind = arguments.captions_kind;
   options.max_missing = arguments.max_bad_files;
+  const ProgressLine progress;
   VocabularyTrainer trainer;
   size_t read = 0;
   for (const std::string& captions : arguments.captions) {
+    progress.show(text("reading ", shown(captions), " …"));
     const Dataset dataset = Dataset::open(captions, ".", options);
+    progress.clear();
     tell_remarks(dataset, captions, std::cout);
+    progress.show("counting words …");
     for (const DatasetSentence& sentence : dataset.sentences()) trainer.add(sentence.text);
     read += dataset.sentences().size();
   }
   if (once) trainer.count_words_once();
-  const std::vector<std::string> tokens = trainer.train(static_cast<size_t>(size));
+  progress.clear();
+  const std::vector<std::string> tokens = trainer.train(static_cast<size_t>(size), 1, terminal_progress("tokens"));
   if (out.has_parent_path()) fs::create_directories(out.parent_path());
   const bool written = write_output(out, vocabulary_text(tokens), arguments.force);
 

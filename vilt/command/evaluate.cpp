@@ -8,7 +8,7 @@
 #include "vilt/ask/inputs.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
-#include "vilt/tasks/evaluation.h"
+#include "vilt/tasks/evaluation_progress.h"
 #include "vilt/tasks/settings_memory.h"
 #include "vilt/tasks/training_data.h"
 
@@ -23,7 +23,10 @@ int run_eval(const EvalArguments& arguments) {
   options.annotations = arguments.annotations;
   options.kind = arguments.captions_kind;
   options.max_missing = arguments.max_bad_files;
+  const ProgressLine reading;
+  reading.show(text("reading ", shown(arguments.captions), " …"));
   const Dataset all = Dataset::open(arguments.captions, arguments.images, options);
+  reading.clear();
   if (!arguments.json) {
     tell_remarks(all, arguments.captions, std::cout);
     tell_missing(all, std::cout);
@@ -34,7 +37,10 @@ int run_eval(const EvalArguments& arguments) {
   evaluation.limit = arguments.limit;
   evaluation.group = arguments.group;
   evaluation.context = model.context;
+  EvaluationProgress progress;
+  evaluation.progress = progress.of();
   const Evaluation result = evaluate(*model.model, source, evaluation);
+  progress.clear();
   if (arguments.json) {
     std::cout << evaluation_json(result) << '\n';
     return 0;

@@ -13,11 +13,13 @@
 #include "nn/precision.h"
 #include "tensor/error.h"
 #include "tensor/gemm/precision.h"
+#include "train/progress_line.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/weights_options.h"
 #include "vilt/files/load_model.h"
 #include "vilt/files/weights.h"
+#include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/memory.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
@@ -41,7 +43,7 @@ struct Subject {
 };
 
 Subject from_settings(const fs::path& path) {
-  const Settings settings = Settings::from_toml(path);
+  const Settings settings = with_initial_sizes(Settings::from_toml(path), false);
   check_model_memory(settings.model);
   Subject subject{model_config(settings), settings.train.batch_size / settings.train.accumulate, shown(path)};
   subject.checkpoint_blocks = settings.train.checkpoint_blocks;
@@ -108,7 +110,10 @@ void print_heads(const ModelConfig& config) {
 // Nothing where the file is no ViLT, or does not say enough of it; the tensors are printed in any case.
 std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arguments) {
   const fs::path place = find_weights(path);
+  const ProgressLine progress;
+  progress.show(text("reading ", shown(place), " …"));
   Weights weights = read_weights(place);
+  progress.clear();
   print_tensors(weights, arguments.tensors);
   LoadOptions options = load_options(arguments.weights);
   options.needs_vocabulary = false;

@@ -14,12 +14,13 @@
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "train/checkpoint.h"
+#include "train/progress_line.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/overwriting.h"
 #include "vilt/files/load_model.h"
-#include "vilt/initialise.h"
 #include "vilt/report/report.h"
+#include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/settings.h"
 #include "vilt/tasks/settings_memory.h"
@@ -75,13 +76,22 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   check(fs::is_directory(run), shown(run), ": no such directory; expected the folder of a run");
   check(fs::exists(run / "settings.toml"), shown(run), ": no run (there is no settings.toml)");
   check(fs::exists(run / "summary.json"), shown(run), ": the run is not finished; `vilt train` continues it");
-  const Settings settings = Settings::from_toml(run / "settings.toml");
+  Settings settings = Settings::from_toml(run / "settings.toml");
+  const ProgressLine progress;
+  progress.show("reading the model and the data set …");
   const LoadedModel trained = load_model(run);
-  ViltWithHeads untrained(trained.config);
-  initialise(untrained, settings.init, static_cast<uint64_t>(settings.train.seed));
+  settings.model = trained.config;
+  ViltWithHeads untrained = drawn_model(settings);
+  ParameterSet untrained_parameters(untrained);
+  const std::string note = begin_again(settings, untrained_parameters);
+  if (!note.empty()) {
+    progress.clear();
+    std::cerr << "note: " << note << '\n';
+  }
   const Dataset dataset = open_test_data(settings);
   const SampleSource source(dataset, *trained.vocabulary, sample_options(settings));
   const Summary summary = read_summary(run / "summary.json");
+  progress.show("making the report …");
   write_report(report_of(run), {settings, run / "metrics.jsonl", summary, *trained.model, untrained, source, command});
 }
 
@@ -94,7 +104,7 @@ int run_train(const TrainArguments& arguments) {
   if (!arguments.device.empty()) settings.train.device = arguments.device;
   settings.train.cuda_graph |= arguments.cuda_graph;
   settings.validate();
-  check_memory(settings);
+  check_memory(with_initial_sizes(settings, arguments.fresh));
   const Device device = device_named("train.device", settings.train.device);
   check_available(device);
   if (device.kind == Device::cpu) refuse_memory_that_is_not_there();

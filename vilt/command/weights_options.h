@@ -8,7 +8,7 @@ namespace tessera::command {
 
 inline LoadOptions load_options(const WeightsArguments& arguments) {
   LoadOptions options;
-  options.partial = arguments.partial;
+  if (arguments.partial) options.strictness = Strictness::none;
   options.config = arguments.config;
   options.vocabulary = arguments.vocabulary;
   options.labels = arguments.labels;

@@ -8,6 +8,7 @@
 #include "data/text/tokenizer_json.h"
 #include "data/text/vocabulary.h"
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/safetensors.h"
 #include "vilt/files/preprocessing.h"
 #include "vilt/files/weights.h"
@@ -45,10 +46,10 @@ void check_replaceable(const fs::path& directory, bool replace) {
   if (!fs::exists(directory)) return;
   const bool is_empty = fs::is_directory(directory) && fs::is_empty(directory);
   if (is_empty) return;
-  check(replace, directory.string(), ": exists already; --force replaces it");
+  check(replace, shown(directory), ": exists already; --force replaces it");
   for (const fs::directory_entry& entry : fs::directory_iterator(directory))
     check(std::find(std::begin(kFiles), std::end(kFiles), entry.path().filename()) != std::end(kFiles),
-          directory.string(), ": is not replaced, since it holds ", entry.path().filename().string(),
+          shown(directory), ": is not replaced, since it holds ", shown(entry.path().filename()),
           ", which no converted directory has");
 }
 
@@ -164,7 +165,7 @@ std::vector<std::string> write_hugging_face(const LoadedModel& model, const fs::
 }
 
 void write_authors(const LoadedModel& model, const fs::path& file, DType dtype) {
-  check(file.extension() == ".safetensors", file.string(),
+  check(file.extension() == ".safetensors", shown(file),
         ": the authors' names are written into one file, NAME.safetensors");
   const ModelConfig& config = model.config;
   save_safetensors(file.string(), authors_names(written_state(model, dtype), config),

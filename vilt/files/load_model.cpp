@@ -1,12 +1,15 @@
 #include "vilt/files/load_model.h"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/strict_json.h"
 #include "train/checkpoint.h"
+#include "vilt/files/differences.h"
 #include "vilt/files/preprocessing.h"
 #include "vilt/initialise.h"
 
@@ -18,7 +21,7 @@ namespace fs = std::filesystem;
 // `given` if it is not empty, else the file of this name beside the weights if there is one, else empty.
 fs::path beside(const LoadedModel& model, const fs::path& given, const char* name) {
   if (!given.empty()) {
-    check(fs::exists(given), given.string(), ": no such file");
+    check(fs::exists(given), shown(given), ": no such file");
     return given;
   }
   const fs::path path = model.directory / name;
@@ -32,14 +35,14 @@ void check_labels(const ModelConfig& config, const LoadOptions& options, const f
   check(!given || config.heads.classifier, weights.source, ": labels are given, but the model has no classifier");
   const auto output = weights.state.tensors.find("classifier.3.weight");
   const bool has_rows = output != weights.state.tensors.end() && output->second.dim() == 2;
-  if (!config.heads.classifier || !has_rows || options.partial) return;
+  if (!config.heads.classifier || !has_rows || options.strictness != Strictness::whole) return;
   const int64_t rows = output->second.size(0), named = config.num_labels();
   if (named == rows) return;
-  check(!given, options.labels.string(), ": holds ", named, " labels, the model's classifier has ", rows);
+  check(!given, shown(options.labels), ": holds ", named, " labels, the model's classifier has ", rows);
   const bool usual = config.labels == std::vector<std::string>{"LABEL_0", "LABEL_1"};  // where there are none
-  check(!usual, config_file.string(), ": names no labels (id2label), which stands for two, but the classifier has ",
-        rows, "; give them with --labels, one a line");
-  fail(config_file.string(), ": names ", named, " labels (id2label), but the classifier has ", rows,
+  check(!usual, shown(config_file), ": names no labels (id2label), which stands for two, but the classifier has ", rows,
+        "; give them with --labels, one a line");
+  fail(shown(config_file), ": names ", named, " labels (id2label), but the classifier has ", rows,
        ": classifier.3.weight is ", output->second.shape(), "; --labels gives others");
 }
 
@@ -59,8 +62,8 @@ ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, We
              weights.state.naming == Naming::authors ? "the authors' code" : "Hugging Face's code"));
   } else {
     config = adapt(ModelConfig::from_file(path, labels), weights);
-    check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, path.string(),
-          ": has ", config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads,
+    check(options.attention_heads == 0 || options.attention_heads == config.num_attention_heads, shown(path), ": has ",
+          config.num_attention_heads, " attention heads (num_attention_heads), ", options.attention_heads,
           " are given");
   }
   check_labels(config, options, path, weights);
@@ -95,12 +98,12 @@ void read_vocabulary(LoadedModel& out, const LoadOptions& options) {
   fs::path path = beside(out, options.vocabulary, "vocab.txt");
   if (path.empty()) path = beside(out, {}, "tokenizer.json");
   if (path.empty()) {
-    check(!options.needs_vocabulary, out.directory.string(),
+    check(!options.needs_vocabulary, shown(out.directory),
           ": there is no vocab.txt and no tokenizer.json; give one with --vocab");
     return;
   }
   out.vocabulary = std::make_unique<Wordpiece>(Wordpiece::from_file(path));
-  check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, path.string(), ": has ",
+  check(static_cast<int64_t>(out.vocabulary->size()) == out.config.vocab_size, shown(path), ": has ",
         out.vocabulary->size(), " tokens, the model ", out.config.vocab_size);
 }
 
@@ -108,8 +111,7 @@ void read_preparation(LoadedModel& out, Weights& weights) {
   const auto patch = static_cast<int>(out.config.patch_size);
   const auto found = find_preprocessing(out.directory, patch);
   // Models trained here may take pictures at their own size: nothing can be assumed of a checkpoint of training.
-  check(found || !fs::exists(out.directory / "state.json"), out.directory.string(),
-        ": has no preprocessor_config.json");
+  check(found || !fs::exists(out.directory / "state.json"), shown(out.directory), ": has no preprocessor_config.json");
   out.preprocessing = found.value_or(default_preprocessing(patch));
   out.preprocessing.max_length = out.config.max_position_embeddings;
   if (found) return;
@@ -119,7 +121,41 @@ void read_preparation(LoadedModel& out, Weights& weights) {
                                ", mean and standard deviation 0.5"));
 }
 
-// A head of which a tensor keeps its initial value is taken away: it could only answer at random.
+// A head of which a tensor keeps its initial value could only answer at random.
+void take_away_heads(LoadedModel& out, Weights& weights, const std::vector<std::string>& left_out) {
+  for (const HeadInfo& head : head_table()) {
+    const bool whole = std::none_of(left_out.begin(), left_out.end(),
+                                    [&](const std::string& name) { return name.starts_with(head.prefix); });
+    if (whole || !(out.config.heads.*head.present)) continue;
+    out.model->remove(head);
+    out.config.heads.*head.present = false;
+    weights.notes.push_back(text("not loaded: the ", head.part, ", which the model does not have then"));
+  }
+}
+
+StateDict backbone_of(const StateDict& state) {
+  StateDict out;
+  std::copy_if(state.begin(), state.end(), std::inserter(out, out.end()),
+               [](const auto& entry) { return entry.first.starts_with("vilt."); });
+  return out;
+}
+
+void load_body(LoadedModel& out, Weights& weights) {
+  const StateDict& file = weights.state.tensors;
+  const StateDict views = file_views(out.parameters->state(), out.config);
+  const std::string differences = describe_differences(backbone_of(views), backbone_of(file));
+  check(differences.empty(), weights.source, ": the tensors are not those of the backbone; nothing was loaded",
+        differences);
+  take_away_heads(out, weights, load_fitting_state(*out.parameters, out.config, file).left_out);
+  std::string others;
+  int64_t count = 0;
+  for (const auto& [name, tensor] : file)
+    if (!views.contains(name) && ++count <= 3) others += (others.empty() ? "" : ", ") + name;
+  if (count > 0)
+    weights.notes.push_back(
+        text("left out: ", count, " tensors that are not the model's: ", others, count > 3 ? ", …" : ""));
+}
+
 void load_partly(LoadedModel& out, Weights& weights) {
   const PartialLoad load = load_fitting_state(*out.parameters, out.config, weights.state.tensors);
   check(load.loaded > 0, weights.source,
@@ -130,25 +166,18 @@ void load_partly(LoadedModel& out, Weights& weights) {
                          text("loaded: only ", 100 * load.loaded / load.total, " % of the model's numbers"));
   std::istringstream lines(load.differences);
   for (std::string line; std::getline(lines >> std::ws, line);) weights.notes.push_back("not loaded: " + line);
-  for (const HeadInfo& head : head_table()) {
-    const bool whole = std::none_of(load.left_out.begin(), load.left_out.end(),
-                                    [&](const std::string& name) { return name.starts_with(head.prefix); });
-    if (whole || !(out.config.heads.*head.present)) continue;
-    out.model->remove(head);
-    out.config.heads.*head.present = false;
-    weights.notes.push_back(text("not loaded: the ", head.part, ", which the model does not have then"));
-  }
+  take_away_heads(out, weights, load.left_out);
 }
 
 }  // namespace
 
 fs::path find_weights(const fs::path& path) {
-  check(fs::exists(path), path.string(),
+  check(fs::exists(path), shown(path),
         ": no such file or directory; expected a model's folder, a run or a file of weights");
   if (holds_weights(path)) return path;
-  check(fs::is_directory(path), path.string(), ": not a file of weights (.safetensors, .bin, .ckpt, .pt)");
+  check(fs::is_directory(path), shown(path), ": not a file of weights (.safetensors, .bin, .ckpt, .pt)");
   const auto newest = newest_checkpoint(path);
-  check(newest.has_value(), path.string(),
+  check(newest.has_value(), shown(path),
         ": neither a model (model.safetensors, pytorch_model.bin) nor a run with a checkpoint");
   return *newest;
 }
@@ -166,14 +195,15 @@ LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions
   out.config = read_config(out, options, weights);
   read_vocabulary(out, options);
   read_preparation(out, weights);
-  if (!options.partial) check_size(out.config, weights);
+  const Strictness strictness = options.strictness;
+  if (strictness != Strictness::none) check_size(out.config, weights);
   out.model = std::make_unique<ViltWithHeads>(out.config);
-  if (options.partial) initialise(*out.model, Settings::Init{}, 0);
+  if (strictness == Strictness::none) initialise(*out.model, Settings::Init{}, 0);
   out.parameters = std::make_unique<ParameterSet>(*out.model, DType::f32, "", options.device);
-  if (options.partial) {
-    load_partly(out, weights);
-  } else {
-    load_file_state(*out.parameters, out.config, weights.state.tensors, weights.source);
+  switch (strictness) {
+    case Strictness::whole: load_file_state(*out.parameters, out.config, weights.state.tensors, weights.source); break;
+    case Strictness::body: load_body(out, weights); break;
+    case Strictness::none: load_partly(out, weights);
   }
   if (options.report)
     for (const std::string& note : weights.notes) options.report(note);
@@ -185,11 +215,11 @@ std::vector<std::string> read_labels(const fs::path& path) {
   std::string content(bytes.begin(), bytes.end());
   if (content.starts_with("\xef\xbb\xbf")) content.erase(0, 3);  // a mark of some editors
   const nlohmann::json json = nlohmann::json::parse(content, nullptr, false);
-  if (json.is_object()) return labels_of_json(content, path.string());
+  if (json.is_object()) return labels_of_json(content, shown(path));
   std::vector<std::string> labels;
   if (json.is_array()) {
     for (const nlohmann::json& label : json) {
-      check(label.is_string(), path.string(), ": label ", labels.size(), " is ", described_type(label),
+      check(label.is_string(), shown(path), ": label ", labels.size(), " is ", described_type(label),
             ", expected a string");
       labels.push_back(label.get<std::string>());
     }
@@ -201,7 +231,7 @@ std::vector<std::string> read_labels(const fs::path& path) {
     }
     while (!labels.empty() && labels.back().empty()) labels.pop_back();
   }
-  check(!labels.empty(), path.string(), ": holds no labels");
+  check(!labels.empty(), shown(path), ": holds no labels");
   return labels;
 }
 

@@ -13,10 +13,16 @@
 
 namespace tessera {
 
+// How much of a file of weights has to be the model's. Of what is loaded less than whole, a head that the file does not
+// hold whole is taken away, and everything that does not fit is reported.
+enum class Strictness : uint8_t {
+  whole,  // every tensor, and no other
+  body,   // the backbone's; of heads nothing
+  none,   // what fits is loaded, the rest keeps its initial values; that nothing fits is an error
+};
+
 struct LoadOptions {
-  // Load what fits and report what does not; parameters that the file does not hold keep their initial values. Heads
-  // that the file does not hold whole are taken away. That nothing fits is an error.
-  bool partial = false;
+  Strictness strictness = Strictness::whole;
   // For weights that do not bring them: config.json, vocab.txt or tokenizer.json, the classifier's labels
   // (read_labels). Empty: beside the weights.
   std::filesystem::path config, vocabulary, labels;
@@ -39,7 +45,7 @@ struct LoadedModel {
 };
 
 // `path`: a run's directory (its newest checkpoint), a checkpoint, a Hugging Face directory, or a file of weights.
-// Strict, unless partial: where a tensor is missing, unexpected or misshaped nothing is loaded.
+// Where a tensor that has to fit is missing, unexpected or misshaped nothing is loaded.
 LoadedModel load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 // The same from weights that were read from `place` = find_weights(path).
 LoadedModel load_model(Weights weights, const std::filesystem::path& place, const LoadOptions& options);

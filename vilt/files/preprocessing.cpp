@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/strict_json.h"
 #include "tensor/error.h"
 
@@ -119,7 +120,7 @@ JsonValue parse_object(std::string_view json, const std::string& where) {
 
 JsonValue read_object(const fs::path& file) {
   const std::vector<uint8_t> bytes = read_file(file, kLargestFile);
-  return parse_object({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string());
+  return parse_object({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, shown(file));
 }
 
 SampleOptions from_object(const JsonValue& object, const std::string& where, int patch) {
@@ -157,7 +158,7 @@ SampleOptions preprocessing_from_json(std::string_view json, const std::string& 
 
 SampleOptions read_preprocessing(const fs::path& file, int patch) {
   const std::vector<uint8_t> bytes = read_file(file, kLargestFile);
-  return preprocessing_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string(), patch);
+  return preprocessing_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, shown(file), patch);
 }
 
 std::optional<SampleOptions> find_preprocessing(const fs::path& directory, int patch) {
@@ -168,7 +169,7 @@ std::optional<SampleOptions> find_preprocessing(const fs::path& directory, int p
   const JsonValue object = read_object(file);
   const JsonValue* inner = image_processor(object);
   if (!inner) return std::nullopt;
-  return from_object(*inner, file.string(), patch);
+  return from_object(*inner, shown(file), patch);
 }
 
 std::string preprocessing_json(const SampleOptions& options) {

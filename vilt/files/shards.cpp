@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "io/printable.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -43,8 +44,8 @@ std::optional<fs::path> find_shard(const fs::path& folder) {
       models.insert(*name);
       if (first.empty() || entry.path() < first) first = entry.path();
     }
-    check(models.size() < 2, folder.string(), ": holds the shards of ", models.size(), " models, of ",
-          first.filename().string(), " and others; name one shard of the model that is meant");
+    check(models.size() < 2, shown(folder), ": holds the shards of ", models.size(), " models, of ",
+          shown(first.filename()), " and others; name one shard of the model that is meant");
     if (!models.empty()) return first;
   }
   return std::nullopt;

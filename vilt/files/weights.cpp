@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/safetensors.h"
 #include "io/strict_json.h"
 #include "io/torch_file.h"
@@ -30,7 +31,7 @@ fs::path find_file(const fs::path& path) {
   for (const char* place : kPlaces)
     if (fs::exists(path / place)) return path / place;
   if (const auto shard = find_shard(path)) return *shard;
-  fail(path.string(), ": holds no weights: neither ", kPlaces[0], " nor ", kPlaces[1], ", ", kPlaces[2], " or ",
+  fail(shown(path), ": holds no weights: neither ", kPlaces[0], " nor ", kPlaces[1], ", ", kPlaces[2], " or ",
        kPlaces[3]);
 }
 
@@ -63,7 +64,7 @@ std::map<std::string, std::vector<std::string>> shards_of(const fs::path& file) 
   std::map<std::string, std::vector<std::string>> shards;
   if (is_index(file)) {
     const std::vector<uint8_t> bytes = read_file(file);
-    shards = read_shard_index({bytes.begin(), bytes.end()}, file.string());
+    shards = read_shard_index({bytes.begin(), bytes.end()}, shown(file));
   } else {
     for (std::string& name : shards_beside(file.filename().string())) shards[std::move(name)];
   }
@@ -75,13 +76,13 @@ void read_shards(const fs::path& source, Weights& out) {
   if (!is_index(source)) out.notes.push_back(text("assumed: no index; the files are the ", shards.size(), " shards"));
   for (const auto& [file, names] : shards) {
     const fs::path path = source.parent_path() / file;
-    check(fs::exists(path), source.string(), ": the shard ", file, " is not there");
+    check(fs::exists(path), shown(source), ": the shard ", file, " is not there");
     StateDict tensors;
     read_one(path, tensors, out);
     for (const std::string& name : names)
-      check(tensors.contains(name), path.string(), ": does not hold ", name, ", which the index expects there");
+      check(tensors.contains(name), shown(path), ": does not hold ", name, ", which the index expects there");
     for (auto& [name, tensor] : tensors)
-      check(out.raw.emplace(name, std::move(tensor)).second, path.string(), ": ", name, " is in another shard too");
+      check(out.raw.emplace(name, std::move(tensor)).second, shown(path), ": ", name, " is in another shard too");
   }
   out.format += text(", ", shards.size(), shards.size() == 1 ? " shard" : " shards");
 }
@@ -158,10 +159,10 @@ bool holds_weights(const fs::path& path) {
 }
 
 Weights read_weights(const fs::path& path) {
-  check(fs::exists(path), path.string(), ": no such file or directory");
+  check(fs::exists(path), shown(path), ": no such file or directory");
   const fs::path file = find_file(path);
   Weights out;
-  out.source = file.string();
+  out.source = shown(file);
   const fs::path content = is_index(file) ? file.stem().stem() : file;  // model.bin.index.json → model.bin
   out.format = is_torch(content) ? "torch" : "safetensors";
   if (is_index(file) || is_shard(file))
@@ -171,7 +172,7 @@ Weights read_weights(const fs::path& path) {
   const fs::path extra = file.parent_path() / kExtraHeads;
   if (fs::is_directory(path) && fs::exists(extra))
     for (auto& [name, tensor] : load_safetensors(extra.string()).tensors)
-      check(out.raw.emplace(name, tensor).second, extra.string(), ": ", name, " is in ", out.source, " too");
+      check(out.raw.emplace(name, tensor).second, shown(extra), ": ", name, " is in ", out.source, " too");
   take_off_prefixes(out);
   out.state = our_names(out.raw, out.source);
   std::move(out.state.notes.begin(), out.state.notes.end(), std::back_inserter(out.notes));
@@ -235,7 +236,7 @@ ModelConfig config_of(const Weights& weights) {
   // All published ViLT have heads of 64 channels; that is no reason to guess for others.
   check(weights.attention_heads || config.hidden_size == 768, weights.source,
         ": the file does not say how many attention heads the model has, and its tensors cannot: give its config.json "
-        "(--config) or the number (--attention-heads)");
+        "(--config) or the number (--attention-heads; in training model.num_attention_heads)");
   config.num_attention_heads = weights.attention_heads.value_or(12);
   config.validate();
   return config;

@@ -2,11 +2,13 @@
 
 #include <cmath>
 
+#include "io/printable.h"
 #include "io/words.h"
 #include "nn/precision.h"
 #include "tensor/device.h"
 #include "vilt/files/model_folder.h"
 #include "vilt/initialise.h"
+#include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/optimizer_settings.h"
 #include "vilt/tasks/summary.h"
 
@@ -17,12 +19,6 @@ Settings with_heads(Settings settings) {
   settings.model = model_config(settings);
   settings.model.check_trainable();
   return settings;
-}
-
-ViltWithHeads initial_model(const Settings& settings) {
-  ViltWithHeads model(settings.model);
-  initialise(model, settings.init, static_cast<uint64_t>(settings.train.seed));
-  return model;
 }
 
 std::string figure(const Figure& value) { return value ? fixed_text(*value, 3) : "-"; }
@@ -96,13 +92,20 @@ LearnerOptions learner_options(const Settings& settings) {
   return options;
 }
 
-Pretraining::Pretraining(const Settings& settings)
+ViltWithHeads drawn_model(const Settings& settings) {
+  ViltWithHeads model(settings.model);
+  initialise(model, settings.init, static_cast<uint64_t>(settings.train.seed));
+  return model;
+}
+
+Pretraining::Pretraining(const Settings& settings, const LoadedModel* weights)
     : settings_(with_heads(settings)),
       objectives_(objective_options(settings)),
-      model_(initial_model(settings_)),
+      model_(drawn_model(settings_)),
       parameters_(model_, DType::f32, "", device_named("train.device", settings.train.device)) {
   const Precision precision = precision_named("train.precision", settings.train.precision);
   context_.activations = use_precision(precision, parameters_.device());
+  if (weights) beginnings_ = begin_with(*weights, parameters_, settings_.model);
 }
 
 ParameterGroup Pretraining::group(const std::string& name, const Variable& parameter) const {
@@ -131,9 +134,9 @@ std::string Pretraining::samples(std::span<const PretrainBatch> step) const {
   return out;
 }
 
-PretrainingRun::PretrainingRun(const Settings& settings, const Wordpiece& vocabulary, const SampleSource& train,
-                               const SampleSource& validation, Quarantine& quarantine)
-    : Pretraining(settings),
+PretrainingRun::PretrainingRun(const Settings& settings, const LoadedModel* weights, const Wordpiece& vocabulary,
+                               const SampleSource& train, const SampleSource& validation, Quarantine& quarantine)
+    : Pretraining(settings, weights),
       settings_(settings),
       vocabulary_(vocabulary),
       train_(train),
@@ -159,7 +162,7 @@ void PretrainingRun::save(const std::filesystem::path& folder) {
 }
 
 std::function<void()> PretrainingRun::open(const std::filesystem::path& folder) {
-  check(Wordpiece::from_file(folder / "vocab.txt").tokens() == vocabulary_.tokens(), folder.string(),
+  check(Wordpiece::from_file(folder / "vocab.txt").tokens() == vocabulary_.tokens(), shown(folder),
         ": was trained with another vocabulary; use --fresh to start over or train.out=FOLDER for another place");
   return open_model_folder(folder, settings_.model, parameters());
 }

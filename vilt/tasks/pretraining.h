@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "train/task.h"
+#include "vilt/files/load_model.h"
 #include "vilt/input/collator.h"
 #include "vilt/objectives.h"
 #include "vilt/tasks/settings.h"
@@ -19,12 +20,16 @@ CollatorOptions collator_options(const Settings& settings);
 ObjectiveOptions objective_options(const Settings& settings);
 LearnerOptions learner_options(const Settings& settings);
 
+// The model as it is drawn.
+ViltWithHeads drawn_model(const Settings& settings);
+
 // Model and losses: what an update needs.
 class Pretraining {
  public:
   using Batch = PretrainBatch;
 
-  explicit Pretraining(const Settings& settings);
+  // `weights` to begin with (vilt/tasks/initial_weights.h), or null.
+  explicit Pretraining(const Settings& settings, const LoadedModel* weights = nullptr);
 
   ViltWithHeads& model() { return model_; }
   const ViltWithHeads& model() const { return model_; }
@@ -36,6 +41,8 @@ class Pretraining {
   std::vector<int64_t> divisors(const PretrainBatch& batch) const { return count_divisors({&batch, 1}); }
   Losses losses(const PretrainBatch& batch, std::span<const int64_t> divisors, TicketSource& tickets) const;
   std::string samples(std::span<const PretrainBatch> step) const;
+  // What was taken of the weights to begin with; empty without.
+  const std::vector<std::string>& beginnings() const { return beginnings_; }
 
  private:
   Settings settings_;
@@ -43,13 +50,14 @@ class Pretraining {
   ViltWithHeads model_;
   ParameterSet parameters_;
   ForwardContext context_;
+  std::vector<std::string> beginnings_;
 };
 
 // With data, evaluation and files. What is given must outlive the task.
 class PretrainingRun : public Pretraining {
  public:
-  PretrainingRun(const Settings& settings, const Wordpiece& vocabulary, const SampleSource& train,
-                 const SampleSource& validation, Quarantine& quarantine);
+  PretrainingRun(const Settings& settings, const LoadedModel* weights, const Wordpiece& vocabulary,
+                 const SampleSource& train, const SampleSource& validation, Quarantine& quarantine);
 
   std::vector<PretrainBatch> step(int64_t number) const { return collator_.step(number); }
   Evaluated evaluate();

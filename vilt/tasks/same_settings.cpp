@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/printable.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -24,7 +25,9 @@ bool may_change(std::string_view key) {
 }
 
 // Compared as places. The vocabulary is compared by what is in it, when the checkpoint is read.
-bool is_path(std::string_view key) { return key.ends_with("captions") || key == "images" || key == "annotations"; }
+bool is_path(std::string_view key) {
+  return key.ends_with("captions") || key == "images" || key == "annotations" || key == "init_from";
+}
 
 struct Line {
   std::string words;  // "[train] steps = 9"
@@ -74,7 +77,7 @@ void check_same_settings(const fs::path& stored, const Settings& current) {
   earlier.train.steps = std::max(earlier.train.steps, current.train.steps);
   const auto before = binding_lines(earlier.to_toml()), now = binding_lines(current.to_toml());
   const std::string differences = only_in(now, before, "\n  now     ") + only_in(before, now, "\n  before  ");
-  check(differences.empty(), stored.parent_path().string(),
+  check(differences.empty(), shown(stored.parent_path()),
         ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place",
         differences);
 }

@@ -61,6 +61,9 @@ const OtherName kOtherNames[] = {
     {" optimizer optim optimizertype ", "optimizer.variant"},
     {" epoch epochs numepochs nepochs numtrainepochs maxepochs ", "train.steps",
      "steps × train.batch_size is the number of pairs that are seen"},
+    {" initfrom loadpath pretrained pretrainedmodel checkpoint initcheckpoint finetune finetunefrom weights loadfrom "
+     "modelpath ",
+     "train.init_from"},
     {" step maxsteps numsteps totalsteps trainsteps nsteps iterations iters maxiters iter numiters ", "train.steps"},
     {" batch bs batchsize minibatch globalbatchsize trainbatchsize perdevicetrainbatchsize perdevicebatchsize ",
      "train.batch_size"},

@@ -11,6 +11,7 @@
 #include <toml++/toml.h>
 
 #include "io/files.h"
+#include "io/printable.h"
 #include "tensor/error.h"
 #include "vilt/tasks/setting_names.h"
 
@@ -87,6 +88,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"optimizer.end_learning_rate", &optimizer.end_learning_rate},
       {"optimizer.clip", &optimizer.clip},
       {"train.task", &train.task},
+      {"train.init_from", &train.init_from},
       {"train.steps", &train.steps},
       {"train.test_samples", &train.test_samples},
       {"train.extend", &train.extend},
@@ -265,7 +267,7 @@ toml::table parse(const std::string& source, const std::string& origin) {
 
 Settings Settings::from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
   const std::vector<uint8_t> bytes = read_file(path);
-  return from_text({bytes.begin(), bytes.end()}, path.string(), overrides);
+  return from_text({bytes.begin(), bytes.end()}, shown(path), overrides);
 }
 
 Settings Settings::from_text(const std::string& source, const std::string& origin,

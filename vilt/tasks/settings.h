@@ -76,6 +76,7 @@ struct Settings {
   } optimizer;
   struct Train {
     std::string task = "pretraining";  // what is trained: a row of vilt/tasks/trainer.cpp
+    std::string init_from;             // weights to begin with (vilt/tasks/initial_weights.h); empty: drawn ones
     int64_t steps = 100000;
     std::string extend = "rescale";      // or "constant": the schedule of a run that gets more steps (train/run.h)
     int64_t test_samples = 2000;         // captions of the evaluation at the end, for each split; 0: all

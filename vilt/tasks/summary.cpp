@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
+#include "io/printable.h"
 
 namespace tessera {
 namespace {
@@ -83,7 +84,7 @@ std::string summary_json(const Summary& summary) {
 Summary read_summary(const std::filesystem::path& path) {
   const std::vector<uint8_t> bytes = read_file(path);
   const Json in = Json::parse(bytes.begin(), bytes.end(), nullptr, false);
-  check(in.is_object(), path.string(), ": not a JSON object");
+  check(in.is_object(), shown(path), ": not a JSON object");
   Summary summary;
   try {
     for (const auto& [name, value] : in.items())
@@ -92,7 +93,7 @@ Summary read_summary(const std::filesystem::path& path) {
     summary.steps = in.at("steps").get<int64_t>();
     summary.parameters = in.at("parameters").get<int64_t>();
   } catch (const nlohmann::json::exception& error) {
-    fail(path.string(), ": ", error.what());
+    fail(shown(path), ": ", error.what());
   }
   return summary;
 }

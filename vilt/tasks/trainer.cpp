@@ -8,6 +8,7 @@
 
 #include "data/sets/fingerprint.h"
 #include "io/files.h"
+#include "io/printable.h"
 #include "io/words.h"
 #include "nn/precision.h"
 #include "tensor/device.h"
@@ -15,7 +16,8 @@
 #include "train/checkpoint.h"
 #include "train/interruption.h"
 #include "train/run.h"
-#include "vilt/initialise.h"
+#include "vilt/tasks/evaluation_progress.h"
+#include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/same_settings.h"
 #include "vilt/tasks/training_data.h"
@@ -52,32 +54,6 @@ struct Split {
   std::unique_ptr<SampleSource> source;
 };
 
-// How far the evaluation at the end is; a part takes as long as its share that is done tells.
-class EvaluationProgress {
- public:
-  using Tell = std::function<void(const char* part, size_t done, size_t of)>;
-  Tell of(const char* model) {
-    return [this, model](const char* part, size_t done, size_t all) { show(text(model, ", ", part), done, all); };
-  }
-  void clear() const { line_.clear(); }
-
- private:
-  void show(const std::string& part, size_t done, size_t all) {
-    if (part != part_ || done <= done_) begin_ = last_;
-    part_ = part;
-    done_ = done;
-    last_ = Clock::now();
-    const double seconds = std::chrono::duration<double>(last_ - begin_).count();
-    const double left = seconds * static_cast<double>(all - done) / static_cast<double>(std::max<size_t>(done, 1));
-    line_.show(text("evaluating: ", part, "  ", done, "/", all, "  ", clock_text(left), " left of this part"));
-  }
-
-  ProgressLine line_;
-  std::string part_;
-  size_t done_ = 0;
-  Clock::time_point last_ = Clock::now(), begin_ = last_;
-};
-
 // From the settings to the summary: what is around the loop.
 class Training {
  public:
@@ -92,6 +68,7 @@ class Training {
  private:
   template <class Task>
   Summary train_task(Split& train, Split& validation);
+  void open_vocabulary(const std::optional<fs::path>& checkpoint);
   void check_unseen(const Dataset& unseen) const;
   void remove_earlier_run() const;
   bool gets_more_steps() const;
@@ -113,8 +90,32 @@ class Training {
   const TrainOptions& options_;
   std::ostream& log_;
   fs::path out_;
+  std::unique_ptr<LoadedModel> initial_;  // until the task has them; null without, and in a run that goes on
   std::unique_ptr<Wordpiece> vocabulary_;
 };
+
+// data.vocabulary; else that of the weights to begin with, whose tokens have no other numbers; else that of the
+// captions.
+void Training::open_vocabulary(const std::optional<fs::path>& checkpoint) {
+  const bool given = !settings_.data.vocabulary.empty();
+  if (!given && initial_ && initial_->vocabulary) {
+    vocabulary_ = std::move(initial_->vocabulary);
+    return;
+  }
+  const bool with_weights = !given && checkpoint && !settings_.train.init_from.empty();
+  const fs::path words = with_weights ? *checkpoint / "vocab.txt" : vocabulary_path(settings_);
+  check(fs::exists(words), shown(words), ": no vocabulary there; `vilt vocab` makes one from the captions");
+  vocabulary_ = std::make_unique<Wordpiece>(Wordpiece::from_file(words));
+  const auto size = static_cast<int64_t>(vocabulary_->size());
+  if (initial_)
+    check(size == settings_.model.vocab_size, shown(words), ": has ", size,
+          " tokens, the weights of 'train.init_from' ", settings_.model.vocab_size);
+  if (initial_ && initial_->vocabulary)
+    check(initial_->vocabulary->tokens() == vocabulary_->tokens(), shown(words),
+          ": is not the vocabulary of the weights of 'train.init_from', whose words would mean others; leave out "
+          "'data.vocabulary' to take theirs");
+  settings_.model.vocab_size = size;
+}
 
 void Training::check_unseen(const Dataset& unseen) const {
   const std::string& group = settings_.data.unseen_group;
@@ -138,7 +139,7 @@ bool Training::gets_more_steps() const {
   if (!fs::exists(out_ / "settings.toml")) return false;
   const int64_t before = Settings::from_toml(out_ / "settings.toml").train.steps;
   if (settings_.train.steps <= before) return false;
-  check(newest_checkpoint(out_).has_value(), out_.string(), ": the run has had its ", before,
+  check(newest_checkpoint(out_).has_value(), shown(out_), ": the run has had its ", before,
         " steps, and there is no checkpoint to go on from");
   return true;
 }
@@ -147,9 +148,10 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
   const auto start = Clock::now();
   Split test{open_test_data(settings_), nullptr};
   test.source = std::make_unique<SampleSource>(test.dataset, *vocabulary_, sample_options(settings_));
-  ViltWithHeads untrained(settings_.model);
-  initialise(untrained, settings_.init, static_cast<uint64_t>(settings_.train.seed));
-  const ParameterSet untrained_parameters(untrained, DType::f32, "", task.parameters().device());
+  ViltWithHeads untrained = drawn_model(settings_);
+  ParameterSet untrained_parameters(untrained, DType::f32, "", task.parameters().device());
+  const std::string note = begin_again(settings_, untrained_parameters);
+  if (!note.empty()) log_ << "note: " << note << std::endl;
   Summary summary;
   summary.steps = settings_.train.steps;
   summary.train_seconds = train_seconds;
@@ -187,20 +189,21 @@ Summary Training::finish(PretrainingRun& task, double train_seconds) {
 Summary Training::go() {
   const Kind& chosen = kind();
   if (settings_.train.threads > 0) set_thread_count(static_cast<int>(settings_.train.threads));
-  const fs::path words = vocabulary_path(settings_);
   check(!settings_.data.sets.empty() || fs::exists(settings_.data.captions), settings_.data.captions,
         ": no such file (setting 'data.captions')");
-  check(fs::exists(words), words.string(), ": no vocabulary there; `vilt vocab` makes one from the captions");
-  vocabulary_ = std::make_unique<Wordpiece>(Wordpiece::from_file(words));
-  settings_.model.vocab_size = static_cast<int64_t>(vocabulary_->size());
+  const auto checkpoint = options_.fresh ? std::nullopt : newest_checkpoint(out_);
+  if (!checkpoint)
+    initial_ = read_initial_weights(settings_, [&](const std::string& line) { log_ << "weights: " << line << "\n"; });
+  settings_ = with_initial_sizes(std::move(settings_), checkpoint.value_or(fs::path()), initial_.get());
+  open_vocabulary(checkpoint);
   settings_.model = model_config(settings_);
   settings_.model.validate();
   const std::string toml = settings_.to_toml();
   // Without a checkpoint there is nothing to lose: the first try may have stopped at a wrong setting.
-  const bool begun = !options_.fresh && (newest_checkpoint(out_) || fs::exists(out_ / "summary.json"));
+  const bool begun = checkpoint || (!options_.fresh && fs::exists(out_ / "summary.json"));
   if (begun && fs::exists(out_ / "settings.toml")) check_same_settings(out_ / "settings.toml", settings_);
   if (begun && fs::exists(out_ / "summary.json") && !gets_more_steps()) {
-    log_ << "the run in " << out_.string() << " is finished; --fresh starts over\n";
+    log_ << "the run in " << shown(out_) << " is finished; --fresh starts over\n";
     return read_summary(out_ / "summary.json");
   }
   log_ << toml << "\n" << chosen.described(settings_) << "\n";
@@ -219,16 +222,21 @@ Summary Training::train_task(Split& train, Split& validation) {
     if (line) line->clear();
     std::cerr << "left out: " + reason + "\n" << std::flush;
   });
-  Task task(settings_, *vocabulary_, *train.source, *validation.source, quarantine);
+  Task task(settings_, initial_.get(), *vocabulary_, *train.source, *validation.source, quarantine);
+  initial_.reset();
   Learner<Task> learner(task, learner_options(settings_));
   say_what_is_trained(task, train.dataset);
+  for (const std::string& beginning : task.beginnings()) log_ << beginning << std::endl;
   for (const std::string& note : training_notes(settings_, *train.source)) log_ << "note: " << note << std::endl;
   // Nothing is written or removed before everything that the settings name has been found: a run that fails above can
   // be repeated with the mistake corrected.
   if (options_.fresh) remove_earlier_run();
   fs::create_directories(out_);
   RunOptions options = run_options(settings_, log_);
+  const ProgressLine looking;
+  looking.show("looking at the sizes of the pictures' files …");
   options.data = fingerprint(train.dataset, settings_.data.images);
+  looking.clear();
   Run run(task, learner, std::move(options));
   line = &run.progress();
   run.resume();

@@ -96,7 +96,7 @@ TEST_CASE("partial loads what fits and tells what did not") {
     tensors["vilt.layernorm.weight"] = Tensor::zeros({7});
     tensors["surplus"] = Tensor::zeros({2, 3});
   });
-  checkpoint.options.partial = true;
+  checkpoint.options.strictness = Strictness::none;
   checkpoint.report.clear();
   const LoadedModel model = checkpoint.load();
   CHECK(values(model, "vilt.layernorm.bias") == kept);
@@ -189,7 +189,7 @@ TEST_CASE("A prefix that every name has is taken off, and said") {
 
 TEST_CASE("partial: nothing that fits is an error, and a head that is not whole is none") {
   Checkpoint checkpoint("vilt_vqa");
-  checkpoint.options.partial = true;
+  checkpoint.options.strictness = Strictness::none;
   checkpoint.change_tensors([](NamedTensors& tensors) { tensors.erase("classifier.3.bias"); });
   const LoadedModel model = checkpoint.load();
   CHECK_FALSE(model.model->classifier.has_value());
