@@ -34,8 +34,8 @@ std::string_view without_line_end(std::string_view caption) {
 
 DatasetReader::DatasetReader(const fs::path& file, const fs::path& folder, const DatasetOptions& options)
     : file_(file), folder_(folder), options_(options) {
-  dataset_.file_ = file.string();
-  dataset_.annotations_file_ = options.annotations.string();
+  dataset_.file_ = shown(file);
+  dataset_.annotations_file_ = shown(options.annotations);
   const fs::path name = file.has_filename() ? file.filename() : file.parent_path().filename();
   file_split_ = split_of_file_name(name.native());
 }

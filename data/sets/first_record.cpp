@@ -70,10 +70,10 @@ class FirstRecordReader : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-FirstRecord first_record(std::string_view json) {
+FirstRecord first_record(std::string_view beginning) {
   FirstRecord found;
   FirstRecordReader reader(found);
-  Json::sax_parse(json.begin(), json.end(), &reader);
+  Json::sax_parse(beginning.begin(), beginning.end(), &reader);
   return found;
 }
 

@@ -19,7 +19,7 @@ struct FirstRecord {
   std::vector<std::string> record;
 };
 
-FirstRecord first_record(std::string_view json);
+FirstRecord first_record(std::string_view beginning);
 
 using KeyNames = std::initializer_list<std::string_view>;
 bool has_any(const std::vector<std::string>& keys, KeyNames names);

@@ -3,6 +3,7 @@
 #include "io/printable.h"
 #include "io/words.h"
 #include "tensor/error.h"
+#include "train/progress_line.h"
 
 namespace tessera {
 namespace {
@@ -27,7 +28,11 @@ Dataset open(const Settings& settings, const Source& source, std::vector<std::st
   options.max_missing = settings.data.max_bad_files;
   options.kind = source.kind;
   options.remaining_split = remaining;
-  return Dataset::open(source.captions, source.images, options);
+  const ProgressLine progress;
+  progress.show(text("reading ", shown(source.captions), " …"));
+  Dataset dataset = Dataset::open(source.captions, source.images, options);
+  progress.clear();
+  return dataset;
 }
 
 Dataset open(const Settings& settings, const std::string& captions, std::vector<std::string> splits,
