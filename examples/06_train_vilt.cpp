@@ -56,7 +56,7 @@ int main(int count, char** arguments) try {
   const Dataset train = open_split(folder, "train"), validation = open_split(folder, "val");
   const Wordpiece vocabulary = learn_vocabulary(train);
   const PixelNorm norm{.mean = {0.2f, 0.2f, 0.2f}, .std = {0.25f, 0.25f, 0.25f}};  // backgrounds become about zero
-  const SampleOptions samples{.resize = false, .patch = kPatch, .norm = norm, .max_length = kMaxLength};
+  const SampleOptions samples{{.resize = false, .patch = kPatch, .norm = norm}, kMaxLength};
   const SampleSource source(train, vocabulary, samples), held_out(validation, vocabulary, samples);
   CollatorOptions options;
   options.seed = kSeed;

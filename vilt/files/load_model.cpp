@@ -164,8 +164,14 @@ void load_partly(LoadedModel& out, Weights& weights) {
   if (2 * load.loaded < load.total)
     weights.notes.insert(weights.notes.begin(),
                          text("loaded: only ", 100 * load.loaded / load.total, " % of the model's numbers"));
+  constexpr int kNamed = 10;
+  int count = 0;
   std::istringstream lines(load.differences);
-  for (std::string line; std::getline(lines >> std::ws, line);) weights.notes.push_back("not loaded: " + line);
+  for (std::string line; std::getline(lines >> std::ws, line);)
+    if (++count <= kNamed) weights.notes.push_back("not loaded: " + line);
+  if (count > kNamed)
+    weights.notes.push_back(
+        text("not loaded: … and ", count - kNamed, " more; `vilt info --tensors` lists the file's"));
   take_away_heads(out, weights, load.left_out);
 }
 

@@ -1,5 +1,7 @@
 #include "vilt/tasks/downstream_files.h"
 
+#include <sstream>
+
 #include "data/tasks/vqa_files.h"
 #include "data/tasks/vqa_list.h"
 #include "io/printable.h"
@@ -103,7 +105,9 @@ DownstreamPart read_part(const DownstreamTask& task, const Settings& settings, D
     out.captions = open_test_data(settings);
     return out;
   }
-  TrainingData data = open_training_data(settings, log);
+  // Both parts are read at once, and what is to be told is told with the first.
+  std::ostringstream told;
+  TrainingData data = open_training_data(settings, part == DataPart::train ? log : told);
   out.captions = part == DataPart::train ? std::move(data.train) : std::move(data.validation);
   return out;
 }

@@ -19,7 +19,7 @@ bool may_change(std::string_view key) {
   for (const std::string_view free :
        {"device", "cuda_graph", "threads", "workers", "prefetch", "cache_bytes", "log_every", "checkpoint_blocks",
         "checkpoint_every", "title", "extend", "test_samples", "changed_data", "out", "evaluate_every",
-        "evaluate_samples", "max_bad_files", "vocabulary"})
+        "evaluate_samples", "max_bad_files", "vocabulary", "epochs"})
     if (key == free) return true;
   return false;
 }

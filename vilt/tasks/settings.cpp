@@ -279,18 +279,6 @@ std::string task_named(const toml::table& table, const std::vector<std::string>&
 
 }  // namespace
 
-Settings Settings::defaults_of(const std::string& task) {
-  Settings settings;
-  if (task == settings.train.task) return settings;
-  settings.train.task = task;
-  settings.train.epochs = 10;
-  settings.train.batch_size = task == "nlvr2" ? 128 : 256;
-  settings.image.max_patches = 0;
-  settings.image.augment = "randaugment";
-  settings.optimizer.head_factor = task == "vqa" ? 10 : 1;
-  return settings;
-}
-
 Settings Settings::from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
   const std::vector<uint8_t> bytes = read_file(path);
   return from_text({bytes.begin(), bytes.end()}, shown(path), overrides);

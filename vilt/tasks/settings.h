@@ -103,7 +103,8 @@ struct Settings {
   } train;
 
   // Pre-training's are those above. Fine-tuning's: 10 epochs of all patches of augmented pictures, batches of 256
-  // (NLVR2: 128), a rate ten times as high for the answers of VQA.
+  // (NLVR2: 128), a rate ten times as high for the answers of VQA; retrieval
+  // is measured on fewer pictures.
   static Settings defaults_of(const std::string& task);
 
   static Settings from_toml(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});

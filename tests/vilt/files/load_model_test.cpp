@@ -107,6 +107,20 @@ TEST_CASE("partial loads what fits and tells what did not") {
                                     "not loaded: unexpected: surplus [2, 3]"}) == "");
 }
 
+TEST_CASE("partial names ten of what did not fit, and counts the rest") {
+  Checkpoint checkpoint("vilt_mlm");
+  checkpoint.change_tensors([](NamedTensors& tensors) {
+    for (int i = 0; i < 13; ++i) tensors[text("surplus.", i)] = Tensor::zeros({2});
+  });
+  checkpoint.options.strictness = Strictness::none;
+  checkpoint.load();
+  CHECK(lacking(checkpoint.report, {"not loaded: … and 3 more"}) == "");
+  int named = 0;
+  for (size_t at = 0; (at = checkpoint.report.find("not loaded: unexpected: surplus.", at)) != std::string::npos; ++at)
+    ++named;
+  CHECK(named == 10);
+}
+
 TEST_CASE("What is known to be harmless is accepted and reported") {
   Checkpoint checkpoint("vilt_mlm");
   checkpoint.change_tensors([](NamedTensors& tensors) {
