@@ -131,7 +131,7 @@ rm run/.lock
 succeeds "a run that was copied without hidden files is still one" "is finished" train "${tiny[@]}" train.out=run train.steps=4
 
 # Names of files on a terminal.
-name=$'\e[31mred\x9b\u009b\n\r.jpg'
+name=$'\e[31mred\x9b\xc2\x9b\n\r.jpg'
 escaped='\x1b[31mred\x9b\xc2\x9b\x0a\x0d.jpg'
 fails 2 "cannot open $escaped: No such file or directory" match --model run "$name" ring
 cp -r run $'run\e[31m'

@@ -43,7 +43,10 @@ struct Subject {
 };
 
 Subject from_settings(const fs::path& path) {
-  const Settings settings = with_initial_sizes(Settings::from_toml(path), false);
+  Settings settings = Settings::from_toml(path);
+  const std::string weights = settings.train.init_from;
+  const bool there = weights.empty() || fs::exists(weights);
+  if (there) settings = with_initial_sizes(std::move(settings), false);
   check_model_memory(settings.model);
   Subject subject{model_config(settings), settings.train.batch_size / settings.train.accumulate, shown(path)};
   subject.checkpoint_blocks = settings.train.checkpoint_blocks;
@@ -52,6 +55,7 @@ Subject from_settings(const fs::path& path) {
   subject.accumulate = settings.train.accumulate;
   subject.prefetch = settings.data.prefetch;
   subject.cache_bytes = settings.data.cache_bytes;
+  if (!there) subject.origin += " (" + shown(weights) + " does not exist yet: counted with the sizes of the settings)";
   const fs::path words = vocabulary_path(settings);
   if (fs::exists(words)) {
     subject.config.vocab_size = static_cast<int64_t>(Wordpiece::from_file(words).size());

@@ -12,7 +12,7 @@ namespace {
 void answer(LossTerm& term, const ViltWithHeads& model, const Variable& hidden, const DownstreamBatch& batch,
             int64_t samples) {
   const Variable logits = model.class_logits(hidden, batch.rows);
-  term.loss = answer_loss(logits, batch.targets.to(logits.dtype()).to(logits.value().device()), samples);
+  term.loss = answer_loss(logits, batch.targets.to(logits.dtype()), samples);
 }
 
 void judge(LossTerm& term, const ViltWithHeads& model, const Variable& hidden, const DownstreamBatch& batch,

@@ -59,8 +59,8 @@ const OtherName kOtherNames[] = {
      "optimizer.clip"},
     {" decaypower lrpower ", "optimizer.power"},
     {" optimizer optim optimizertype ", "optimizer.variant"},
-    {" epoch epochs numepochs nepochs numtrainepochs maxepochs ", "train.steps",
-     "steps × train.batch_size is the number of pairs that are seen"},
+    {" epoch epochs numepochs nepochs numtrainepochs maxepochs ", "train.epochs",
+     "of fine-tuning; in pre-training train.steps × train.batch_size is the number of pairs that are seen"},
     {" initfrom loadpath pretrained pretrainedmodel checkpoint initcheckpoint finetune finetunefrom weights loadfrom "
      "modelpath ",
      "train.init_from"},

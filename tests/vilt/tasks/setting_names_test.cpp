@@ -24,9 +24,8 @@ TEST_CASE("Names of other programs are taken for what they mean, in whatever sec
     CHECK(meant(key) == "optimizer.learning_rate");
   for (const char* key : {"batch", "bs", "data.batch_size", "train.batchSize", "per_device_train_batch_size"})
     CHECK(meant(key) == "train.batch_size");
-  for (const char* key :
-       {"epochs", "train.epochs", "num_train_epochs", "steps", "max_steps", "optimizer.steps", "iters"})
-    CHECK(meant(key) == "train.steps");
+  for (const char* key : {"steps", "max_steps", "optimizer.steps", "iters"}) CHECK(meant(key) == "train.steps");
+  for (const char* key : {"epochs", "optimizer.epochs", "num_train_epochs"}) CHECK(meant(key) == "train.epochs");
   for (const char* key : {"warmup_steps", "train.warmup", "warmup_ratio", "optimizer.num_warmup_steps"})
     CHECK(meant(key) == "optimizer.warmup");
   const char* pairs[][2] = {{"wd", "optimizer.weight_decay"},
@@ -64,7 +63,7 @@ TEST_CASE("Of names that only the section tells apart the nearest is meant, of m
 TEST_CASE("What is measured otherwise here is told") {
   CHECK(tests::lacking(tests::error_of([] { Settings().set("warmup_steps=100"); }), {"a share of the steps, 0 to 1"}) ==
         "");
-  CHECK(tests::lacking(tests::error_of([] { Settings().set("epochs=3"); }), {"train.batch_size"}) == "");
+  CHECK(tests::lacking(tests::error_of([] { Settings().set("num_epochs=3"); }), {"train.batch_size"}) == "");
 }
 
 TEST_CASE("Every suggestion is a setting") {
