@@ -33,7 +33,7 @@ succeeds "nlvr2" "consistency" train task.toml train.task=nlvr2 data.images=data
   data.validation_captions=data/tasks/nlvr2/val.json train.out=runs/nlvr2
 grep -q "the figures at the end are those of validation" output
 report $? "... says that there is no test file"
-succeeds "retrieval" "image attainable R@1" train task.toml train.task=retrieval data.images=data/images data.captions=data/dataset.json \
+succeeds "retrieval" "image R@1 by objects alone" train task.toml train.task=retrieval data.images=data/images data.captions=data/dataset.json \
   data.annotations=data/annotations.jsonl train.out=runs/retrieval
 succeeds "a finished run says so" "is finished" train task.toml train.task=retrieval data.images=data/images \
   data.captions=data/dataset.json data.annotations=data/annotations.jsonl train.out=runs/retrieval

@@ -156,10 +156,10 @@ NamedFigures evaluate_statements(const Evaluator& evaluator, const DownstreamSou
   return out;
 }
 
-// The recall at 1 of a model that knows everything, both ways: where a caption is true of several pictures, or a
-// picture has several true captions, which one counts is a matter of luck.
-void add_attainable(const Dataset& dataset, const std::vector<int64_t>& images, const std::vector<int64_t>& texts,
-                    NamedFigures& out) {
+// The recall at 1, both ways, of a model that tells what is in a picture, but not where: of the pictures that have a
+// caption's objects, and of the captions whose objects a picture has, it takes any.
+void add_objects_alone(const Dataset& dataset, const std::vector<int64_t>& images, const std::vector<int64_t>& texts,
+                       NamedFigures& out) {
   std::map<int64_t, const Annotation*> of_image;
   for (const int64_t text : texts) {
     const Annotation* annotation = dataset.annotation(text);
@@ -167,7 +167,7 @@ void add_attainable(const Dataset& dataset, const std::vector<int64_t>& images, 
     of_image.emplace(dataset.sentences()[static_cast<size_t>(text)].image, annotation);
   }
   if (of_image.size() < images.size()) return;
-  std::map<int64_t, std::pair<int64_t, int64_t>> texts_of;  // of a picture: true ones, and its own among them
+  std::map<int64_t, std::pair<int64_t, int64_t>> texts_of;  // of a picture: fitting ones, and its own among them
   double of_texts = 0, of_images = 0;
   for (const int64_t text : texts) {
     const int64_t own = dataset.sentences()[static_cast<size_t>(text)].image;
@@ -182,8 +182,8 @@ void add_attainable(const Dataset& dataset, const std::vector<int64_t>& images, 
   }
   for (const int64_t image : images)
     of_images += static_cast<double>(texts_of[image].second) / static_cast<double>(texts_of[image].first);
-  out.emplace_back("text attainable R@1", of_images / static_cast<double>(images.size()));
-  out.emplace_back("image attainable R@1", of_texts / static_cast<double>(texts.size()));
+  out.emplace_back("text R@1 by objects alone", of_images / static_cast<double>(images.size()));
+  out.emplace_back("image R@1 by objects alone", of_texts / static_cast<double>(texts.size()));
 }
 
 NamedFigures evaluate_ranking(const Evaluator& evaluator, const DownstreamSource& source, const DownstreamPart& part,
@@ -211,7 +211,7 @@ NamedFigures evaluate_ranking(const Evaluator& evaluator, const DownstreamSource
       out.emplace_back(text(name, " median rank"), static_cast<double>(*direction->median_rank));
     if (direction->mean_rank) out.emplace_back(text(name, " mean rank"), *direction->mean_rank);
   }
-  if (options.controls) add_attainable(part.captions, images, texts, out);
+  if (options.controls) add_objects_alone(part.captions, images, texts, out);
   return out;
 }
 

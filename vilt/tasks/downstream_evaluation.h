@@ -5,8 +5,8 @@
 //   nlvr2      accuracy and consistency; other_pictures and one_picture (the left one twice): accuracies without what
 //              a statement is about
 //   retrieval  recall at 1, 5 and 10 of texts for a picture and of pictures for a text, median and mean ranks; equal
-//              scores count as wrong. attainable: the recall at 1 of a perfect model, where annotations tell which
-//              captions are true of several pictures
+//              scores count as wrong. by objects alone, where they are annotated: the recall at 1 of a model that tells
+//              what is in the pictures but not where
 #pragma once
 
 #include <string>
