@@ -12,10 +12,12 @@ void LeftOut::add(const std::string& reason) {
 
 void LeftOut::check(int64_t most, int64_t rest, const std::string& where) const {
   if (count <= most) return;
-  std::string message = count == 1 ? "" : text(where, ": ", count, " of ", count + rest, " lines cannot be used:");
-  for (const std::string& reason : reasons) message += (count == 1 ? "" : "\n  ") + reason;
-  if (count > static_cast<int64_t>(reasons.size())) message += "\n  ...";
-  if (most > 0) message += text(count == 1 ? "" : "\n", "; at most ", most, " may be left out");
+  const std::string limit = most > 0 ? text("; at most ", most, " may be left out") : "";
+  if (count == 1) fail(reasons.front(), limit);
+  std::string message = text(where, ": ", count, " of ", count + rest, " lines cannot be used", limit, ":");
+  for (const std::string& reason : reasons) message += "\n  " + reason;
+  const auto named = static_cast<int64_t>(reasons.size());
+  if (count > named) message += text("\n  … and ", count - named, " more");
   fail(message);
 }
 

@@ -109,7 +109,9 @@ std::vector<std::string> begin_with(const LoadedModel& weights, ParameterSet& pa
     if (asked && found) taken.push_back(&head);
     const bool ranks = asked && !found && head.present == &Heads::rank && begin_rank(weights, parameters);
     if (ranks) lines.push_back(text("new: the ", head.part, ", which begins as the matching head's row for a match"));
-    if (asked && !found && !ranks) lines.push_back(text("new: the ", head.part, ", which the weights do not have"));
+    const bool other = weights.config.heads.*head.present;  // the weights' own is of another size
+    if (asked && !found && !ranks)
+      lines.push_back(text("new: the ", head.part, ", which the weights do not have", other ? " in this size" : ""));
     if (!asked && weights.config.heads.*head.present)
       lines.push_back(text("left out: the ", head.part, " of the weights"));
   }
