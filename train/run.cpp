@@ -85,6 +85,7 @@ void RunLog::extend(const TrainingState& state) {
 
 void RunLog::begin() {
   metrics_.emplace(options_.out / "metrics.jsonl", rule_.updates());
+  if (options_.tensorboard) tensorboard_.emplace(options_.out, rule_.updates());
   first_step_ = rule_.updates();
   seconds_before_ = train_seconds_;
 }
@@ -100,9 +101,14 @@ void RunLog::add_time(Clock::time_point start, double wait, double host) {
 // Of the training time since this process began, spent waiting for data.
 double RunLog::wait_share() const { return waited_ / std::max(train_seconds_ - seconds_before_, 1e-9); }
 
+void RunLog::write_row(const std::string& row) {
+  metrics_->write(row);
+  if (tensorboard_) tensorboard_->write(row);
+}
+
 void RunLog::log_interval() {
   const Interval interval = std::exchange(interval_, Interval(rule_.figure_table()));
-  metrics_->write(metrics_row(interval, train_seconds_, options_.samples));
+  write_row(metrics_row(interval, train_seconds_, options_.samples));
   const double left =
       interval.seconds / static_cast<double>(interval.steps) * static_cast<double>(options_.steps - interval.sum.step);
   progress_.show(text("step ", interval.sum.step, "/", options_.steps, "  ",
@@ -114,7 +120,7 @@ void RunLog::log_evaluation(const Evaluated& evaluated) {
   row["step"] = rule_.updates();
   row["seconds"] = train_seconds_;
   row["evaluation"] = Json::parse(evaluated.json);
-  metrics_->write(row.dump());
+  write_row(row.dump());
   progress_.clear();
   log_ << "step " << std::setw(6) << rule_.updates() << "  " << clock_text(train_seconds_) << "  " << evaluated.words
        << "; data wait " << fixed_text(100 * wait_share(), 0) << " %" << std::endl;

@@ -1,8 +1,8 @@
 // The training loop: any task, from its first or last step to the wanted one, with metrics, evaluations and checkpoints
 // in the run's directory:
 //
-//   metrics.jsonl     one object for each logged step and each evaluation
-//   checkpoint-STEP/  the newest (train/checkpoint.h)
+//   metrics.jsonl     one object for each logged step and each evaluation; the same for TensorBoard in
+//   events.out.tfevents.… checkpoint-STEP/  the newest (train/checkpoint.h)
 //
 // A run that was stopped continues from its checkpoint, bit for bit as if it had not been. While a SignalGuard
 // (train/interruption.h) lives, SIGINT and SIGTERM end it after the step with a checkpoint.
@@ -21,6 +21,7 @@
 #include "train/metrics_file.h"
 #include "train/progress_line.h"
 #include "train/task.h"
+#include "train/tensorboard_file.h"
 
 namespace tessera {
 
@@ -39,6 +40,7 @@ struct RunOptions {
   int64_t prefetch = 8;                                              // steps
   std::map<std::string, std::string> data;                           // by what it is known again, kept in checkpoints
   bool data_may_change = false;                                      // between the parts of a run
+  bool tensorboard = true;                                           // a file of events, too
   uint64_t seed = 0;                                                 // kept in checkpoints
   std::string settings;                                              // TOML, kept in checkpoints
   std::ostream* log = nullptr;                                       // nullptr: std::cout
@@ -79,7 +81,10 @@ class RunLog {
  private:
   double wait_share() const;
 
+  void write_row(const std::string& row);
+
   std::optional<MetricsFile> metrics_;
+  std::optional<TensorboardFile> tensorboard_;
   double train_seconds_ = 0, seconds_before_ = 0, waited_ = 0, host_seconds_ = 0;
   int64_t first_step_ = 0;
 };

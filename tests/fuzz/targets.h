@@ -20,6 +20,7 @@ using Bytes = std::span<const uint8_t>;
 void annotations(Bytes bytes);  // annotations.jsonl of a small data set
 void config(Bytes bytes);       // config.json
 void dataset(Bytes bytes);      // a captions file, in every layout
+void event_file(Bytes bytes);   // TensorBoard's records
 void file_kind(Bytes bytes);    // the words for a file that is something else
 void gif(Bytes bytes);
 void jpeg(Bytes bytes);
@@ -52,6 +53,7 @@ inline constexpr Target kTargets[] = {
     {"annotations", &annotations},
     {"config", &config},
     {"dataset", &dataset},
+    {"event_file", &event_file},
     {"file_kind", &file_kind},
     {"gif", &gif},
     {"jpeg", &jpeg},

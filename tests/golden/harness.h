@@ -42,6 +42,7 @@ Outcome run_pos_embed(const std::filesystem::path& directory);
 Outcome run_randaugment(const std::filesystem::path& directory);
 Outcome run_resize(const std::filesystem::path& directory);
 Outcome run_retrieval_metrics(const std::filesystem::path& directory);
+Outcome run_tensorboard(const std::filesystem::path& directory);
 Outcome run_torch_files(const std::filesystem::path& directory);
 Outcome run_training_trajectory(const std::filesystem::path& directory);
 Outcome run_vilt_mlm(const std::filesystem::path& directory);

@@ -59,6 +59,7 @@ const Known kDirectories[] = {
     {"data/nlvr2_metrics", run_nlvr2_metrics, "", false},
     {"data/retrieval_metrics", run_retrieval_metrics, "", false},
     {"data/vqa_answers", run_vqa_answers, "", false},
+    {"data/tensorboard", run_tensorboard, "", false},
     {"data/webdataset", run_webdataset, "", false},
     {"data/formats/webdataset", run_webdataset_members, "", false},
     {"data/formats/bad/tar", run_bad_shards, "", false},

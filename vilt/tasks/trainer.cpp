@@ -32,6 +32,7 @@ RunOptions run_options(const Settings& settings, std::ostream& log) {
   options.steps = settings.train.steps;
   options.data_may_change = settings.train.changed_data == "continue";
   options.extend = settings.train.extend == "constant" ? Extend::constant : Extend::rescale;
+  options.tensorboard = settings.train.tensorboard;
   options.log_every = settings.train.log_every;
   options.evaluate_every = settings.train.evaluate_every;
   options.checkpoint_every = settings.train.checkpoint_every;
@@ -48,6 +49,7 @@ RunOptions run_options(const Settings& settings, std::ostream& log) {
 void remove_earlier_run(const std::filesystem::path& out) {
   // summary.json first: killed in between, the run must not pass for a finished one.
   for (const char* name : {"summary.json", "report.html", "metrics.jsonl"}) std::filesystem::remove(out / name);
+  if (std::filesystem::exists(out)) TensorboardFile::remove(out);
   remove_checkpoints(out);
   std::filesystem::remove(out / "settings.toml");
 }
