@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 
 #include "data/tasks/nlvr2_metrics.h"
 #include "data/tasks/retrieval_metrics.h"
 #include "data/tasks/vqa_accuracy.h"
 #include "io/words.h"
 #include "vilt/ask/questions.h"
+#include "vilt/tasks/evaluation_parts.h"
 
 namespace tessera {
 namespace {
-
-constexpr size_t kQuestionSlice = 512;  // so many questions' pictures are in memory as floats
 
 // `count` of 0 … all - 1, evenly spread.
 std::vector<int64_t> spread(int64_t all, int64_t limit) {
@@ -22,21 +20,6 @@ std::vector<int64_t> spread(int64_t all, int64_t limit) {
   for (int64_t i = 0; i < count; ++i) out.push_back(i * all / count);
   return out;
 }
-
-// Patches of pictures, made when first asked for.
-class PatchPool {
- public:
-  explicit PatchPool(const Pictures& pictures) : pictures_(pictures) {}
-  std::shared_ptr<const PatchedImage> get(int64_t image) {
-    auto& entry = made_[image];
-    if (!entry) entry = std::make_shared<const PatchedImage>(pictures_.patched(image));
-    return entry;
-  }
-
- private:
-  const Pictures& pictures_;
-  std::map<int64_t, std::shared_ptr<const PatchedImage>> made_;
-};
 
 class Evaluator {
  public:
@@ -49,10 +32,10 @@ class Evaluator {
   std::vector<int64_t> labels(const char* part, const std::vector<int64_t>& samples, const std::vector<int64_t>& shown,
                               bool twice = false) const {
     std::vector<int64_t> out;
-    for (size_t first = 0; first < samples.size(); first += kQuestionSlice) {
-      PatchPool pool(source_.pictures);
+    for (size_t first = 0; first < samples.size(); first += kSlice) {
+      ImagePool pool(source_.pictures);
       std::vector<Question> questions;
-      for (size_t i = first; i < std::min(first + kQuestionSlice, samples.size()); ++i) {
+      for (size_t i = first; i < std::min(first + kSlice, samples.size()); ++i) {
         Question& question = questions.emplace_back(Question{source_.text(samples[i]), {}});
         const auto& images = source_.set.samples[static_cast<size_t>(shown[i])].images;
         for (int64_t k = 0; k < task_.images; ++k)
@@ -228,9 +211,8 @@ NamedFigures evaluate_downstream(const DownstreamTask& task, const ViltWithHeads
 
 std::string figures_text(const NamedFigures& figures) {
   std::string out;
-  for (const auto& [name, value] : figures) {
+  for (const auto& [name, value] : figures)
     out += text(out.empty() ? "" : ", ", name, " ", fixed_text(value, is_count(name) ? 0 : 3));
-  }
   return out;
 }
 

@@ -27,17 +27,17 @@ class Mean {
 // Patched images, made when first asked for and kept while any pair holds them.
 class ImagePool {
  public:
-  explicit ImagePool(const SampleSource& source) : source_(source) {}
+  explicit ImagePool(const Pictures& pictures) : pictures_(pictures) {}
   std::shared_ptr<const PatchedImage> get(int64_t image) {
     auto& entry = images_[image];
     if (auto alive = entry.lock()) return alive;
-    auto made = std::make_shared<const PatchedImage>(source_.patched(image));
+    auto made = std::make_shared<const PatchedImage>(pictures_.patched(image));
     entry = made;
     return made;
   }
 
  private:
-  const SampleSource& source_;
+  const Pictures& pictures_;
   std::map<int64_t, std::weak_ptr<const PatchedImage>> images_;
 };
 

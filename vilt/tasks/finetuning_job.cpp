@@ -1,7 +1,5 @@
 #include "vilt/tasks/finetuning_job.h"
 
-#include <algorithm>
-
 #include "data/text/vocabulary.h"
 #include "io/printable.h"
 #include "train/progress_line.h"
