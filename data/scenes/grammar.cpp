@@ -54,17 +54,15 @@ class CaptionWriter {
   }
 
   void relation() {
-    static constexpr std::array<std::string_view, 4> kWords{"left", "right", "above", "below"};
     const Relation relation = scene_.relation.value();
-    content(kWords[static_cast<size_t>(relation)], "relation", -1);
+    content(kRelationWords[static_cast<size_t>(relation)], "relation", -1);
     if (relation == Relation::left || relation == Relation::right) words("of");
   }
 
   void side() {
-    static constexpr std::array<std::string_view, 4> kWords{"left", "right", "top", "bottom"};
     const Relation relation = scene_.relation.value();
     words(relation == Relation::left || relation == Relation::right ? "on the" : "at the");
-    content(kWords[static_cast<size_t>(relation)], "relation", -1);
+    content(kSideWords[static_cast<size_t>(relation)], "relation", -1);
   }
 
   Caption finish() { return std::move(caption_); }

@@ -41,6 +41,8 @@ bool unseen_combination(int colour, Shape shape);
 
 // The first object is on that side of the second; a single object is on that side of the picture.
 enum class Relation : uint8_t { left, right, above, below };
+inline constexpr std::array<std::string_view, 4> kRelationWords{"left", "right", "above", "below"};
+inline constexpr std::array<std::string_view, 4> kSideWords{"left", "right", "top", "bottom"};
 Relation opposite(Relation relation);
 
 enum class Difference : uint8_t { colour, shape, relation, binding };  // binding: the two colours exchanged

@@ -40,23 +40,6 @@ bool apart(const Square& a, const Square& b) {
          b.y >= a.y + a.side + kGap;
 }
 
-bool lies_on_side(const Square& square, Relation side, PictureSize size) {
-  const int axis = side == Relation::left || side == Relation::right ? 0 : 1;
-  const int centre = 10 * twice_centre(square, axis);
-  const int length = axis_length(size, axis);
-  return side == Relation::left || side == Relation::above ? centre < 9 * length : centre > 11 * length;
-}
-
-bool stand_in_relation(const Square& a, const Square& b, Relation relation, PictureSize size) {
-  if (!apart(a, b)) return false;
-  const int axis = relation == Relation::left || relation == Relation::right ? 0 : 1;
-  const int along = twice_centre(a, axis) - twice_centre(b, axis);
-  const int across = std::abs(twice_centre(a, 1 - axis) - twice_centre(b, 1 - axis));
-  const int distance = relation == Relation::left || relation == Relation::above ? -along : along;
-  const auto [low, high] = std::minmax({twice_centre(a, axis), twice_centre(b, axis)});
-  return distance >= across + 12 && low < axis_length(size, axis) && high > axis_length(size, axis);
-}
-
 // Whether a point belongs to the shape; u and v run from -d to d across the square, v downwards.
 bool inside(Shape shape, int u, int v, int d) {
   switch (shape) {
@@ -121,6 +104,23 @@ void draw_object(Random& random, const ObjectDescription& object, const Square& 
 }
 
 }  // namespace
+
+bool lies_on_side(const Square& square, Relation side, PictureSize size) {
+  const int axis = side == Relation::left || side == Relation::right ? 0 : 1;
+  const int centre = 10 * twice_centre(square, axis);
+  const int length = axis_length(size, axis);
+  return side == Relation::left || side == Relation::above ? centre < 9 * length : centre > 11 * length;
+}
+
+bool stand_in_relation(const Square& a, const Square& b, Relation relation, PictureSize size) {
+  if (!apart(a, b)) return false;
+  const int axis = relation == Relation::left || relation == Relation::right ? 0 : 1;
+  const int along = twice_centre(a, axis) - twice_centre(b, axis);
+  const int across = std::abs(twice_centre(a, 1 - axis) - twice_centre(b, 1 - axis));
+  const int distance = relation == Relation::left || relation == Relation::above ? -along : along;
+  const auto [low, high] = std::minmax({twice_centre(a, axis), twice_centre(b, axis)});
+  return distance >= across + 12 && low < axis_length(size, axis) && high > axis_length(size, axis);
+}
 
 std::optional<std::vector<Square>> draw_layout(Random& random, const SceneDescription& scene, PictureSize size) {
   for (int attempt = 0; attempt < 200; ++attempt) {

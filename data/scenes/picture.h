@@ -26,10 +26,14 @@ struct Square {
   int side = 0;
 };
 
-// Places the objects so that the relation holds clearly: a named side's object has its centre in the outer 45 %; of two
+// Whether it holds clearly: a single object has its centre in the outer 45 % of the picture on that side; of two
 // objects the centres lie on both sides of the middle, further apart along the relation's axis than across it (by 6
-// pixels at least), and the squares do not touch. Objects sit on the patch grid, moved by up to 3 pixels, so that one
-// patch shows most of a small object. None if no attempt succeeds.
+// pixels at least), and the squares do not touch.
+bool lies_on_side(const Square& square, Relation side, PictureSize size);
+bool stand_in_relation(const Square& first, const Square& second, Relation relation, PictureSize size);
+
+// Places the objects so that the relation holds clearly. They sit on the patch grid, moved by up to 3 pixels, so that
+// one patch shows most of a small object. None if no attempt succeeds.
 std::optional<std::vector<Square>> draw_layout(Random& random, const SceneDescription& scene, PictureSize size);
 
 // Shaded noisy background, objects of slightly varying colour with soft edges (4 samples a pixel).

@@ -105,10 +105,11 @@ void print_summary(std::ostream& out, const Summary& summary) {
       header << std::setw(kColumnWidth) << title;
     }
   std::vector<std::pair<std::string, NamedFigures>> downstream;
-  for (const char* block : {"test", "untrained"})
+  for (const auto& [block, title] : {std::pair{"test", "test"}, std::pair{"test_unseen", "unseen"},
+                                     std::pair{"text_alone", "text alone"}, std::pair{"untrained", "untrained"}})
     if (const auto found = summary.figures.find(block); found != summary.figures.end()) {
-      downstream.emplace_back(block, found->second);
-      header << std::setw(kColumnWidth) << block;
+      downstream.emplace_back(title, found->second);
+      header << std::setw(kColumnWidth) << title;
     }
   out << header.str() << '\n';
   print_figures(out, columns);

@@ -80,6 +80,8 @@ DownstreamBatch DownstreamCollator::pack(std::span<const int64_t> samples, int64
       Random random(options_.seed, kFalseTextStream, step, slot);
       for (int64_t k = 0; k < options_.false_texts; ++k)
         texts.push_back(static_cast<int64_t>(random.below(source_.set.samples.size())));
+      if (sample.sibling >= 0 && options_.sibling_negatives > 0 && random.uniform() < options_.sibling_negatives)
+        texts[1] = sample.sibling;
     }
     for (size_t t = 0; t < texts.size(); ++t) {
       const std::vector<int64_t> ids = source_.text(texts[t]);

@@ -19,6 +19,7 @@ struct DownstreamOptions : SamplerOptions {
   bool levels = false;        // patches stay levels 0..255, which the model normalises
   int64_t answers = 0;        // vqa: how many the table has
   int64_t false_texts = 15;  // retrieval: captions beside a picture's own, drawn from them all, so that one may be true
+  double sibling_negatives = 0;  // retrieval: chance that the first of them is a caption of the sibling instead
 };
 
 class DownstreamCollator {

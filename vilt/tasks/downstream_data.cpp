@@ -53,8 +53,16 @@ DownstreamSet statements_set(const std::vector<Nlvr2Example>& examples) {
 DownstreamSet captions_set(const Dataset& dataset) {
   DownstreamSet out;
   for (const DatasetImage& image : dataset.images()) out.pictures.emplace_back(image.file);
-  for (const DatasetSentence& sentence : dataset.sentences())
-    out.samples.push_back({sentence.id, std::string(sentence.text), {sentence.image, -1}, {}, 0});
+  for (size_t s = 0; s < dataset.sentences().size(); ++s) {
+    const DatasetSentence& sentence = dataset.sentences()[s];
+    const auto index = static_cast<int64_t>(s);
+    int64_t sibling = -1;
+    if (const Annotation* annotation = dataset.annotation(index); annotation && annotation->sibling) {
+      const DatasetImage& image = dataset.images()[static_cast<size_t>(dataset.sibling(index))];
+      if (image.sentence_count > 0) sibling = image.first_sentence;
+    }
+    out.samples.push_back({sentence.id, std::string(sentence.text), {sentence.image, -1}, {}, 0, sibling});
+  }
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/pictures.h"
+#include "data/samples.h"
 #include "data/sets/dataset.h"
 #include "data/tasks/answer_table.h"
 #include "data/tasks/nlvr2.h"
@@ -22,6 +23,7 @@ struct DownstreamSample {
   std::array<int64_t, 2> images{-1, -1};  // indices into DownstreamSet::pictures; the second -1 where there is one
   SoftTargets targets;                    // vqa: of the answer table
   int64_t label = 0;                      // nlvr2: 1 is true
+  int64_t sibling = -1;                   // retrieval: a sample whose caption is this picture's hard negative
 };
 
 struct DownstreamSet {

@@ -8,6 +8,7 @@
 #include "data/tasks/vqa_accuracy.h"
 #include "io/words.h"
 #include "vilt/ask/questions.h"
+#include "vilt/tasks/annotated_recalls.h"
 #include "vilt/tasks/evaluation_parts.h"
 
 namespace tessera {
@@ -32,6 +33,11 @@ class Evaluator {
   std::vector<int64_t> labels(const char* part, const std::vector<int64_t>& samples, const std::vector<int64_t>& shown,
                               bool twice = false) const {
     std::vector<int64_t> out;
+    if (options_.guess) {
+      for (const int64_t sample : samples)
+        out.push_back(options_.guess(source_.set.samples[static_cast<size_t>(sample)].text));
+      return out;
+    }
     for (size_t first = 0; first < samples.size(); first += kSlice) {
       ImagePool pool(source_.pictures);
       std::vector<Question> questions;
@@ -139,36 +145,6 @@ NamedFigures evaluate_statements(const Evaluator& evaluator, const DownstreamSou
   return out;
 }
 
-// The recall at 1, both ways, of a model that tells what is in a picture, but not where: of the pictures that have a
-// caption's objects, and of the captions whose objects a picture has, it takes any.
-void add_objects_alone(const Dataset& dataset, const std::vector<int64_t>& images, const std::vector<int64_t>& texts,
-                       NamedFigures& out) {
-  std::map<int64_t, const Annotation*> of_image;
-  for (const int64_t text : texts) {
-    const Annotation* annotation = dataset.annotation(text);
-    if (!annotation || !annotation->objects) return;
-    of_image.emplace(dataset.sentences()[static_cast<size_t>(text)].image, annotation);
-  }
-  if (of_image.size() < images.size()) return;
-  std::map<int64_t, std::pair<int64_t, int64_t>> texts_of;  // of a picture: fitting ones, and its own among them
-  double of_texts = 0, of_images = 0;
-  for (const int64_t text : texts) {
-    const int64_t own = dataset.sentences()[static_cast<size_t>(text)].image;
-    int64_t fitting = 0;
-    for (const int64_t image : images) {
-      const bool fits = image == own || caption_true_of(*dataset.annotation(text), *of_image.at(image));
-      fitting += fits;
-      texts_of[image].first += fits;
-    }
-    ++texts_of[own].second;
-    of_texts += 1.0 / static_cast<double>(fitting);
-  }
-  for (const int64_t image : images)
-    of_images += static_cast<double>(texts_of[image].second) / static_cast<double>(texts_of[image].first);
-  out.emplace_back("text R@1 by objects alone", of_images / static_cast<double>(images.size()));
-  out.emplace_back("image R@1 by objects alone", of_texts / static_cast<double>(texts.size()));
-}
-
 NamedFigures evaluate_ranking(const Evaluator& evaluator, const DownstreamSource& source, const DownstreamPart& part,
                               const DownstreamEvaluationOptions& options) {
   const std::vector<int64_t> images = spread(static_cast<int64_t>(source.set.pictures.size()), options.limit);
@@ -194,7 +170,7 @@ NamedFigures evaluate_ranking(const Evaluator& evaluator, const DownstreamSource
       out.emplace_back(text(name, " median rank"), static_cast<double>(*direction->median_rank));
     if (direction->mean_rank) out.emplace_back(text(name, " mean rank"), *direction->mean_rank);
   }
-  if (options.controls) add_objects_alone(part.captions, images, texts, out);
+  if (options.controls) add_annotated_recalls(part.captions, source.pictures, images, texts, out);
   return out;
 }
 

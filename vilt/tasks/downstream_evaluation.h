@@ -25,6 +25,8 @@ struct DownstreamEvaluationOptions {
   std::function<void(const char* part, size_t done, size_t of)> progress = {};
   // vqa, nlvr2: is told the label that was chosen for each sample.
   std::function<void(int64_t sample, int64_t label)> answered = {};
+  // vqa, nlvr2: a label without the model, by the text alone (text_alone.h).
+  std::function<int64_t(const std::string& text)> guess = {};
 };
 
 // `source` is of part.set(table, Unanswerable::keep).

@@ -18,6 +18,7 @@ bool is_published_vqa(const fs::path& file) { return file.filename().string().en
 // The file of a part; validation's for test where there is none for it. Empty: the part is a split of data.captions.
 std::string file_of(const Settings::Data& data, DataPart part) {
   if (part == DataPart::train) return data.captions;
+  if (part == DataPart::unseen) return data.unseen_captions;
   if (part == DataPart::test && !data.test_captions.empty()) return data.test_captions;
   return data.validation_captions;
 }
@@ -96,13 +97,17 @@ DownstreamSet DownstreamPart::set(const AnswerTable& table, Unanswerable rule) c
   return statements.empty() ? captions_set(captions) : statements_set(statements);
 }
 
+bool has_unseen_part(const DownstreamTask& task, const Settings& settings) {
+  return !(task.classifies ? settings.data.unseen_captions : settings.data.unseen_split).empty();
+}
+
 DownstreamPart read_part(const DownstreamTask& task, const Settings& settings, DataPart part, std::ostream& log) {
   if (task.images == 2) return statements_of(settings.data, part, log);
   if (task.classifies) return questions_of(settings.data, part, log);
   DownstreamPart out;
   out.words = settings.data.captions;
-  if (part == DataPart::test) {
-    out.captions = open_test_data(settings);
+  if (part == DataPart::test || part == DataPart::unseen) {
+    out.captions = part == DataPart::test ? open_test_data(settings) : open_unseen_data(settings);
     return out;
   }
   // Both parts are read at once, and what is to be told is told with the first.

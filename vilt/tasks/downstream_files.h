@@ -21,9 +21,9 @@
 
 namespace tessera {
 
-enum class DataPart : uint8_t { train, validation, test };
+enum class DataPart : uint8_t { train, validation, test, unseen };
 
-// As the files have it: one of the three, by the task.
+// As the files have it: one of the three lists, by the task.
 struct DownstreamPart {
   std::vector<VqaQuestion> questions;
   std::vector<Nlvr2Example> statements;
@@ -35,7 +35,9 @@ struct DownstreamPart {
   DownstreamSet set(const AnswerTable& table, Unanswerable rule) const;
 };
 
-// Without a test file the test part is that of validation. What was left out is told to `log`.
+// Without a test file the test part is that of validation; without an unseen one there is nothing to read. What was
+// left out is told to `log`.
+bool has_unseen_part(const DownstreamTask& task, const Settings& settings);
 DownstreamPart read_part(const DownstreamTask& task, const Settings& settings, DataPart part, std::ostream& log);
 
 // The annotations that belong to a file of VQAv2's questions, by the published names; empty if there are none.

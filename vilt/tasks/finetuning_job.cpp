@@ -8,6 +8,7 @@
 #include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/run_vocabulary.h"
+#include "vilt/tasks/text_alone.h"
 
 namespace tessera {
 namespace {
@@ -62,6 +63,7 @@ FinetuningJob::Split FinetuningJob::ready(DownstreamPart part, Unanswerable rule
 void FinetuningJob::open() {
   validation_ = ready(read_part(task_, settings_, DataPart::validation, log_), Unanswerable::keep);
   read_part(task_, settings_, DataPart::test, log_);  // a mistake there should not cost a training
+  if (has_unseen_part(task_, settings_)) read_part(task_, settings_, DataPart::unseen, log_);
 }
 
 FinetuningJob::Task FinetuningJob::task(const LoadedModel* initial, Quarantine& quarantine) const {
@@ -121,6 +123,18 @@ Summary FinetuningJob::finish(Task& task, const RunFacts& facts) {
        << (task_.classifies ? task_.samples : "pictures") << " (train.test_samples; 0: all)" << std::endl;
   summary.figures["test"] = evaluate_downstream(task_, task.model(), *test.source, test.part, table_, options);
   options.controls = false;
+  if (has_unseen_part(task_, settings_)) {
+    const Split unseen = ready(read_part(task_, settings_, DataPart::unseen, log_), Unanswerable::keep);
+    options.progress = progress.of("trained model, unseen");
+    summary.figures["test_unseen"] =
+        evaluate_downstream(task_, task.model(), *unseen.source, unseen.part, table_, options);
+  }
+  if (task_.classifies) {
+    const TextAlone text_alone(train_.source->set);
+    options.guess = [&](const std::string& question) { return text_alone.label(question); };
+    summary.figures["text_alone"] = evaluate_downstream(task_, task.model(), *test.source, test.part, table_, options);
+    options.guess = {};
+  }
   options.context = {};
   options.progress = progress.of("untrained model");
   summary.figures["untrained"] = evaluate_downstream(task_, untrained, *test.source, test.part, table_, options);

@@ -25,6 +25,7 @@ DownstreamOptions downstream_options(const Settings& settings, const AnswerTable
   options.levels = settings.train.device != "cpu";
   options.answers = table.size();
   options.false_texts = settings.downstream.false_texts;
+  options.sibling_negatives = settings.downstream.sibling_negatives;
   return options;
 }
 

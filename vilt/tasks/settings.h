@@ -23,6 +23,7 @@ struct Settings {
     std::vector<DataSet> sets;                       // instead of `captions` and `images`
     std::string captions;                            // docs/data.md has the layouts
     std::string validation_captions, test_captions;  // files of these splits; empty: data.captions has them, too
+    std::string unseen_captions;                     // vqa, nlvr2: a second test file, reported apart
     std::string kind = "auto";                       // layout of the captions files; "auto": they tell themselves
     std::string images;                              // folder of the image files
     std::string annotations;                         // annotations.jsonl, or empty
@@ -64,9 +65,10 @@ struct Settings {
     double sibling_negatives = 0;          // share of false images that are the sibling's (needs annotations)
     std::string false_images = "dataset";  // or "batch"
   } objectives;
-  struct Downstream {           // vilt/tasks/downstream.h
-    int64_t least_answers = 9;  // vqa: an answer of the table is the majority's so often
-    int64_t false_texts = 15;   // retrieval: captions that a picture's own is compared with
+  struct Downstream {              // vilt/tasks/downstream.h
+    int64_t least_answers = 9;     // vqa: an answer of the table is the majority's so often
+    int64_t false_texts = 15;      // retrieval: captions that a picture's own is compared with
+    double sibling_negatives = 0;  // chance that one of them is the sibling's (needs annotations)
   } downstream;
   struct Optimizer {
     std::string variant = "transformers";  // or "torch"

@@ -44,6 +44,8 @@ void Settings::validate() const {
     check((set.weight > 0) == (data.sets[0].weight > 0), "setting 'data.sets[", i, "].weight' is ", set.weight,
           ": either every set has a weight or none");
   }
+  check(data.unseen_captions.empty() || train.task == "vqa" || train.task == "nlvr2",
+        "setting 'data.unseen_captions' is for the tasks vqa and nlvr2; captions have 'data.unseen_split'");
   between("data.workers", data.workers, 1, 256);  // threads: an absurd number would end in the middle of starting them
   between("data.prefetch", data.prefetch, 1, 10'000);
   at_least("data.cache_bytes", data.cache_bytes, int64_t{0});
@@ -101,6 +103,7 @@ void Settings::validate() const {
         ", but pre-training counts steps ('train.steps')");
   between("downstream.least_answers", downstream.least_answers, 1, 1'000'000'000);
   between("downstream.false_texts", downstream.false_texts, 1, 10'000);
+  share("downstream.sibling_negatives", downstream.sibling_negatives);
   between("train.batch_size", train.batch_size, 1, 1'000'000);
   between("train.accumulate", train.accumulate, 1, 1'000'000);
   check(train.batch_size % train.accumulate == 0, "setting 'train.batch_size' is ", train.batch_size,
@@ -116,6 +119,8 @@ void Settings::validate() const {
   check(annotated || objectives.content_first == 0, "setting 'objectives.content_first' needs 'data.annotations'");
   check(annotated || objectives.sibling_negatives == 0,
         "setting 'objectives.sibling_negatives' needs 'data.annotations'");
+  check(annotated || downstream.sibling_negatives == 0,
+        "setting 'downstream.sibling_negatives' needs 'data.annotations'");
   check(annotated || data.unseen_group.empty(), "setting 'data.unseen_group' needs 'data.annotations'");
   check(annotated || train.curriculum == 0, "setting 'train.curriculum' needs 'data.annotations'");
   check(!train.curriculum_group.empty() || train.curriculum == 0,

@@ -4,6 +4,7 @@
 #include "tests/vilt/tasks/short_run.h"
 #include "vilt/tasks/downstream_evaluation.h"
 #include "vilt/tasks/pretraining.h"
+#include "vilt/tasks/text_alone.h"
 
 namespace tessera::finetuning_test {
 namespace {
@@ -164,6 +165,60 @@ TEST_CASE("A step has each sample's sequences side by side, and is a function of
   }
 }
 
+TEST_CASE("One of a picture's false captions is its sibling's as often as is asked") {
+  Settings settings = settings_of("retrieval", "unused");
+  settings.train.batch_size = 16;
+  const auto siblings_among = [&](double chance) {
+    settings.downstream.sibling_negatives = chance;
+    Drawn drawn(settings);
+    int found = 0;
+    for (int64_t step = 0; step < 4; ++step) {
+      const DownstreamBatch batch = drawn.step(settings, step)[0];
+      const auto tokens = batch.packed.token_ids.to_vector<int64_t>();
+      for (int64_t i = 0; i < batch.samples; ++i) {
+        const auto place = static_cast<size_t>(i * 4 + 1);
+        const SequenceLayout& second = batch.packed.sequences[place];
+        const int64_t id = batch.sample_ids[static_cast<size_t>(i)];
+        const auto& samples = drawn.source->set.samples;
+        const auto own = std::find_if(samples.begin(), samples.end(), [&](auto& s) { return s.id == id; });
+        REQUIRE(own != samples.end());
+        REQUIRE(own->sibling >= 0);
+        CHECK(samples[static_cast<size_t>(own->sibling)].id == (id ^ 1));
+        auto first = tokens.begin();
+        for (size_t before = 0; before < place; ++before) first += batch.packed.sequences[before].text_length;
+        found += std::vector<int64_t>(first, first + second.text_length) == drawn.source->text(own->sibling);
+      }
+    }
+    return found;
+  };
+  const int never = siblings_among(0), half = siblings_among(0.5), always = siblings_among(1);
+  CHECK(never <= 8);  // by chance: one of 40 captions
+  CHECK(half > never);
+  CHECK(half < 55);
+  CHECK(always == 64);
+  settings.data.annotations.clear();
+  CHECK(error_of([&] { settings.validate(); }) == "setting 'downstream.sibling_negatives' needs 'data.annotations'");
+}
+
+TEST_CASE("By the text alone: what was most often right with it, or at all") {
+  DownstreamSet train;
+  const auto add = [&](const char* question, SoftTargets targets, int64_t label = 0) {
+    train.samples.push_back({0, question, {0, -1}, std::move(targets), label});
+  };
+  add("which colour?", {{2, 1.0}, {1, 0.3}});
+  add("which colour?", {{1, 0.9}});
+  add("which shape?", {{0, 1.0}});
+  add("is it?", {{0, 0.6}, {3, 0.6}});
+  const TextAlone questions(train);
+  CHECK(questions.label("which colour?") == 1);
+  CHECK(questions.label("which shape?") == 0);
+  CHECK(questions.label("is it?") == 0);
+  CHECK(questions.label("how many?") == 0);
+  train.samples.clear();
+  for (const int64_t label : {1, 1, 0}) add("both show a ring", {}, label);
+  CHECK(TextAlone(train).label("both show a ring") == 1);
+}
+
 TEST_CASE("Micro-batches of fine-tuning are invisible") {
   for (const char* name : kTasks) {
     CAPTURE(name);
@@ -213,6 +268,12 @@ TEST_CASE("A task is stopped and goes on with the same bits, and ends with figur
     const json summary = json::parse(contents(fs::path(whole.train.out) / "summary.json"));
     CHECK(summary.at("task") == name);
     CHECK(summary.at("test").size() >= 4);
+    CHECK(summary.contains("text_alone") == downstream_task(name)->classifies);
+    if (summary.contains("text_alone")) {
+      // By the text alone a figure of fewer parts, and none of a picture.
+      CHECK(summary.at("text_alone").contains("accuracy"));
+      CHECK_FALSE(summary.at("text_alone").contains("other_picture"));
+    }
     CHECK(read_summary(fs::path(whole.train.out) / "summary.json").figures.at("test").size() ==
           summary.at("test").size());
     CHECK(lacking(train_log(cut), {"is finished"}) == "");

@@ -1,0 +1,45 @@
+#include "data/scenes/fitting.h"
+
+#include <algorithm>
+
+namespace tessera::scenes {
+namespace {
+
+Square square_of(const AnnotatedObject& object) {
+  return {static_cast<int>(object.box[0]), static_cast<int>(object.box[1]), static_cast<int>(object.box[2])};
+}
+
+}  // namespace
+
+std::optional<CaptionClaim> CaptionClaim::of(std::string_view caption, const Annotation& annotation) {
+  if (!annotation.objects || annotation.objects->empty() || annotation.objects->size() > 2) return {};
+  CaptionClaim claim;
+  claim.objects_ = *annotation.objects;
+  if (!annotation.content_words) return claim;
+  const auto& known = claim.objects_.size() == 1 ? kSideWords : kRelationWords;
+  for (const ContentWord& word : *annotation.content_words) {
+    if (word.kind != "relation") continue;
+    const auto begin = static_cast<size_t>(word.begin), end = static_cast<size_t>(word.end);
+    const auto* const found = std::find(known.begin(), known.end(), caption.substr(begin, end - begin));
+    if (found == known.end() || claim.relation_) return {};
+    claim.relation_ = static_cast<Relation>(found - known.begin());
+  }
+  return claim;
+}
+
+bool CaptionClaim::fits(const Annotation& picture, PictureSize size) const {
+  if (!picture.objects || picture.objects->size() != objects_.size()) return false;
+  std::vector<AnnotatedObject> shown = *picture.objects;
+  const auto stands = [&] {
+    for (size_t i = 0; i < objects_.size(); ++i)
+      if (shown[i].attributes != objects_[i].attributes) return false;
+    if (!relation_) return true;
+    return shown.size() == 1 ? lies_on_side(square_of(shown[0]), *relation_, size)
+                             : stand_in_relation(square_of(shown[0]), square_of(shown[1]), *relation_, size);
+  };
+  if (stands()) return true;
+  std::reverse(shown.begin(), shown.end());
+  return stands();
+}
+
+}  // namespace tessera::scenes
