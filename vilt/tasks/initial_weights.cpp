@@ -129,6 +129,26 @@ std::vector<std::string> begin_with(const LoadedModel& weights, ParameterSet& pa
   return lines;
 }
 
+std::string prepared_otherwise(const PictureOptions& of_weights, const PictureOptions& own) {
+  std::string differences;
+  const auto compare = [&](const char* setting, const auto& theirs, const auto& ours) {
+    if (theirs != ours)
+      differences += text(differences.empty() ? "" : ", ", setting, ' ', theirs, " there and ", ours, " here");
+  };
+  const auto list = [](const std::array<float, 3>& values) {
+    const std::string first = text(values[0]);
+    return values[0] == values[1] && values[0] == values[2] ? first : text(first, ' ', values[1], ' ', values[2]);
+  };
+  compare("image.mean", list(of_weights.norm.mean), list(own.norm.mean));
+  compare("image.std", list(of_weights.norm.std), list(own.norm.std));
+  const auto rule = [](const PictureOptions& options) { return std::string(options.resize ? "shorter" : "none"); };
+  compare("image.resize", rule(of_weights), rule(own));
+  if (of_weights.resize && own.resize) compare("image.shorter", of_weights.shorter, own.shorter);
+  const auto turned = [](const PictureOptions& options) { return options.respect_orientation ? "true" : "false"; };
+  compare("image.respect_orientation", std::string(turned(of_weights)), std::string(turned(own)));
+  return differences.empty() ? "" : "the weights were trained on pictures prepared otherwise: " + differences;
+}
+
 std::string begin_again(const Settings& settings, ParameterSet& parameters) {
   const std::string& from = settings.train.init_from;
   if (!from.empty() && !fs::exists(from))

@@ -32,6 +32,9 @@ Settings with_initial_sizes(Settings settings, bool fresh);
 // Copies what both have. Returns a line for each thing that was taken, is new or is left out.
 std::vector<std::string> begin_with(const LoadedModel& weights, ParameterSet& parameters, const ModelConfig& config);
 
+// In what the pictures of the weights were prepared otherwise than the run's will be; "": in nothing.
+std::string prepared_otherwise(const PictureOptions& of_weights, const PictureOptions& own);
+
 // What a training began with, once more, for a drawn model: figures are compared with its. Returns a note, or "", where
 // the weights are not there any more and it stays as it is drawn.
 std::string begin_again(const Settings& settings, ParameterSet& parameters);

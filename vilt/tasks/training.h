@@ -83,9 +83,12 @@ class Training {
       std::cerr << "left out: " + reason + "\n" << std::flush;
     });
     Task task = job_.task(initial_.get(), quarantine);
+    const std::string otherwise =
+        initial_ ? prepared_otherwise(initial_->preprocessing, sample_options(settings_)) : std::string();
     initial_.reset();
     Learner<Task> learner(task, learner_options(settings_));
     say_what_is_trained(task);
+    if (!otherwise.empty()) log_ << "note: " << otherwise << std::endl;
     // Nothing is written or removed before everything that the settings name has been found: a run that fails above can
     // be repeated with the mistake corrected.
     if (options_.fresh) remove_earlier_run(out_);

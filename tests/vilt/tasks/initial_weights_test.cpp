@@ -159,4 +159,27 @@ TEST_CASE(
   CHECK(same_values(trained_weights(finished_run().run()), trained_weights(settings.train.out), ""));
 }
 
+TEST_CASE("Pictures that were prepared otherwise for the weights are told of") {
+  const TemporaryDirectory directory;
+  Settings settings = settings_from(finished_run().run(), directory.path() / "run");
+  CHECK(lacking(train_log(settings), {"prepared otherwise"}) != "");
+  settings.train.out = directory.path() / "other";
+  settings.image.mean = 0.25;
+  CHECK(lacking(train_log(settings), {"note: the weights were trained on pictures prepared otherwise: image.mean ",
+                                      " there and 0.25 here"}) == "");
+  PictureOptions there, here;
+  CHECK(prepared_otherwise(there, here) == "");
+  here.shorter = 224;
+  here.norm.std = {0.5F, 0.25F, 0.5F};
+  here.respect_orientation = true;
+  CHECK(prepared_otherwise(there, here) ==
+        "the weights were trained on pictures prepared otherwise: image.std 0.5 there and 0.5 0.25 0.5 here, "
+        "image.shorter 384 there and 224 here, image.respect_orientation false there and true here");
+  here = {};
+  here.resize = false;
+  here.shorter = 224;  // of no effect
+  CHECK(prepared_otherwise(there, here) ==
+        "the weights were trained on pictures prepared otherwise: image.resize shorter there and none here");
+}
+
 }  // namespace tessera::initial_weights_test
