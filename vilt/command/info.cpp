@@ -19,6 +19,8 @@
 #include "vilt/command/weights_options.h"
 #include "vilt/files/load_model.h"
 #include "vilt/files/weights.h"
+#include "vilt/tasks/downstream.h"
+#include "vilt/tasks/downstream_files.h"
 #include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/memory.h"
 #include "vilt/tasks/pretraining.h"
@@ -40,7 +42,33 @@ struct Subject {
   double mask_rate = Settings{}.objectives.mask_rate;
   int64_t accumulate = Settings{}.train.accumulate, prefetch = Settings{}.data.prefetch;
   int64_t cache_bytes = Settings{}.data.cache_bytes;
+  const DownstreamTask* task = nullptr;  // null: pre-training
+  int64_t texts = 1;                     // of a picture
+
+  // A step of `batch` samples; what it sees of them.
+  StepShape shape(int64_t samples, int64_t text, Grid grid) const {
+    return task ? full_shape(*task, samples, texts, text, grid) : full_shape(samples, text, grid, mask_rate);
+  }
+  int64_t sequences_of_sample() const { return task ? task->images * texts : 2; }
 };
+
+// The published number, or how many the training questions give where they are there.
+std::vector<std::string> labels_of(const DownstreamTask& task, const Settings& settings, std::string& origin) {
+  constexpr size_t kPublishedAnswers = 3129;
+  if (task.images == 2) return {"False", "True"};
+  if (!task.classifies) return {};
+  if (!fs::exists(settings.data.captions)) {
+    origin += text(" (", shown(settings.data.captions), " does not exist yet: counted with ",
+                   with_thousands(kPublishedAnswers), " answers)");
+    return std::vector<std::string>(kPublishedAnswers);
+  }
+  const ProgressLine progress;
+  progress.show(text("reading ", shown(settings.data.captions), " …"));
+  std::ostringstream left_out;
+  AnswerCounts counts;
+  counts.add(read_part(task, settings, DataPart::train, left_out).questions);
+  return counts.table(settings.downstream.least_answers).answers();
+}
 
 Subject from_settings(const fs::path& path) {
   Settings settings = Settings::from_toml(path);
@@ -48,7 +76,17 @@ Subject from_settings(const fs::path& path) {
   const bool there = weights.empty() || fs::exists(weights);
   if (there) settings = with_initial_sizes(std::move(settings), false);
   check_model_memory(settings.model);
-  Subject subject{model_config(settings), settings.train.batch_size / settings.train.accumulate, shown(path)};
+  Subject subject;
+  subject.origin = shown(path);
+  subject.batch = settings.train.batch_size / settings.train.accumulate;
+  subject.task = downstream_task(settings.train.task);
+  if (subject.task) {
+    subject.texts = subject.task->classifies ? 1 : 1 + settings.downstream.false_texts;
+    subject.config =
+        downstream_config(*subject.task, settings.model, labels_of(*subject.task, settings, subject.origin));
+  } else {
+    subject.config = model_config(settings);
+  }
   subject.checkpoint_blocks = settings.train.checkpoint_blocks;
   subject.precision = precision_named("train.precision", settings.train.precision);
   subject.mask_rate = settings.objectives.mask_rate;
@@ -57,7 +95,9 @@ Subject from_settings(const fs::path& path) {
   subject.cache_bytes = settings.data.cache_bytes;
   if (!there) subject.origin += " (" + shown(weights) + " does not exist yet: counted with the sizes of the settings)";
   const fs::path words = vocabulary_path(settings);
-  if (fs::exists(words)) {
+  if (!weights.empty() && there && settings.data.vocabulary.empty()) {
+    // The words come with the weights.
+  } else if (fs::exists(words)) {
     subject.config.vocab_size = static_cast<int64_t>(Wordpiece::from_file(words).size());
   } else {
     subject.origin += " (" + shown(words) + " does not exist yet: counted with " +
@@ -190,7 +230,8 @@ void print_parameters(const ModelConfig& config) {
 }
 
 // Products only, an addition and a multiplication counted as two; LayerNorm, GELU and softmax are left out.
-void print_arithmetic(const ModelConfig& c, int64_t text, Grid grid, int64_t batch) {
+void print_arithmetic(const Subject& subject, int64_t text, Grid grid, int64_t batch) {
+  const ModelConfig& c = subject.config;
   const auto d = static_cast<double>(c.hidden_size), hidden = static_cast<double>(c.intermediate_size);
   const double patches = static_cast<double>(grid.rows) * grid.columns, n = static_cast<double>(text) + 1 + patches;
   const double qkv = 6 * n * d * d, attention = 4 * n * n * d, output = 2 * n * d * d, mlp = 4 * n * d * hidden;
@@ -206,11 +247,16 @@ void print_arithmetic(const ModelConfig& c, int64_t text, Grid grid, int64_t bat
   line("  attention", flops(attention), "grows with the square of the tokens");
   line("  attention output", flops(output));
   line("  MLP", flops(mlp));
-  line("pooler and matching", flops(pool));
+  line(c.heads.matching ? "pooler and matching" : "pooler", flops(pool));
   if (c.heads.masked_words) line("masked-word head", flops(word), "for each masked token");
   line("whole model", flops(pair));
-  line("training step", flops(static_cast<double>(batch) * 6 * pair),
-       std::to_string(batch) + " pairs, each seen twice; backward counts as two forwards");
+  const int64_t sequences = subject.sequences_of_sample();
+  const std::string seen = !subject.task               ? "pairs, each seen twice"
+                           : subject.task->images == 2 ? "statements, each with two pictures"
+                           : subject.texts > 1         ? tessera::text("images, each with ", subject.texts, " texts")
+                                                       : "questions";
+  line("training step", flops(static_cast<double>(3 * batch * sequences) * pair),
+       tessera::text(batch, ' ', seen, "; backward counts as two forwards"));
 }
 
 std::string text_of_batches(const Subject& subject) {
@@ -225,10 +271,12 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
   const DType activations = use_precision(subject.precision, model.vilt.device());
   const MemoryOptions options{dropout, c.dropout_after_activation ? dropout : 0, subject.checkpoint_blocks, activations,
                               activations == DType::f32 && splits_f32_products()};
-  const StepMemory memory = step_memory(model, full_shape(batch, text, grid, subject.mask_rate), options);
+  const StepMemory memory = step_memory(model, subject.shape(batch, text, grid), options);
   const int64_t batches = subject.accumulate * (1 + subject.prefetch);
   const auto amount = [](int64_t value) { return bytes(static_cast<double>(value)); };
-  std::cout << "memory of training, " << batch << " pairs at once, activations in " << options.activations
+  const int64_t sequences = batch * subject.sequences_of_sample();
+  std::cout << "memory of training, " << batch << ' ' << (subject.task ? subject.task->samples : "pairs")
+            << " at once, activations in " << options.activations
             << (options.checkpoint_blocks ? ", blocks computed again in backward\n" : "\n");
   line("parameters", amount(memory.parameters));
   line("gradients", amount(memory.gradients));
@@ -236,8 +284,8 @@ void print_memory(const Subject& subject, int64_t text, Grid grid, int64_t batch
   if (memory.copies > 0) line("copies of weights", amount(memory.copies), "packed for both directions");
   line("batches", amount(batches * memory.batch), text_of_batches(subject));
   line("activations of the blocks", amount(memory.activations),
-       "kept for the backward pass: " + amount(memory.activations / std::max<int64_t>(1, 2 * batch)) +
-           " for each sample and pass");
+       "kept for the backward pass: " + amount(memory.activations / std::max<int64_t>(1, sequences)) +
+           (subject.task ? " for each sequence" : " for each sample and pass"));
   line("other activations", amount(memory.others), "embeddings, heads and losses");
   line("at work", amount(memory.working), "beside them at the busiest moment of backward");
   line("peak", amount(memory.peak() + (batches - 1) * memory.batch),
@@ -272,7 +320,7 @@ int run_info(const InfoArguments& arguments) {
   shown.heads.classifier = false;
   std::cout << subject.origin << '\n' << shown.to_json();
   print_parameters(config);
-  print_arithmetic(config, text, grid, batch);
+  print_arithmetic(subject, text, grid, batch);
   print_memory(subject, text, grid, batch);
   return 0;
 }

@@ -61,6 +61,7 @@ int64_t copy_bytes(const ModelConfig& c, const StepShape& s, const MemoryOptions
   bytes += copies_of(d, c.patch_values()) / 2;  // pixels have no gradient
   if (s.masked > 0) bytes += copies_of(d, d) + copies_of(c.vocab_size, d);
   if (s.masked_patches > 0) bytes += copies_of(d, d) + copies_of(3 * 256, d);
+  if (s.classified > 0) bytes += copies_of(2 * d, c.num_images * d) + copies_of(c.num_labels(), 2 * d);
   return bytes;
 }
 
@@ -101,6 +102,9 @@ int64_t other_bytes(const ModelConfig& c, const StepShape& s, DType activations)
     keep_head(kept, s.masked_patches, d);
     kept.activations(s.masked_patches, 3 * 256);
   }
+  // Both sides of the LayerNorm and of GELU, and the logits.
+  if (s.classified > 0)
+    kept.activations(s.classified, 2 * d, 3).statistics(s.classified).activations(s.classified, c.num_labels());
   return kept.bytes();
 }
 
@@ -119,6 +123,7 @@ int64_t loss_working_bytes(const ModelConfig& c, const StepShape& s, DType activ
   return Ledger(activations)
       .activations(s.masked, c.vocab_size)
       .activations(s.masked_patches, 3 * 256)
+      .activations(s.classified, c.num_labels())
       .activations(s.tokens, c.hidden_size, 2)
       .bytes();
 }
@@ -154,6 +159,27 @@ StepShape full_shape(int64_t pairs, int64_t text, Grid grid, double mask_rate) {
   s.words = pairs * words;
   s.aligned_patches = pairs * patches;
   s.costs = s.words * patches;
+  return s;
+}
+
+StepShape shape_of(const DownstreamTask& task, const DownstreamBatch& batch) {
+  StepShape s;
+  s.tokens = batch.packed.tokens();
+  s.text_tokens = batch.packed.token_ids.numel();
+  s.patches = batch.packed.patches.size(0);
+  s.pairs = batch.rows.numel();
+  s.classified = task.classifies ? batch.samples : 0;
+  return s;
+}
+
+StepShape full_shape(const DownstreamTask& task, int64_t samples, int64_t texts, int64_t text, Grid grid) {
+  const int64_t patches = int64_t{grid.rows} * grid.columns;
+  StepShape s;
+  s.pairs = samples * task.images * texts;
+  s.tokens = s.pairs * (text + 1 + patches);
+  s.text_tokens = s.pairs * text;
+  s.patches = samples * task.images * patches;
+  s.classified = task.classifies ? samples : 0;
   return s;
 }
 

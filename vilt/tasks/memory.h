@@ -1,4 +1,4 @@
-// How much memory a step of pre-training takes, from shapes alone.
+// How much memory a step of training takes, from shapes alone.
 //
 // It adds up what the tape keeps: the captures of the ops that a forward pass records, each rounded as the allocator
 // rounds it, and what is alive on top of them at the busiest moment of backward. A test holds the result against the
@@ -7,6 +7,7 @@
 
 #include "vilt/heads.h"
 #include "vilt/input/batch.h"
+#include "vilt/tasks/downstream.h"
 
 namespace tessera {
 
@@ -18,11 +19,15 @@ struct StepShape {
   int64_t pairs = 0;                                  // for matching and alignment
   int64_t words = 0, aligned_patches = 0, costs = 0;  // rows of the alignment and Σ words · patches over its pairs
   int64_t masked_patches = 0;
+  int64_t classified = 0;  // samples of a classifier
 };
 
 StepShape shape_of(const PretrainBatch& batch);
 // `pairs` pairs of `text` tokens and a full grid, seen twice; a share `mask_rate` of the words masked.
 StepShape full_shape(int64_t pairs, int64_t text, Grid grid, double mask_rate);
+StepShape shape_of(const DownstreamTask& task, const DownstreamBatch& batch);
+// `samples` of a task, each picture with `texts` of `text` tokens.
+StepShape full_shape(const DownstreamTask& task, int64_t samples, int64_t texts, int64_t text, Grid grid);
 
 struct MemoryOptions {
   double dropout = 0;              // of the branches

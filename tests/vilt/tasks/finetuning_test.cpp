@@ -1,8 +1,10 @@
 #include "vilt/tasks/finetuning_run.h"
 
 #include "data/scenes/scene_tasks.h"
+#include "tensor/allocator.h"
 #include "tests/vilt/tasks/short_run.h"
 #include "vilt/tasks/downstream_evaluation.h"
+#include "vilt/tasks/memory.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/text_alone.h"
 
@@ -248,6 +250,37 @@ TEST_CASE("Micro-batches of fine-tuning are invisible") {
     double sum = 0;
     for (size_t i = 0; i < whole.size(); ++i) sum += std::abs(whole[i] - cut[i]);
     CHECK(sum / static_cast<double>(whole.size()) < 1e-6);
+  }
+}
+
+TEST_CASE("The memory of a task's step is predicted within 10 %") {
+  for (const char* name : kTasks) {
+    CAPTURE(name);
+    Settings settings = settings_of(name, "unused");
+    settings.train.batch_size = 24;
+    settings.model.hidden_size = 64;
+    settings.model.num_hidden_layers = 3;
+    settings.model.intermediate_size = 256;
+    settings.model.hidden_dropout_prob = 0;
+    settings.model.vocab_size = static_cast<int64_t>(tests::tiny_scenes().vocabulary().size());
+    Drawn drawn(settings);
+    const std::vector<DownstreamBatch> step = drawn.step(settings, 0);
+    release_cached_memory();
+    const int64_t before = memory_statistics().live_bytes;
+    Finetuning task(settings,
+                    drawn.task.images == 2 ? std::vector<std::string>{"False", "True"} : drawn.table.answers());
+    Learner<Finetuning> learner(task, learner_options(settings));
+    learner.update(step);  // threads take their scratch memory
+    reset_peak_memory();
+    learner.update(step);
+    const int64_t measured = memory_statistics().peak_bytes - before;
+    ViltWithHeads model(task.model().vilt.config);
+    const StepMemory predicted = step_memory(model, shape_of(drawn.task, step[0]), {});
+    CHECK(std::abs(static_cast<double>(predicted.peak() - predicted.batch) / static_cast<double>(measured) - 1) < 0.1);
+    const StepShape full = full_shape(drawn.task, 2, 5, 7, {3, 2});
+    CHECK(full.pairs == 10 * drawn.task.images);
+    CHECK(full.tokens == full.pairs * 14);
+    CHECK(full.patches == 12 * drawn.task.images);
   }
 }
 
