@@ -59,6 +59,10 @@ fails 2 "--predictions is for" eval --model runs/begun --captions data/dataset.j
 succeeds "answer" "" answer --model runs/vqa "$picture" "how many shapes are there?"
 succeeds "reason" "True" reason --model runs/nlvr2 "$picture" "$other" "both pictures show a ring"
 succeeds "rank" "a red ring" rank --model runs/retrieval "$picture" "a red ring" "a blue cross"
+! grep -q "note: used" stderr
+report $? "... without a note about the matching head, which such a run has"
+cp runs/vqa/settings.toml vqa.toml
+succeeds "info of a task's settings" "8 questions at once" info vqa.toml --memory
 for task in vqa nlvr2 retrieval; do
   succeeds "convert $task" "parameters" convert "runs/$task" "hf-$task"
 done

@@ -254,7 +254,10 @@ ModelConfig adapt(ModelConfig config, Weights& weights) {
     }
   } else if (found.matching && !config.heads.matching) {
     config.heads.matching = true;
-    weights.notes.push_back("used: the matching head (itm_score.fc), which " + config.architecture + " does not have");
+    // Fine-tuning for retrieval keeps it beside its own.
+    if (!found.rank)
+      weights.notes.push_back("used: the matching head (itm_score.fc), which " + config.architecture +
+                              " does not have");
   }
   if (found.masked_patches && !config.heads.masked_patches) config.heads.masked_patches = true;
   if (!config.heads.masked_patches && weights.state.tensors.erase("vilt.embeddings.mask_token") > 0)

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The commands of docs/finetuning.md as they stand there, on small files in the published layouts.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+call scenes --kind scenes --out data --train 24 --val 8 --test 8 --test-unseen 2 --tasks && [[ $status -eq 0 ]] || exit 1
+call vocab --kind scenes --captions data/dataset.json --out data/vocab.txt && [[ $status -eq 0 ]] || exit 1
+call train "${tiny[@]}" train.out=runs/begun train.steps=2 && [[ $status -eq 0 ]] || exit 1
+call convert runs/begun vilt-b32-mlm-itm && [[ $status -eq 0 ]] || exit 1
+
+mkdir -p build coco/images nlvr2
+ln -s "$vilt" build/vilt
+cp -r data/images/* coco/
+cp data/dataset.json coco/dataset_coco.json
+for part in train:train2014 val:val2014; do
+  mkdir -p "coco/${part#*:}"
+  cp "data/tasks/v2_OpenEnded_scenes_${part%:*}_questions.json" "coco/v2_OpenEnded_mscoco_${part#*:}_questions.json"
+  cp "data/tasks/v2_scenes_${part%:*}_annotations.json" "coco/v2_mscoco_${part#*:}_annotations.json"
+  sed -i "s/\"data_subtype\":\"[a-z]*\"/\"data_subtype\":\"${part#*:}\"/" coco/v2_*"${part#*:}"_*.json
+  for picture in "data/images/${part%:*}"/*.jpg; do
+    cp "$picture" "coco/${part#*:}/COCO_${part#*:}_000000$(basename "$picture")"
+  done
+done
+cp -r data/tasks/nlvr2/* nlvr2/
+mv nlvr2/val nlvr2/dev
+mv nlvr2/test nlvr2/test1
+sed 's/"val-/"dev-/' nlvr2/val.json >nlvr2/dev.json
+sed 's/"test-/"test1-/' nlvr2/test.json >nlvr2/test1.json
+for picture in nlvr2/dev/val-* nlvr2/test1/test-*; do
+  mv "$picture" "$(sed -e 's|/val-|/dev-|' -e 's|/test-|/test1-|' <<<"$picture")"
+done
+cp data/images/test/000000.jpg photo.jpg
+cp data/images/test/000001.jpg left.jpg
+cp data/images/test/000002.jpg right.jpg
+
+# Each block of indented lines is given to a shell of its own.
+sed -n 's/^    //p' "$root/docs/finetuning.md" | grep -q 'build/vilt train vqa.toml'
+report $? "the commands are found"
+blocks=$(awk '/^    /{sub(/^    /, ""); print; inside = 1; next} inside && /^$/{print ""; next} {inside = 0}' "$root/docs/finetuning.md")
+commands=0
+run_block() {
+  bash -euo pipefail -c "$1" >"$work/output" 2>&1
+  report $? "$(tail -n 1 <<<"${1%$'\n'}")"
+  commands=$((commands + 1))
+}
+block=""
+while IFS= read -r line; do
+  if [[ -z $line && -n $block ]]; then
+    run_block "$block"
+    block=""
+  elif [[ -n $line ]]; then
+    block+=$line$'\n'
+  fi
+done <<<"$blocks"$'\n'
+[[ $commands -ge 4 ]]
+report $? "blocks that were run: $commands"
