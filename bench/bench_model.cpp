@@ -19,8 +19,9 @@ void add_noise_images(const ModelSize& size, int count, bool levels, BatchBuilde
   const Grid grid{static_cast<int>(size.grid_rows), static_cast<int>(size.grid_columns)};
   builder.reserve_patches(count * size.patches());
   std::vector<PatchedImage> images(levels ? 0 : static_cast<size_t>(count));
-  parallel_chunks(static_cast<int64_t>(images.size()),
-                  [&](int64_t i) { images[static_cast<size_t>(i)] = noise_image(size, static_cast<uint64_t>(i)); });
+  parallel_chunks(static_cast<int64_t>(images.size()), [&](int64_t i) {
+    images[static_cast<size_t>(i)] = noise_image(size, grid, static_cast<uint64_t>(i));
+  });
   for (const PatchedImage& image : images) builder.add_image(image);
   Random random(2);
   for (int i = 0; levels && i < count; ++i)
@@ -62,10 +63,10 @@ ViltWithHeads make_model(const ModelSize& size, double dropout) {
   return model;
 }
 
-PatchedImage noise_image(const ModelSize& size, uint64_t number) {
+PatchedImage noise_image(const ModelSize& size, Grid grid, uint64_t number) {
   Random random(1, number);
-  PatchedImage image{static_cast<int>(size.grid_rows), static_cast<int>(size.grid_columns), {}};
-  image.patches.resize(static_cast<size_t>(size.patches() * 3 * size.patch * size.patch));
+  PatchedImage image{grid.rows, grid.columns, {}};
+  image.patches.resize(static_cast<size_t>(int64_t{grid.rows} * grid.columns * 3 * size.patch * size.patch));
   for (float& value : image.patches) value = static_cast<float>(random.normal());
   return image;
 }

@@ -40,7 +40,7 @@ struct PairLengths {
   int64_t words, patches;
 };
 PairLengths pair_lengths(const ModelSize& size, int batch, int b, bool ragged);
-PatchedImage noise_image(const ModelSize& size, uint64_t number);
+PatchedImage noise_image(const ModelSize& size, Grid grid, uint64_t number);
 
 // Operations of one step when everything is padded to full length.
 double step_flops(const ModelSize& size, int64_t batch, int64_t masked);

@@ -1,5 +1,5 @@
-// One update of pre-training (masked words, matching, word-patch alignment; backward; AdamW), one forward pass of
-// matching, and the ranking of captions and images, each with each.
+// One update of pre-training (masked words, matching, word-patch alignment; backward; AdamW), and one forward pass of
+// matching.
 #include "autograd/tape.h"
 #include "bench/bench_model.h"
 #include "nn/adamw.h"
@@ -7,7 +7,6 @@
 #include "tensor/gemm/packed/weight_copies.h"
 #include "tensor/gemm/precision.h"
 #include "tensor/step_graph.h"
-#include "vilt/ask/inference.h"
 #include "vilt/objectives.h"
 
 namespace tessera::bench {
@@ -99,37 +98,6 @@ void bench_infer(const Arguments& arguments) {
             {"compile", arguments.compile},
             {"samples_per_s", rounded(arguments.batch / ms.median * 1e3, 2)}};
   });
-}
-
-// Up to `batch` pairs of a caption and an image, as near to a square as its divisors are, with everything from token
-// ids and normalised patches to scores on the host.
-void bench_rank(const Arguments& arguments) {
-  const ModelSize& size = model_size(arguments.model);
-  ViltWithHeads model = make_model(size);
-  const ParameterSet parameters(model, DType::f32, "", arguments.device);
-  const ForwardContext context{.activations = use_precision(arguments.precision, arguments.device)};
-  int captions = 1;
-  for (int c = 2; c * c <= arguments.batch; ++c)
-    if (arguments.batch % c == 0) captions = c;
-  const int images = arguments.batch / captions;
-  Random random(3);
-  std::vector<Question> pairs;
-  std::vector<std::shared_ptr<const PatchedImage>> pictures;
-  for (int i = 0; i < images; ++i)
-    pictures.push_back(std::make_shared<PatchedImage>(noise_image(size, static_cast<uint64_t>(i))));
-  for (int c = 0; c < captions; ++c) {
-    std::vector<int64_t> ids;
-    for (int64_t t = 0; t < pair_lengths(size, captions, c, arguments.ragged).words; ++t)
-      ids.push_back(5 + static_cast<int64_t>(random.below(static_cast<uint64_t>(size.vocabulary - 5))));
-    for (const auto& picture : pictures) pairs.push_back({ids, {picture}});
-  }
-  measure(
-      arguments, [&] { match_scores(model, pairs, context); },
-      [&](const Milliseconds& ms) -> JsonFields {
-        return {{"model", arguments.model},   {"captions", captions},
-                {"images", images},           {"precision", arguments.precision},
-                {"ragged", arguments.ragged}, {"pairs_per_s", rounded(arguments.batch / ms.median * 1e3, 2)}};
-      });
 }
 
 namespace {

@@ -30,4 +30,12 @@ std::string clock_text(double seconds) {
   return out.str();
 }
 
+std::string about_text(double seconds) {
+  constexpr double kMinute = 60, kHour = 3600, kDay = 24 * kHour;
+  if (seconds < 2 * kMinute) return fixed_text(seconds, seconds < 10 ? 1 : 0) + " s";
+  if (seconds < 2 * kHour) return fixed_text(seconds / kMinute, 0) + " min";
+  if (seconds < 4 * kDay) return fixed_text(seconds / kHour, seconds < 10 * kHour ? 1 : 0) + " h";
+  return with_thousands(static_cast<int64_t>(seconds / kDay + 0.5)) + " days";
+}
+
 }  // namespace tessera

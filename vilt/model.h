@@ -51,6 +51,8 @@ struct Vilt {
   // parameters' type, then cast.
   Variable operator()(const PackedBatch& batch, const ForwardContext& context,
                       Observations* observations = nullptr) const;
+  // [tokens, hidden]: what block 0 reads, in that type.
+  Variable embed(const PackedBatch& batch, const ForwardContext& context) const;
   // tanh(pooler(hidden[rows])): rows i64 [n] → [n, hidden], in the parameters' type.
   Variable pooled(const Variable& hidden, const Tensor& rows) const;
   // Where the parameters lie, and everything is computed. The tables of a batch stay on the host.
@@ -61,7 +63,6 @@ struct Vilt {
 
  private:
   Tensor patch_rows(const PackedBatch& batch, DType dtype) const;
-  Variable embed(const PackedBatch& batch, const ForwardContext& context) const;
 };
 
 }  // namespace tessera

@@ -7,6 +7,7 @@
 #include "tests/golden/device.h"
 #include "tests/golden/json.h"
 #include "tests/golden/padded_case.h"
+#include "tests/golden/ranked_case.h"
 #include "tests/gradient_state.h"
 #include "vilt/files/state_dict.h"
 #include "vilt/tasks/finetuning.h"
@@ -122,6 +123,11 @@ void run_updates(Comparison& comparison, const SafeTensors& file, const std::fil
     const std::string name = text("step", step, ".");
     const DownstreamBatch& batch = batches.emplace_back(read_downstream_batch(file, name, config));
     comparison.compare(name + "logits", logits_of(task, batch).value(), file.at(name + "logits"));
+    if (!task.task().classifies) {
+      const Tensor scores = ranked(task.model(), batch.packed);
+      comparison.compare(name + "logits", scores.view(file.at(name + "logits").shape()), file.at(name + "logits"));
+      check_same_order(batch.packed, scores, file.at(name + "logits"));
+    }
     const Variable loss = loss_of(batch);
     losses.push_back(loss.value().to(DType::f64).item<double>());
     task.parameters().clear_gradients();

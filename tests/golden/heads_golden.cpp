@@ -1,5 +1,6 @@
 // vilt_mlm, vilt_mlm_tied, vilt_vqa, vilt_retrieval, vilt_nlvr2: hidden states of every layer, pooled output, logits,
-// loss and the gradients of all parameters of Hugging Face's classes.
+// loss and the gradients of all parameters of Hugging Face's classes; of vilt_retrieval the scores of the ranking
+// engine too, which computes each picture once.
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -9,6 +10,7 @@
 #include "tests/golden/compare.h"
 #include "tests/golden/device.h"
 #include "tests/golden/padded_case.h"
+#include "tests/golden/ranked_case.h"
 #include "vilt/tasks/task_losses.h"
 
 namespace tessera::golden {
@@ -138,6 +140,11 @@ Outcome run_head(const std::filesystem::path& directory, const Head& head) {
     compare_hidden(comparison, file, golden, packed, hidden, observations.hidden);
     const Result result = head(golden, file, packed, hidden);
     comparison.compare("logits", result.logits.value(), result.expected_logits);
+    if (golden.model.rank) {
+      const Tensor scores = ranked(golden.model, packed);
+      comparison.compare("logits", scores.view(result.expected_logits.shape()), result.expected_logits);
+      check_same_order(packed, scores, result.expected_logits);
+    }
     comparison.compare("loss", result.loss.value(), file.at("loss"));
     golden.parameters.clear_gradients();
     result.loss.backward();

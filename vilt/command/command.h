@@ -87,6 +87,10 @@ struct EvalArguments {
   int64_t limit = 0;  // 0: all
   int64_t max_bad_files = 0;
   bool json = false, force = false;
+  // Of retrieval.
+  std::string task, ties = "pessimistic", first_stage, scores;
+  int64_t folds = 0, shortlist = 0;  // 0: none
+  bool estimate = false;
 };
 int run_eval(const EvalArguments& arguments);
 

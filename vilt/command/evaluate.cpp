@@ -9,6 +9,7 @@
 #include "tensor/error.h"
 #include "vilt/ask/inputs.h"
 #include "vilt/command/command.h"
+#include "vilt/command/evaluate_retrieval.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/overwriting.h"
 #include "vilt/tasks/downstream_evaluation.h"
@@ -18,9 +19,7 @@
 
 namespace tessera::command {
 
-namespace {
-
-Settings settings_for(const EvalArguments& arguments, const DownstreamTask& task) {
+Settings eval_settings(const EvalArguments& arguments, const DownstreamTask& task) {
   Settings settings = Settings::defaults_of(task.name);
   settings.data.captions = settings.data.validation_captions = settings.data.test_captions = arguments.captions;
   settings.data.images = arguments.images;
@@ -30,6 +29,8 @@ Settings settings_for(const EvalArguments& arguments, const DownstreamTask& task
   settings.data.max_bad_files = arguments.max_bad_files;
   return settings;
 }
+
+namespace {
 
 // As the evaluation servers of VQA and NLVR2 take them.
 std::string predictions_text(const DownstreamPart& part, const AnswerTable& table,
@@ -48,16 +49,15 @@ std::string predictions_text(const DownstreamPart& part, const AnswerTable& tabl
 
 int eval_downstream(const EvalArguments& arguments, const LoadedModel& model, const DownstreamTask& task) {
   check(arguments.group.empty(), "--group is for models of pre-training");
-  check(arguments.predictions.empty() || task.classifies, "--predictions is for answers and statements");
   if (!arguments.predictions.empty()) check_may_write(arguments.predictions, arguments.force);
-  const Settings settings = settings_for(arguments, task);
+  const Settings settings = eval_settings(arguments, task);
   const ProgressLine reading;
   reading.show(text("reading ", shown(arguments.captions), " …"));
   std::ostringstream remarks;
   const DownstreamPart part = read_part(task, settings, DataPart::test, remarks);
   reading.clear();
   if (!arguments.json) std::cout << remarks.str();
-  const AnswerTable table = task.classifies && task.images == 1 ? AnswerTable(model.config.labels) : AnswerTable();
+  const AnswerTable table = task.images == 1 ? AnswerTable(model.config.labels) : AnswerTable();
   const DownstreamSource source(part.set(table, Unanswerable::keep), *model.vocabulary, model.preprocessing);
   std::vector<std::pair<int64_t, int64_t>> answered;
   EvaluationProgress progress;
@@ -86,7 +86,11 @@ int run_eval(const EvalArguments& arguments) {
   check(arguments.limit >= 0, "--limit is ", arguments.limit, ", expected a number of captions, or 0 for all");
   if (arguments.model.device == "cpu") refuse_memory_that_is_not_there();
   const LoadedModel model = open_model(arguments.model);
-  if (const DownstreamTask* task = downstream_task_of(model.config)) return eval_downstream(arguments, model, *task);
+  const DownstreamTask* task =
+      arguments.task.empty() ? downstream_task_of(model.config) : downstream_task(arguments.task);
+  if (task && !task->classifies) return eval_retrieval(arguments, model, *task);
+  check_no_retrieval_options(arguments);
+  if (task) return eval_downstream(arguments, model, *task);
   check(arguments.predictions.empty(), "--predictions is for models that answer questions or judge statements");
   DatasetOptions options;
   options.splits = {arguments.split};

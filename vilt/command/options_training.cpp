@@ -87,8 +87,30 @@ void add_eval(CLI::App& app, Action& action) {
   add_count(command, "--limit", arguments->limit, "At most so many captions, evenly spread (default 0: all)");
   command->add_option("--predictions", arguments->predictions,
                       "Also writes what was answered, as the evaluation servers of VQA and NLVR2 take it");
-  command->add_flag("--force", arguments->force, "Replaces the file of --predictions");
+  command->add_flag("--force", arguments->force, "Replaces the file of --predictions or --scores");
   command->add_flag("--json", arguments->json, "One JSON object, as in summary.json");
+  command
+      ->add_option("--task", arguments->task,
+                   "retrieval: ranks texts and pictures, as for a model fine-tuned for it; of a pre-trained one by the "
+                   "matching head's logit for \"match\"")
+      ->check(CLI::IsMember({"retrieval"}));
+  command
+      ->add_option("--ties", arguments->ties,
+                   "Retrieval: which of equal scores comes first: pessimistic (wrong ones; default), optimistic, "
+                   "index, reverse, expected (the mean over all orders)")
+      ->check(CLI::IsMember({"pessimistic", "optimistic", "index", "reverse", "expected"}));
+  add_count(command, "--folds", arguments->folds,
+            "Retrieval: besides, the mean recalls of so many parts of neighbouring pictures (COCO 1K: 5)");
+  add_count(command, "--shortlist", arguments->shortlist,
+            "Retrieval: scores only so many of the best texts of a picture and pictures of a text, by --first-stage");
+  command->add_option(
+      "--first-stage", arguments->first_stage,
+      "Retrieval: safetensors with a tensor scores, F32 [pictures, texts], in the captions file's order");
+  command->add_option(
+      "--scores", arguments->scores,
+      "Retrieval: file that the scores are written to as they come; where it is there, goes on with it");
+  command->add_flag("--estimate", arguments->estimate,
+                    "Retrieval: only tells how long it will take, after a short try");
   command->callback([arguments, &action] { action = [arguments] { return run_eval(*arguments); }; });
 }
 

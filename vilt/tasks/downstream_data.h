@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "data/pictures.h"
 #include "data/samples.h"
 #include "data/sets/dataset.h"
 #include "data/tasks/answer_table.h"

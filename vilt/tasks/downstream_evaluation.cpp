@@ -1,26 +1,17 @@
 #include "vilt/tasks/downstream_evaluation.h"
 
 #include <algorithm>
-#include <map>
 
 #include "data/tasks/nlvr2_metrics.h"
-#include "data/tasks/retrieval_metrics.h"
 #include "data/tasks/vqa_accuracy.h"
 #include "io/words.h"
 #include "vilt/ask/questions.h"
-#include "vilt/tasks/annotated_recalls.h"
 #include "vilt/tasks/evaluation_parts.h"
+#include "vilt/tasks/retrieval_evaluation.h"
+#include "vilt/tasks/spread.h"
 
 namespace tessera {
 namespace {
-
-// `count` of 0 … all - 1, evenly spread.
-std::vector<int64_t> spread(int64_t all, int64_t limit) {
-  const int64_t count = limit > 0 ? std::min(limit, all) : all;
-  std::vector<int64_t> out;
-  for (int64_t i = 0; i < count; ++i) out.push_back(i * all / count);
-  return out;
-}
 
 class Evaluator {
  public:
@@ -49,22 +40,6 @@ class Evaluator {
       }
       for (const auto& best : classify(model_, questions, 1, options_.context)) out.push_back(best[0].label);
       tell(part, out.size(), samples.size());
-    }
-    return out;
-  }
-
-  // Scores of these pictures with these texts, a row for each picture.
-  std::vector<float> score_matrix(const std::vector<int64_t>& images, const std::vector<int64_t>& texts) const {
-    std::vector<std::vector<int64_t>> ids;
-    for (const int64_t sample : texts) ids.push_back(source_.text(sample));
-    std::vector<float> out;
-    for (size_t i = 0; i < images.size(); ++i) {
-      const auto image = std::make_shared<const PatchedImage>(source_.pictures.patched(images[i]));
-      std::vector<Question> questions;
-      for (const auto& text : ids) questions.push_back({text, {image}});
-      for (const double score : rank_scores(model_, questions, options_.context))
-        out.push_back(static_cast<float>(score));
-      tell("ranking", i + 1, images.size());
     }
     return out;
   }
@@ -145,33 +120,18 @@ NamedFigures evaluate_statements(const Evaluator& evaluator, const DownstreamSou
   return out;
 }
 
-NamedFigures evaluate_ranking(const Evaluator& evaluator, const DownstreamSource& source, const DownstreamPart& part,
+// All pairs, in memory.
+NamedFigures evaluate_ranking(const ViltWithHeads& model, const DownstreamSource& source, const DownstreamPart& part,
                               const DownstreamEvaluationOptions& options) {
-  const std::vector<int64_t> images = spread(static_cast<int64_t>(source.set.pictures.size()), options.limit);
-  std::map<int64_t, int64_t> place;
-  for (size_t i = 0; i < images.size(); ++i) place[images[i]] = static_cast<int64_t>(i);
-  std::vector<int64_t> texts, image_of_text;
-  for (size_t s = 0; s < source.set.samples.size(); ++s)
-    if (const auto found = place.find(source.set.samples[s].images[0]); found != place.end()) {
-      texts.push_back(static_cast<int64_t>(s));
-      image_of_text.push_back(found->second);
-    }
-  const std::vector<float> scores = evaluator.score_matrix(images, texts);
-  const RetrievalMetrics metrics = retrieval_metrics(retrieval_standings(
-      static_cast<int64_t>(images.size()), image_of_text, [&](int64_t image, std::span<double> row) {
-        std::copy_n(scores.begin() + image * static_cast<int64_t>(texts.size()), texts.size(), row.begin());
-      }));
-  NamedFigures out{{"images", static_cast<double>(images.size())}, {"texts", static_cast<double>(texts.size())}};
-  for (const auto& [name, direction] :
-       {std::pair{"text", &metrics.text_retrieval}, {"image", &metrics.image_retrieval}}) {
-    for (size_t k = 0; k < kRecallAt.size(); ++k)
-      out.emplace_back(text(name, " R@", kRecallAt[k]), direction->recall(k));
-    if (direction->median_rank)
-      out.emplace_back(text(name, " median rank"), static_cast<double>(*direction->median_rank));
-    if (direction->mean_rank) out.emplace_back(text(name, " mean rank"), *direction->mean_rank);
-  }
-  if (options.controls) add_annotated_recalls(part.captions, source.pictures, images, texts, out);
-  return out;
+  RetrievalOptions retrieval;
+  retrieval.limit = options.limit;
+  retrieval.controls = options.controls;
+  retrieval.context = options.context;
+  if (options.progress)
+    retrieval.progress = [&](const RankingProgress& progress) {
+      options.progress("ranking", static_cast<size_t>(progress.done), static_cast<size_t>(progress.of));
+    };
+  return *evaluate_retrieval(model, source, part, retrieval);
 }
 
 }  // namespace
@@ -179,8 +139,8 @@ NamedFigures evaluate_ranking(const Evaluator& evaluator, const DownstreamSource
 NamedFigures evaluate_downstream(const DownstreamTask& task, const ViltWithHeads& model, const DownstreamSource& source,
                                  const DownstreamPart& part, const AnswerTable& table,
                                  const DownstreamEvaluationOptions& options) {
+  if (!task.classifies) return evaluate_ranking(model, source, part, options);
   const Evaluator evaluator(task, model, source, options);
-  if (!task.classifies) return evaluate_ranking(evaluator, source, part, options);
   if (task.images == 2) return evaluate_statements(evaluator, source, part, options);
   return evaluate_answers(evaluator, source, part, table, options);
 }

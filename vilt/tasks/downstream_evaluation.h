@@ -4,9 +4,7 @@
 //              questions that the table can answer); other_picture: the accuracy with the picture of another question
 //   nlvr2      accuracy and consistency; other_pictures and one_picture (the left one twice): accuracies without what
 //              a statement is about
-//   retrieval  recall at 1, 5 and 10 of texts for a picture and of pictures for a text, median and mean ranks; equal
-//              scores count as wrong. by objects alone, where they are annotated: the recall at 1 of a model that tells
-//              what is in the pictures but not where
+//   retrieval  vilt/tasks/retrieval_evaluation.h, of all pairs
 #pragma once
 
 #include <string>
