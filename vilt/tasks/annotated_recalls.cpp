@@ -13,23 +13,28 @@ using Fits = std::function<bool(int64_t text, int64_t image)>;
 
 void add_recalls(const std::string& of, const Dataset& dataset, const std::vector<int64_t>& images,
                  const std::vector<int64_t>& texts, const Fits& fits, NamedFigures& out) {
-  std::map<int64_t, std::pair<int64_t, int64_t>> texts_of;  // of a picture: fitting ones, and its own among them
-  double of_texts = 0, of_images = 0;
+  const auto sentence = [&](int64_t text) -> const DatasetSentence& {
+    return dataset.sentences()[static_cast<size_t>(text)];
+  };
+  std::map<int64_t, std::map<std::string_view, int64_t>> texts_of;  // that fit a picture, and how often they are there
+  double of_images = 0;
   for (const int64_t text : texts) {
-    const int64_t own = dataset.sentences()[static_cast<size_t>(text)].image;
     int64_t fitting = 0;
     for (const int64_t image : images) {
-      const bool counts = image == own || fits(text, image);
-      fitting += counts;
-      texts_of[image].first += counts;
+      if (image != sentence(text).image && !fits(text, image)) continue;
+      ++fitting;
+      ++texts_of[image][sentence(text).text];
     }
-    ++texts_of[own].second;
-    of_texts += 1.0 / static_cast<double>(fitting);
+    of_images += 1.0 / static_cast<double>(fitting);
   }
-  for (const auto& [image, count] : texts_of)
-    if (count.second > 0) of_images += static_cast<double>(count.second) / static_cast<double>(count.first);
-  out.emplace_back("text R@1 " + of, of_images / static_cast<double>(images.size()));
-  out.emplace_back("image R@1 " + of, of_texts / static_cast<double>(texts.size()));
+  // Of a picture's own texts those that stand there once: any of them may come first.
+  std::map<int64_t, double> own;
+  for (const int64_t text : texts)
+    own[sentence(text).image] += texts_of[sentence(text).image][sentence(text).text] == 1;
+  double of_texts = 0;
+  for (const auto& [image, count] : own) of_texts += count / static_cast<double>(texts_of[image].size());
+  out.emplace_back("text R@1 " + of, of_texts / static_cast<double>(images.size()));
+  out.emplace_back("image R@1 " + of, of_images / static_cast<double>(texts.size()));
 }
 
 }  // namespace
