@@ -6,9 +6,10 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <vector>
 
-#include "vilt/ranking/pair_scorer.h"
+#include "vilt/ranking/pair.h"
 
 namespace tessera {
 

@@ -15,12 +15,9 @@
 #include <vector>
 
 #include "vilt/heads.h"
+#include "vilt/ranking/pair.h"
 
 namespace tessera {
-
-struct Pair {
-  int64_t picture = 0, text = 0;
-};
 
 // The rows of several texts, or of several pictures, as block 0 reads them.
 struct TokenRows {

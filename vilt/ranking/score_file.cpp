@@ -112,10 +112,11 @@ std::vector<float> ScoreFile::row(int64_t picture) {
 }
 
 std::vector<float> ScoreFile::column(int64_t text) {
+  if (pictures_ == 0) return {};
   const auto pictures = static_cast<size_t>(pictures_);
-  if (const auto kept = pictures_ == 0 ? 0 : static_cast<int64_t>(columns_.size() / pictures);
+  if (const auto kept = static_cast<int64_t>(columns_.size() / pictures);
       text < first_column_ || text >= first_column_ + kept) {
-    const int64_t room = std::max<int64_t>(1, kColumnBytes / std::max<int64_t>(1, pictures_ * 4));
+    const int64_t room = std::max<int64_t>(1, kColumnBytes / (4 * pictures_));
     first_column_ = text;
     const auto count = static_cast<size_t>(std::min(room, texts_ - text));
     columns_.assign(count * pictures, 0);

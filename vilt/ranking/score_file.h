@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "io/input_file.h"
-#include "vilt/ranking/pair_scorer.h"
+#include "vilt/ranking/pair.h"
 
 namespace tessera {
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "data/sets/fingerprint.h"
 #include "data/tasks/cascade.h"
