@@ -17,6 +17,12 @@
 
 namespace tessera {
 
+// Of headers and of data, which are filled up with zeros.
+inline constexpr size_t kTarBlock = 512;
+
+// Whether these first bytes of a file, a block of them, are the header of a tar archive's first member.
+bool begins_as_tar(std::string_view bytes);
+
 struct TarBlock;
 
 struct TarMember {

@@ -7,6 +7,7 @@
 
 #include "data/sets/dataset.h"
 #include "vilt/tasks/settings.h"
+#include "vilt/tasks/training_shards.h"
 
 namespace tessera {
 
@@ -15,6 +16,7 @@ namespace tessera {
 // what was left out.
 struct TrainingData {
   Dataset train;       // missing pictures among the others: a step takes others for them
+  ShardSets shards;    // what is trained on in place of `train`, where the settings name tar shards
   Dataset validation;  // without those whose pictures are missing, as all below
   Dataset unseen;      // empty where data.unseen_split is
 };
