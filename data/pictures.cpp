@@ -74,7 +74,8 @@ std::shared_ptr<const ResizedImage> Pictures::augmented(int64_t image, Random ra
     whole.original_width = whole.image.width;
     return whole;
   });
-  return std::make_shared<const ResizedImage>(prepare_image(rand_augment(decoded->image, random), options_, decoded->name));
+  return std::make_shared<const ResizedImage>(
+      prepare_image(rand_augment(decoded->image, random), options_, decoded->name));
 }
 
 Grid Pictures::grid(const ResizedImage& image) const {

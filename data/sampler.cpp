@@ -43,8 +43,8 @@ void Sampler::order_runs() {
     }
     check(first == firsts_[part] + options_.parts[part].count, "sampler: the runs of part ", part, " have ",
           first - firsts_[part], " samples, expected ", options_.parts[part].count);
-    check(std::ssize(runs) >= share_.ranks, "sampler: ", runs.size(), runs.size() == 1 ? " shard" : " shards",
-          " for ", share_.ranks, " ranks, each of which reads its own; expected at least one for each");
+    check(std::ssize(runs) >= share_.ranks, "sampler: ", runs.size(), runs.size() == 1 ? " shard" : " shards", " for ",
+          share_.ranks, " ranks, each of which reads its own; expected at least one for each");
     const std::vector<std::vector<SampleRun>> of_ranks = runs_of_ranks(runs, share_.ranks);
     int64_t length = INT64_MAX;
     for (const auto& of_rank : of_ranks) length = std::min(length, samples_in(of_rank));

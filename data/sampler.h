@@ -40,13 +40,19 @@ struct Share {
 
 // Streams of random numbers, Random(seed, stream, ...), that are not a task's: its own have other numbers, so that a
 // change in one kind of draw leaves the others as they were.
-enum SamplingStream : uint64_t { kOrderStream = 1, kReplacementStream = 6, kAugmentStream = 7, kMixtureStream = 9,
-                      kRunStream = 12, kWindowStream = 13 };
+enum SamplingStream : uint64_t {
+  kOrderStream = 1,
+  kReplacementStream = 6,
+  kAugmentStream = 7,
+  kMixtureStream = 9,
+  kRunStream = 12,
+  kWindowStream = 13
+};
 
 // Each epoch is a permutation of its own; batches run on across the end of an epoch. With parts each has its own
 // epochs, which end when its own samples do. What a slot of a step holds is a function of (seed, step, slot), the same
-// for any number of ranks. With a window each rank has runs of its own, and what its slots hold depends on how many ranks
-// there are; its epochs are as long as those of the rank that has least. Thread-safe.
+// for any number of ranks. With a window each rank has runs of its own, and what its slots hold depends on how many
+// ranks there are; its epochs are as long as those of the rank that has least. Thread-safe.
 class Sampler {
  public:
   using Usable = std::function<bool(int64_t sample)>;
@@ -95,7 +101,7 @@ class Sampler {
   std::vector<int64_t> curriculum_;
   Share share_;
   std::optional<Mixture> mixture_;
-  std::vector<int64_t> firsts_;  // of each part
+  std::vector<int64_t> firsts_;                           // of each part
   std::vector<std::unique_ptr<WindowedOrder>> windowed_;  // likewise, where samples are drawn from windows
 
   mutable std::mutex mutex_;

@@ -11,7 +11,9 @@ TextSample PairSource::tokenised(const Encoding& pieces) const {
 
 SampleSource::SampleSource(const Dataset& dataset, const Wordpiece& vocabulary, const SampleOptions& options)
     : PairSource(
-          [&dataset](int64_t image) { return File{dataset.picture_name(image), dataset.read_picture(image)}; },
+          [&dataset](int64_t image) {
+            return File{dataset.picture_name(image), dataset.read_picture(image)};
+          },
           vocabulary, options),
       dataset_(dataset) {}
 

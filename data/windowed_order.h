@@ -1,6 +1,6 @@
 // An order of samples that lie in runs, each of which is best read from front to back: shards. Each epoch has the runs
-// in an order of its own, one after another; of these the samples are drawn in windows, each shuffled in itself. So what
-// is read at one time lies in few runs, and the order of a window is made without that of any other.
+// in an order of its own, one after another; of these the samples are drawn in windows, each shuffled in itself. So
+// what is read at one time lies in few runs, and the order of a window is made without that of any other.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ int64_t samples_in(const std::vector<SampleRun>& runs);
 // Thread-safe.
 class WindowedOrder {
  public:
-  // `window`: samples at most, at least 1. `part`: a number that sets this order apart from others of the same seed. Of each
-  // epoch the first `length` places are used (all, unless other ranks have fewer).
+  // `window`: samples at most, at least 1. `part`: a number that sets this order apart from others of the same seed. Of
+  // each epoch the first `length` places are used (all, unless other ranks have fewer).
   WindowedOrder(std::vector<SampleRun> runs, int64_t window, int64_t length, uint64_t seed, uint64_t part);
 
   int64_t length() const { return length_; }
@@ -45,7 +45,7 @@ class WindowedOrder {
   int64_t length_, windows_of_epoch_;
   uint64_t seed_, part_;
   mutable std::mutex mutex_;
-  mutable std::map<int64_t, std::shared_ptr<const Epoch>> epochs_;                // the latest
+  mutable std::map<int64_t, std::shared_ptr<const Epoch>> epochs_;                  // the latest
   mutable std::map<int64_t, std::shared_ptr<const std::vector<int64_t>>> windows_;  // likewise, over all epochs
 };
 

@@ -97,7 +97,8 @@ void inspect_pictures(const Dataset& dataset, int64_t begin, int64_t end, const 
       if (out.picture.empty()) out.reason = "empty image";
     } catch (const Error& error) {
       std::error_code unknown;
-      out.reason = image.shards > 0 || fs::exists(image.path(), unknown) ? "the file cannot be read" : "the file is missing";
+      out.reason =
+          image.shards > 0 || fs::exists(image.path(), unknown) ? "the file cannot be read" : "the file is missing";
       out.detail = error.what();
     }
     inspect(out);

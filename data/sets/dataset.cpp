@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 Dataset Dataset::open(const fs::path& captions, const fs::path& image_folder, const DatasetOptions& options) {
   std::error_code ignored;
   if (are_shards(captions, options.kind)) {
-    check(options.annotations.empty(), "dataset: ", shown(captions), ": are shards, to which no annotations can be added");
+    check(options.annotations.empty(), "dataset: ", shown(captions),
+          ": are shards, to which no annotations can be added");
     DatasetOptions of_shards = options;
     of_shards.kind = kShardsKind;
     DatasetReader reader(captions, image_folder, of_shards);

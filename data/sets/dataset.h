@@ -23,11 +23,11 @@ namespace tessera {
 class ShardSet;
 
 struct DatasetOptions {
-  std::vector<std::string> splits;    // empty: all. "train" includes Karpathy's "restval"
-  std::filesystem::path annotations;  // empty: none
-  bool check_files = true;            // that the image files of these splits exist
-  int64_t max_missing = 0;            // so many of them need not, and so many lines of a list may be damaged
-  std::string kind = "auto";          // of the captions file's layout; "auto": its beginning tells
+  std::vector<std::string> splits = {};    // empty: all. "train" includes Karpathy's "restval"
+  std::filesystem::path annotations = {};  // empty: none
+  bool check_files = true;                 // that the image files of these splits exist
+  int64_t max_missing = 0;                 // so many of them need not, and so many lines of a list may be damaged
+  std::string kind = "auto";               // of the captions file's layout; "auto": its beginning tells
   std::string remaining_split =
       {};  // of pictures of which nothing tells their split; empty: some are held out (splits.h)
 };

@@ -92,9 +92,8 @@ std::shared_ptr<const OpenShard> ShardFiles::open(size_t shard) const {
     found->used = ++uses_;
     entry = found;
     if (entries_.size() > most_)
-      entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-        return a.second->used < b.second->used;
-      }));
+      entries_.erase(std::min_element(entries_.begin(), entries_.end(),
+                                      [](const auto& a, const auto& b) { return a.second->used < b.second->used; }));
   }
   const std::lock_guard lock(entry->mutex);  // others wait for this shard alone
   if (!entry->file) entry->file = std::make_shared<const OpenShard>(shards_[shard]);

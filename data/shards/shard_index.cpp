@@ -53,7 +53,8 @@ ShardSummary summary_of(const std::string& line, const std::string& where) {
   summary.captions = fields.identifier("captions");
   const JsonFields splits(fields.object("splits"), where + ", splits");
   for (const auto& split : fields.object("splits").items()) {
-    check(is_split(split.key()), where, ": the split ", quoted_text(split.key()), ", expected train, val, test or such");
+    check(is_split(split.key()), where, ": the split ", quoted_text(split.key()),
+          ", expected train, val, test or such");
     summary.splits[split.key()] = splits.identifier(split.key().c_str());
   }
   summary.first_image = fields.identifier("first_image");
@@ -176,7 +177,8 @@ int64_t ShardIndex::first_caption(int64_t sample) const {
 }
 
 int64_t ShardIndex::captions_of(int64_t sample) const {
-  return captions_before.empty() ? 1 : int64_t{captions_before[static_cast<size_t>(sample) + 1]} - first_caption(sample);
+  return captions_before.empty() ? 1
+                                 : int64_t{captions_before[static_cast<size_t>(sample) + 1]} - first_caption(sample);
 }
 
 int64_t ShardIndex::sample_of(int64_t caption) const {

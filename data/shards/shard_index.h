@@ -1,5 +1,5 @@
-// The index beside a shard, as JSON lines: one for the shard, then one for each sample. `vilt data shard` writes it with
-// the shard; of shards from elsewhere it is made by reading them once (data/shards/index_shards.h).
+// The index beside a shard, as JSON lines: one for the shard, then one for each sample. `vilt data shard` writes it
+// with the shard; of shards from elsewhere it is made by reading them once (data/shards/index_shards.h).
 #pragma once
 
 #include <cstdint>
@@ -24,13 +24,13 @@ struct ShardSummary {
   uint64_t bytes = 0;
   std::string sha256;
   int64_t samples = 0, captions = 0;
-  std::map<std::string, int64_t> splits;   // of the samples that tell theirs
-  int64_t first_image = 0, end_image = 0;  // of the data set that was written
-  std::vector<LeftOutSample> left_out;     // of these
+  std::map<std::string, int64_t> splits = {};  // of the samples that tell theirs
+  int64_t first_image = 0, end_image = 0;      // of the data set that was written
+  std::vector<LeftOutSample> left_out = {};    // of these
   // Of a shard from elsewhere: samples without picture or caption, and members that were refused. The first are named.
   int64_t unusable = 0;
-  std::vector<LeftOutSample> first_unusable;
-  std::string error;  // why it cannot be read to its end
+  std::vector<LeftOutSample> first_unusable = {};
+  std::string error = {};  // why it cannot be read to its end
 };
 
 // Of what is in a shard, as much as training needs to know of a large one: at most 12 bytes for each sample.

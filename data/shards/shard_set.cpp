@@ -26,7 +26,8 @@ size_t most_open(const std::vector<ShardIndex>& indexes, int64_t window) {
   int64_t captions = 0;
   for (const ShardIndex& index : indexes) captions += index.captions();
   const auto shards = static_cast<double>(indexes.size());
-  const double of_window = std::ceil(shards * static_cast<double>(window) / static_cast<double>(std::max<int64_t>(1, captions)));
+  const double of_window =
+      std::ceil(shards * static_cast<double>(window) / static_cast<double>(std::max<int64_t>(1, captions)));
   return static_cast<size_t>(std::clamp(2 * of_window + 2, 4.0, 128.0));
 }
 

@@ -13,15 +13,13 @@ size_t place_of(const std::vector<int64_t>& firsts, int64_t number) {
   return static_cast<size_t>(std::upper_bound(firsts.begin(), firsts.end(), number) - firsts.begin() - 1);
 }
 
-std::vector<int64_t> firsts_of(const ShardSets& sets,
-                               int64_t (ShardSet::*count)() const) {
+std::vector<int64_t> firsts_of(const ShardSets& sets, int64_t (ShardSet::*count)() const) {
   std::vector<int64_t> out{0};
   for (const auto& set : sets) out.push_back(out.back() + ((*set).*count)());
   return out;
 }
 
-Pictures::File picture_file(const ShardSets& sets,
-                            const std::vector<int64_t>& first_images, int64_t image) {
+Pictures::File picture_file(const ShardSets& sets, const std::vector<int64_t>& first_images, int64_t image) {
   const size_t set = place_of(first_images, image);
   const ShardSet::Sample sample = sets[set]->read(image - first_images[set]);
   return {sample.name, {sample.picture.begin(), sample.picture.end()}};
@@ -29,8 +27,7 @@ Pictures::File picture_file(const ShardSets& sets,
 
 }  // namespace
 
-ShardSource::ShardSource(ShardSets sets, const Wordpiece& vocabulary,
-                         const SampleOptions& options)
+ShardSource::ShardSource(ShardSets sets, const Wordpiece& vocabulary, const SampleOptions& options)
     : PairSource([sets, firsts = firsts_of(sets, &ShardSet::samples)](
                      int64_t image) { return picture_file(sets, firsts, image); },
                  vocabulary, options),
@@ -70,7 +67,8 @@ std::vector<SamplePart> ShardSource::parts() const {
 }
 
 void ShardSource::require(AnnotationField field, std::string_view option) const {
-  fail(option, " needs the annotation field '", name(field), "', and captions in shards have none; turn the option off");
+  fail(option, " needs the annotation field '", name(field),
+       "', and captions in shards have none; turn the option off");
 }
 
 int64_t ShardSource::sibling(int64_t) const { fail("shards: a caption has no sibling"); }

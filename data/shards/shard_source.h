@@ -16,8 +16,7 @@ using ShardSets = std::vector<std::shared_ptr<const ShardSet>>;
 class ShardSource : public PairSource {
  public:
   // `sets` stand one after another. `vocabulary` must outlive the source.
-  ShardSource(ShardSets sets, const Wordpiece& vocabulary,
-              const SampleOptions& options);
+  ShardSource(ShardSets sets, const Wordpiece& vocabulary, const SampleOptions& options);
 
   // By what they are known again, as of ShardSet, of all sets together.
   std::map<std::string, std::string> fingerprint() const;

@@ -12,8 +12,8 @@ namespace tessera {
 inline constexpr std::string_view kPipe = "pipe:";
 inline constexpr const char* kShardsKind = "shards";  // the setting data.kind
 
-// Whether what a setting or an option calls captions are tar shards. By its form: a pipe, a pattern, or a name that ends
-// as archives do; or because a folder has such files in it, or a file begins as an archive, packed or not.
+// Whether what a setting or an option calls captions are tar shards. By its form: a pipe, a pattern, or a name that
+// ends as archives do; or because a folder has such files in it, or a file begins as an archive, packed or not.
 bool are_shards(const std::string& captions, std::string_view kind = "auto");
 
 // The shards that one pattern of a command line or of settings names:

@@ -201,8 +201,7 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
     batch.objectives.target_rows = Tensor::from(rows);
     batch.objectives.target_colours = Tensor::from(colours, {static_cast<int64_t>(rows.size()), 3});
   }
-  for (const Draw& draw : draws)
-    batch.sample_ids.push_back(source_.id_of(draw.sentence));
+  for (const Draw& draw : draws) batch.sample_ids.push_back(source_.id_of(draw.sentence));
   batch.packed = builder.finish();
   batch.objectives.masked_rows = Tensor::from(masked_rows);
   batch.objectives.masked_labels = Tensor::from(masked_labels);

@@ -30,8 +30,8 @@ struct Settings {
     std::string train_split = "train";
     std::string validation_split = "val";
     std::string test_split = "test";
-    std::string unseen_split;  // a second test split, reported apart ...
-    std::string unseen_group;  // ... of which only captions annotated with this group count; empty: all
+    std::string unseen_split;         // a second test split, reported apart ...
+    std::string unseen_group;         // ... of which only captions annotated with this group count; empty: all
     int64_t shuffle_buffer = 10'000;  // of tar shards: captions that lie together, from which a step's are drawn
     int64_t cache_bytes = int64_t{1} << 30;
     int64_t workers = 1;

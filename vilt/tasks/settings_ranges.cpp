@@ -40,8 +40,8 @@ void Settings::validate() const {
   check(data.sets.size() <= 1000, "setting 'data.sets' has ", data.sets.size(), " entries, expected at most 1000");
   for (size_t i = 0; i < data.sets.size(); ++i) {
     const DataSet& set = data.sets[i];
-    check(!set.captions.empty() && (!set.images.empty() || are_shards(set.captions, set.kind)), "setting 'data.sets[", i, "]' has no ",
-          set.captions.empty() ? "captions" : "images");
+    check(!set.captions.empty() && (!set.images.empty() || are_shards(set.captions, set.kind)), "setting 'data.sets[",
+          i, "]' has no ", set.captions.empty() ? "captions" : "images");
     check(set.weight >= 0, "setting 'data.sets[", i, "].weight' is ", set.weight, ", expected 0 or more");
     check((set.weight > 0) == (data.sets[0].weight > 0), "setting 'data.sets[", i, "].weight' is ", set.weight,
           ": either every set has a weight or none");

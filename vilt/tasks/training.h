@@ -54,8 +54,7 @@ class Training {
     if (settings_.train.threads > 0) set_thread_count(static_cast<int>(settings_.train.threads));
     check(!settings_.data.sets.empty() || fs::exists(settings_.data.captions) ||
               are_shards(settings_.data.captions, settings_.data.kind),
-          shown(settings_.data.captions),
-          ": no such file (setting 'data.captions')");
+          shown(settings_.data.captions), ": no such file (setting 'data.captions')");
     const auto checkpoint = options_.fresh ? std::nullopt : newest_checkpoint(out_);
     if (!checkpoint)
       initial_ = read_initial_weights(settings_, [&](const std::string& line) { log_ << "weights: " << line << "\n"; });

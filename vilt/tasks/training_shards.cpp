@@ -25,8 +25,9 @@ void check_splits(const ShardSet& set, const std::string& captions, const std::s
 void tell(const ShardSet& set, const std::string& captions, size_t shards, std::ostream& log) {
   const ShardSetRemarks& remarks = set.remarks();
   const std::string name = shown(captions);
-  log << name << ": tar shards (data.kind = \"" << kShardsKind << "\"): " << with_thousands(static_cast<int64_t>(shards))
-      << (shards == 1 ? " shard" : " shards") << ", " << with_thousands(set.samples()) << " pictures\n";
+  log << name << ": tar shards (data.kind = \"" << kShardsKind
+      << "\"): " << with_thousands(static_cast<int64_t>(shards)) << (shards == 1 ? " shard" : " shards") << ", "
+      << with_thousands(set.samples()) << " pictures\n";
   if (remarks.indexed > 0)
     log << name << ": " << with_thousands(remarks.indexed) << " had no index and were read once to make it"
         << (remarks.not_kept.empty() ? "" : ", which could not be kept beside them: " + remarks.not_kept) << '\n';
