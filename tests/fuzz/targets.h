@@ -34,6 +34,7 @@ void query(Bytes bytes);          // a line of a file of queries
 void safetensors(Bytes bytes);
 void settings(Bytes bytes);     // TOML
 void shard(Bytes bytes);        // a tar shard, packed or not: its members and its samples
+void tar_index(Bytes bytes);    // the index beside a tar shard
 void tokenizer(Bytes bytes);    // tokenizer.json and tokenizer_config.json
 void torch_file(Bytes bytes);   // the pickle of a torch file, with storages beside it
 void shard_index(Bytes bytes);  // model.safetensors.index.json
@@ -68,6 +69,7 @@ inline constexpr Target kTargets[] = {
     {"settings", &settings},
     {"shard", &shard},
     {"shard_index", &shard_index},
+    {"tar_index", &tar_index},
     {"tokenizer", &tokenizer},
     {"torch_file", &torch_file},
     {"vocabulary", &vocabulary},

@@ -1,5 +1,6 @@
 #include "vilt/tasks/training_data.h"
 
+#include "data/shards/sources.h"
 #include "io/printable.h"
 #include "io/words.h"
 #include "tensor/error.h"
@@ -121,6 +122,15 @@ TrainingData open_training_sets(const Settings& settings, std::ostream& log) {
 }
 
 }  // namespace
+
+void refuse_commands(const Settings& settings, const std::string& where) {
+  const auto& data = settings.data;
+  std::vector<std::string> all{data.captions, data.validation_captions, data.test_captions};
+  for (const Settings::DataSet& set : data.sets) all.push_back(set.captions);
+  for (const std::string& captions : all)
+    check(!captions.starts_with(kPipe), where, ": names the command ", printable(captions),
+          " as captions; commands are run for `vilt train` and for what stands on the command line alone");
+}
 
 void tell_remarks(const Dataset& dataset, const std::string& captions, std::ostream& out) {
   const DatasetRemarks& remarks = dataset.remarks();

@@ -29,6 +29,10 @@ Dataset open_test_data(const Settings& settings);
 // data.unseen_split, of data.test_captions or data.captions.
 Dataset open_unseen_data(const Settings& settings);
 
+// Of settings that lie in the folder of a run, which somebody else may have made: an error where captions are a
+// command.
+void refuse_commands(const Settings& settings, const std::string& where);
+
 // A line for the layout, the notes and the first lines that were left out; shared with the commands that read captions.
 void tell_remarks(const Dataset& dataset, const std::string& captions, std::ostream& out);
 // A line for each picture without a file, but those of the split `except`.

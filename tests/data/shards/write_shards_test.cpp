@@ -181,7 +181,8 @@ TEST_CASE("Shards: a writer that stopped anywhere goes on with the same result")
   CHECK(source.written().contains("train-000001.tar"));
   CHECK_FALSE(source.written().contains("train-000002.tar"));
   // Left by a process that is gone.
-  std::ofstream(source.out / "train-000002.tar.partial-999999999-0") << "half";
+  for (const char* file : {"train-000002.tar", "train-000002.index.jsonl", "train.json"})
+    std::ofstream(source.out / (std::string(file) + ".partial-999999999-0")) << "half";
   const WrittenShards rest = source.write(options);
   CHECK(rest.found == 2);
   CHECK(rest.captions == 8);
