@@ -28,8 +28,11 @@ void tell(const ShardSet& set, const std::string& captions, size_t shards, std::
   log << name << ": tar shards (data.kind = \"" << kShardsKind
       << "\"): " << with_thousands(static_cast<int64_t>(shards)) << (shards == 1 ? " shard" : " shards") << ", "
       << with_thousands(set.samples()) << " pictures\n";
-  if (remarks.indexed > 0)
-    log << name << ": " << with_thousands(remarks.indexed) << " had no index and were read once to make it"
+  const std::string made = remarks.indexed > 0 ? with_thousands(remarks.indexed) : "";
+  if (!made.empty() && captions.starts_with(kPipe))
+    log << name << ": what the commands print was read for an index, as at every start\n";
+  else if (!made.empty())
+    log << name << ": " << made << " had no index and were read once to make it"
         << (remarks.not_kept.empty() ? "" : ", which could not be kept beside them: " + remarks.not_kept) << '\n';
   for (const std::string& reason : remarks.reasons) log << "left out: " << reason << '\n';
   const int64_t more = remarks.left_out - std::ssize(remarks.reasons);
