@@ -55,6 +55,9 @@ class TarReader {
   // Where the next header begins, when the present member has been read or skipped: as far as the archive has been
   // read.
   uint64_t position() const { return position_; }
+  // Whether a header for all members that follow has told of their names or sizes: read from the middle, without it,
+  // the archive would say something else.
+  bool members_need_global_header() const { return members_need_global_header_; }
 
  private:
   // What a pax header says that matters here. An empty path takes back what was said for all members.
@@ -87,6 +90,7 @@ class TarReader {
   uint64_t left_ = 0;     // data of the present member
   uint64_t padding_ = 0;  // after them
   Extension global_;      // for all members that follow
+  bool members_need_global_header_ = false;
 };
 
 }  // namespace tessera

@@ -76,8 +76,7 @@ const CaptionLayout& find_layout(CaptionsFile& file, const std::string& kind) {
   if (kind != "auto") {
     for (const CaptionLayout& layout : kLayouts)
       if (layout.kind == kind) {
-        if (layout.read == &read_shards && file.contents == nullptr) return layout;
-        const bool folder = layout.read == &read_img2dataset;
+        const bool folder = layout.read == &read_img2dataset || layout.read == &read_shards;
         check(folder == (file.contents == nullptr), file.where, ": data.kind is '", kind, "', which is a ",
               folder ? "folder" : "file", ", and this is a ", folder ? "file" : "folder");
         return layout;

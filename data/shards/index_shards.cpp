@@ -125,21 +125,29 @@ ShardIndex index_shard(const std::string& shard, const UsableSample& usable, std
       add_unusable(summary, member.name, text(name, ": ", shown(member.name), ": ", member.reason));
   };
   ShardReader reader(unpacked(raw.pieces, name), name, options);
-  while (const auto sample = reader.next()) {
-    const ImageText pair = image_text(*sample);
-    if (!pair.unusable.empty()) {
-      add_unusable(summary, sample->key, text(name, ": ", shown(sample->key), ": ", pair.unusable));
-      continue;
-    }
-    const std::vector<std::string> captions = all_captions(*sample, pair);
+  const auto add = [&](const ShardSample& sample) {
+    const ImageText pair = image_text(sample);
+    if (!pair.unusable.empty())
+      return add_unusable(summary, sample.key, text(name, ": ", shown(sample.key), ": ", pair.unusable));
+    const std::vector<std::string> captions = all_captions(sample, pair);
     const auto count = static_cast<int64_t>(captions.size());
-    index.add(sample->key, sample->begin, count);
-    if (const std::string split = split_of(*sample); !split.empty()) ++summary.splits[split];
-    if (lines) *lines += sample_line(sample->key, sample->begin, sample->end - sample->begin, count);
-    if (usable) usable(*sample, pair, captions);
-  }
-  summary.error = reader.error();
-  while (!raw.pieces().empty()) {
+    index.add(sample.key, sample.begin, sample.end - sample.begin, count);
+    if (const std::string split = split_of(sample); !split.empty()) ++summary.splits[split];
+    if (lines) *lines += sample_line(sample.key, sample.begin, sample.end - sample.begin, count);
+    if (usable) usable(sample, pair, captions);
+  };
+  try {
+    while (const auto sample = reader.next()) {
+      check(reader.samples_stand_alone(), name,
+            ": a global pax header gives names or sizes of members, which cannot be read at their places without it; "
+            "write the archive anew");
+      add(*sample);
+    }
+    summary.error = reader.error();
+    while (!raw.pieces().empty()) {
+    }
+  } catch (const Error& error) {
+    summary.error = error.what();
   }
   summary.shard = shard.starts_with(kPipe) ? shard : fs::path(shard).filename().string();
   summary.bytes = *raw.bytes;

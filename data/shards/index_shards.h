@@ -15,8 +15,8 @@ namespace tessera {
 using UsableSample =
     std::function<void(const ShardSample& sample, const ImageText& pair, const std::vector<std::string>& captions)>;
 
-// A shard is named as in data/shards/sources.h. What is wrong with it stands in the summary; that it cannot be opened
-// is an error. `lines`, if asked for: the samples, as the index has them.
+// A shard is named as in data/shards/sources.h. What is wrong with it stands in the summary, and the samples before are
+// in the index; that it cannot be opened is an error. `lines`, if asked for: the samples, as the index has them.
 ShardIndex index_shard(const std::string& shard, const UsableSample& usable = {}, std::string* lines = nullptr);
 
 // "train", "val", "test" or such, as a sample's json says; empty where it does not.

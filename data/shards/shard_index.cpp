@@ -156,12 +156,12 @@ void read_sample_line(std::string_view line, const std::string& where, SampleLin
 
 uint32_t shard_key_hash(std::string_view key) { return static_cast<uint32_t>(split_key(key)); }
 
-void ShardIndex::add(std::string_view key, uint64_t offset, int64_t captions) {
+void ShardIndex::add(std::string_view key, uint64_t offset, uint64_t length, int64_t captions) {
+  check(offset >= end, "offset is ", offset, ", and the sample before ends at ", end);
+  check(length >= kTarBlock && length <= INT64_MAX, "length is ", length, ", expected at least ", kTarBlock);
   check(offset % kTarBlock == 0, "offset is ", offset, ", expected a multiple of ", kTarBlock);
   const uint64_t block = offset / kTarBlock;
   check(block <= UINT32_MAX, "offset is ", offset, ", expected less than 2 TiB");
-  check(blocks.empty() || block > blocks.back(), "offset is ", offset, ", and the sample before begins at ",
-        blocks.empty() ? 0 : uint64_t{blocks.back()} * kTarBlock);
   const int64_t before = this->captions();
   check(captions >= 1 && captions <= kMostCaptions - before, "captions is ", captions, ", expected 1 to ",
         kMostCaptions - before);
@@ -170,6 +170,7 @@ void ShardIndex::add(std::string_view key, uint64_t offset, int64_t captions) {
   if (!captions_before.empty()) captions_before.push_back(static_cast<uint32_t>(before + captions));
   blocks.push_back(static_cast<uint32_t>(block));
   key_hashes.push_back(shard_key_hash(key));
+  end = offset + length;
 }
 
 int64_t ShardIndex::first_caption(int64_t sample) const {
@@ -247,18 +248,14 @@ ShardIndex parse_shard_index(const TextPieces& contents, const std::string& wher
   lines.next(line, kLongestFirstLine);
   ShardIndex index;
   index.summary = summary_of(std::string(line), lines.place());
-  uint64_t end = 0;  // of the sample before
   SampleLine sample;
   while (lines.next(line, kLongestSampleLine)) {
     if (!read_plain_line(line, sample)) read_sample_line(line, lines.place(), sample);
     try {
-      check(sample.offset >= end, "offset is ", sample.offset, ", and the sample before ends at ", end);
-      check(sample.length >= kTarBlock, "length is ", sample.length, ", expected at least ", kTarBlock);
-      index.add(sample.key, sample.offset, sample.captions);
+      index.add(sample.key, sample.offset, sample.length, sample.captions);
     } catch (const Error& error) {
       fail(lines.place(), ": ", error.what());
     }
-    end = sample.offset + sample.length;
   }
   const ShardSummary& summary = index.summary;
   check(summary.samples == index.samples() && summary.captions == index.captions(), where, ": its lines are ",

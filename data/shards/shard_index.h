@@ -40,8 +40,10 @@ struct ShardIndex {
   std::vector<uint32_t> key_hashes;       // by which another shard under the same name is noticed
   std::vector<uint32_t> captions_before;  // that the samples before each have, and at last all; empty: one has one
 
+  uint64_t end = 0;  // of the last sample, in bytes
+
   // Errors do not name the file. Samples come in their order.
-  void add(std::string_view key, uint64_t offset, int64_t captions);
+  void add(std::string_view key, uint64_t offset, uint64_t length, int64_t captions);
 
   int64_t samples() const { return static_cast<int64_t>(blocks.size()); }
   int64_t captions() const { return captions_before.empty() ? samples() : captions_before.back(); }

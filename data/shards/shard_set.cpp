@@ -36,6 +36,7 @@ TextPieces part_of(std::shared_ptr<const OpenShard> shard, uint64_t begin, uint6
   static constexpr size_t kPiece = 64 << 10;
   auto piece = std::make_shared<std::vector<char>>(kPiece);
   return [shard = std::move(shard), piece, begin, end]() mutable -> std::string_view {
+    if (begin >= end) return {};
     const size_t got = shard->read(begin, piece->data(), static_cast<size_t>(std::min<uint64_t>(kPiece, end - begin)));
     begin += got;
     return {piece->data(), got};
@@ -103,8 +104,7 @@ ShardSet::Sample ShardSet::read(int64_t sample) const {
   const ShardIndex& index = indexes_[shard];
   const auto number = static_cast<size_t>(sample - first_samples_[shard]);
   const uint64_t begin = uint64_t{index.blocks[number]} * kTarBlock;
-  const uint64_t end =
-      number + 1 < index.blocks.size() ? uint64_t{index.blocks[number + 1]} * kTarBlock : uint64_t{INT64_MAX};
+  const uint64_t end = number + 1 < index.blocks.size() ? uint64_t{index.blocks[number + 1]} * kTarBlock : index.end;
   ShardReader reader(part_of(files_.open(shard), begin, end), place(sample));
   const std::optional<ShardSample> found = reader.next();
   check(reader.error().empty(), reader.error());

@@ -139,6 +139,33 @@ TEST_CASE("Shard set: damaged shards and samples are named and counted, and the 
         "");
 }
 
+TEST_CASE("Shard set: a header for all members, without which none can be read, ends a shard") {
+  const TemporaryDirectory folder;
+  std::string global = tar_member("pax", "10 path=a\n");
+  global[156] = 'g';
+  unsigned sum = 8 * ' ';
+  for (size_t i = 0; i < 512; ++i)
+    if (i < 148 || i >= 156) sum += static_cast<unsigned char>(global[i]);
+  char digits[9];
+  std::snprintf(digits, sizeof digits, "%06o", sum);
+  global.replace(148, 8, std::string_view(digits, 8));
+  const std::string first = small_shard(1, 4);
+  folder.write("a.tar", first.substr(0, first.size() - tar_end().size()) + global + small_shard(4, 6));
+  CHECK(lacking(error_of([&] { open(folder.path().string()); }), {"a.tar: a global pax header gives names or sizes"}) ==
+        "");
+  const ShardSet set = open(folder.path().string(), 1);
+  check_samples(set, 1, static_cast<int>(set.samples()) + 1);
+  CHECK(set.samples() >= 2);
+}
+
+TEST_CASE("Shard set: a command that fails is named, and what it printed before is used") {
+  const TemporaryDirectory folder;
+  const std::string shard = folder.write("a.tar", small_shard(1, 4)).string();
+  const std::string command = "pipe:cat " + shard + "; exit 3";
+  CHECK(lacking(error_of([&] { open(command); }), {"1 sample cannot be used", "exit 3", "status 3"}) == "");
+  check_samples(open(command, 1), 1, 4);
+}
+
 TEST_CASE("Shard set: an index of another shard is named") {
   const TemporaryDirectory folder;
   const fs::path a = folder.write("a.tar", small_shard(1, 8)), b = folder.write("b.tar", small_shard(8, 12));
