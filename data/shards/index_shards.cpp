@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kNamed = 10;  // unusable samples of a shard
+constexpr size_t kUnusableNamed = 10;  // unusable samples of a shard
 
 struct RawShard {
   TextPieces pieces;
@@ -44,7 +44,7 @@ RawShard raw_shard(const std::string& shard) {
 
 void add_unusable(ShardSummary& summary, const std::string& name, const std::string& reason) {
   ++summary.unusable;
-  if (summary.first_unusable.size() < kNamed) summary.first_unusable.push_back({name, reason});
+  if (summary.first_unusable.size() < kUnusableNamed) summary.first_unusable.push_back({name, reason});
 }
 
 // Why the index is of another file than this; empty if it is not.

@@ -33,7 +33,7 @@ Ordered list_of(const std::vector<LeftOutSample>& samples) {
   return out;
 }
 
-std::vector<LeftOutSample> samples_in(const JsonFields& fields, const char* name) {
+std::vector<LeftOutSample> left_out_in(const JsonFields& fields, const char* name) {
   std::vector<LeftOutSample> out;
   for (const nlohmann::json& one : fields.array(name)) {
     const JsonFields item(one, fields.where() + ", " + name);
@@ -59,10 +59,10 @@ ShardSummary summary_of(const std::string& line, const std::string& where) {
   }
   summary.first_image = fields.identifier("first_image");
   summary.end_image = fields.identifier("end_image");
-  summary.left_out = samples_in(fields, "left_out");
+  summary.left_out = left_out_in(fields, "left_out");
   if (!fields.has("unusable")) return summary;
   summary.unusable = fields.identifier("unusable");
-  summary.first_unusable = samples_in(fields, "first_unusable");
+  summary.first_unusable = left_out_in(fields, "first_unusable");
   summary.error = fields.string("error");
   return summary;
 }
@@ -112,7 +112,7 @@ struct SampleLine {
   int64_t captions = 0;
 };
 
-bool take(std::string_view& line, std::string_view word) {
+bool take_word(std::string_view& line, std::string_view word) {
   if (!line.starts_with(word)) return false;
   line.remove_prefix(word.size());
   return true;
@@ -130,7 +130,7 @@ bool take_number(std::string_view& line, Number& number) {
 
 // The line as sample_line() writes it, without any escape in the key: of ten million each takes part of a microsecond.
 bool read_plain_line(std::string_view line, SampleLine& out) {
-  if (!take(line, "{\"key\":\"")) return false;
+  if (!take_word(line, "{\"key\":\"")) return false;
   size_t end = 0;
   while (end < line.size() && line[end] != '"') {
     const auto byte = static_cast<unsigned char>(line[end++]);
@@ -138,8 +138,8 @@ bool read_plain_line(std::string_view line, SampleLine& out) {
   }
   out.key.assign(line.substr(0, end));
   line.remove_prefix(end);
-  return take(line, "\",\"offset\":") && take_number(line, out.offset) && take(line, ",\"length\":") &&
-         take_number(line, out.length) && take(line, ",\"captions\":") && take_number(line, out.captions) &&
+  return take_word(line, "\",\"offset\":") && take_number(line, out.offset) && take_word(line, ",\"length\":") &&
+         take_number(line, out.length) && take_word(line, ",\"captions\":") && take_number(line, out.captions) &&
          line == "}";
 }
 

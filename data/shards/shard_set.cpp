@@ -14,7 +14,7 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kReasons = 10;
+constexpr size_t kShardReasons = 10;
 
 // The shard that holds a number of these, of which each shard begins with one.
 int64_t place_in(const std::vector<int64_t>& firsts, int64_t number) {
@@ -72,7 +72,7 @@ void ShardSet::count(const ShardIndex& index) {
 
 void ShardSet::leave_out(int64_t samples, const std::string& reason) {
   remarks_.left_out += samples;
-  if (remarks_.reasons.size() < kReasons) remarks_.reasons.push_back(reason);
+  if (remarks_.reasons.size() < kShardReasons) remarks_.reasons.push_back(reason);
 }
 
 std::vector<int64_t> ShardSet::captions_of_shards() const {

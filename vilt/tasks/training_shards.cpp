@@ -22,7 +22,7 @@ void check_splits(const ShardSet& set, const std::string& captions, const std::s
           "` writes shards without them");
 }
 
-void tell(const ShardSet& set, const std::string& captions, size_t shards, std::ostream& log) {
+void tell_shards(const ShardSet& set, const std::string& captions, size_t shards, std::ostream& log) {
   const ShardSetRemarks& remarks = set.remarks();
   const std::string name = shown(captions);
   log << name << ": tar shards (data.kind = \"" << kShardsKind
@@ -48,7 +48,7 @@ std::shared_ptr<const ShardSet> open_set(const Settings& settings, const std::st
   options.window = settings.data.shuffle_buffer;
   auto set = std::make_shared<const ShardSet>(shards, std::move(found), options);
   check_splits(*set, captions, settings.data.train_split);
-  tell(*set, captions, shards.size(), log);
+  tell_shards(*set, captions, shards.size(), log);
   return set;
 }
 
