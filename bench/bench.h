@@ -34,6 +34,7 @@ struct Arguments {
   int threads = 0;
   int warmup = 3;
   int reps = 9;
+  int64_t samples = 1'000'000;  // shards
 };
 
 struct Milliseconds {
@@ -94,6 +95,7 @@ void bench_gemm(const Arguments& arguments);
 void bench_device_gemm(const Arguments& arguments);  // gemm on a GPU
 void bench_ipot(const Arguments& arguments);
 void bench_loader(const Arguments& arguments);
+void bench_shards(const Arguments& arguments);
 void bench_scaling(const Arguments& arguments);  // tables for people
 
 }  // namespace tessera::bench

@@ -1,5 +1,5 @@
-// vilt_bench step|infer|rank|attention|ipot|adamw|gemm|loader|scaling: how long the parts of a ViLT training take, one
-// JSON line for each measurement. vilt_bench device: what is measured on.
+// vilt_bench step|infer|rank|attention|ipot|adamw|gemm|loader|shards|scaling: how long the parts of a ViLT training
+// take, one JSON line for each measurement. vilt_bench device: what is measured on.
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -44,7 +44,7 @@ namespace {
 const std::map<std::string, void (*)(const Arguments&)> kWorks{
     {"adamw", bench_adamw},     {"attention", bench_attention}, {"device", bench_device}, {"gemm", bench_gemm},
     {"infer", bench_infer},     {"ipot", bench_ipot},           {"loader", bench_loader}, {"rank", bench_rank},
-    {"scaling", bench_scaling}, {"step", bench_step},
+    {"scaling", bench_scaling}, {"shards", bench_shards},       {"step", bench_step},
 };
 
 bool runs_on_gpu(const std::string& work) {
@@ -93,6 +93,10 @@ int run(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--reps", arguments.reps, "calls that are measured")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--samples", arguments.samples,
+                 "shards: so many, of one pixel; a million take 2 GB of temporary files")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   try {

@@ -27,17 +27,21 @@ ResizedImage prepare_image(Image&& image, const PictureOptions& options, const s
   return out;
 }
 
-Pictures::Pictures(PathOf path_of, const PictureOptions& options)
-    : path_of_(std::move(path_of)), options_(options), extractor_(options.patch, options.norm) {}
+Pictures::Pictures(const PathOf& path_of, const PictureOptions& options)
+    : Pictures(FileOf([path_of](int64_t image) {
+                 const std::filesystem::path path = path_of(image);
+                 return File{shown(path), read_file(path)};
+               }),
+               options) {}
 
-void Pictures::decode(int64_t image, Image& out) const {
+Pictures::Pictures(FileOf file_of, const PictureOptions& options)
+    : file_of_(std::move(file_of)), options_(options), extractor_(options.patch, options.norm) {}
+
+std::string Pictures::decode(int64_t image, Image& out) const {
   const DecodeOptions options{.respect_orientation = options_.respect_orientation};
-  const std::filesystem::path path = path_of_(image);
-  decode_image(read_file(path), shown(path), options, out);
-}
-
-ResizedImage Pictures::prepare(Image&& picture, int64_t image) const {
-  return prepare_image(std::move(picture), options_, shown(path_of_(image)));
+  File file = file_of_(image);
+  decode_image(file.bytes, file.name, options, out);
+  return std::move(file.name);
 }
 
 template <class Make>
@@ -57,20 +61,21 @@ std::shared_ptr<const ResizedImage> Pictures::cached(int64_t image, Stage stage,
 std::shared_ptr<const ResizedImage> Pictures::resized(int64_t image) const {
   return cached(image, Stage::resized, [&] {
     ScratchImage picture;
-    decode(image, *picture);
-    return prepare(std::move(*picture), image);
+    const std::string name = decode(image, *picture);
+    return prepare_image(std::move(*picture), options_, name);
   });
 }
 
 std::shared_ptr<const ResizedImage> Pictures::augmented(int64_t image, Random random) const {
   const auto decoded = cached(image, Stage::decoded, [&] {
     ResizedImage whole;
-    decode(image, whole.image);
+    whole.name = decode(image, whole.image);
     whole.original_height = whole.image.height;
     whole.original_width = whole.image.width;
     return whole;
   });
-  return std::make_shared<const ResizedImage>(prepare(rand_augment(decoded->image, random), image));
+  return std::make_shared<const ResizedImage>(
+      prepare_image(rand_augment(decoded->image, random), options_, decoded->name));
 }
 
 Grid Pictures::grid(const ResizedImage& image) const {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "data/images/image.h"
 #include "data/images/patches.h"
@@ -32,14 +33,22 @@ struct PictureOptions {
 struct ResizedImage {
   Image image;
   int original_height = 0, original_width = 0;
+  std::string name = {};  // of its file, while it still has to be resized
 };
 
 // By index, as a data set counts them. Thread-safe.
 class Pictures {
  public:
   using PathOf = std::function<std::filesystem::path(int64_t image)>;
+  // A picture's file, wherever it lies, and its name for messages.
+  struct File {
+    std::string name;
+    std::vector<uint8_t> bytes;
+  };
+  using FileOf = std::function<File(int64_t image)>;
 
-  Pictures(PathOf path_of, const PictureOptions& options);
+  Pictures(const PathOf& path_of, const PictureOptions& options);
+  Pictures(FileOf file_of, const PictureOptions& options);
 
   // Decodes and resizes, or takes it from the cache; the bits are the same. Throws what decoding throws.
   std::shared_ptr<const ResizedImage> resized(int64_t image) const;
@@ -61,13 +70,13 @@ class Pictures {
  private:
   enum class Stage : uint8_t { decoded, resized };
 
-  void decode(int64_t image, Image& out) const;
-  ResizedImage prepare(Image&& picture, int64_t image) const;
+  // Its file's name.
+  std::string decode(int64_t image, Image& out) const;
   // From the cache, or made and kept if there is room.
   template <class Make>
   std::shared_ptr<const ResizedImage> cached(int64_t image, Stage stage, const Make& make) const;
 
-  PathOf path_of_;
+  FileOf file_of_;
   PictureOptions options_;
   PatchExtractor extractor_;
 

@@ -16,6 +16,8 @@ Sampler::Sampler(int64_t count, const SamplerOptions& options, std::vector<int64
         share.ranks);
   check(options.batch_size % share.ranks == 0, "sampler: ", share.ranks, " ranks do not share out ", options.batch_size,
         " samples evenly");
+  check(options.window >= 0 && (options.window == 0 || (options.curriculum_steps == 0 && !options.parts.empty())),
+        "sampler: a window of ", options.window, " samples needs parts with runs, and has no curriculum");
   if (options_.parts.empty()) return;
   std::vector<double> weights;
   int64_t first = 0;
@@ -26,7 +28,29 @@ Sampler::Sampler(int64_t count, const SamplerOptions& options, std::vector<int64
     first += part.count;
   }
   check(first == count, "sampler: the parts have ", first, " samples, expected ", count);
-  mixture_.emplace(weights, options_.seed);
+  if (options_.window > 0) order_runs();
+  if (weights.size() > 1 || options_.window == 0) mixture_.emplace(weights, options_.seed);
+}
+
+// Of each part, those that are this rank's.
+void Sampler::order_runs() {
+  for (size_t part = 0; part < options_.parts.size(); ++part) {
+    std::vector<SampleRun> runs;
+    int64_t first = firsts_[part];
+    for (const int64_t count : options_.parts[part].runs) {
+      if (count > 0) runs.push_back({first, count});
+      first += count;
+    }
+    check(first == firsts_[part] + options_.parts[part].count, "sampler: the runs of part ", part, " have ",
+          first - firsts_[part], " samples, expected ", options_.parts[part].count);
+    check(std::ssize(runs) >= share_.ranks, "sampler: ", runs.size(), runs.size() == 1 ? " shard" : " shards", " for ",
+          share_.ranks, " ranks, each of which reads its own; expected at least one for each");
+    const std::vector<std::vector<SampleRun>> of_ranks = runs_of_ranks(runs, share_.ranks);
+    int64_t length = INT64_MAX;
+    for (const auto& of_rank : of_ranks) length = std::min(length, samples_in(of_rank));
+    windowed_.push_back(std::make_unique<WindowedOrder>(of_ranks[static_cast<size_t>(share_.rank)], options_.window,
+                                                        length, options_.seed, part));
+  }
 }
 
 int64_t Sampler::candidates(int64_t step) const {
@@ -36,6 +60,30 @@ int64_t Sampler::candidates(int64_t step) const {
 int64_t Sampler::position(int64_t step, int64_t slot) const {
   const int64_t steps_before = in_curriculum(step) ? step : step - options_.curriculum_steps;
   return steps_before * options_.batch_size + slot;
+}
+
+std::pair<const WindowedOrder*, int64_t> Sampler::windowed_place(int64_t step, int64_t slot) const {
+  const int64_t at = step * slots() + slot - first_slot();
+  if (!mixture_) return {windowed_[0].get(), at};
+  const Mixture::Place place = mixture_->place(at);
+  return {windowed_[place.part].get(), place.number};
+}
+
+int64_t Sampler::of_window(int64_t step, int64_t slot, Random& random) const {
+  const auto [order, place] = windowed_place(step, slot);
+  const auto window = order->window(place);
+  return (*window)[random.below(window->size())];
+}
+
+std::optional<int64_t> Sampler::windowed_replacement(int64_t step, int64_t slot, const Usable& usable) const {
+  Random random(options_.seed, kReplacementStream, step, slot);
+  for (int attempt = 0; attempt < 100; ++attempt)
+    if (const int64_t drawn = of_window(step, slot, random); usable(drawn)) return drawn;
+  for (const auto& order : windowed_)
+    for (const SampleRun& run : order->runs())
+      for (int64_t sample = run.first; sample < run.first + run.count; ++sample)
+        if (usable(sample)) return sample;
+  return std::nullopt;
 }
 
 Sampler::Run Sampler::run_of(int64_t step, int64_t slot) const {
@@ -71,6 +119,11 @@ Sampler::Order Sampler::epoch_order(bool in_curriculum, const Run& run) const {
 std::vector<int64_t> Sampler::samples(int64_t step) const {
   std::vector<int64_t> chosen;
   for (int64_t slot = first_slot(); slot < first_slot() + slots(); ++slot) {
+    if (windowed()) {
+      const auto [order, place] = windowed_place(step, slot);
+      chosen.push_back(order->sample(place));
+      continue;
+    }
     const Run run = run_of(step, slot);
     chosen.push_back((*epoch_order(in_curriculum(step), run))[static_cast<size_t>(run.number % run.count)]);
   }
@@ -78,6 +131,7 @@ std::vector<int64_t> Sampler::samples(int64_t step) const {
 }
 
 std::optional<int64_t> Sampler::replacement(int64_t step, int64_t slot, const Usable& usable) const {
+  if (windowed()) return windowed_replacement(step, slot, usable);
   const int64_t count = candidates(step);
   const auto candidate = [&](int64_t i) { return in_curriculum(step) ? curriculum_[static_cast<size_t>(i)] : i; };
   const Run run = run_of(step, slot);

@@ -4,16 +4,32 @@
 
 namespace tessera {
 
+TextSample PairSource::tokenised(const Encoding& pieces) const {
+  Encoding sequence = vocabulary_.sequence(pieces, static_cast<size_t>(options_.max_length));
+  return {std::move(sequence.ids), std::move(sequence.words), {}};
+}
+
 SampleSource::SampleSource(const Dataset& dataset, const Wordpiece& vocabulary, const SampleOptions& options)
-    : Pictures([&dataset](int64_t image) { return dataset.images()[static_cast<size_t>(image)].path(); }, options),
-      dataset_(dataset),
-      vocabulary_(vocabulary),
-      options_(options) {}
+    : PairSource(
+          [&dataset](int64_t image) {
+            return File{dataset.picture_name(image), dataset.read_picture(image)};
+          },
+          vocabulary, options),
+      dataset_(dataset) {}
+
+std::string SampleSource::caption(int64_t number) const {
+  return std::string(dataset_.sentences()[static_cast<size_t>(number)].text);
+}
+
+std::vector<SamplePart> SampleSource::parts() const {
+  std::vector<SamplePart> out;
+  for (const int64_t count : dataset_.part_sizes()) out.push_back({count});
+  return out;
+}
 
 TextSample SampleSource::text(int64_t sentence) const {
-  const Encoding pieces = vocabulary_.encode(dataset_.sentences()[static_cast<size_t>(sentence)].text);
-  Encoding sequence = vocabulary_.sequence(pieces, static_cast<size_t>(options_.max_length));
-  TextSample sample{std::move(sequence.ids), std::move(sequence.words), {}};
+  const Encoding pieces = vocabulary().encode(dataset_.sentences()[static_cast<size_t>(sentence)].text);
+  TextSample sample = tokenised(pieces);
   const Annotation* annotation = dataset_.annotation(sentence);
   if (!annotation || !annotation->content_words) return sample;
   int32_t words = 0;

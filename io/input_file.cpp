@@ -50,6 +50,19 @@ void InputFile::read(void* to, uint64_t bytes) {
   }
 }
 
+uint64_t InputFile::read_at(uint64_t position, void* to, uint64_t bytes) const {
+  uint64_t done = 0;
+  while (done < bytes) {
+    const ssize_t got = ::pread(descriptor_, static_cast<char*>(to) + done, std::min(bytes - done, uint64_t{1} << 30),
+                                static_cast<off_t>(position + done));
+    if (got < 0 && errno == EINTR) continue;
+    check(got >= 0, "cannot read ", shown(path_), ": ", std::strerror(errno));
+    if (got == 0) break;
+    done += static_cast<uint64_t>(got);
+  }
+  return done;
+}
+
 int InputFile::release() { return std::exchange(descriptor_, -1); }
 
 }  // namespace tessera

@@ -19,6 +19,8 @@ class InputFile {
   void seek(uint64_t position);
   // The next `bytes` bytes; an error if the file has become shorter than that.
   void read(void* to, uint64_t bytes);
+  // From `position` on as many of the bytes as there are; how many. Several threads may read at once.
+  uint64_t read_at(uint64_t position, void* to, uint64_t bytes) const;
   // The open file, for a library that reads by itself and closes it.
   int release();
 

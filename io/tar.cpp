@@ -214,6 +214,7 @@ bool TarReader::next(TarMember& member) {
     const char type = header.block.type();
     if (type == 'g') {
       read_pax(header.size, global_);
+      members_need_global_header_ = members_need_global_header_ || global_.path || global_.size || global_.sparse;
       continue;
     }
     if (type == 'x' || type == 'X') {

@@ -17,6 +17,12 @@
 
 namespace tessera {
 
+// Of headers and of data, which are filled up with zeros.
+inline constexpr size_t kTarBlock = 512;
+
+// Whether these first bytes of a file, a block of them, are the header of a tar archive's first member.
+bool begins_as_tar(std::string_view bytes);
+
 struct TarBlock;
 
 struct TarMember {
@@ -49,6 +55,9 @@ class TarReader {
   // Where the next header begins, when the present member has been read or skipped: as far as the archive has been
   // read.
   uint64_t position() const { return position_; }
+  // Whether a header for all members that follow has told of their names or sizes: read from the middle, without it,
+  // the archive would say something else.
+  bool members_need_global_header() const { return members_need_global_header_; }
 
  private:
   // What a pax header says that matters here. An empty path takes back what was said for all members.
@@ -81,6 +90,7 @@ class TarReader {
   uint64_t left_ = 0;     // data of the present member
   uint64_t padding_ = 0;  // after them
   Extension global_;      // for all members that follow
+  bool members_need_global_header_ = false;
 };
 
 }  // namespace tessera

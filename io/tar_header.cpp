@@ -12,6 +12,13 @@ std::string_view up_to_nul(std::string_view field) { return field.substr(0, fiel
 
 }  // namespace
 
+bool begins_as_tar(std::string_view bytes) {
+  TarBlock block;
+  if (bytes.size() < kTarBlock) return false;
+  std::copy_n(bytes.begin(), kTarBlock, block.bytes.begin());
+  return !block.is_zero() && block.checksum_is_right();
+}
+
 bool TarBlock::is_zero() const {
   return std::all_of(bytes.begin(), bytes.end(), [](char byte) { return byte == 0; });
 }

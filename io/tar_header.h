@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace tessera {
+#include "io/tar.h"
 
-inline constexpr size_t kTarBlock = 512;
+namespace tessera {
 
 struct TarBlock {
   std::array<char, kTarBlock> bytes{};

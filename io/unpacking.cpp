@@ -15,6 +15,13 @@ namespace {
 
 constexpr size_t kUnpackedPiece = 256 << 10;
 
+bool is_gzip(std::string_view beginning) { return beginning.starts_with("\x1f\x8b"); }
+
+// The second is a frame to be skipped, which pzstd puts before the others.
+bool is_zstandard(std::string_view beginning) {
+  return beginning.starts_with("\x28\xb5\x2f\xfd") || beginning.starts_with("\x50\x2a\x4d\x18");
+}
+
 // The stream's pieces, with the first bytes put together so that they can be looked at.
 class Packed {
  public:
@@ -26,7 +33,7 @@ class Packed {
     }
     rest_ = head_;
   }
-  bool begins_with(std::string_view magic) const { return std::string_view(head_).starts_with(magic); }
+  std::string_view beginning() const { return head_; }
   // What has not been used of the present piece, or else the next one; empty at the end.
   std::string_view rest() {
     if (rest_.empty()) rest_ = pieces_();
@@ -118,12 +125,13 @@ class Unzstd {
 
 }  // namespace
 
+bool is_packed(std::string_view beginning) { return is_gzip(beginning) || is_zstandard(beginning); }
+
 TextPieces unpacked(TextPieces pieces, const std::string& where) {
   auto packed = std::make_shared<Packed>(std::move(pieces));
-  if (packed->begins_with("\x1f\x8b"))
+  if (is_gzip(packed->beginning()))
     return [stream = std::make_shared<Gunzip>(packed, where)] { return stream->next(); };
-  // The second is a frame to be skipped, which pzstd puts before the others.
-  if (packed->begins_with("\x28\xb5\x2f\xfd") || packed->begins_with("\x50\x2a\x4d\x18"))
+  if (is_zstandard(packed->beginning()))
     return [stream = std::make_shared<Unzstd>(packed, where)] { return stream->next(); };
   return [packed] { return packed->next(); };
 }

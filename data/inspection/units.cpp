@@ -93,11 +93,12 @@ void inspect_pictures(const Dataset& dataset, int64_t begin, int64_t end, const 
     for (int64_t s = 0; s < image.sentence_count; ++s)
       out.captions.emplace_back(dataset.sentences()[static_cast<size_t>(image.first_sentence + s)].text);
     try {
-      out.picture = as_text(read_file(image.path()));
+      out.picture = as_text(dataset.read_picture(i));
       if (out.picture.empty()) out.reason = "empty image";
     } catch (const Error& error) {
       std::error_code unknown;
-      out.reason = fs::exists(image.path(), unknown) ? "the file cannot be read" : "the file is missing";
+      out.reason =
+          image.shards > 0 || fs::exists(image.path(), unknown) ? "the file cannot be read" : "the file is missing";
       out.detail = error.what();
     }
     inspect(out);

@@ -1,6 +1,8 @@
 #include "data/sets/dataset.h"
 
 #include "data/sets/dataset_reader.h"
+#include "data/shards/shard_set.h"
+#include "data/shards/sources.h"
 #include "io/files.h"
 #include "io/printable.h"
 #include "io/strict_json.h"
@@ -12,6 +14,17 @@ namespace fs = std::filesystem;
 
 Dataset Dataset::open(const fs::path& captions, const fs::path& image_folder, const DatasetOptions& options) {
   std::error_code ignored;
+  if (are_shards(captions, options.kind)) {
+    check(options.annotations.empty(), "dataset: ", shown(captions),
+          ": are shards, to which no annotations can be added");
+    DatasetOptions of_shards = options;
+    of_shards.kind = kShardsKind;
+    DatasetReader reader(captions, image_folder, of_shards);
+    reader.read({});
+    return reader.take();
+  }
+  check(!image_folder.empty(), "dataset: ", shown(captions),
+        ": the folder of its pictures is not named (--images, data.images)");
   check(fs::is_directory(image_folder, ignored), "dataset: ", shown(image_folder), ": the image folder does not exist");
   DatasetReader reader(captions, image_folder, options);
   reader.read(fs::is_directory(captions, ignored) ? TextPieces() : file_pieces(captions));
@@ -27,6 +40,15 @@ Dataset Dataset::parse(std::string_view captions, std::string_view annotations, 
   return reader.take();
 }
 
+std::vector<uint8_t> Dataset::read_picture(int64_t image, uint64_t limit) const {
+  const DatasetImage& entry = images_[static_cast<size_t>(image)];
+  if (entry.shards == 0) return read_file(entry.path(), limit);
+  const std::string bytes = shards_[size_t{entry.shards} - 1]->read(entry.sample).picture;
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string Dataset::picture_name(int64_t image) const { return shown(images_[static_cast<size_t>(image)].path()); }
+
 Dataset Dataset::chosen_images(const std::function<bool(const DatasetImage&)>& chosen) const {
   constexpr int64_t kNotChosen = -1;
   Dataset out;
@@ -34,6 +56,7 @@ Dataset Dataset::chosen_images(const std::function<bool(const DatasetImage&)>& c
   out.file_ = file_;
   out.annotations_file_ = annotations_file_;
   out.texts_ = texts_;
+  out.shards_ = shards_;
   for (const DatasetImage& image : images_) {
     const bool taken = chosen(image);
     out.image_index_.insert(image.id, taken ? static_cast<int64_t>(out.images_.size()) : kNotChosen);
@@ -60,6 +83,7 @@ Dataset Dataset::joined(const std::vector<Dataset>& sets) {
     for (DatasetImage image : set.images_) {
       image.id = static_cast<int64_t>(out.images_.size());
       image.first_sentence += first_sentence;
+      if (image.shards > 0) image.shards = static_cast<uint16_t>(image.shards + out.shards_.size());
       out.image_index_.insert(image.id, image.id);
       out.images_.push_back(image);
     }
@@ -75,6 +99,7 @@ Dataset Dataset::joined(const std::vector<Dataset>& sets) {
       }
       out.sentences_.push_back(sentence);
     }
+    out.shards_.insert(out.shards_.end(), set.shards_.begin(), set.shards_.end());
     out.part_sizes_.push_back(static_cast<int64_t>(set.sentences_.size()));
     out.joined_texts_.push_back(set.texts_);
     out.file_ += text(out.file_.empty() ? "" : ", ", set.file_);

@@ -139,7 +139,7 @@ void DatasetReader::check_missing() {
   int64_t count = 0;
   std::string names;
   for (DatasetImage& image : dataset_.images_) {
-    image.missing = !is_file(std::string(image.file));
+    image.missing = image.shards == 0 && !is_file(std::string(image.file));
     if (image.missing && ++count <= kNamed) names += text(count == 1 ? "" : ", ", shown(image.path()));
   }
   if (count <= options_.max_missing) return;

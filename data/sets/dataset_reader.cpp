@@ -54,7 +54,7 @@ void DatasetReader::picture(const PictureRecord& record, const std::string& wher
   check(record.id < 0 || dataset_.image_index_.find(record.id) == nullptr, where, ": an earlier image has the same ",
         names_of_fields_.picture);
   const std::string_view split = split_of(record, where);
-  check_picture_name(record.file, names_of_fields_.file, where);
+  if (!record.sample) check_picture_name(record.file, names_of_fields_.file, where);
   std::string name;  // that the index of files has; none where it cannot be another picture's
   if (record.naming != Naming::number) {
     name = normal_name(record.file);
@@ -86,7 +86,13 @@ void DatasetReader::picture(const PictureRecord& record, const std::string& wher
   }
   if (!chosen) return;
   image.sentence_count = static_cast<int64_t>(dataset_.sentences_.size()) - image.first_sentence;
-  std::string path = folder_.string();
+  std::string path;
+  if (record.sample) {
+    image.shards = 1;
+    image.sample = *record.sample;
+  } else {
+    path = folder_.string();
+  }
   append_name(path, record.file);
   image.file = dataset_.texts_->keep(path);
   dataset_.images_.push_back(image);
@@ -146,7 +152,9 @@ std::string_view DatasetReader::split_of(const PictureRecord& record, const std:
     if (split == "restval") split = "train";
     return split;
   }
-  return file_split_.empty() ? std::string_view(options_.remaining_split) : file_split_;
+  if (!file_split_.empty()) return file_split_;
+  // A training takes all that is in its shards, so nothing of them is held out.
+  return record.sample && options_.remaining_split.empty() ? "train" : std::string_view(options_.remaining_split);
 }
 
 void DatasetReader::check_captions(const PictureRecord& record, const std::string& where) const {

@@ -24,6 +24,7 @@ class DatasetReader : public RecordSink {
   void picture(const PictureRecord& record, const std::string& where) override;
   void caption_of(int64_t picture, const CaptionText& caption, const std::string& where) override;
   void leave_out(const std::string& reason) override;
+  void shards(std::shared_ptr<const ShardSet> shards) override { dataset_.shards_ = {std::move(shards)}; }
   void pass_over(const char* what) override { ++passed_over_[what]; }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "data/shards/shard_set.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -36,6 +37,8 @@ std::map<std::string, std::string> fingerprint(const Dataset& dataset, const std
     texts.add(sentence.text);
   }
   for (const DatasetImage& image : dataset.images()) files.add_file(image.file, image_folder);
+  for (const auto& shards : dataset.shards())
+    for (const auto& [what, value] : shards->fingerprint()) files.add(value);
   return {{"captions", std::to_string(dataset.sentences().size())},
           {"images", std::to_string(dataset.images().size())},
           {"caption texts", texts.hexadecimal()},

@@ -48,4 +48,8 @@ void read_caption_table(const CaptionsFile& file, RecordSink& sink);
 bool is_img2dataset(const FileBeginning& beginning);
 void read_img2dataset(const CaptionsFile& file, RecordSink& sink);
 
+// Tar shards (data/shards/sources.h), which tell themselves before any file of captions is opened
+bool is_no_file(const FileBeginning& beginning);
+void read_shards(const CaptionsFile& file, RecordSink& sink);
+
 }  // namespace tessera

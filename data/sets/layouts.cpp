@@ -5,6 +5,7 @@
 
 #include "data/sets/layout_readers.h"
 #include "data/sets/other_layouts.h"
+#include "data/shards/sources.h"
 #include "io/printable.h"
 #include "tensor/error.h"
 
@@ -37,6 +38,7 @@ constexpr CaptionLayout kLayouts[] = {
     {"jsonl", "JSON lines of pictures and captions", kNamed, &is_json_lines, &read_json_lines},
     {"table", "a table with a header", {}, &is_caption_table, &read_caption_table},
     {"img2dataset", "a folder that img2dataset wrote", {}, &is_img2dataset, &read_img2dataset},
+    {kShardsKind, "tar shards", {}, &is_no_file, &read_shards},
 };
 
 std::string kinds() {
@@ -74,7 +76,7 @@ const CaptionLayout& find_layout(CaptionsFile& file, const std::string& kind) {
   if (kind != "auto") {
     for (const CaptionLayout& layout : kLayouts)
       if (layout.kind == kind) {
-        const bool folder = layout.read == &read_img2dataset;
+        const bool folder = layout.read == &read_img2dataset || layout.read == &read_shards;
         check(folder == (file.contents == nullptr), file.where, ": data.kind is '", kind, "', which is a ",
               folder ? "folder" : "file", ", and this is a ", folder ? "file" : "folder");
         return layout;

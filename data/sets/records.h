@@ -2,11 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace tessera {
+
+class ShardSet;
 
 struct CaptionText {
   int64_t id = -1;  // -1: the file has no numbers for captions; they are counted from 0 on
@@ -27,6 +31,7 @@ struct PictureRecord {
   std::string_view key = {};                   // the name wherever the picture was found; empty: `file`
   std::span<const CaptionText> captions = {};  // none: they come later, if at all
   Naming naming = Naming::once;
+  std::optional<uint32_t> sample = {};  // in the shards that the sink was given; `file` is but a name then
 };
 
 // What a layout calls the parts of a record, for messages.
@@ -48,6 +53,8 @@ class RecordSink {
   virtual void caption_of(int64_t picture, const CaptionText& caption, const std::string& where) = 0;
   // Of a list, whose lines stand alone: a damaged one is left out, and too many are an error at the end.
   virtual void leave_out(const std::string& reason) = 0;
+  // The shards in which pictures are that have a sample.
+  virtual void shards(std::shared_ptr<const ShardSet> shards) = 0;
   // Something that published files have and no training misses, as a region without words.
   virtual void pass_over(const char* what) = 0;
 };

@@ -59,6 +59,8 @@ class ShardReader {
   std::optional<ShardSample> next();
   // Why the shard cannot be read on; no text if it was read to its end, or has not been yet.
   const std::string& error() const { return error_; }
+  // Whether a sample can be read by itself, from its begin on, as it is read here.
+  bool samples_stand_alone() const { return !tar_.members_need_global_header(); }
 
  private:
   std::optional<ShardSample> read_member();

@@ -105,7 +105,11 @@ void ShardFolder::remove_leftovers() const {
     const std::string file = entry.path().filename().string();
     std::string_view rest;
     constexpr std::string_view kPartial = ".partial-";
-    if (shard_number(file, prefix_, rest) < 0 || !rest.starts_with(kPartial)) continue;
+    if (file.starts_with(list_path().filename().native()))
+      rest = std::string_view(file).substr(list_path().filename().native().size());
+    else if (shard_number(file, prefix_, rest) < 0)
+      continue;
+    if (!rest.starts_with(kPartial)) continue;
     rest.remove_prefix(kPartial.size());
     pid_t process = 0;
     std::from_chars(rest.data(), rest.data() + rest.size(), process);

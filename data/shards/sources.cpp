@@ -9,11 +9,14 @@
 
 #include "io/command_output.h"
 #include "io/printable.h"
+#include "io/tar.h"
 #include "io/unpacking.h"
 #include "tensor/error.h"
 
 namespace tessera {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr size_t kMostShards = 1'000'000;
 
@@ -96,6 +99,32 @@ void append_matches(const std::string& pattern, std::vector<std::string>& out) {
   check(status == 0, "shards: no file is named as ", shown(pattern));
 }
 
+bool is_archive_name(std::string_view name) {
+  for (const char* end : {".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"})
+    if (name.ends_with(end)) return true;
+  return false;
+}
+
+std::vector<std::string> archives_in(const std::string& folder) {
+  std::vector<std::string> out;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (is_archive_name(entry.path().filename().native()) && entry.is_regular_file()) out.push_back(entry.path());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+bool begins_as_shard(const std::string& path) {
+  try {
+    const TextPieces pieces = open_shard(path);
+    std::string first;
+    for (std::string_view piece = pieces(); !piece.empty() && first.size() < kTarBlock; piece = pieces())
+      first += piece.substr(0, kTarBlock);
+    return begins_as_tar(first);
+  } catch (const Error&) {
+    return false;  // packed and damaged, or not to be opened: the reader of captions says so
+  }
+}
+
 bool is_there(const std::string& path) {
   std::error_code unknown;
   return std::filesystem::exists(path, unknown);
@@ -103,10 +132,26 @@ bool is_there(const std::string& path) {
 
 }  // namespace
 
+bool are_shards(const std::string& captions, std::string_view kind) {
+  if (kind != "auto") return kind == kShardsKind;
+  if (captions.starts_with(kPipe)) return true;
+  std::error_code unknown;
+  if (fs::is_directory(captions, unknown)) return !archives_in(captions).empty();
+  if (is_archive_name(captions)) return true;
+  if (!is_there(captions)) return captions.find_first_of("*?[{") != std::string::npos;
+  return fs::is_regular_file(captions, unknown) && begins_as_shard(captions);
+}
+
 std::vector<std::string> expand_shards(const std::string& pattern) {
   check(!pattern.empty() && pattern != kPipe, "shards: the pattern is empty, expected a file, a pattern or ", kPipe,
         "COMMAND");
   const bool is_pipe = pattern.starts_with(kPipe);
+  std::error_code unknown;
+  if (!is_pipe && fs::is_directory(pattern, unknown)) {
+    std::vector<std::string> found = archives_in(pattern);
+    check(!found.empty(), "shards: ", shown(pattern), ": the folder has no .tar, .tar.gz, .tgz, .tar.zst or .tzst");
+    return found;
+  }
   if (!is_pipe && is_there(pattern)) return {pattern};
   std::vector<std::string> names, out;
   expand_braces(pattern, 0, !is_pipe, names);

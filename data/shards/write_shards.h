@@ -1,9 +1,8 @@
 // Writes a data set's pictures and captions as tar shards (docs/data.md).
 //
 //   train-000000.tar          for each picture a sample: 000000000.jpg (or .png), .json, .txt
-//   train-000000.index.jsonl  the shard's size and SHA-256, which pictures are in it; then key, offset and length of
-//   each
-//                             sample, in bytes of the shard
+//   train-000000.index.jsonl  the shard's size and SHA-256, which pictures are in it; then of each sample its key,
+//                             offset and length in bytes of the shard, and how many captions it has
 //   train.json                of what data set, with which limits; at the end also the list of shards
 //
 // A picture's file goes in as it is; WebP and GIF, which other readers of shards seldom know, are decoded and stored as
@@ -19,6 +18,7 @@
 
 #include "data/progress.h"
 #include "data/sets/dataset.h"
+#include "data/shards/shard_index.h"
 
 namespace tessera {
 
@@ -28,11 +28,6 @@ struct WriteShardsOptions {
   int64_t most_samples = 10'000;            // of a shard
   int64_t max_bad_files = 0;                // so many pictures may be left out; more are an error
   bool force = false;                       // replaces shards of another data set, or with other limits
-};
-
-struct LeftOutSample {
-  std::string file;    // with the image folder
-  std::string reason;  // begins with it
 };
 
 struct WrittenShards {

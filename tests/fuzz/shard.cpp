@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <set>
+#include <vector>
 
 #include "data/shards/sample.h"
 #include "io/unpacking.h"
@@ -55,6 +56,35 @@ std::string sealed(Bytes bytes) {
   return out;
 }
 
+// A sample is at its place what it is when the shard is read from the beginning.
+void check_place(std::string_view from, const ShardSample& sample, uint64_t end, const ShardOptions& options) {
+  const std::string_view own = from.substr(sample.begin, end - sample.begin);
+  ShardReader reader(pieces_of(own), "fuzz", options);
+  const auto again = reader.next();
+  ensure(again && again->key == sample.key && again->begin == 0 && again->parts.size() == sample.parts.size(),
+         "the sample ", sample.key, " is not at its place");
+  for (size_t i = 0; i < sample.parts.size(); ++i)
+    ensure(again->parts[i].extension == sample.parts[i].extension && again->parts[i].data == sample.parts[i].data,
+           "a part of the sample ", sample.key, " is another at its place");
+}
+
+void check_places(Bytes bytes, const ShardOptions& options) {
+  std::string all;
+  const TextPieces pieces = stream(bytes);
+  for (std::string_view piece = pieces(); !piece.empty(); piece = pieces()) all += piece;
+  ShardReader reader(pieces_of(all), "fuzz", options);
+  std::vector<ShardSample> samples;
+  while (auto sample = reader.next()) {
+    if (!reader.samples_stand_alone()) break;
+    samples.push_back(std::move(*sample));
+  }
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const uint64_t end = i + 1 < samples.size() ? samples[i + 1].begin : all.size();
+    ensure(samples[i].begin % 512 == 0 && samples[i].end <= end, "a sample that ends behind the next one's begin");
+    check_place(all, samples[i], end, options);
+  }
+}
+
 void check_shard(Bytes bytes) {
   accepted([&] { check_members(bytes); });
   std::set<std::string> keys;
@@ -76,8 +106,11 @@ void check_shard(Bytes bytes) {
       ensure(size <= options.most_sample_bytes, "a sample of ", size, " bytes");
       const ImageText pair = image_text(*sample);
       ensure(pair.unusable.empty() == (pair.image && !pair.caption.empty()), "a sample that can be used for nothing");
+      if (pair.unusable.empty())
+        ensure(all_captions(*sample, pair).at(0) == pair.caption, "captions without the first");
     }
   });
+  accepted([&] { check_places(bytes, options); });
 }
 
 }  // namespace

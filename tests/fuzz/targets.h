@@ -35,6 +35,7 @@ void safetensors(Bytes bytes);
 void scores(Bytes bytes);       // a file of scores of pairs
 void settings(Bytes bytes);     // TOML
 void shard(Bytes bytes);        // a tar shard, packed or not: its members and its samples
+void tar_index(Bytes bytes);    // the index beside a tar shard
 void tokenizer(Bytes bytes);    // tokenizer.json and tokenizer_config.json
 void torch_file(Bytes bytes);   // the pickle of a torch file, with storages beside it
 void shard_index(Bytes bytes);  // model.safetensors.index.json
@@ -70,6 +71,7 @@ inline constexpr Target kTargets[] = {
     {"settings", &settings},
     {"shard", &shard},
     {"shard_index", &shard_index},
+    {"tar_index", &tar_index},
     {"tokenizer", &tokenizer},
     {"torch_file", &torch_file},
     {"vocabulary", &vocabulary},

@@ -21,6 +21,8 @@ namespace {
 std::vector<InspectionUnit> units_of(const DataSourceArguments& source, std::optional<Dataset>& dataset) {
   const bool of_file = !source.captions.empty();
   check(of_file != !source.shards.empty(), "data: name either shards or --captions and --images");
+  if (of_file && source.images.empty() && source.split.empty() && are_shards(source.captions))
+    return shard_units(expand_shards(source.captions));
   check(of_file == !source.images.empty(), "data: --captions and --images belong together");
   if (!of_file) return shard_units(expand_shards(source.shards));
   DatasetOptions options;

@@ -9,8 +9,8 @@ void add_data_shard(CLI::App& data, Action& action) {
       add_command(data, "shard", "Writes a data set as tar shards (WebDataset), or goes on where it was killed",
                   "vilt data shard --captions dataset.json --images images --out shards");
   auto arguments = std::make_shared<DataShardArguments>();
-  command->add_option("--captions", arguments->captions, "Captions file (docs/data.md)")->required();
-  command->add_option("--images", arguments->images, "Folder of the images")->required();
+  command->add_option("--captions", arguments->captions, "Captions file or shards (docs/data.md)")->required();
+  command->add_option("--images", arguments->images, "Folder of the images; of shards none");
   command->add_option("--out", arguments->out, "Folder to write")->required();
   command->add_option("--split", arguments->split, "Split (default train); '' for all");
   command->add_option("--prefix", arguments->prefix, "Beginning of the shards' names (default: the split)");
@@ -25,7 +25,7 @@ void add_data_shard(CLI::App& data, Action& action) {
 void add_source(CLI::App* command, DataSourceArguments& source) {
   command->add_option(
       "SHARDS", source.shards,
-      "Tar shards: files, patterns as shards/train-{0000..0999}.tar or 'shards/*.tar', or pipe:COMMAND");
+      "Tar shards: files, folders, patterns as shards/train-{0000..0999}.tar or 'shards/*.tar', or pipe:COMMAND");
   command->add_option("--captions", source.captions, "Instead of shards: a captions file (docs/data.md)");
   command->add_option("--images", source.images, "Folder of its images");
   command->add_option("--split", source.split, "Only this split of it");

@@ -76,7 +76,7 @@ void add_eval(CLI::App& app, Action& action) {
       ->add_option("--captions", arguments->captions,
                    "Captions file (docs/data.md); of a fine-tuned model its questions or statements")
       ->required();
-  command->add_option("--images", arguments->images, "Folder of the images")->required();
+  command->add_option("--images", arguments->images, "Folder of the images; of tar shards none");
   command->add_option("--annotations", arguments->annotations,
                       "annotations.jsonl: siblings, content words, boxes; without it fewer figures exist");
   command->add_option("--split", arguments->split, "Split (default test)");

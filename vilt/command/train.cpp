@@ -77,6 +77,7 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   check(fs::exists(run / "settings.toml"), shown(run), ": no run (there is no settings.toml)");
   check(fs::exists(run / "summary.json"), shown(run), ": the run is not finished; `vilt train` continues it");
   Settings settings = Settings::from_toml(run / "settings.toml");
+  refuse_commands(settings, shown(run / "settings.toml"));
   const ProgressLine progress;
   progress.show("reading the model and the data set …");
   const LoadedModel trained = load_model(run);

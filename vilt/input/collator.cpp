@@ -13,26 +13,24 @@ enum Purpose : uint64_t { kMask = 2, kMatch, kFalseImage, kPatches, kPatchMask =
 
 }  // namespace
 
-Collator::Collator(const SampleSource& source, const CollatorOptions& options, Quarantine& quarantine, Share share)
+Collator::Collator(const PairSource& source, const CollatorOptions& options, Quarantine& quarantine, Share share)
     : source_(source),
       options_(options),
       quarantine_(quarantine),
-      sampler_(static_cast<int64_t>(source.dataset().sentences().size()), options, curriculum(), share) {
-  const Dataset& dataset = source.dataset();
+      sampler_(source.captions(), options, curriculum(), share) {
   check(options.masked_words || options.pairs || options.masked_patches,
         "collator: neither masked words nor pairs nor masked patches are asked for");
-  if (options.masking.content_first > 0) dataset.require(AnnotationField::content_words, "objectives.content_first");
-  if (options.sibling_negatives > 0) dataset.require(AnnotationField::sibling, "objectives.sibling_negatives");
+  if (options.masking.content_first > 0) source.require(AnnotationField::content_words, "objectives.content_first");
+  if (options.sibling_negatives > 0) source.require(AnnotationField::sibling, "objectives.sibling_negatives");
 }
 
 std::vector<int64_t> Collator::curriculum() const {
-  const Dataset& dataset = source_.dataset();
-  check(!dataset.sentences().empty(), "data: the training split has no captions");
+  check(source_.captions() > 0, "data: the training split has no captions");
   if (options_.curriculum_steps == 0) return {};
-  dataset.require(AnnotationField::group, "train.curriculum");
+  source_.require(AnnotationField::group, "train.curriculum");
   std::vector<int64_t> group;
-  for (int64_t s = 0; s < static_cast<int64_t>(dataset.sentences().size()); ++s)
-    if (*dataset.annotation(s)->group == options_.curriculum_group) group.push_back(s);
+  for (int64_t s = 0; s < source_.captions(); ++s)
+    if (source_.group(s) == options_.curriculum_group) group.push_back(s);
   check(!group.empty(), "data: no sentence of the training split is in the group '", options_.curriculum_group,
         "' (train.curriculum_group)");
   return group;
@@ -59,20 +57,25 @@ Collator::Draw Collator::draw(int64_t sentence, int64_t step, int64_t slot, Step
   return draw;
 }
 
+// Of all images, or of those that lie near.
+int64_t Collator::drawn_image(int64_t step, int64_t slot, Random& random) const {
+  if (sampler_.windowed()) return source_.image_of(sampler_.of_window(step, slot, random));
+  return static_cast<int64_t>(random.below(static_cast<uint64_t>(source_.images())));
+}
+
 // Half of the pairs of a step, over all ranks, are true; the others get a false image.
 void Collator::choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& images) const {
   std::vector<int64_t> order(static_cast<size_t>(options_.batch_size));
   std::iota(order.begin(), order.end(), int64_t{0});
   Random match(options_.seed, kMatch, step);
   match.shuffle(order);
-  const auto image_count = static_cast<uint64_t>(source_.dataset().images().size());
   for (size_t i = order.size() / 2; i < order.size(); ++i) {
     const int64_t slot = order[i], own = slot - sampler_.first_slot();
     if (own < 0 || own >= sampler_.slots()) continue;
     Draw& draw = draws[static_cast<size_t>(own)];
     Random random(options_.seed, kFalseImage, step, slot);
     if (random.uniform() < options_.sibling_negatives) {
-      const int64_t sibling = source_.dataset().sibling(draw.sentence);
+      const int64_t sibling = source_.sibling(draw.sentence);
       if (sibling != draw.image && images.usable(sibling)) {
         draw.pair_image = sibling;
         draw.matched = false;
@@ -81,8 +84,8 @@ void Collator::choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& 
     }
     // A data set (or batch) of one image has no false one: the pair stays true.
     for (int attempt = 0; attempt < 100; ++attempt) {
-      const int64_t image = options_.false_images_in_batch ? draws[random.below(draws.size())].image
-                                                           : static_cast<int64_t>(random.below(image_count));
+      const int64_t image =
+          options_.false_images_in_batch ? draws[random.below(draws.size())].image : drawn_image(step, slot, random);
       if (image == draw.image || !images.usable(image)) continue;
       draw.pair_image = image;
       draw.matched = false;
@@ -198,8 +201,7 @@ PretrainBatch Collator::pack(std::span<const Draw> draws, int64_t step, int64_t 
     batch.objectives.target_rows = Tensor::from(rows);
     batch.objectives.target_colours = Tensor::from(colours, {static_cast<int64_t>(rows.size()), 3});
   }
-  for (const Draw& draw : draws)
-    batch.sample_ids.push_back(source_.dataset().sentences()[static_cast<size_t>(draw.sentence)].id);
+  for (const Draw& draw : draws) batch.sample_ids.push_back(source_.id_of(draw.sentence));
   batch.packed = builder.finish();
   batch.objectives.masked_rows = Tensor::from(masked_rows);
   batch.objectives.masked_labels = Tensor::from(masked_labels);

@@ -29,6 +29,7 @@ struct CollatorOptions : SamplerOptions {
   PatchMaskingOptions patch_masking;
   double sibling_negatives = 0;        // share of false images that are the sibling's
   bool false_images_in_batch = false;  // other false images: from the step's own images, or from the whole data set
+                                       // (with a window from there)
   std::string curriculum_group;        // of which the curriculum's sentences are
 };
 
@@ -39,7 +40,7 @@ class Collator {
  public:
   // Makes the pairs of the share's slots alone: no picture of another rank's is decoded. They are what they are with
   // one rank, except that false images from the batch are from the rank's own part of it.
-  Collator(const SampleSource& source, const CollatorOptions& options, Quarantine& quarantine, Share share = {});
+  Collator(const PairSource& source, const CollatorOptions& options, Quarantine& quarantine, Share share = {});
 
   // The micro-batches of step `step`, counted from 0. Thread-safe.
   std::vector<PretrainBatch> step(int64_t step) const;
@@ -55,13 +56,14 @@ class Collator {
   std::vector<int64_t> curriculum() const;
   int64_t usable_sentence(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const;
   Draw draw(int64_t sentence, int64_t step, int64_t slot, StepImages& images) const;
+  int64_t drawn_image(int64_t step, int64_t slot, Random& random) const;
   void choose_pairs(std::vector<Draw>& draws, int64_t step, StepImages& images) const;
   int64_t patches_of(std::span<const Draw> draws, const StepImages& images) const;
   PretrainBatch pack(std::span<const Draw> draws, int64_t step, int64_t first_slot, const StepImages& images) const;
   void mask_sequence(BatchBuilder& builder, int sequence, Random& random, std::vector<int64_t>& rows,
                      std::vector<int64_t>& colours) const;
 
-  const SampleSource& source_;
+  const PairSource& source_;
   CollatorOptions options_;
   Quarantine& quarantine_;
   Sampler sampler_;

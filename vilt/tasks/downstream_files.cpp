@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "data/shards/sources.h"
 #include "data/tasks/vqa_files.h"
 #include "data/tasks/vqa_list.h"
 #include "io/printable.h"
@@ -84,6 +85,13 @@ DownstreamPart statements_of(const Settings::Data& data, DataPart part, std::ost
   return out;
 }
 
+void refuse_shards(const DownstreamTask& task, const Settings::Data& data) {
+  for (const std::string& captions : {data.captions, data.validation_captions, data.test_captions})
+    check(captions.empty() || !are_shards(captions, data.kind), shown(captions),
+          ": tar shards are for pre-training; the task '", task.name, "' needs a file of ", task.samples,
+          " and a folder of pictures (docs/finetuning.md)");
+}
+
 }  // namespace
 
 std::string_view DownstreamPart::text(size_t index) const {
@@ -102,6 +110,7 @@ bool has_unseen_part(const DownstreamTask& task, const Settings& settings) {
 }
 
 DownstreamPart read_part(const DownstreamTask& task, const Settings& settings, DataPart part, std::ostream& log) {
+  refuse_shards(task, settings.data);
   if (task.images == 2) return statements_of(settings.data, part, log);
   if (task.classifies) return questions_of(settings.data, part, log);
   DownstreamPart out;

@@ -23,11 +23,23 @@ Settings with_heads(Settings settings) {
 
 std::string figure(const Figure& value) { return value ? fixed_text(*value, 3) : "-"; }
 
-// The data sets that training draws from by weight.
-CollatorOptions with_parts(CollatorOptions options, const Settings& settings, const Dataset& train) {
+// The data sets that training draws from by weight; without weights they are one. Those in shards are drawn from window
+// by window.
+CollatorOptions with_parts(CollatorOptions options, const Settings& settings, const PairSource& train) {
   const auto& sets = settings.data.sets;
-  if (sets.empty() || sets[0].weight == 0) return options;
-  for (size_t i = 0; i < sets.size(); ++i) options.parts.push_back({train.part_sizes().at(i), sets[i].weight});
+  std::vector<SamplePart> parts = train.parts();
+  const bool in_runs = !parts.empty() && !parts[0].runs.empty();
+  if (in_runs) options.window = settings.data.shuffle_buffer;
+  if (!sets.empty() && sets[0].weight > 0) {
+    for (size_t i = 0; i < sets.size(); ++i) parts.at(i).weight = sets[i].weight;
+    options.parts = std::move(parts);
+  } else if (in_runs) {
+    SamplePart& whole = options.parts.emplace_back();
+    for (const SamplePart& part : parts) {
+      whole.count += part.count;
+      whole.runs.insert(whole.runs.end(), part.runs.begin(), part.runs.end());
+    }
+  }
   return options;
 }
 
@@ -135,14 +147,14 @@ std::string Pretraining::samples(std::span<const PretrainBatch> step) const {
 }
 
 PretrainingRun::PretrainingRun(const Settings& settings, const LoadedModel* weights, const Wordpiece& vocabulary,
-                               const SampleSource& train, const SampleSource& validation, Quarantine& quarantine)
+                               const PairSource& train, const SampleSource& validation, Quarantine& quarantine)
     : Pretraining(settings, weights),
       settings_(settings),
       vocabulary_(vocabulary),
       train_(train),
       validation_(validation),
       quarantine_(quarantine),
-      collator_(train, with_parts(collator_options(settings), settings, train.dataset()), quarantine) {}
+      collator_(train, with_parts(collator_options(settings), settings, train), quarantine) {}
 
 Evaluated PretrainingRun::evaluate() {
   EvaluationOptions options;

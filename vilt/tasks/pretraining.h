@@ -57,7 +57,7 @@ class Pretraining {
 class PretrainingRun : public Pretraining {
  public:
   PretrainingRun(const Settings& settings, const LoadedModel* weights, const Wordpiece& vocabulary,
-                 const SampleSource& train, const SampleSource& validation, Quarantine& quarantine);
+                 const PairSource& train, const SampleSource& validation, Quarantine& quarantine);
 
   std::vector<PretrainBatch> step(int64_t number) const { return collator_.step(number); }
   Evaluated evaluate();
@@ -68,7 +68,8 @@ class PretrainingRun : public Pretraining {
  private:
   Settings settings_;
   const Wordpiece& vocabulary_;
-  const SampleSource &train_, &validation_;
+  const PairSource& train_;
+  const SampleSource& validation_;
   const Quarantine& quarantine_;
   Collator collator_;
 };

@@ -1,6 +1,7 @@
 #include "vilt/tasks/pretraining_job.h"
 
 #include "data/sets/fingerprint.h"
+#include "data/shards/shard_source.h"
 #include "train/progress_line.h"
 #include "vilt/tasks/evaluation_progress.h"
 #include "vilt/tasks/initial_weights.h"
@@ -20,10 +21,16 @@ void PretrainingJob::prepare(const std::optional<std::filesystem::path>& checkpo
 void PretrainingJob::open() {
   TrainingData data = open_training_data(settings_, log_);
   if (!settings_.data.unseen_split.empty()) check_unseen(data.unseen);
-  train_.dataset = std::move(data.train);
+  train_set_ = std::move(data.train);
   validation_.dataset = std::move(data.validation);
-  open_source(train_);
   open_source(validation_);
+  if (data.shards.empty()) {
+    train_ = std::make_unique<SampleSource>(train_set_, *vocabulary_, sample_options(settings_));
+    return;
+  }
+  auto shards = std::make_unique<ShardSource>(std::move(data.shards), *vocabulary_, sample_options(settings_));
+  shards_fingerprint_ = shards->fingerprint();
+  train_ = std::move(shards);
 }
 
 void PretrainingJob::open_source(Split& split) const {
@@ -31,17 +38,18 @@ void PretrainingJob::open_source(Split& split) const {
 }
 
 PretrainingJob::Task PretrainingJob::task(const LoadedModel* initial, Quarantine& quarantine) const {
-  return Task(settings_, initial, *vocabulary_, *train_.source, *validation_.source, quarantine);
+  return Task(settings_, initial, *vocabulary_, *train_, *validation_.source, quarantine);
 }
 
 std::string PretrainingJob::samples() const {
-  return text(train_.dataset.sentences().size(), " captions of ", train_.dataset.images().size(), " images");
+  return text(train_->captions(), " captions of ", train_->images(), " images");
 }
 
-std::vector<std::string> PretrainingJob::notes() const { return training_notes(settings_, *train_.source); }
+std::vector<std::string> PretrainingJob::notes() const { return training_notes(settings_, *train_); }
 
 std::map<std::string, std::string> PretrainingJob::fingerprint() const {
-  return tessera::fingerprint(train_.dataset, settings_.data.images);
+  if (!shards_fingerprint_.empty()) return shards_fingerprint_;
+  return tessera::fingerprint(train_set_, settings_.data.images);
 }
 
 void PretrainingJob::check_unseen(const Dataset& unseen) const {

@@ -42,7 +42,10 @@ class PretrainingJob {
   const TrainOptions& options_;
   std::ostream& log_;
   std::unique_ptr<Wordpiece> vocabulary_;
-  Split train_, validation_;
+  Dataset train_set_;  // empty where shards are trained on
+  std::unique_ptr<PairSource> train_;
+  std::map<std::string, std::string> shards_fingerprint_;
+  Split validation_;
 };
 
 }  // namespace tessera

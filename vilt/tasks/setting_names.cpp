@@ -17,6 +17,7 @@ const OtherName kOtherNames[] = {
     {" caption captionsfile captionfile datasetfile dataset trainfile ", "data.captions"},
     {" image imagefolder imagedir imagesdir imageroot imgdir imgfolder dataroot ", "data.images"},
     {" vocab vocabfile vocabularyfile vocabsize tokenizer ", "data.vocabulary", "the file's tokens are counted"},
+    {" shuffle shuffle shufflesize shufflebuffersize buffersize ", "data.shuffle_buffer", "captions of tar shards"},
     {" cache cachesize cachebytes ", "data.cache_bytes"},
     {" numworkers loaderworkers dataloadernumworkers nworkers ", "data.workers"},
     {" prefetchfactor queue ", "data.prefetch"},

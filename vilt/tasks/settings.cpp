@@ -39,6 +39,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"data.test_split", &data.test_split},
       {"data.unseen_split", &data.unseen_split},
       {"data.unseen_group", &data.unseen_group},
+      {"data.shuffle_buffer", &data.shuffle_buffer},
       {"data.cache_bytes", &data.cache_bytes},
       {"data.workers", &data.workers},
       {"data.prefetch", &data.prefetch},

@@ -25,14 +25,15 @@ struct Settings {
     std::string validation_captions, test_captions;  // files of these splits; empty: data.captions has them, too
     std::string unseen_captions;                     // vqa, nlvr2: a second test file, reported apart
     std::string kind = "auto";                       // layout of the captions files; "auto": they tell themselves
-    std::string images;                              // folder of the image files
+    std::string images;                              // folder of the image files; of tar shards none
     std::string annotations;                         // annotations.jsonl, or empty
     std::string vocabulary;                          // vocab.txt; empty: vocab.txt beside the captions
     std::string train_split = "train";
     std::string validation_split = "val";
     std::string test_split = "test";
-    std::string unseen_split;  // a second test split, reported apart ...
-    std::string unseen_group;  // ... of which only captions annotated with this group count; empty: all
+    std::string unseen_split;         // a second test split, reported apart ...
+    std::string unseen_group;         // ... of which only captions annotated with this group count; empty: all
+    int64_t shuffle_buffer = 10'000;  // of tar shards: captions that lie together, from which a step's are drawn
     int64_t cache_bytes = int64_t{1} << 30;
     int64_t workers = 1;
     int64_t prefetch = 8;         // steps

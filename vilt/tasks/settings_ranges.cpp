@@ -1,4 +1,5 @@
 // Which values settings may have.
+#include "data/shards/sources.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "vilt/tasks/settings.h"
@@ -31,15 +32,16 @@ void Settings::validate() const {
   };
   if (data.sets.empty()) {
     check(!data.captions.empty(), "setting 'data.captions' is empty, expected a captions file (docs/data.md)");
-    check(!data.images.empty(), "setting 'data.images' is empty, expected the folder of the images");
+    check(!data.images.empty() || are_shards(data.captions, data.kind),
+          "setting 'data.images' is empty, expected the folder of the images");
   }
   check(data.sets.empty() || data.captions.empty(),
         "settings 'data.sets' and 'data.captions' are both there, expected one of them");
   check(data.sets.size() <= 1000, "setting 'data.sets' has ", data.sets.size(), " entries, expected at most 1000");
   for (size_t i = 0; i < data.sets.size(); ++i) {
     const DataSet& set = data.sets[i];
-    check(!set.captions.empty() && !set.images.empty(), "setting 'data.sets[", i, "]' has no ",
-          set.captions.empty() ? "captions" : "images");
+    check(!set.captions.empty() && (!set.images.empty() || are_shards(set.captions, set.kind)), "setting 'data.sets[",
+          i, "]' has no ", set.captions.empty() ? "captions" : "images");
     check(set.weight >= 0, "setting 'data.sets[", i, "].weight' is ", set.weight, ", expected 0 or more");
     check((set.weight > 0) == (data.sets[0].weight > 0), "setting 'data.sets[", i, "].weight' is ", set.weight,
           ": either every set has a weight or none");
@@ -48,6 +50,7 @@ void Settings::validate() const {
         "setting 'data.unseen_captions' is for the tasks vqa and nlvr2; captions have 'data.unseen_split'");
   between("data.workers", data.workers, 1, 256);  // threads: an absurd number would end in the middle of starting them
   between("data.prefetch", data.prefetch, 1, 10'000);
+  between("data.shuffle_buffer", data.shuffle_buffer, 1, 1'000'000'000);
   at_least("data.cache_bytes", data.cache_bytes, int64_t{0});
   at_least("data.max_bad_files", data.max_bad_files, int64_t{0});
   one_of("image.resize", image.resize, {"shorter", "none"});

@@ -17,6 +17,7 @@
 #include <optional>
 #include <utility>
 
+#include "data/shards/sources.h"
 #include "io/files.h"
 #include "io/printable.h"
 #include "io/words.h"
@@ -51,8 +52,9 @@ class Training {
   Summary go() {
     namespace fs = std::filesystem;
     if (settings_.train.threads > 0) set_thread_count(static_cast<int>(settings_.train.threads));
-    check(!settings_.data.sets.empty() || fs::exists(settings_.data.captions), shown(settings_.data.captions),
-          ": no such file (setting 'data.captions')");
+    check(!settings_.data.sets.empty() || fs::exists(settings_.data.captions) ||
+              are_shards(settings_.data.captions, settings_.data.kind),
+          shown(settings_.data.captions), ": no such file (setting 'data.captions')");
     const auto checkpoint = options_.fresh ? std::nullopt : newest_checkpoint(out_);
     if (!checkpoint)
       initial_ = read_initial_weights(settings_, [&](const std::string& line) { log_ << "weights: " << line << "\n"; });

@@ -1,5 +1,6 @@
 #include "vilt/tasks/training_data.h"
 
+#include "data/shards/sources.h"
 #include "io/printable.h"
 #include "io/words.h"
 #include "tensor/error.h"
@@ -84,6 +85,16 @@ Dataset open_validation_file(const Settings& settings, std::ostream& log) {
   return validation.without_missing();
 }
 
+// Shards are of one split: all else is in files of its own.
+TrainingData open_with_shards(const Settings& settings, std::ostream& log) {
+  TrainingData out;
+  out.shards = open_training_shards(settings, log);
+  out.validation = open_validation_file(settings, log);
+  open_test_data(settings);
+  if (!settings.data.unseen_split.empty()) out.unseen = open_unseen_data(settings);
+  return out;
+}
+
 TrainingData open_training_sets(const Settings& settings, std::ostream& log) {
   const auto& data = settings.data;
   const std::vector<Dataset> sets = open_sets(settings);
@@ -112,6 +123,15 @@ TrainingData open_training_sets(const Settings& settings, std::ostream& log) {
 
 }  // namespace
 
+void refuse_commands(const Settings& settings, const std::string& where) {
+  const auto& data = settings.data;
+  std::vector<std::string> all{data.captions, data.validation_captions, data.test_captions};
+  for (const Settings::DataSet& set : data.sets) all.push_back(set.captions);
+  for (const std::string& captions : all)
+    check(!captions.starts_with(kPipe), where, ": names the command ", printable(captions),
+          " as captions; commands are run for `vilt train` and for what stands on the command line alone");
+}
+
 void tell_remarks(const Dataset& dataset, const std::string& captions, std::ostream& out) {
   const DatasetRemarks& remarks = dataset.remarks();
   out << shown(captions) << ": " << remarks.layout << '\n';
@@ -129,6 +149,7 @@ void tell_missing(const Dataset& dataset, std::ostream& out, const std::string& 
 
 TrainingData open_training_data(const Settings& settings, std::ostream& log) {
   const auto& data = settings.data;
+  if (trains_on_shards(settings)) return open_with_shards(settings, log);
   if (!data.sets.empty()) return open_training_sets(settings, log);
   const bool one_file = data.validation_captions.empty() && data.test_captions.empty();
   std::vector<std::string> splits{data.train_split};

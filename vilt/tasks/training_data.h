@@ -7,6 +7,7 @@
 
 #include "data/sets/dataset.h"
 #include "vilt/tasks/settings.h"
+#include "vilt/tasks/training_shards.h"
 
 namespace tessera {
 
@@ -15,6 +16,7 @@ namespace tessera {
 // what was left out.
 struct TrainingData {
   Dataset train;       // missing pictures among the others: a step takes others for them
+  ShardSets shards;    // what is trained on in place of `train`, where the settings name tar shards
   Dataset validation;  // without those whose pictures are missing, as all below
   Dataset unseen;      // empty where data.unseen_split is
 };
@@ -26,6 +28,10 @@ TrainingData open_training_data(const Settings& settings, std::ostream& log);
 Dataset open_test_data(const Settings& settings);
 // data.unseen_split, of data.test_captions or data.captions.
 Dataset open_unseen_data(const Settings& settings);
+
+// Of settings that lie in the folder of a run, which somebody else may have made: an error where captions are a
+// command.
+void refuse_commands(const Settings& settings, const std::string& where);
 
 // A line for the layout, the notes and the first lines that were left out; shared with the commands that read captions.
 void tell_remarks(const Dataset& dataset, const std::string& captions, std::ostream& out);

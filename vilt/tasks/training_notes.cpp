@@ -7,15 +7,24 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kMostCaptions = 20000;
+constexpr int64_t kMostCaptions = 20000, kMostReadCaptions = 100;
 
-void note_cut_captions(const SampleSource& train, std::vector<std::string>& notes) {
-  const auto& sentences = train.dataset().sentences();
-  const auto all = static_cast<int64_t>(sentences.size()), looked_at = std::min(all, kMostCaptions);
+// One that cannot be read is told when a step wants it.
+std::string caption_of(const PairSource& train, int64_t number) {
+  try {
+    return train.caption(number);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+void note_cut_captions(const PairSource& train, std::vector<std::string>& notes) {
+  const int64_t all = train.captions();
+  const int64_t looked_at = std::min(all, train.in_memory() ? kMostCaptions : kMostReadCaptions);
   const auto room = static_cast<size_t>(train.options().max_length) - 2;  // beside [CLS] and [SEP]
   int64_t cut = 0;
   for (int64_t i = 0; i < looked_at; ++i) {
-    const std::string_view caption = sentences[static_cast<size_t>(i * all / looked_at)].text;
+    const std::string caption = caption_of(train, i * all / looked_at);
     // A token has a byte at least.
     cut += caption.size() > room && train.vocabulary().encode(caption).size() > room;
   }
@@ -54,11 +63,10 @@ void note_without_effect(const Settings& settings, std::vector<std::string>& not
 
 }  // namespace
 
-std::vector<std::string> training_notes(const Settings& settings, const SampleSource& train) {
+std::vector<std::string> training_notes(const Settings& settings, const PairSource& train) {
   std::vector<std::string> notes;
   note_cut_captions(train, notes);
-  const auto images = static_cast<int64_t>(train.dataset().images().size());
-  const auto captions = static_cast<int64_t>(train.dataset().sentences().size());
+  const int64_t images = train.images(), captions = train.captions();
   if (images == 1 && settings.objectives.itm_weight != 0)
     notes.emplace_back("one image: there is no false one, every pair is true, and matching cannot be learnt");
   if (settings.train.batch_size > captions)

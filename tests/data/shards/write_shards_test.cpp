@@ -102,17 +102,20 @@ TEST_CASE("Shards: samples, index and list") {
     CHECK(list["shards"][i]["samples"] == samples.size());
     // The index: the shard, then each sample's place.
     size_t line_number = 0;
-    for_each_line(
-        file_pieces(source.out / ("train-00000" + std::to_string(i) + ".index.jsonl")), [&](std::string_view line) {
-          const json value = json::parse(line);
-          if (line_number++ == 0) {
-            CHECK(value["bytes"] == bytes.size());
-            CHECK(value["sha256"] == digest);
-            return;
-          }
-          const ShardSample& sample = samples.at(line_number - 2);
-          CHECK(value == json{{"key", sample.key}, {"offset", sample.begin}, {"length", sample.end - sample.begin}});
-        });
+    for_each_line(file_pieces(source.out / ("train-00000" + std::to_string(i) + ".index.jsonl")),
+                  [&](std::string_view line) {
+                    const json value = json::parse(line);
+                    if (line_number++ == 0) {
+                      CHECK(value["bytes"] == bytes.size());
+                      CHECK(value["sha256"] == digest);
+                      return;
+                    }
+                    const ShardSample& sample = samples.at(line_number - 2);
+                    CHECK(value == json{{"key", sample.key},
+                                        {"offset", sample.begin},
+                                        {"length", sample.end - sample.begin},
+                                        {"captions", line_number == 2 && i == 0 ? 2 : 1}});
+                  });
     CHECK(line_number == samples.size() + 1);
     for (const ShardSample& sample : samples) all.push_back(sample);
   }
@@ -178,7 +181,8 @@ TEST_CASE("Shards: a writer that stopped anywhere goes on with the same result")
   CHECK(source.written().contains("train-000001.tar"));
   CHECK_FALSE(source.written().contains("train-000002.tar"));
   // Left by a process that is gone.
-  std::ofstream(source.out / "train-000002.tar.partial-999999999-0") << "half";
+  for (const char* file : {"train-000002.tar", "train-000002.index.jsonl", "train.json"})
+    std::ofstream(source.out / (std::string(file) + ".partial-999999999-0")) << "half";
   const WrittenShards rest = source.write(options);
   CHECK(rest.found == 2);
   CHECK(rest.captions == 8);
