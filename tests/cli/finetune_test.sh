@@ -74,3 +74,22 @@ rm data/tasks/v2_scenes_val_annotations.json
 fails 2 "there are no annotations beside it" train task.toml train.task=vqa data.images=data/images \
   "data.captions=${questions}_train_questions.json" "data.validation_captions=${questions}_val_questions.json" train.out=runs/x
 fails 2 "'train.task' is 'vqb', expected one of: pretraining, vqa, nlvr2, retrieval" train "${tiny[@]}" train.task=vqb train.out=runs/x
+
+for task in vqa nlvr2 retrieval; do
+  cp runs/$task/report.html first.html
+  succeeds "report of $task" "report: runs/$task/report.html" report runs/$task
+  # All but the command that reproduces the run, which is another one.
+  diff <(grep -v '^<pre class="command">\|^</dl>\|vilt train' first.html) <(grep -v '^<pre class="command">\|^</dl>\|vilt train' runs/$task/report.html) >/dev/null
+  report $? "... is that of the end of training"
+done
+grep -q '<h2>What was wrong' runs/vqa/report.html && grep -q 'By type of answer' runs/vqa/report.html && ! grep -q 'What was wrong' runs/retrieval/report.html
+report $? "... says what was wrong where answers are right or wrong"
+# "Right: 7 of 12" of the page and the accuracy of the summary are one figure.
+counts=$(grep -oE '(Right|Wrong): [0-9]+ of [0-9]+' runs/nlvr2/report.html | awk '{ n[$1] = $2; all = $4 } END { printf "%.6f %d", n["Right:"] / all, n["Right:"] + n["Wrong:"] - all }')
+accuracy=$(awk '/"test"/ { inside = 1 } inside && /"accuracy"/ { gsub(/[^0-9.]/, "", $2); printf "%.6f", $2; exit }' runs/nlvr2/summary.json)
+[[ $counts == "$accuracy 0" ]]
+report $? "... counts as the final figures do"
+call report --csv runs/vqa runs/nlvr2 --output metrics.csv
+[[ $status -eq 0 && $(head -c 9 metrics.csv) == "run,step,"* && $(grep -c '^runs/vqa,10,' metrics.csv) == 1 ]]
+report $? "report --csv of two runs"
+fails 2 "vilt report takes one run" report runs/vqa runs/nlvr2
