@@ -84,11 +84,18 @@ for task in vqa nlvr2 retrieval; do
 done
 grep -q '<h2>What was wrong' runs/vqa/report.html && grep -q 'By type of answer' runs/vqa/report.html && ! grep -q 'What was wrong' runs/retrieval/report.html
 report $? "... says what was wrong where answers are right or wrong"
-# "Right: 7 of 12" of the page and the accuracy of the summary are one figure.
-counts=$(grep -oE '(Right|Wrong): [0-9]+ of [0-9]+' runs/nlvr2/report.html | awk '{ n[$1] = $2; all = $4 } END { printf "%.6f %d", n["Right:"] / all, n["Right:"] + n["Wrong:"] - all }')
-accuracy=$(awk '/"test"/ { inside = 1 } inside && /"accuracy"/ { gsub(/[^0-9.]/, "", $2); printf "%.6f", $2; exit }' runs/nlvr2/summary.json)
-[[ $counts == "$accuracy 0" ]]
-report $? "... counts as the final figures do"
+# How often the model was wrong of true and of false statements, by the page and by the predictions.
+call eval --model runs/nlvr2 --captions data/tasks/nlvr2/val.json --images data/tasks/nlvr2 --predictions said.csv --force
+for label in True False; do
+  all=0 wrong=0
+  while IFS=, read -r identifier said; do
+    grep -F "\"$identifier\"" data/tasks/nlvr2/val.json | grep -Eq "\"label\": ?\"$label\"" || continue
+    all=$((all + 1))
+    if [[ $said != "$label" ]]; then wrong=$((wrong + 1)); fi
+  done <said.csv
+  [[ $all -gt 0 ]] && grep -q "<th scope=\"row\">${label,}</th><td>$wrong</td><td>$all</td>" runs/nlvr2/report.html
+  report $? "... counts what was wrong of ${label,} statements: $wrong of $all"
+done
 call report --csv runs/vqa runs/nlvr2 --output metrics.csv
 [[ $status -eq 0 && $(head -c 9 metrics.csv) == "run,step,"* && $(grep -c '^runs/vqa,10,' metrics.csv) == 1 ]]
 report $? "report --csv of two runs"
