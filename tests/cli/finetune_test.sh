@@ -74,3 +74,29 @@ rm data/tasks/v2_scenes_val_annotations.json
 fails 2 "there are no annotations beside it" train task.toml train.task=vqa data.images=data/images \
   "data.captions=${questions}_train_questions.json" "data.validation_captions=${questions}_val_questions.json" train.out=runs/x
 fails 2 "'train.task' is 'vqb', expected one of: pretraining, vqa, nlvr2, retrieval" train "${tiny[@]}" train.task=vqb train.out=runs/x
+
+for task in vqa nlvr2 retrieval; do
+  cp runs/$task/report.html first.html
+  succeeds "report of $task" "report: runs/$task/report.html" report runs/$task
+  # All but the command that reproduces the run, which is another one.
+  diff <(grep -v '^<pre class="command">\|^</dl>\|vilt train' first.html) <(grep -v '^<pre class="command">\|^</dl>\|vilt train' runs/$task/report.html) >/dev/null
+  report $? "... is that of the end of training"
+done
+grep -q '<h2>What was wrong' runs/vqa/report.html && grep -q 'By type of answer' runs/vqa/report.html && ! grep -q 'What was wrong' runs/retrieval/report.html
+report $? "... says what was wrong where answers are right or wrong"
+# How often the model was wrong of true and of false statements, by the page and by the predictions.
+call eval --model runs/nlvr2 --captions data/tasks/nlvr2/val.json --images data/tasks/nlvr2 --predictions said.csv --force
+for label in True False; do
+  all=0 wrong=0
+  while IFS=, read -r identifier said; do
+    grep -F "\"$identifier\"" data/tasks/nlvr2/val.json | grep -Eq "\"label\": ?\"$label\"" || continue
+    all=$((all + 1))
+    if [[ $said != "$label" ]]; then wrong=$((wrong + 1)); fi
+  done <said.csv
+  [[ $all -gt 0 ]] && grep -q "<th scope=\"row\">${label,}</th><td>$wrong</td><td>$all</td>" runs/nlvr2/report.html
+  report $? "... counts what was wrong of ${label,} statements: $wrong of $all"
+done
+call report --csv runs/vqa runs/nlvr2 --output metrics.csv
+[[ $status -eq 0 && $(head -c 9 metrics.csv) == "run,step,"* && $(grep -c '^runs/vqa,10,' metrics.csv) == 1 ]]
+report $? "report --csv of two runs"
+fails 2 "vilt report takes one run" report runs/vqa runs/nlvr2

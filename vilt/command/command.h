@@ -63,7 +63,9 @@ struct TrainArguments {
 int run_train(const TrainArguments& arguments);
 
 struct ReportArguments {
-  std::string run;
+  std::vector<std::string> runs;
+  std::string output;  // of --csv; empty: standard output
+  bool csv = false, force = false;
 };
 int run_report(const ReportArguments& arguments);
 

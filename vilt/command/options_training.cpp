@@ -59,9 +59,15 @@ void add_train(CLI::App& app, Action& action) {
 
 void add_report(CLI::App& app, Action& action) {
   CLI::App* command =
-      add_command(app, "report", "Writes the report of a finished run once more", "vilt report runs/scenes-quick");
+      add_command(app, "report", "Writes the report of a finished run once more, or what runs logged as CSV",
+                  "vilt report runs/scenes-quick\n  vilt report --csv runs/scenes-quick --output metrics.csv");
   auto arguments = std::make_shared<ReportArguments>();
-  command->add_option("RUN", arguments->run, "Folder of the run (its train.out)")->required();
+  command->add_option("RUN", arguments->runs, "Folder of the run (its train.out); with --csv one or more")->required();
+  CLI::Option* csv = command->add_flag(
+      "--csv", arguments->csv, "Prints metrics.jsonl as CSV instead: a row for each step, a column for each figure");
+  CLI::Option* output = command->add_option("--output", arguments->output, "With --csv: writes to this file");
+  output->needs(csv);
+  command->add_flag("--force", arguments->force, "Replaces the file of --output")->needs(output);
   command->callback([arguments, &action] { action = [arguments] { return run_report(*arguments); }; });
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 
 #include "data/sets/dataset.h"
 #include "io/printable.h"
@@ -19,6 +20,8 @@
 #include "vilt/command/figures.h"
 #include "vilt/command/overwriting.h"
 #include "vilt/files/load_model.h"
+#include "vilt/report/downstream_report.h"
+#include "vilt/report/metrics_csv.h"
 #include "vilt/report/report.h"
 #include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/pretraining.h"
@@ -72,12 +75,36 @@ class RunLock {
 
 fs::path report_of(const fs::path& run) { return run / "report.html"; }
 
+void report_finetuning(const fs::path& run, const Settings& settings, const std::string& command) {
+  const DownstreamTask& task = *downstream_task(settings.train.task);
+  const ProgressLine progress;
+  progress.show("reading the model and the data set …");
+  const LoadedModel trained = load_model(run);
+  const DType activations = activations_of(precision_named("train.precision", settings.train.precision));
+  std::ostringstream remarks;  // training has told them
+  const DownstreamPart part = read_part(task, settings, DataPart::test, remarks);
+  const AnswerTable table = task.classifies && task.images == 1 ? AnswerTable(trained.config.labels) : AnswerTable();
+  const DownstreamSource source(part.set(table, Unanswerable::keep), *trained.vocabulary, trained.preprocessing);
+  progress.show("making the report …");
+  write_downstream_report(report_of(run), {.settings = settings,
+                                           .metrics = run / "metrics.jsonl",
+                                           .summary = read_summary(run / "summary.json"),
+                                           .task = task,
+                                           .model = *trained.model,
+                                           .source = source,
+                                           .part = part,
+                                           .table = table,
+                                           .command = command,
+                                           .context = {.activations = activations}});
+}
+
 void rebuild_report(const fs::path& run, const std::string& command) {
   check(fs::is_directory(run), shown(run), ": no such directory; expected the folder of a run");
   check(fs::exists(run / "settings.toml"), shown(run), ": no run (there is no settings.toml)");
   check(fs::exists(run / "summary.json"), shown(run), ": the run is not finished; `vilt train` continues it");
   Settings settings = Settings::from_toml(run / "settings.toml");
   refuse_commands(settings, shown(run / "settings.toml"));
+  if (settings.train.task != "pretraining") return report_finetuning(run, settings, command);
   const ProgressLine progress;
   progress.show("reading the model and the data set …");
   const LoadedModel trained = load_model(run);
@@ -94,6 +121,15 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   const Summary summary = read_summary(run / "summary.json");
   progress.show("making the report …");
   write_report(report_of(run), {settings, run / "metrics.jsonl", summary, *trained.model, untrained, source, command});
+}
+
+int export_metrics(const ReportArguments& arguments) {
+  const std::string csv = metrics_csv(std::vector<fs::path>(arguments.runs.begin(), arguments.runs.end()));
+  if (arguments.output.empty())
+    std::cout << csv;
+  else
+    write_output(arguments.output, csv, arguments.force);
+  return 0;
 }
 
 }  // namespace
@@ -129,16 +165,18 @@ int run_train(const TrainArguments& arguments) {
   check_may_train_in(run);
   const RunLock lock(run);
   const Summary summary = train(settings, options);
-  const bool reported = settings.train.task == "pretraining";
-  if (reported && !fs::exists(report_of(run))) rebuild_report(run, command);  // of a finished run, removed since
+  // That of fine-tuning, or of a finished run, removed since.
+  if (!fs::exists(report_of(run))) rebuild_report(run, command);
   std::cout << '\n';
   print_summary(std::cout, summary);
-  if (reported) std::cout << "report: " << shown(report_of(run)) << '\n';
+  std::cout << "report: " << shown(report_of(run)) << '\n';
   return 0;
 }
 
 int run_report(const ReportArguments& arguments) {
-  const fs::path run = arguments.run;
+  if (arguments.csv) return export_metrics(arguments);
+  check(arguments.runs.size() == 1, "vilt report takes one run; --csv takes several");
+  const fs::path run = arguments.runs[0];
   rebuild_report(run, text("vilt train ", shell_word((run / "settings.toml").string()), " --fresh"));
   std::cout << "report: " << shown(report_of(run)) << '\n';
   return 0;

@@ -93,6 +93,7 @@ i.right, i.wrong, .asked i, small i { font-style: normal; font-weight: 700; }
 .caption { font-size: 1.02rem; font-weight: 600; margin-bottom: 8px; overflow-wrap: anywhere; }
 mark { background: none; color: inherit; border-bottom: 2px solid var(--accent); }
 .examples { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(500px, 100%), 1fr)); }
+.examples + h3 { margin-top: 20px; }
 .example { padding: 14px; display: grid; grid-template-columns: 186px minmax(0, 1fr); gap: 18px; align-items: start; }
 .pictures { display: flex; gap: 12px; }
 .pictures figure { margin: 0; line-height: 1.3; width: 87px; }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
-#include "report/heat_map.h"
 #include "report/html.h"
+#include "vilt/report/map_svg.h"
 #include "vilt/report/report_parts.h"
 
 namespace tessera {
@@ -12,51 +12,9 @@ namespace {
 
 constexpr size_t kMostWords = 8;  // of one caption
 
-std::string hex(Colour colour) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out = "#";
-  for (const uint8_t channel : {colour.red, colour.green, colour.blue}) {
-    out += kDigits[channel >> 4];
-    out += kDigits[channel & 15];
-  }
-  return out;
-}
-
-struct Canvas {
+struct Canvas : MapCanvas {
   const ReportPair& pair;
-  int patch = 0;
-  Grid grid;
-  int height() const { return pair.resized->image.height; }
-  int width() const { return pair.resized->image.width; }
 };
-
-// Patches of (nearly) the same level are one path.
-std::string heat_svg(const Canvas& canvas, const std::vector<float>& weights) {
-  constexpr int kLevels = 64;
-  std::map<int, std::string> paths;
-  const std::vector<double> levels = heat_levels(weights);
-  for (size_t p = 0; p < levels.size(); ++p) {
-    const int row = static_cast<int>(p) / canvas.grid.columns, column = static_cast<int>(p) % canvas.grid.columns;
-    paths[static_cast<int>(std::lround(levels[p] * kLevels))] +=
-        text('M', column * canvas.patch, ' ', row * canvas.patch, 'h', canvas.patch, 'v', canvas.patch, 'h',
-             -canvas.patch, 'z');
-  }
-  std::string out;
-  for (const auto& [level, data] : paths) {
-    const double t = static_cast<double>(level) / kLevels;
-    out += text("<path fill=\"", hex(heat_colour(t)), "\" fill-opacity=\"", fixed(heat_opacity(t), 2), "\" d=\"", data,
-                "\"/>");
-  }
-  return out;
-}
-
-std::string grid_svg(const Canvas& canvas) {
-  std::string data;
-  for (int row = 1; row < canvas.grid.rows; ++row) data += text("M0 ", row * canvas.patch, 'h', canvas.width());
-  for (int column = 1; column < canvas.grid.columns; ++column)
-    data += text('M', column * canvas.patch, " 0v", canvas.height());
-  return data.empty() ? "" : "<path class=\"patches\" d=\"" + data + "\"/>";
-}
 
 std::string box_svg(const Box& box) {
   const std::string rectangle =
@@ -72,26 +30,13 @@ std::optional<Box> box_of(const ReportPair& pair, const Annotation* annotation, 
                     pair.resized->original_width, pair.resized->image.height, pair.resized->image.width);
 }
 
-std::string shares_attribute(const std::vector<float>& weights) {
-  double total = 0;
-  for (const float w : weights) total += static_cast<double>(w);
-  std::string out = " data-shares=\"";
-  for (size_t p = 0; p < weights.size(); ++p)
-    out += text(p > 0 ? " " : "", total > 0 ? short_number(static_cast<double>(weights[p]) / total, 3) : "0");
-  return out + "\"";
-}
-
 // One map: `box` is outlined; whether the map points at it is told when `scored`.
 std::string map_html(const Canvas& canvas, const std::string& name, const ReportWord& word,
                      const std::vector<float>& weights, const std::optional<Box>& box, bool scored) {
-  std::string out =
-      text("<figure class=\"map\"><svg viewBox=\"0 0 ", canvas.width(), ' ', canvas.height(),
-           "\" role=\"img\" aria-label=\"", escape_html(word.text), ": ", name, "\" data-grid=\"", canvas.grid.rows,
-           ' ', canvas.grid.columns, "\"", shares_attribute(weights), "><use href=\"#", canvas.pair.picture,
-           "\" filter=\"url(#grey)\"/>", heat_svg(canvas, weights), grid_svg(canvas));
-  if (box) out += box_svg(*box);
-  out += text("</svg><figcaption><b title=\"entropy divided by that of a flat map\">",
-              fixed(normalised_entropy(weights), 2), "</b>");
+  std::string out = "<figure class=\"map\">" +
+                    map_svg(canvas, text(escape_html(word.text), ": ", name), weights, box ? box_svg(*box) : "");
+  out += text("<figcaption><b title=\"entropy divided by that of a flat map\">", fixed(normalised_entropy(weights), 2),
+              "</b>");
   if (box && scored) {
     const double points = pointing_hit(weights, patches_in_box(*box, canvas.grid, canvas.patch));
     out += points > 0.999   ? " <i class=\"right\" title=\"the largest weight is in the box\">✓</i>"
@@ -181,15 +126,6 @@ std::string pair_html(const ReportInputs& inputs, const Canvas& canvas, const Pa
   return out + "</div></article>\n";
 }
 
-// The colours and what they mean, on the level's own scale.
-std::string scale_html() {
-  std::string stops, labels;
-  for (int i = 0; i <= 16; ++i) stops += text(i > 0 ? "," : "", hex(heat_colour(i / 16.0)));
-  for (const char* label : {"0", "flat", "3 ×", "7 ×", "15 ×"}) labels += text("<span>", label, "</span>");
-  return "<div class=\"heat-scale\"><div style=\"background:linear-gradient(90deg," + stops + ")\"></div><p>" + labels +
-         "</p></div>\n";
-}
-
 // A caption that is not true of the picture, by preference of as many objects; -1 if there is none.
 int64_t false_caption(const SampleSource& source, int64_t sentence) {
   const Dataset& dataset = source.dataset();
@@ -252,12 +188,12 @@ std::string maps_html(const ReportInputs& inputs, const std::vector<ReportPair>&
       "true of the picture. Below each map stands its entropy (1 is flat, 0 a single patch) and, where a box is "
       "known, whether the largest weight lies in it. All maps share one scale: a patch's share of the word's "
       "weight in units of the flat one.</p>\n" +
-      scale_html();
+      heat_scale_html();
   size_t next_shuffled = 0;
   for (size_t i = 0; i < pairs.size(); ++i) {
     const int patch = inputs.source.options().patch;
     const Image& image = pairs[i].resized->image;
-    const Canvas canvas{pairs[i], patch, {image.height / patch, image.width / patch}};
+    const Canvas canvas{map_canvas(pairs[i].picture, image, patch), pairs[i]};
     const WordMaps* other = pairs[i].shuffled >= 0 ? &shuffled[next_shuffled++] : nullptr;
     out += pair_html(inputs, canvas, {&trained[i], &untrained[i], other}, plan);
   }

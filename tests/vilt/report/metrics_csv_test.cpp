@@ -1,0 +1,55 @@
+#include "vilt/report/metrics_csv.h"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "tensor/error.h"
+#include "tests/temporary_directory.h"
+
+namespace tessera::metrics_csv_test {
+
+namespace {
+
+std::string csv_of(const std::string& lines) {
+  const tests::TemporaryDirectory directory;
+  directory.write("metrics.jsonl", lines);
+  return metrics_csv(std::vector<std::filesystem::path>{directory.path()});
+}
+
+}  // namespace
+
+TEST_CASE("metrics as CSV: a step's training and evaluation are one row, names are quoted, gaps are empty") {
+  CHECK(csv_of(R"({"step":1,"seconds":0.5,"loss":2.5,"grad_norm":null}
+{"step":2,"seconds":1,"loss":1.25e-7,"grad_norm":3}
+{"step":2,"seconds":1.5,"evaluation":{"accuracy":0.5,"accuracy, yes/no":0.25,"say \"so\"":1,"by":{"colour":null}}}
+)") == "step,seconds,loss,grad_norm,evaluation/accuracy,\"evaluation/accuracy, yes/no\",\"evaluation/say "
+       "\"\"so\"\"\",evaluation/by/colour\r\n"
+       "1,0.5,2.5,,,,,\r\n"
+       "2,1,1.25e-07,3,0.5,0.25,1,\r\n");
+}
+
+TEST_CASE("metrics as CSV: what a resumed run logged again counts, and what is no row is skipped") {
+  CHECK(csv_of(R"({"step":1,"loss":3}
+{"step":2,"loss":2}
+{"step":3,"loss":9}
+no json
+[1]
+{"loss":1}
+{"step":"4","loss":1}
+{"step":2,"loss":1.5}
+{"step":4,"lo)") == "step,loss\r\n1,3\r\n2,1.5\r\n");
+}
+
+TEST_CASE("metrics as CSV: several runs have a column that tells them apart") {
+  const tests::TemporaryDirectory directory;
+  for (const char* name : {"a", "b, too"}) std::filesystem::create_directory(directory.path() / name);
+  directory.write("a/metrics.jsonl", "{\"step\":5,\"loss\":1}\n");
+  directory.write("b, too/metrics.jsonl", "{\"step\":4,\"accuracy\":0.5}\n");
+  const std::vector<std::filesystem::path> runs{directory.path() / "a", directory.path() / "b, too"};
+  CHECK(metrics_csv(runs) ==
+        "run,step,loss,accuracy\r\n" + runs[0].string() + ",5,1,\r\n\"" + runs[1].string() + "\",4,,0.5\r\n");
+  CHECK_THROWS_AS(metrics_csv(std::vector<std::filesystem::path>{directory.path()}), Error);
+}
+
+}  // namespace tessera::metrics_csv_test

@@ -1,0 +1,68 @@
+#include "vilt/report/downstream_report.h"
+
+#include "data/tasks/vqa_accuracy.h"
+#include "io/files.h"
+#include "vilt/report/report_page.h"
+#include "vilt/report/report_parts.h"
+#include "vilt/tasks/downstream_evaluation.h"
+
+namespace tessera {
+namespace {
+
+constexpr const char* kLeads[] = {
+    "A vision-and-language transformer without convolution or region features, fine-tuned to answer questions about "
+    "pictures.",
+    "A vision-and-language transformer without convolution or region features, fine-tuned to tell whether a statement "
+    "is "
+    "true of two pictures.",
+    "A vision-and-language transformer without convolution or region features, fine-tuned to find the texts of a "
+    "picture "
+    "and the pictures of a text."};
+
+std::vector<Answered> answered_samples(const DownstreamReportInputs& inputs) {
+  std::vector<Answered> out;
+  DownstreamEvaluationOptions options;
+  options.limit = inputs.settings.train.test_samples;
+  options.context = inputs.context;
+  options.answered = [&](int64_t sample, int64_t label) {
+    const auto place = static_cast<size_t>(sample);
+    const double score =
+        inputs.task.images == 1
+            ? vqa_accuracy(inputs.part.questions[place], inputs.table.answers()[static_cast<size_t>(label)])
+            : static_cast<double>(inputs.part.statements[place].label == (label == 1));
+    out.push_back({sample, label, score});
+  };
+  evaluate_downstream(inputs.task, inputs.model, inputs.source, inputs.part, inputs.table, options);
+  return out;
+}
+
+}  // namespace
+
+std::string downstream_report_html(const DownstreamReportInputs& inputs) {
+  const bool classifies = inputs.task.classifies;
+  std::vector<Answered> answered;
+  if (classifies) answered = answered_samples(inputs);
+  std::string symbols;
+  const std::string examples = classifies ? answers_html(inputs, answered, symbols) : rankings_html(inputs, symbols);
+  return page_html(
+      {.title = report_title(inputs.settings),
+       .lead = kLeads[classifies ? inputs.task.images - 1 : 2],
+       .command = inputs.command,
+       .facts = run_facts_html(inputs.settings, inputs.model.vilt.config, inputs.summary,
+                               static_cast<int64_t>(inputs.source.vocabulary.size()),
+                               classifies ? inputs.task.samples : "pictures",
+                               text(inputs.task.term.name, " (mean over ", inputs.task.samples, ")")),
+       .symbols = symbols_svg(symbols),
+       .tiles = "",
+       .sections = {{"curves", "Curves", "Curves", downstream_curves_html(inputs)},
+                    {"figures", "Figures", "Final figures and their controls", downstream_figures_html(inputs.summary)},
+                    {"examples", "Examples", "Examples", examples},
+                    {"mistakes", "Mistakes", "What was wrong, and how often", mistakes_html(inputs, answered)},
+                    {"settings", "Settings", "Command and settings", settings_html(inputs.settings, inputs.command)}}});
+}
+
+void write_downstream_report(const std::filesystem::path& html, const DownstreamReportInputs& inputs) {
+  write_file_atomically(html, downstream_report_html(inputs));
+}
+
+}  // namespace tessera

@@ -1,0 +1,107 @@
+#include "vilt/report/metrics_csv.h"
+
+#include <map>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "io/files.h"
+#include "io/printable.h"
+#include "tensor/error.h"
+
+namespace tessera {
+namespace {
+
+using JsonLine = nlohmann::ordered_json;
+
+class Table {
+ public:
+  size_t column(const std::string& name) {
+    const auto [place, is_new] = places_.emplace(name, columns_.size());
+    if (is_new) columns_.push_back(name);
+    return place->second;
+  }
+  const std::vector<std::string>& columns() const { return columns_; }
+
+ private:
+  std::vector<std::string> columns_;
+  std::map<std::string, size_t> places_;
+};
+
+struct CsvRow {
+  std::map<size_t, std::string> cells;
+  bool trained = false, evaluated = false;
+};
+using Rows = std::map<int64_t, CsvRow>;
+
+std::string csv_cell(const std::string& cell) {
+  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
+  std::string out = "\"";
+  for (const char c : cell) {
+    if (c == '"') out += c;
+    out += c;
+  }
+  return out + '"';
+}
+
+// `overwrite`: what an evaluation says beside its figures (seconds) does not replace what training said of the step.
+void add_cells(const JsonLine& object, const std::string& prefix, bool overwrite, Table& table, CsvRow& row) {
+  for (const auto& [name, value] : object.items()) {
+    if (value.is_object()) {
+      add_cells(value, prefix + name + "/", true, table, row);
+    } else if (prefix.empty() && name == "step") {
+      continue;
+    } else if (value.is_number() || value.is_null()) {
+      std::string& cell = row.cells[table.column(prefix + name)];
+      if (overwrite || cell.empty()) cell = value.is_null() ? "" : value.dump();
+    }
+  }
+}
+
+void add_csv_line(std::string_view text, Table& table, Rows& rows) {
+  const JsonLine line = JsonLine::parse(text, nullptr, false);
+  if (!line.is_object()) return;
+  const auto step = line.find("step");
+  if (step == line.end() || !step->is_number_integer()) return;
+  const auto at = step->get<int64_t>();
+  const auto evaluation = line.find("evaluation");
+  const bool evaluates = evaluation != line.end() && evaluation->is_object();
+  // A resumed run goes back: what was logged after its checkpoint is logged again.
+  rows.erase(rows.upper_bound(at), rows.end());
+  CsvRow& row = rows[at];
+  bool& there = evaluates ? row.evaluated : row.trained;
+  if (there) row = {};
+  (evaluates ? row.evaluated : row.trained) = true;
+  add_cells(line, "", !evaluates, table, row);
+}
+
+}  // namespace
+
+std::string metrics_csv(std::span<const std::filesystem::path> runs) {
+  Table table;
+  std::vector<Rows> of_runs;
+  for (const std::filesystem::path& run : runs) {
+    const std::filesystem::path file = run / "metrics.jsonl";
+    check(std::filesystem::exists(file), shown(file),
+          ": no such file; expected the folder of a run that has logged figures");
+    Rows& rows = of_runs.emplace_back();
+    for_each_line(file_pieces(file), [&](std::string_view line) { add_csv_line(line, table, rows); });
+  }
+  std::string out = runs.size() > 1 ? "run,step" : "step";
+  for (const std::string& column : table.columns()) out += "," + csv_cell(column);
+  out += "\r\n";
+  for (size_t i = 0; i < runs.size(); ++i) {
+    for (const auto& [step, row] : of_runs[i]) {
+      if (runs.size() > 1) out += csv_cell(runs[i].string()) + ",";
+      out += std::to_string(step);
+      for (size_t column = 0; column < table.columns().size(); ++column) {
+        const auto cell = row.cells.find(column);
+        out += "," + (cell == row.cells.end() ? "" : cell->second);
+      }
+      out += "\r\n";
+    }
+  }
+  return out;
+}
+
+}  // namespace tessera
