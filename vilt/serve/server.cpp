@@ -33,7 +33,8 @@ struct Current {
   Connection* connection = nullptr;
   Connection::Clock::time_point begun, latest;
   int64_t body = 0;  // bytes of it that count in the sum of all
-  bool close = false;
+  bool close = false;   // the connection ends with it
+  bool unread = false;  // something of it may still come
 };
 thread_local Current current;
 
@@ -121,6 +122,7 @@ class Server::Http : public httplib::Server {
     set_pre_routing_handler([this](const Request& request, Response& response) {
       if (refused(request, response)) return HandlerResponse::Handled;
       if (!rate_.allows(request.remote_addr, std::chrono::steady_clock::now())) {
+        current.unread = request.method == "POST";
         response.set_header("Retry-After", "1");
         refuse(response, 429, "too many requests from this address; wait a moment");
         return HandlerResponse::Handled;
@@ -135,13 +137,15 @@ class Server::Http : public httplib::Server {
     Post("/api/[a-z]+", [this](const Request& request, Response& response) { answer(request, response); });
     set_error_handler([](const Request&, Response& response) {
       if (!response.body.empty()) return;
+      current.unread = true;
       if (current.connection->late()) response.status = 408;
       if (current.connection->head_too_large()) response.status = 431;
       refuse(response, response.status, reason_of(response.status));
     });
-    set_post_routing_handler([](const Request&, Response& response) {
+    set_post_routing_handler([this](const Request&, Response& response) {
       if (!response.has_header("Cache-Control")) response.set_header("Cache-Control", "no-store");
       response.headers.erase("Keep-Alive");  // its numbers are not those of these connections
+      if (draining_) current.close = true;
       if (!current.close) return;
       response.headers.erase("Connection");
       response.set_header("Connection", "close");
@@ -158,6 +162,7 @@ class Server::Http : public httplib::Server {
 
   bool refused(const Request& request, Response& response) const {
     const auto no = [&](int status, const std::string& reason) {
+      current.unread = request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
       refuse(response, status, reason);
       return true;
     };
@@ -194,6 +199,7 @@ class Server::Http : public httplib::Server {
   HandlerResponse begin_body(const Request& request, Response& response) {
     current.body = std::stoll(request.get_header_value("Content-Length"));
     if (bodies_.fetch_add(current.body) + current.body <= 8 * options_.body_bytes) return HandlerResponse::Unhandled;
+    current.unread = true;
     response.set_header("Retry-After", "1");
     refuse(response, 503, "too much is being sent at once; try again");
     return HandlerResponse::Handled;
@@ -249,7 +255,7 @@ class Server::Http : public httplib::Server {
     bool open = true;
     while (open && connection.wait_for_request(kIdle)) {
       const auto now = Connection::Clock::now();
-      current = {&connection, now, now + options_.timeout, 0, false};
+      current = {&connection, now, now + options_.timeout, 0, false, false};
       connection.begin_request(current.latest);
       bool closed = false;
       const auto set_up = [&](Request& request) {
@@ -260,7 +266,7 @@ class Server::Http : public httplib::Server {
       open = process_request(connection, draining_, closed, set_up) && !closed && !current.close && !draining_;
       bodies_ -= current.body;
     }
-    if (current.close) connection.linger();
+    if (current.unread) connection.linger();
     current = {};
   }
 
