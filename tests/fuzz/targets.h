@@ -32,6 +32,7 @@ void png(Bytes bytes);
 void preprocessing(Bytes bytes);  // preprocessor_config.json
 void query(Bytes bytes);          // a line of a file of queries
 void safetensors(Bytes bytes);
+void serve_request(Bytes bytes);  // of `vilt serve`: bodies, names of pictures, hosts
 void settings(Bytes bytes);     // TOML
 void shard(Bytes bytes);        // a tar shard, packed or not: its members and its samples
 void tokenizer(Bytes bytes);    // tokenizer.json and tokenizer_config.json
@@ -65,6 +66,7 @@ inline constexpr Target kTargets[] = {
     {"preprocessing", &preprocessing},
     {"query", &query},
     {"safetensors", &safetensors},
+    {"serve_request", &serve_request},
     {"settings", &settings},
     {"shard", &shard},
     {"shard_index", &shard_index},

@@ -23,7 +23,7 @@ struct PlanSettings {
   int64_t training_iterations = 50;
 };
 
-// Of questions with one image each. `context` says how the model computes (its activations).
+// Of each image of each question. `context` says how the model computes (its activations).
 std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<Question>& pairs,
                                 const PlanSettings& settings = {}, const ForwardContext& context = {});
 
