@@ -3,8 +3,8 @@
 //
 //     serve_load PORT TASK QUERIES [--clients 50] [--seconds 5] [--expected ROWS]
 //
-// TASK: answer, fill, match, rank or reason. QUERIES: lines of JSON, as of `vilt TASK --jsonl`, whose pictures are in the
-// server's folder. With --expected, what the command wrote for them, every answer is compared with its row: all but
+// TASK: answer, fill, match, rank or reason. QUERIES: lines of JSON, as of `vilt TASK --jsonl`, whose pictures are in
+// the server's folder. With --expected, what the command wrote for them, every answer is compared with its row: all but
 // numbers with a fraction are equal, and these agree within 1e-4, since batches round otherwise. The status is 1 if one
 // is not.
 #include <httplib.h>
@@ -42,8 +42,9 @@ bool agree(const json& a, const json& b) {
   if (!a.is_structured()) return a == b;
   if (a.size() != b.size()) return false;
   if (a.is_array()) return std::equal(a.begin(), a.end(), b.begin(), agree);
-  return std::all_of(a.items().begin(), a.items().end(),
-                     [&](const auto& entry) { return b.contains(entry.key()) && agree(entry.value(), b[entry.key()]); });
+  return std::all_of(a.items().begin(), a.items().end(), [&](const auto& entry) {
+    return b.contains(entry.key()) && agree(entry.value(), b[entry.key()]);
+  });
 }
 
 struct Options {
@@ -109,8 +110,7 @@ int run(const Options& options) {
   std::vector<std::thread> threads;
   const auto begun = Clock::now();
   const auto end = begun + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.seconds));
-  for (size_t i = 0; i < clients.size(); ++i)
-    threads.emplace_back([&, i] { ask(options, 7 * i, end, clients[i]); });
+  for (size_t i = 0; i < clients.size(); ++i) threads.emplace_back([&, i] { ask(options, 7 * i, end, clients[i]); });
   for (std::thread& thread : threads) thread.join();
   const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
   std::vector<double> times;
@@ -122,9 +122,10 @@ int run(const Options& options) {
   const auto percentile = [&](double share) {
     return times[std::min(times.size() - 1, static_cast<size_t>(share * static_cast<double>(times.size())))];
   };
-  std::printf("%d clients, %zu requests in %.1f s: %.0f a second, median %.1f ms, 99th percentile %.1f ms, longest %.1f ms%s\n",
-              options.clients, times.size(), seconds, static_cast<double>(times.size()) / seconds, percentile(0.5),
-              percentile(0.99), times.back(), options.expected.empty() ? "" : "; all as expected");
+  std::printf(
+      "%d clients, %zu requests in %.1f s: %.0f a second, median %.1f ms, 99th percentile %.1f ms, longest %.1f ms%s\n",
+      options.clients, times.size(), seconds, static_cast<double>(times.size()) / seconds, percentile(0.5),
+      percentile(0.99), times.back(), options.expected.empty() ? "" : "; all as expected");
   return 0;
 }
 

@@ -124,6 +124,11 @@ async function keyboard_alone(tasks) {
   await press('ArrowRight');
   verdict(await focused() !== word && await value('document.activeElement.getAttribute("aria-pressed")') === 'true' &&
     await value(maps) !== first, 'an arrow moves to the next word, and shows where it looks');
+  await value('document.getElementById("words").scrollIntoView()');
+  const [x, y] = await value('(b => [b.left + b.width / 2, b.top + b.height / 2])(document.getElementById("words").children[0].getBoundingClientRect())');
+  await call('Input.dispatchMouseEvent', { type: 'mouseMoved', x, y });
+  verdict(await until('document.getElementById("words").children[0].getAttribute("aria-pressed") === "true"'),
+    'so does the pointer over a word');
   for (const [id, key] of [['layer', 'Home'], ['head', 'ArrowDown'], ['beta', 'End'], ['iterations', 'Home']]) {
     const before = await value(maps);
     verdict(await tab_to('e.id === "' + id + '"'), 'Tab reaches ' + id);
@@ -176,7 +181,11 @@ async function troubles(tasks) {
   await value('document.getElementById("go").click()');
   verdict(await until(said + '.includes("' + bad_picture.split('/').pop() + '")'), 'a bad picture is told with its reason');
   await shot('bad-picture');
-  trouble.length = 0;  // Chromium tells of the answer 400
+  await call('Network.enable');
+  await call('Network.emulateNetworkConditions', { offline: true, latency: 0, downloadThroughput: 0, uploadThroughput: 0 });
+  await value('document.getElementById("go").click()');
+  verdict(await until(said + '.includes("cannot be reached")'), 'a server that is gone is told');
+  trouble.length = 0;  // Chromium tells of the answer 400, and of the one that did not come
   await call('Runtime.evaluate', { expression: 'setTimeout(() => planted_error())' });
   await sleep(300);
   verdict(trouble.length > 0, 'a planted error is found');

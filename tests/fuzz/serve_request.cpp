@@ -11,7 +11,8 @@
 namespace tessera::fuzz {
 namespace {
 
-constexpr std::array<std::string_view, 8> kFields = {"image", "images", "text", "texts", "id", "top", "beta", "shuffle"};
+constexpr std::array<std::string_view, 8> kFields = {"image", "images", "text", "texts",
+                                                     "id",    "top",    "beta", "shuffle"};
 
 void use(const serve::Fields& fields) {
   ensure(fields.object.is_object(), "fields that are no object");

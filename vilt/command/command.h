@@ -120,7 +120,7 @@ struct ServeArguments {
   std::string listen = "127.0.0.1";
   std::vector<std::string> names;  // that the server may be asked by
   int64_t port = 8080;             // 0: any
-  int64_t batch = 32, connections = 64, rate = 1000, timeout = 30, megabytes = 16, megapixels = 50;
+  int64_t batch = 32, connections = 64, rate = 10'000, timeout = 30, megabytes = 16, megapixels = 50;
   bool respect_orientation = false, quiet = false;
 };
 int run_serve(const ServeArguments& arguments);

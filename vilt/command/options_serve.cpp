@@ -24,7 +24,7 @@ void add_serve(CLI::App& app, Action& action) {
             "Pairs of text and picture that are run together, of all requests that wait (default 32)");
   add_count(command, "--connections", arguments->connections, "At once; more are refused (default 64)");
   add_count(command, "--rate", arguments->rate,
-            "Requests a second of one address, in a mean over ten seconds (default 1000)");
+            "Requests a second of one address, in a mean over ten seconds (default 10,000)");
   add_count(command, "--timeout", arguments->timeout, "Seconds for a request, with its answer (default 30)");
   add_count(command, "--megabytes", arguments->megabytes, "Of a picture's file (default 16)");
   add_count(command, "--megapixels", arguments->megapixels, "Of a picture (default 50)");

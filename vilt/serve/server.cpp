@@ -32,7 +32,7 @@ constexpr auto kIdle = 5s;  // how long a connection may stay without a request
 struct Current {
   Connection* connection = nullptr;
   Connection::Clock::time_point begun, latest;
-  int64_t body = 0;  // bytes of it that count in the sum of all
+  int64_t body = 0;     // bytes of it that count in the sum of all
   bool close = false;   // the connection ends with it
   bool unread = false;  // something of it may still come
 };

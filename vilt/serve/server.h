@@ -18,7 +18,7 @@ struct ServerOptions {
   std::vector<std::string> names;                    // that it may be asked by, beside localhost and addresses
   int64_t connections = 64;                          // at once; more are told 503 and closed
   int64_t body_bytes = 24 << 20;                     // of a request; eight times as much of all at once
-  double rate = 1000;                                // requests a second of one address, in a mean over ten seconds
+  double rate = 10'000;                              // requests a second of one address, in a mean over ten seconds
   std::chrono::milliseconds timeout{30'000};         // of a request, from its first byte to its answer
   std::function<void(const std::string& line)> log;  // is given a line for each request, by several threads
 };

@@ -85,8 +85,8 @@ TEST_CASE("sizes are checked before memory is taken") {
 }
 
 TEST_CASE("a caller's own limit of pixels holds for every format, before memory is taken") {
-  const std::vector<Bytes> files = {encode_jpeg(picture(16, 16), 75), encode_png(picture(16, 16)), web_file("animated.gif"),
-                                    web_file("lossy.webp")};
+  const std::vector<Bytes> files = {encode_jpeg(picture(16, 16), 75), encode_png(picture(16, 16)),
+                                    web_file("animated.gif"), web_file("lossy.webp")};
   for (const Bytes& file : files) {
     const Image image = decode_image(file, "a");
     const int64_t pixels = int64_t{image.height} * image.width;

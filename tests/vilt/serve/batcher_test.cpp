@@ -47,9 +47,8 @@ struct Recorder {
 TEST_CASE("What waits while a batch runs is one batch, by groups and up to its size") {
   Recorder recorder;
   std::vector<std::shared_ptr<Number>> jobs = {std::make_shared<Number>("a", 0)};
-  for (const auto& [group, number, size] :
-       std::vector<std::tuple<std::string, int, int64_t>>{{"a", 1, 1}, {"b", 2, 1}, {"a", 3, 2}, {"", 4, 1}, {"b", 5, 1},
-                                                          {"a", 6, 4}, {"a", 7, 1}, {"", 8, 1}})
+  for (const auto& [group, number, size] : std::vector<std::tuple<std::string, int, int64_t>>{
+           {"a", 1, 1}, {"b", 2, 1}, {"a", 3, 2}, {"", 4, 1}, {"b", 5, 1}, {"a", 6, 4}, {"a", 7, 1}, {"", 8, 1}})
     jobs.push_back(std::make_shared<Number>(group, number, size));
   {
     Batcher batcher(4, 100, [&](const Batcher::Jobs& batch) { recorder(batch); });
@@ -79,7 +78,8 @@ TEST_CASE("Too many that wait are turned away, and what is late never runs") {
         Batcher::Outcome::late);
   std::vector<std::thread> waiting;
   for (int i = 2; i < 4; ++i)
-    waiting.emplace_back([&, i] { CHECK(batcher.run(std::make_shared<Number>("a", i), soon()) == Batcher::Outcome::done); });
+    waiting.emplace_back(
+        [&, i] { CHECK(batcher.run(std::make_shared<Number>("a", i), soon()) == Batcher::Outcome::done); });
   std::this_thread::sleep_for(50ms);
   CHECK(batcher.run(std::make_shared<Number>("a", 4), soon()) == Batcher::Outcome::full);
   recorder.go_on.count_down();

@@ -77,7 +77,8 @@ TEST_CASE("A folder that is a link is the folder it leads to; what is moved into
 
 TEST_CASE("Pictures are listed by name, without links, hidden files and what is none") {
   const tests::TemporaryDirectory work;
-  for (const char* name : {"b.png", "a.JPEG", "sub/c.webp", "sub/.hidden/d.png", ".e.png", "notes.txt", "f.gif", "z.\xff.png"})
+  for (const char* name :
+       {"b.png", "a.JPEG", "sub/c.webp", "sub/.hidden/d.png", ".e.png", "notes.txt", "f.gif", "z.\xff.png"})
     work.write(name, "x");
   fs::create_symlink("b.png", work.path() / "link.png");
   fs::create_directory_symlink("sub", work.path() / "again");

@@ -62,12 +62,16 @@ TEST_CASE("What is wrong with a JSON body is told with its field") {
   CHECK(tests::lacking(json_error("{"), {"request"}) == "");
   CHECK(json_error(R"({"picture": 1})") ==
         "request: there is no field 'picture'; there are image, images, text, texts, id, top");
-  CHECK(tests::lacking(json_error(R"({"image": 5})"), {"request: field 'image' is a number, expected a picture's name"}) == "");
+  CHECK(tests::lacking(json_error(R"({"image": 5})"),
+                       {"request: field 'image' is a number, expected a picture's name"}) == "");
   CHECK(tests::lacking(json_error(R"({"image": null})"), {"field 'image' is null"}) == "");
-  CHECK(tests::lacking(json_error(R"({"image": {"base64": "QUJD", "test": "x"}})"), {"an object of other fields"}) == "");
+  CHECK(tests::lacking(json_error(R"({"image": {"base64": "QUJD", "test": "x"}})"), {"an object of other fields"}) ==
+        "");
   CHECK(tests::lacking(json_error(R"({"image": {"path": "/etc/passwd"}})"), {"an object of other fields"}) == "");
-  CHECK(tests::lacking(json_error(R"({"images": ["a", {"base64": "Q*"}]})"), {"entry 1 of 'images': 'base64' is not base64"}) == "");
-  CHECK(tests::lacking(json_error(R"({"images": [{"base64": 7}]})"), {"entry 0 of 'images': 'base64' is a number"}) == "");
+  CHECK(tests::lacking(json_error(R"({"images": ["a", {"base64": "Q*"}]})"),
+                       {"entry 1 of 'images': 'base64' is not base64"}) == "");
+  CHECK(tests::lacking(json_error(R"({"images": [{"base64": 7}]})"), {"entry 0 of 'images': 'base64' is a number"}) ==
+        "");
   CHECK(tests::lacking(json_error("{\"text\": \"\xff\"}"), {"request"}) == "");
   CHECK(tests::lacking(json_error(R"({"text": "a", "text": "b"})"), {"text"}) == "");
   std::string many = R"({"images": ["a")";
@@ -98,12 +102,15 @@ TEST_CASE("What is wrong with a form is told with its field") {
   CHECK(tests::lacking(part_error({{"colour", "", "x"}}), {"there is no field 'colour'"}) == "");
   CHECK(part_error({{"text", "", "a"}, {"text", "", "b"}}) == "request: field 'text' is there twice");
   CHECK(part_error({{"text", "a.txt", "x"}}) == "request: field 'text' is a file, expected a text");
-  CHECK(part_error({{"text", "", "\xff\xfe"}}) == "request: field 'text' is no UTF-8");
+  for (const char* text : {"\xff", "\xff\xfe", "a\x9e", "caf\xc3"})
+    CHECK(part_error({{"text", "", text}}) == "request: field 'text' is no UTF-8");
+  CHECK(of_parts({{"text", "", "caf\xc3\xa9"}}).object["text"] == "caf\xc3\xa9");
   CHECK(part_error({{"image", "a.png", "x"}, {"image", "b.png", "x"}}) == "request: field 'image' is there twice");
 }
 
 TEST_CASE("Numbers have ranges and types") {
-  const nlohmann::json object = {{"a", 5}, {"b", 2.5}, {"c", "5"}, {"d", true}, {"e", 18446744073709551615u}, {"f", -3}};
+  const nlohmann::json object = {{"a", 5}, {"b", 2.5}, {"c", "5"}, {"d", true}, {"e", 18446744073709551615u},
+                                 {"f", -3}};
   CHECK(integer_field(object, "a", 1, 0, 9) == 5);
   CHECK(integer_field(object, "none", 1, 0, 9) == 1);
   CHECK(number_field(object, "b", 1, 0, 9) == 2.5);

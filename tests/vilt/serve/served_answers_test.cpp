@@ -53,8 +53,8 @@ httplib::MultipartFormDataItems form_of(const json& query, const std::filesystem
     for (const json& one : value.is_array() ? value : json::array({value})) {
       const std::string text = one.is_string() ? one.get<std::string>() : one.dump();
       const bool picture = key == "image" || key == "images";
-      out.push_back({key, picture ? tests::contents(folder / text) : text, picture ? text : "",
-                     picture ? "image/png" : ""});
+      out.push_back(
+          {key, picture ? tests::contents(folder / text) : text, picture ? text : "", picture ? "image/png" : ""});
     }
   return out;
 }
@@ -130,7 +130,8 @@ TEST_CASE("Fifty clients at once get the answers that one gets, in batches") {
 
 TEST_CASE("top and truncate are as the commands have them, and the id comes back") {
   const Served served("vqa");
-  const auto [status, answer] = served.post("/api/answer", R"({"image": "0.png", "text": "a cat", "id": "x", "top": 2})");
+  const auto [status, answer] =
+      served.post("/api/answer", R"({"image": "0.png", "text": "a cat", "id": "x", "top": 2})");
   CHECK(status == 200);
   CHECK(answer["id"] == "x");
   CHECK(answer["results"].size() == 2);

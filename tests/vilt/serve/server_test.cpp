@@ -39,7 +39,8 @@ class Socket {
   std::string read() const {
     std::string out;
     char piece[4096];
-    for (ssize_t got; (got = ::recv(descriptor_, piece, sizeof piece, 0)) > 0;) out.append(piece, static_cast<size_t>(got));
+    for (ssize_t got; (got = ::recv(descriptor_, piece, sizeof piece, 0)) > 0;)
+      out.append(piece, static_cast<size_t>(got));
     return out;
   }
   bool connected = false;
@@ -65,9 +66,9 @@ std::string post_head(const std::string& headers) {
 TEST_CASE("What there is and what there is not: 200, 404, 405, 415") {
   const Served served("vqa");
   httplib::Client client = served.client();
-  for (const char* path : {"/", "/page/app.js", "/page/page.css", "/page/icon.svg", "/api/abilities", "/api/pictures",
-                           "/api/examples", "/api/picture?name=0.png", "/api/picture?test=first.png",
-                           "/api/picture?name=0.png&small=1"}) {
+  for (const char* path :
+       {"/", "/page/app.js", "/page/page.css", "/page/icon.svg", "/api/abilities", "/api/pictures", "/api/examples",
+        "/api/picture?name=0.png", "/api/picture?test=first.png", "/api/picture?name=0.png&small=1"}) {
     const auto result = client.Get(path);
     REQUIRE_MESSAGE(result, path);
     CHECK_MESSAGE(result->status == 200, path);
@@ -78,7 +79,8 @@ TEST_CASE("What there is and what there is not: 200, 404, 405, 415") {
   CHECK(client.Get("/api/picture?name=0.png")->get_header_value("Content-Type") == "image/png");
   CHECK(client.Get("/api/picture?name=0.png&small=1")->get_header_value("Content-Type") == "image/jpeg");
   CHECK(client.Head("/")->body.empty());
-  for (const char* path : {"/x", "/page/", "/page/none.js", "/page/../api", "/api", "/api/", "/api/answer/x", "/..", "//"})
+  for (const char* path :
+       {"/x", "/page/", "/page/none.js", "/page/../api", "/api", "/api/", "/api/answer/x", "/..", "//"})
     CHECK_MESSAGE(client.Get(path)->status == 404, path);
   CHECK(client.Get("/api/answer")->status == 405);
   CHECK(client.Get("/api/answer")->get_header_value("Allow") == "POST");
@@ -91,8 +93,7 @@ TEST_CASE("What there is and what there is not: 200, 404, 405, 415") {
   // Only what the checkpoint can do.
   const auto [status, refusal] = served.post("/api/fill", kQuestion);
   CHECK(status == 404);
-  CHECK(refusal["error"] ==
-        "no head for masked words; this checkpoint has a classifier over one image (vilt answer)");
+  CHECK(refusal["error"] == "no head for masked words; this checkpoint has a classifier over one image (vilt answer)");
   CHECK(json::parse(client.Get("/api/abilities")->body)["tasks"] == json({"answer", "look"}));
 }
 
@@ -107,7 +108,8 @@ TEST_CASE("A bad request is a 400 that says why") {
   CHECK(error("").find("request") == 0);
   CHECK(error(R"({"image": "0.png"})") == "request: field 'text' is missing");
   CHECK(error(R"({"image": "0.png", "text": 5})") == "request: field 'text' is a number, expected a string");
-  CHECK(error(R"({"image": "0.png", "text": "a", "texts": ["b"]})").find("there is no field 'texts'") != std::string::npos);
+  CHECK(error(R"({"image": "0.png", "text": "a", "texts": ["b"]})").find("there is no field 'texts'") !=
+        std::string::npos);
   CHECK(error(R"({"image": "0.png", "text": "a", "top": 0})").find("'top' is 0") != std::string::npos);
   CHECK(error(R"({"image": "0.png", "text": "a", "truncate": 1})").find("'truncate' is a number") != std::string::npos);
   CHECK(error(R"({"image": "0.png", "text": "a", "id": []})").find("'id' is an array") != std::string::npos);
@@ -127,8 +129,10 @@ TEST_CASE("A bad request is a 400 that says why") {
   CHECK(look(R"("text": "a", "layer": 99)").find("'layer' is 99") != std::string::npos);
   CHECK(look(R"("text": "a", "head": -1)").find("'head' is -1") != std::string::npos);
   CHECK(look(R"("text": "a", "beta": 0)").find("'beta' is 0") != std::string::npos);
-  CHECK(look(R"("text": "a", "iterations": 1.5)").find("'iterations' is a number, expected a whole") != std::string::npos);
-  CHECK(look(R"("text": "a", "images": ["0.png"])").find("either field 'image' or field 'images'") != std::string::npos);
+  CHECK(look(R"("text": "a", "iterations": 1.5)").find("'iterations' is a number, expected a whole") !=
+        std::string::npos);
+  CHECK(look(R"("text": "a", "images": ["0.png"])").find("either field 'image' or field 'images'") !=
+        std::string::npos);
   // A name in the address is taken apart once, and leads nowhere else.
   httplib::Client client = served.client();
   for (const char* name : {"..%2F..%2Fvqa%2F0.png", "%2Fetc%2Fpasswd", "%252e%252e/0.png", "0.png%00", "", "."}) {
@@ -179,8 +183,8 @@ TEST_CASE("Bodies, heads and pictures have limits") {
   CHECK(status == 400);
   CHECK(answer["error"].get<std::string>().find("the limit is 1000 in all") != std::string::npos);
   const std::string large(21'000, 'x');
-  const auto form = served.client().Post("/api/answer", httplib::MultipartFormDataItems{{"image", large, "a.png", ""},
-                                                                                         {"text", "a", "", ""}});
+  const auto form = served.client().Post(
+      "/api/answer", httplib::MultipartFormDataItems{{"image", large, "a.png", ""}, {"text", "a", "", ""}});
   CHECK(form->status == 400);
   CHECK(json::parse(form->body)["error"] == "a.png: the picture has 21000 bytes, the limit is 20000");
 }
@@ -189,8 +193,8 @@ TEST_CASE("What is refused before its body is read is not taken for a request of
   const Served served("vqa");
   const std::string inner = "GET /api/abilities HTTP/1.1\r\nHost: localhost\r\n\r\n";
   const Socket socket(served.server.port());
-  socket.send("POST /api/none HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(inner.size()) + "\r\n\r\n" +
-              inner);
+  socket.send("POST /api/none HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(inner.size()) +
+              "\r\n\r\n" + inner);
   const std::string answer = socket.read();
   CHECK(answer.starts_with("HTTP/1.1 404"));
   CHECK(answer.find("HTTP/1.1", 5) == std::string::npos);
@@ -295,8 +299,8 @@ TEST_CASE("A port that is taken, and an address that is not there, are errors th
   serve::ServerOptions options;
   options.port = served.server.port();
   serve::Api api(served.model, nullptr, {}, {});
-  CHECK_THROWS_WITH_AS(serve::Server(api, options),
-                       doctest::Contains("Address already in use; choose another --port"), Error);
+  CHECK_THROWS_WITH_AS(serve::Server(api, options), doctest::Contains("Address already in use; choose another --port"),
+                       Error);
   options.address = "no.such.name.invalid";
   CHECK_THROWS_AS(serve::Server(api, options), Error);
 }
