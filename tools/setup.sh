@@ -6,6 +6,7 @@ packages=(
   doctest-dev
   g++
   libcli11-dev
+  libcpp-httplib-dev
   libeigen3-dev
   libgif-dev
   libjpeg62-turbo-dev

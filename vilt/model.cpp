@@ -106,10 +106,15 @@ Variable Vilt::operator()(const PackedBatch& batch, const ForwardContext& contex
   observe(stream);
   for (size_t i = 0; i < blocks.size(); ++i) {
     const NameScope scope("vilt.encoder.layer.", static_cast<int64_t>(i));
-    if (observations && observations->keep_attention) {
+    if (observations && (observations->keep_attention || observations->see_head)) {
       const Variable input = add_layer_norm(stream, blocks[i].attention_norm, context).normalised;
-      observations->attention.push_back(
-          ops::attention_weights(blocks[i].attention.qkv(input).value(), batch.cu_seqlens, config.num_attention_heads));
+      const Tensor qkv = blocks[i].attention.qkv(input).value();
+      const int64_t heads = config.num_attention_heads;
+      if (observations->keep_attention)
+        observations->attention.push_back(ops::attention_weights(qkv, batch.cu_seqlens, heads));
+      for (int64_t head = 0; observations->see_head && head < heads; ++head)
+        observations->see_head(static_cast<int64_t>(i), head,
+                               ops::attention_weights(qkv, batch.cu_seqlens, heads, head));
     }
     stream = context.checkpoint_blocks ? blocks[i].checkpointed(stream, batch.cu_seqlens, context)
                                        : blocks[i](stream, batch.cu_seqlens, context);

@@ -5,6 +5,7 @@
 // to files is vilt/files/state_dict.h.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "nn/embedding.h"
@@ -31,6 +32,8 @@ struct Observations {
   bool keep_hidden = false, keep_attention = false;
   std::vector<Tensor> hidden;     // [layers + 1] × [tokens, hidden]: input of block 0, output of block 0, …
   std::vector<Tensor> attention;  // [layers] × flat [Σ length²]: mean over heads, sequence by sequence
+  // Is given the attention of each head, laid out as one of `attention`, and keeps what it wants: all of it is much.
+  std::function<void(int64_t layer, int64_t head, const Tensor& attention)> see_head;
 };
 
 struct Vilt {

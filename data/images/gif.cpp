@@ -130,7 +130,8 @@ void put_colour(const GifColorType& colour, uint8_t* rgb) {
 
 }  // namespace
 
-DecodedImage decode_gif(std::span<const uint8_t> bytes, const std::string& name, Image reused) {
+DecodedImage decode_gif(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options,
+                        Image reused) {
   // A code of 12 bits stands for at most 4,095 pixels.
   constexpr int64_t kPixelsPerByte = 2730;
   GifReader reader(bytes, name);
@@ -140,7 +141,7 @@ DecodedImage decode_gif(std::span<const uint8_t> bytes, const std::string& name,
   // As in Pillow, a frame that reaches beyond the canvas enlarges it.
   const int height = std::max(reader.screen_height(), frame.Top + frame.Height);
   const int width = std::max(reader.screen_width(), frame.Left + frame.Width);
-  check_image_size(height, width, name);
+  check_image_size(height, width, name, options.max_pixels);
   check_bytes_can_hold(height, width, bytes.size(), kPixelsPerByte, name);
 
   DecodedImage decoded;

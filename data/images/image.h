@@ -29,8 +29,8 @@ Image make_image(int height, int width);
 // does.
 void set_size(Image& image, int height, int width);
 
-// Throws unless both sides are positive and their product is at most kMaxImagePixels. `name` begins the message.
-void check_image_size(int64_t height, int64_t width, const std::string& name);
+// Throws unless both sides are positive and their product is at most `most`. `name` begins the message.
+void check_image_size(int64_t height, int64_t width, const std::string& name, int64_t most = kMaxImagePixels);
 
 // check_image_size, and the number of bytes has to fit the sides.
 void check_image(const Image& image, const std::string& name);
@@ -41,6 +41,8 @@ struct DecodeOptions {
   // Accept JPEG data that libjpeg decodes with a warning (it fills damaged parts with something). Pillow does.
   // Truncated files are refused in any case.
   bool accept_damaged = false;
+  // More are refused before memory is taken for them; at most kMaxImagePixels.
+  int64_t max_pixels = kMaxImagePixels;
 };
 
 // JPEG, PNG, WebP or GIF, told apart by content. Alpha is dropped, not blended; 16-bit colour keeps the high byte;

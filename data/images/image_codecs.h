@@ -22,7 +22,8 @@ DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name,
 // The first frame, in its place on the canvas.
 DecodedImage decode_webp(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options,
                          Image reused = {});
-DecodedImage decode_gif(std::span<const uint8_t> bytes, const std::string& name, Image reused = {});
+DecodedImage decode_gif(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options,
+                        Image reused = {});
 
 // For formats in which an even area takes next to nothing: up to 2048 x 2048 pixels are taken for what they say they
 // are, more of them have to come with a byte for every `pixels_per_byte`.

@@ -35,10 +35,10 @@ void check_bytes_can_hold(int64_t height, int64_t width, size_t bytes, int64_t p
         ": the header says ", width, " x ", height, " pixels, more than its ", bytes, " bytes can hold");
 }
 
-void check_image_size(int64_t height, int64_t width, const std::string& name) {
+void check_image_size(int64_t height, int64_t width, const std::string& name, int64_t most) {
   check(height > 0 && width > 0, name, ": the picture is ", width, " x ", height, " pixels");
-  check(width <= kMaxImagePixels / height, name, ": the picture is ", width, " x ", height, " pixels, the limit is ",
-        kMaxImagePixels, " in all");
+  check(width <= most / height, name, ": the picture is ", width, " x ", height, " pixels, the limit is ", most,
+        " in all");
 }
 
 void check_image(const Image& image, const std::string& name) {
@@ -68,7 +68,7 @@ void decode_image(std::span<const uint8_t> bytes, const std::string& name, const
   else if (is_webp(bytes))
     decoded = decode_webp(bytes, name, options, std::move(image));
   else if (starts_with(bytes, kGifMagic))
-    decoded = decode_gif(bytes, name, std::move(image));
+    decoded = decode_gif(bytes, name, options, std::move(image));
   else
     fail(name, ": ", wrong_kind(bytes, "a JPEG, PNG, WebP or GIF picture"));
   image = decoded.orientation == 1 ? std::move(decoded.image) : apply_orientation(decoded.image, decoded.orientation);

@@ -147,7 +147,7 @@ DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name
   Decompressor decompressor(bytes, options.accept_damaged, options.respect_orientation);
   check(decompressor.ready(), name, ": JPEG: ", decompressor.message());
   const jpeg_decompress_struct& info = decompressor.info();
-  check_image_size(info.image_height, info.image_width, name);
+  check_image_size(info.image_height, info.image_width, name, options.max_pixels);
   const int components = info.num_components;
   check(components == 1 || components == 3 || components == 4, name, ": JPEG has ", components,
         " components, expected 1, 3 or 4");

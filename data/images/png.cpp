@@ -192,7 +192,7 @@ DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name,
   check_chunk_lengths(bytes, name);
   Reader reader(bytes, options.respect_orientation);
   check(reader.ready(), name, ": PNG: ", reader.message());
-  check_image_size(reader.height(), reader.width(), name);
+  check_image_size(reader.height(), reader.width(), name, options.max_pixels);
   check_bytes_can_hold(reader, bytes.size(), name);
 
   DecodedImage decoded;

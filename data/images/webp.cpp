@@ -69,7 +69,7 @@ DecodedImage decode_webp(std::span<const uint8_t> bytes, const std::string& name
   check(demuxer != nullptr, name, ": WebP: ", is_truncated(bytes) ? "the file is truncated" : "the file is damaged");
   const int64_t height = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT);
   const int64_t width = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH);
-  check_image_size(height, width, name);
+  check_image_size(height, width, name, options.max_pixels);
   check_bytes_can_hold(height, width, bytes.size(), kPixelsPerByte, name);
 
   DecodedImage decoded;

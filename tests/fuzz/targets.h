@@ -32,16 +32,17 @@ void png(Bytes bytes);
 void preprocessing(Bytes bytes);  // preprocessor_config.json
 void query(Bytes bytes);          // a line of a file of queries
 void safetensors(Bytes bytes);
-void scores(Bytes bytes);       // a file of scores of pairs
-void settings(Bytes bytes);     // TOML
-void shard(Bytes bytes);        // a tar shard, packed or not: its members and its samples
-void tar_index(Bytes bytes);    // the index beside a tar shard
-void tokenizer(Bytes bytes);    // tokenizer.json and tokenizer_config.json
-void torch_file(Bytes bytes);   // the pickle of a torch file, with storages beside it
-void shard_index(Bytes bytes);  // model.safetensors.index.json
-void vocabulary(Bytes bytes);   // vocab.txt
-void vqa(Bytes bytes);          // questions and annotations
-void vqa_list(Bytes bytes);     // rows of picture, question and answer
+void scores(Bytes bytes);         // a file of scores of pairs
+void serve_request(Bytes bytes);  // of `vilt serve`: bodies, names of pictures, hosts
+void settings(Bytes bytes);       // TOML
+void shard(Bytes bytes);          // a tar shard, packed or not: its members and its samples
+void tar_index(Bytes bytes);      // the index beside a tar shard
+void tokenizer(Bytes bytes);      // tokenizer.json and tokenizer_config.json
+void torch_file(Bytes bytes);     // the pickle of a torch file, with storages beside it
+void shard_index(Bytes bytes);    // model.safetensors.index.json
+void vocabulary(Bytes bytes);     // vocab.txt
+void vqa(Bytes bytes);            // questions and annotations
+void vqa_list(Bytes bytes);       // rows of picture, question and answer
 void webp(Bytes bytes);
 void weights(Bytes bytes);      // the configuration that a file of weights tells
 void wordpiece(Bytes bytes);    // any text, tokenised
@@ -68,6 +69,7 @@ inline constexpr Target kTargets[] = {
     {"query", &query},
     {"safetensors", &safetensors},
     {"scores", &scores},
+    {"serve_request", &serve_request},
     {"settings", &settings},
     {"shard", &shard},
     {"shard_index", &shard_index},

@@ -79,7 +79,10 @@ void Asker::open_images() {
   parallel_chunks(static_cast<int64_t>(missing.size()), [&](int64_t chunk) {
     const auto i = static_cast<size_t>(chunk);
     try {
-      opened[i] = open_picture(model_, (options_.folder / missing[i]).string(), options_.respect_orientation).patched;
+      opened[i] =
+          options_.open
+              ? options_.open(missing[i])
+              : open_picture(model_, (options_.folder / missing[i]).string(), options_.respect_orientation).patched;
     } catch (const Error& error) {
       errors[i] = error.what();
     } catch (const fs::filesystem_error& error) {

@@ -19,6 +19,8 @@ struct AskerOptions {
   size_t batch = 32;             // questions that are read and run together
   bool truncate = false, respect_orientation = false;
   bool tell_losses = false;  // say on stderr which words are unknown and what was cut
+  // Where pictures come from, by the names in queries; called on several threads. Unset: files in `folder`.
+  std::function<std::shared_ptr<const PatchedImage>(const std::string& name)> open;
 };
 
 class Asker {

@@ -70,6 +70,57 @@ std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<Qu
   return out;
 }
 
+std::vector<float> HeadMaps::attention_of(int64_t layer, int64_t head) const {
+  const int64_t cells = words * patches;
+  std::vector<float> out(static_cast<size_t>(cells));
+  const int64_t first = head < 0 ? 0 : head, count = head < 0 ? heads : 1;
+  for (int64_t h = first; h < first + count; ++h) {
+    const float* from = attention.data() + (layer * heads + h) * cells;
+    for (int64_t i = 0; i < cells; ++i) out[static_cast<size_t>(i)] += from[i] / static_cast<float>(count);
+  }
+  return out;
+}
+
+std::vector<float> HeadMaps::plan(double beta, int64_t iterations) const {
+  return ops::ipot(Tensor::from(cost), Tensor::from(std::vector<int64_t>{0, words}),
+                   Tensor::from(std::vector<int64_t>{0, patches}), beta, iterations)
+      .to_vector<float>();
+}
+
+std::vector<HeadMaps> head_maps(const ViltWithHeads& model, const Question& question, const ForwardContext& context) {
+  const ModelConfig& config = model.vilt.config;
+  const int64_t text_length = static_cast<int64_t>(question.ids.size()), words = text_length - 2;
+  check(words > 0, "head_maps: the text has no words");
+  std::vector<HeadMaps> out;
+  for (const auto& image : question.images) {
+    const int64_t patches = int64_t{image->rows} * image->columns;
+    out.push_back({config.num_hidden_layers, config.num_attention_heads, words, patches, {}, {}});
+  }
+  Observations observations;
+  observations.see_head = [&](int64_t, int64_t, const Tensor& attention) {
+    const Tensor here = attention.to(Device{});
+    int64_t square = 0;
+    for (HeadMaps& maps : out) {
+      const SequenceLayout sequence{0, text_length, 0, maps.patches, {}};
+      const std::vector<float> part = word_to_patch(here.data<float>() + square, sequence);
+      maps.attention.insert(maps.attention.end(), part.begin(), part.end());
+      square += sequence.length() * sequence.length();
+    }
+  };
+  const auto keep_cost = [&](const PackedBatch& batch, const Variable& hidden, size_t) {
+    ObjectiveTables tables;
+    fill_alignment_rows(batch, 0, static_cast<int>(batch.sequences.size()), tables);
+    const Tensor cost = alignment_cost(model.vilt, hidden, tables).value().to(Device{});
+    int64_t cell = 0;
+    for (HeadMaps& maps : out) {
+      maps.cost = slice(cost, cell, maps.words * maps.patches);
+      cell += maps.words * maps.patches;
+    }
+  };
+  for_each_batch(model, std::span(&question, 1), keep_cost, context, &observations);
+  return out;
+}
+
 std::vector<float> word_map(const std::vector<float>& map, int64_t patches, std::span<const int64_t> tokens) {
   std::vector<float> out(static_cast<size_t>(patches), 0.0f);
   for (const int64_t token : tokens)

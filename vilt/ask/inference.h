@@ -23,9 +23,25 @@ struct PlanSettings {
   int64_t training_iterations = 50;
 };
 
-// Of questions with one image each. `context` says how the model computes (its activations).
+// Of each image of each question. `context` says how the model computes (its activations).
 std::vector<WordMaps> word_maps(const ViltWithHeads& model, const std::vector<Question>& pairs,
                                 const PlanSettings& settings = {}, const ForwardContext& context = {});
+
+// Where the words of one text look in one of its pictures, head by head; rows and columns as above.
+struct HeadMaps {
+  int64_t layers = 0, heads = 0, words = 0, patches = 0;
+  std::vector<float> attention;  // [layers, heads, words, patches]
+  std::vector<float> cost;       // [words, patches], as above
+
+  // Of a layer from 0; head -1: the mean over heads.
+  std::vector<float> attention_of(int64_t layer, int64_t head) const;
+  // The optimal transport of the cost; errors are those of ops::ipot.
+  std::vector<float> plan(double beta, int64_t iterations) const;
+};
+
+// One for each image of the question, whose text must have a word.
+std::vector<HeadMaps> head_maps(const ViltWithHeads& model, const Question& question,
+                                const ForwardContext& context = {});
 
 // One word's map: the rows of its pieces added up. `map` is [words, patches]; `tokens` are places in the sequence,
 // where [CLS] is 0, so that token 1 is row 0.

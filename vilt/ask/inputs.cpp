@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "data/images/patches.h"
+#include "io/files.h"
 #include "io/printable.h"
 #include "nn/precision.h"
 #include "tensor/device.h"
@@ -33,15 +34,21 @@ LoadedModel open_model(const ModelArguments& arguments) {
 }
 
 Picture open_picture(const LoadedModel& model, const std::string& path, bool respect_orientation) {
-  const SampleOptions& options = model.preprocessing;
   DecodeOptions decoding;
-  decoding.respect_orientation = respect_orientation || options.respect_orientation;
-  Image image = read_image(path, decoding);
+  decoding.respect_orientation = respect_orientation;
+  return picture_of(model, read_file(path), shown(path), decoding);
+}
+
+Picture picture_of(const LoadedModel& model, std::span<const uint8_t> bytes, const std::string& name,
+                   DecodeOptions decoding) {
+  const SampleOptions& options = model.preprocessing;
+  decoding.respect_orientation |= options.respect_orientation;
+  Image image = decode_image(bytes, name, decoding);
   const bool whole_patches = image.height % options.patch == 0 && image.width % options.patch == 0;
-  check(options.resize || whole_patches, path, ": ", image.width, " x ", image.height,
+  check(options.resize || whole_patches, name, ": ", image.width, " x ", image.height,
         " pixels; this model takes pictures at their own size, so both sides must be multiples of ", options.patch,
         ": crop or scale it first");
-  Image ready = prepare_image(std::move(image), options, path).image;
+  Image ready = prepare_image(std::move(image), options, name).image;
   PatchedImage patched{ready.height / options.patch, ready.width / options.patch,
                        PatchExtractor(options.patch, options.norm).extract(ready)};
   return {std::move(ready), std::make_shared<const PatchedImage>(std::move(patched))};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct Picture {
 };
 
 Picture open_picture(const LoadedModel& model, const std::string& path, bool respect_orientation);
+// The same of a file's bytes; `name` begins messages.
+Picture picture_of(const LoadedModel& model, std::span<const uint8_t> bytes, const std::string& name,
+                   DecodeOptions decoding);
 
 // The beginning of a text, for a message.
 std::string beginning_of(const std::string& caption);

@@ -120,6 +120,17 @@ struct AlignArguments {
 };
 int run_align(const AlignArguments& arguments);
 
+struct ServeArguments {
+  ModelArguments model;
+  std::string folder;  // of pictures; empty: none
+  std::string listen = "127.0.0.1";
+  std::vector<std::string> names;  // that the server may be asked by
+  int64_t port = 8080;             // 0: any
+  int64_t batch = 32, connections = 64, rate = 10'000, timeout = 30, megabytes = 16, megapixels = 50;
+  bool respect_orientation = false, quiet = false;
+};
+int run_serve(const ServeArguments& arguments);
+
 struct ConvertArguments {
   std::string from, to, dtype = "f32", names = "huggingface";
   WeightsArguments weights;

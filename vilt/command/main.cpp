@@ -72,6 +72,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_rank(app, action);
   add_reason(app, action);
   add_align(app, action);
+  add_serve(app, action);
   add_convert(app, action);
   add_info(app, action);
   add_gradcheck(app, action);
@@ -107,6 +108,7 @@ std::string memory_advice(const std::string& command) {
   if (command == "eval" || command == "report") return "close other programs, or take a machine with more memory";
   if (command == "info") return "lower the sizes of the model, --batch, --text or --grid";
   if (command == "gradcheck") return "check fewer ops at once (--op)";
+  if (command == "serve") return "lower --batch, --connections, --megabytes or --megapixels";
   if (command == "align" || command == "convert") return "use a smaller model or picture";
   return "lower --batch or use smaller pictures";
 }

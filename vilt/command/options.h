@@ -27,6 +27,8 @@ void add_match(CLI::App& app, Action& action);
 void add_rank(CLI::App& app, Action& action);
 void add_reason(CLI::App& app, Action& action);
 void add_align(CLI::App& app, Action& action);
+// options_serve.cpp
+void add_serve(CLI::App& app, Action& action);
 // options_model.cpp
 void add_convert(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);

@@ -84,6 +84,18 @@ TEST_CASE("sizes are checked before memory is taken") {
                        "a: the header says 12318 x 12308 pixels, more than its 768 bytes can hold", Error);
 }
 
+TEST_CASE("a caller's own limit of pixels holds for every format, before memory is taken") {
+  const std::vector<Bytes> files = {encode_jpeg(picture(16, 16), 75), encode_png(picture(16, 16)),
+                                    web_file("animated.gif"), web_file("lossy.webp")};
+  for (const Bytes& file : files) {
+    const Image image = decode_image(file, "a");
+    const int64_t pixels = int64_t{image.height} * image.width;
+    CHECK(decode_image(file, "a", {.max_pixels = pixels}).pixels == image.pixels);
+    CHECK_THROWS_WITH_AS(decode_image(file, "a", {.max_pixels = pixels - 1}),
+                         doctest::Contains(("the limit is " + std::to_string(pixels - 1) + " in all").c_str()), Error);
+  }
+}
+
 TEST_CASE("damaged JPEG data are an error unless they are to be accepted; a truncated file always is") {
   Bytes jpeg = encode_jpeg(picture(64, 64), 75);
   Bytes damaged = jpeg;

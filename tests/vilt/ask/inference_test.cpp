@@ -65,6 +65,44 @@ TEST_CASE("Probabilities are those of the softmax over the whole vocabulary") {
   CHECK_THROWS_WITH(predict_words(tiny.model, examples(2), {{1}}, 1), "predict_words: 2 pairs, positions for 1");
 }
 
+TEST_CASE("Maps of heads: their mean is the layer's map, costs and plans are the same, and both pictures have theirs") {
+  const TinyModel tiny(tiny_settings(), DType::f32);
+  Question question = examples(1)[0];
+  const WordMaps whole = word_maps(tiny.model, {question}, {0.1, 1000, 0.5, 50})[0];
+  const HeadMaps heads = head_maps(tiny.model, question).at(0);
+  REQUIRE(heads.layers == 2);
+  REQUIRE(heads.heads == 2);
+  const auto same = [](const std::vector<float>& a, const std::vector<float>& b) {
+    return tests::relative_difference({a.begin(), a.end()}, {b.begin(), b.end()}) < 1e-5;
+  };
+  for (int64_t layer = 0; layer < 2; ++layer) {
+    CHECK(same(heads.attention_of(layer, -1), whole.attention[static_cast<size_t>(layer)]));
+    CHECK(!same(heads.attention_of(layer, 0), heads.attention_of(layer, 1)));
+    std::vector<float> mean = heads.attention_of(layer, 0);
+    const std::vector<float> other = heads.attention_of(layer, 1);
+    for (size_t i = 0; i < mean.size(); ++i) mean[i] = (mean[i] + other[i]) / 2;
+    CHECK(same(mean, heads.attention_of(layer, -1)));
+  }
+  CHECK(same(heads.cost, whole.cost));
+  CHECK(same(heads.plan(0.1, 1000), whole.plan));
+  CHECK(same(heads.plan(0.5, 50), whole.plan_training));
+  // Two pictures of different sizes: those of word_maps, which gives one for each sequence.
+  question.images.push_back(examples(6)[5].images[0]);
+  Settings two = tiny_settings();
+  two.model.modality_type_vocab_size = 3;
+  const TinyModel pair_model(two, DType::f32);
+  const std::vector<HeadMaps> both = head_maps(pair_model.model, question);
+  const std::vector<WordMaps> expected = word_maps(pair_model.model, {question});
+  REQUIRE(both.size() == 2);
+  REQUIRE(expected.size() == 2);
+  for (size_t i = 0; i < 2; ++i) {
+    CHECK(same(both[i].attention_of(1, -1), expected[i].attention[1]));
+    CHECK(same(both[i].cost, expected[i].cost));
+  }
+  question.ids = {question.ids.front(), question.ids.back()};
+  CHECK_THROWS_WITH(head_maps(tiny.model, question), "head_maps: the text has no words");
+}
+
 TEST_CASE("Maps: words by patches, plans that are joint distributions, attention that leaves room for the words") {
   const TinyModel tiny(tiny_settings(), DType::f32);
   const std::vector<Question> pairs = examples(3);
