@@ -121,6 +121,7 @@ void RunLog::log_evaluation(const Evaluated& evaluated) {
   row["seconds"] = train_seconds_;
   row["evaluation"] = Json::parse(evaluated.json);
   write_row(row.dump());
+  if (tensorboard_) tensorboard_->write(rule_.updates(), evaluated.pictures);
   progress_.clear();
   log_ << "step " << std::setw(6) << rule_.updates() << "  " << clock_text(train_seconds_) << "  " << evaluated.words
        << "; data wait " << fixed_text(100 * wait_share(), 0) << " %" << std::endl;

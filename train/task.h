@@ -7,14 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "io/event_file.h"
 #include "train/learner.h"
 
 namespace tessera {
 
 // An evaluation during training.
 struct Evaluated {
-  std::string json;   // the object for metrics.jsonl
-  std::string words;  // the same for a line of the log
+  std::string json;                       // the object for metrics.jsonl
+  std::string words;                      // the same for a line of the log
+  std::vector<EventImage> pictures = {};  // for TensorBoard
 };
 
 template <class T>

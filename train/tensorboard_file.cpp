@@ -6,7 +6,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "io/event_file.h"
 #include "io/files.h"
 #include "io/printable.h"
 #include "tensor/error.h"
@@ -80,6 +79,20 @@ void TensorboardFile::write(const std::string& row) {
     add_numbers(*evaluation, "evaluation/", event);
   else
     add_numbers(numbers, "train/", event);
+  append(event);
+}
+
+void TensorboardFile::write(int64_t step, std::span<const EventImage> pictures) {
+  for (const EventImage& picture : pictures) {
+    Event event;
+    event.wall_time = seconds_now();
+    event.step = step;
+    event.image = picture;
+    append(event);
+  }
+}
+
+void TensorboardFile::append(const Event& event) {
   out_ << event_record(event) << std::flush;
   check(out_.good(), shown(path_), ": a record could not be written; is the disk full?");
 }

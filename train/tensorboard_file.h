@@ -4,7 +4,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
+
+#include "io/event_file.h"
 
 namespace tessera {
 
@@ -16,10 +19,13 @@ class TensorboardFile {
   // The numbers of a row of metrics.jsonl, by their names: of training as train/NAME, of an evaluation as
   // evaluation/NAME. Throws when they could not be written whole.
   void write(const std::string& row);
+  void write(int64_t step, std::span<const EventImage> pictures);
 
   static void remove(const std::filesystem::path& run);
 
  private:
+  void append(const Event& event);
+
   std::filesystem::path path_;
   std::ofstream out_;
 };

@@ -74,6 +74,23 @@ TEST_CASE("A run that goes on drops what is later or cut off, and one that begin
   CHECK(files_in(directory.path()).empty());
 }
 
+TEST_CASE("Pictures are events of their step, and are cut as rows are") {
+  const TemporaryDirectory directory;
+  const std::vector<EventImage> pictures{{"examples/1/a", "PNG of a", 2, 3}, {"examples/2/b", "PNG of b", 4, 5}};
+  {
+    TensorboardFile file(directory.path(), 0);
+    file.write(R"({"step": 2, "evaluation": {"accuracy": 1}})");
+    file.write(2, pictures);
+    file.write(4, pictures);
+    file.write(4, {});
+  }
+  CHECK(steps_in(directory.path()) == std::vector<int64_t>{0, 2, 2, 2, 4, 4});
+  { const TensorboardFile file(directory.path(), 3); }
+  CHECK(steps_in(directory.path()) == std::vector<int64_t>{0, 2, 2, 2});
+  for (const char* word : {"examples/1/a", "PNG of a", "examples/2/b", "PNG of b"})
+    CHECK(contents(directory.path()).find(word) != std::string::npos);
+}
+
 TEST_CASE("Nothing, and what is no file of events, has no records") {
   CHECK(read_event_records("").empty());
   CHECK(read_event_records(std::string(15, '\0')).empty());

@@ -3,6 +3,7 @@
 #include "io/printable.h"
 #include "vilt/files/model_folder.h"
 #include "vilt/tasks/downstream_evaluation.h"
+#include "vilt/tasks/example_pictures.h"
 #include "vilt/tasks/pretraining.h"
 
 namespace tessera {
@@ -47,7 +48,19 @@ Evaluated FinetuningRun::evaluate() {
   options.context = context();
   const NamedFigures figures =
       evaluate_downstream(task(), model(), validation_.source, validation_.part, table_, options);
-  return {figures_json(figures), figures_text(figures)};
+  return {figures_json(figures), figures_text(figures), examples()};
+}
+
+std::vector<EventImage> FinetuningRun::examples() const {
+  const DownstreamSource& source = validation_.source;
+  std::vector<PictureExample> out;
+  for (const int64_t s : example_samples(static_cast<int64_t>(source.set.samples.size()), settings_)) {
+    const DownstreamSample& sample = source.set.samples[static_cast<size_t>(s)];
+    PictureExample& example = out.emplace_back(PictureExample{sample.text, source.text(s), {}});
+    for (int64_t k = 0; k < task().images; ++k)
+      example.pictures.push_back(source.pictures.resized(sample.images[static_cast<size_t>(k)]));
+  }
+  return example_pictures(model(), source.pictures, out, context());
 }
 
 void FinetuningRun::save(const std::filesystem::path& folder) {

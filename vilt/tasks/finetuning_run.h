@@ -31,6 +31,8 @@ class FinetuningRun : public Finetuning {
   std::string remarks() const;
 
  private:
+  std::vector<EventImage> examples() const;
+
   Settings settings_;
   const Wordpiece& vocabulary_;
   AnswerTable table_;  // empty but for questions

@@ -8,6 +8,7 @@
 #include "tensor/device.h"
 #include "vilt/files/model_folder.h"
 #include "vilt/initialise.h"
+#include "vilt/tasks/example_pictures.h"
 #include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/optimizer_settings.h"
 #include "vilt/tasks/summary.h"
@@ -166,7 +167,15 @@ Evaluated PretrainingRun::evaluate() {
           text(e.samples, " of ", settings_.data.validation_split, ": matching random ", figure(e.itm_accuracy_random),
                ", sibling ", figure(e.itm_accuracy_hard), "; masked words ", figure(e.mlm_accuracy_content),
                "; attention points ", figure(e.pointing_attention), ", own above other ",
-               figure(e.pointing_own_over_other))};
+               figure(e.pointing_own_over_other)),
+          examples()};
+}
+
+std::vector<EventImage> PretrainingRun::examples() const {
+  std::vector<PictureExample> out;
+  for (const int64_t s : example_samples(validation_.captions(), settings_))
+    out.push_back({validation_.caption(s), validation_.text(s).ids, {validation_.resized(validation_.image_of(s))}});
+  return example_pictures(model(), validation_, out, context());
 }
 
 void PretrainingRun::save(const std::filesystem::path& folder) {

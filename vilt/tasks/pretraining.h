@@ -66,6 +66,8 @@ class PretrainingRun : public Pretraining {
   std::string remarks() const;
 
  private:
+  std::vector<EventImage> examples() const;
+
   Settings settings_;
   const Wordpiece& vocabulary_;
   const PairSource& train_;

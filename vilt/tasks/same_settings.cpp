@@ -16,11 +16,27 @@ namespace fs = std::filesystem;
 // The settings that may change between the parts of a run, since its parameters do not depend on them but for the order
 // of sums (another device). `out` is where the run lies.
 bool may_change(std::string_view key) {
-  for (const std::string_view free : {"device",           "cuda_graph",  "threads",        "workers",
-                                      "prefetch",         "cache_bytes", "log_every",      "checkpoint_blocks",
-                                      "checkpoint_every", "title",       "extend",         "test_samples",
-                                      "changed_data",     "out",         "evaluate_every", "evaluate_samples",
-                                      "max_bad_files",    "vocabulary",  "epochs",         "tensorboard"})
+  for (const std::string_view free : {"device",
+                                      "cuda_graph",
+                                      "threads",
+                                      "workers",
+                                      "prefetch",
+                                      "cache_bytes",
+                                      "log_every",
+                                      "checkpoint_blocks",
+                                      "checkpoint_every",
+                                      "title",
+                                      "extend",
+                                      "test_samples",
+                                      "changed_data",
+                                      "out",
+                                      "evaluate_every",
+                                      "evaluate_samples",
+                                      "max_bad_files",
+                                      "vocabulary",
+                                      "epochs",
+                                      "tensorboard",
+                                      "tensorboard_pictures"})
     if (key == free) return true;
   return false;
 }

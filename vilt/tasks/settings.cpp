@@ -111,6 +111,7 @@ std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
       {"train.checkpoint_every", &train.checkpoint_every},
       {"train.evaluate_samples", &train.evaluate_samples},
       {"train.tensorboard", &train.tensorboard},
+      {"train.tensorboard_pictures", &train.tensorboard_pictures},
       {"train.device", &train.device},
       {"train.cuda_graph", &train.cuda_graph},
       {"train.threads", &train.threads},

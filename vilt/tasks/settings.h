@@ -98,10 +98,11 @@ struct Settings {
     std::string curriculum_group;  // the `group` of those samples
     int64_t log_every = 20, evaluate_every = 1000, checkpoint_every = 1000;  // steps; the last two 0: only at the end
     bool tensorboard = true;                                                 // metrics as a file for TensorBoard, too
-    int64_t evaluate_samples = 400;  // of the validation split during training; 0: all
-    std::string device = "cpu";      // or "cuda": tensor/device.h
-    bool cuda_graph = false;         // on a GPU: a step is given to it as one CUDA graph
-    int64_t threads = 0;             // 0: as many as cores
+    int64_t tensorboard_pictures = 4;  // of each evaluation, with where words look; 0: none
+    int64_t evaluate_samples = 400;    // of the validation split during training; 0: all
+    std::string device = "cpu";        // or "cuda": tensor/device.h
+    bool cuda_graph = false;           // on a GPU: a step is given to it as one CUDA graph
+    int64_t threads = 0;               // 0: as many as cores
     std::string out = "runs/vilt";
     std::string title;  // of the report
   } train;

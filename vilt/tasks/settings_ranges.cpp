@@ -114,6 +114,7 @@ void Settings::validate() const {
   at_least("train.log_every", train.log_every, int64_t{1});
   at_least("train.evaluate_every", train.evaluate_every, int64_t{0});
   at_least("train.checkpoint_every", train.checkpoint_every, int64_t{0});
+  between("train.tensorboard_pictures", train.tensorboard_pictures, 0, 1000);
   at_least("train.evaluate_samples", train.evaluate_samples, int64_t{0});
   at_least("train.test_samples", train.test_samples, int64_t{0});
   between("train.threads", train.threads, 0, 1024);

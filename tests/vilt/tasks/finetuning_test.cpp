@@ -298,6 +298,16 @@ TEST_CASE("A task is stopped and goes on with the same bits, and ends with figur
     CHECK(same_bits(*newest_checkpoint(whole.train.out), *newest_checkpoint(cut.train.out)));
     CHECK(rows(whole.train.out) == rows(cut.train.out));
     CHECK(summary_without_time(whole.train.out) == summary_without_time(cut.train.out));
+    // Pictures of both evaluations for TensorBoard, once, also where a step was made twice.
+    for (const fs::path& run : {fs::path(whole.train.out), fs::path(cut.train.out)}) {
+      int pictures = 0;
+      for (const auto& entry : fs::directory_iterator(run))
+        if (entry.path().extension() == ".tessera") {
+          const std::string events = contents(entry.path());
+          for (size_t at = 0; (at = events.find("examples/", at)) != std::string::npos; ++at) ++pictures;
+        }
+      CHECK(pictures == 2 * 4 * downstream_task(name)->images);
+    }
     const json summary = json::parse(contents(fs::path(whole.train.out) / "summary.json"));
     CHECK(summary.at("task") == name);
     CHECK(summary.at("test").size() >= 4);
