@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The commands of docs/finetuning.md as they stand there, on small files in the published layouts.
+# The commands of docs/finetuning.md, and of README's shortest way from a table to answers, as they stand there, on small files in the
+# published layouts.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 call scenes --kind scenes --out data --train 24 --val 8 --test 8 --test-unseen 2 --tasks && [[ $status -eq 0 ]] || exit 1
 call vocab --kind scenes --captions data/dataset.json --out data/vocab.txt && [[ $status -eq 0 ]] || exit 1
@@ -31,6 +32,12 @@ cp -r coco f30k
 mv f30k/dataset_coco.json f30k/dataset_flickr30k.json
 call eval --model vilt-b32-mlm-itm --task retrieval --captions coco/dataset_coco.json --images coco --scores clip.safetensors
 [[ $status -eq 0 ]] || exit 1
+mkdir pictures
+echo image,question,answer >questions.csv
+for i in {0..23}; do
+  cp "data/images/train/$(printf '%06d' "$i").jpg" "pictures/$i.jpg"
+  echo "$i.jpg,what colour is the ring?,red" >>questions.csv
+done
 cp data/images/test/000000.jpg photo.jpg
 cp data/images/test/000001.jpg left.jpg
 cp data/images/test/000002.jpg right.jpg
@@ -38,7 +45,10 @@ cp data/images/test/000002.jpg right.jpg
 # Each block of indented lines is given to a shell of its own.
 sed -n 's/^    //p' "$root/docs/finetuning.md" | grep -q 'build/vilt train vqa.toml'
 report $? "the commands are found"
-blocks=$(awk '/^    /{sub(/^    /, ""); print; inside = 1; next} inside && /^$/{print ""; next} {inside = 0}' "$root/docs/finetuning.md")
+blocks_of() {
+  awk '/^    /{sub(/^    /, ""); print; inside = 1; next} inside && /^$/{print ""; next} {inside = 0}'
+}
+blocks=$(blocks_of <"$root/docs/finetuning.md"; echo; sed -n '/^## Your own data/,/^A twentieth/p' "$root/README.md" | blocks_of)
 commands=0
 run_block() {
   if [[ $1 == "import "* ]]; then
