@@ -82,6 +82,11 @@ for task in vqa nlvr2 retrieval; do
   diff <(grep -v '^<pre class="command">\|^</dl>\|vilt train' first.html) <(grep -v '^<pre class="command">\|^</dl>\|vilt train' runs/$task/report.html) >/dev/null
   report $? "... is that of the end of training"
 done
+for task in vqa nlvr2 retrieval; do
+  [[ $(grep -o '<figure class="map"' runs/$task/report.html | wc -l) -gt 0 &&
+    $(grep -o '<figure class="map"' runs/$task/report.html | wc -l) -eq $(grep -o '<svg class="picture"' runs/$task/report.html | wc -l) ]]
+  report $? "... has a map beside each picture of $task"
+done
 grep -q '<h2>What was wrong' runs/vqa/report.html && grep -q 'By type of answer' runs/vqa/report.html && ! grep -q 'What was wrong' runs/retrieval/report.html
 report $? "... says what was wrong where answers are right or wrong"
 # How often the model was wrong of true and of false statements, by the page and by the predictions.

@@ -1,6 +1,7 @@
 #include "vilt/ask/inference.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "autograd/functions.h"
 #include "tensor/device.h"
@@ -127,6 +128,13 @@ std::vector<float> word_map(const std::vector<float>& map, int64_t patches, std:
     for (int64_t p = 0; p < patches; ++p)
       out[static_cast<size_t>(p)] += map[static_cast<size_t>((token - 1) * patches + p)];
   return out;
+}
+
+std::vector<float> text_map(const WordMaps& maps) {
+  if (maps.attention.empty()) return std::vector<float>(static_cast<size_t>(maps.patches), 1.0f);
+  std::vector<int64_t> words(static_cast<size_t>(maps.words));
+  std::iota(words.begin(), words.end(), 1);
+  return word_map(maps.attention.back(), maps.patches, words);
 }
 
 double normalised_entropy(std::span<const float> weights) {

@@ -47,6 +47,9 @@ std::vector<HeadMaps> head_maps(const ViltWithHeads& model, const Question& ques
 // where [CLS] is 0, so that token 1 is row 0.
 std::vector<float> word_map(const std::vector<float>& map, int64_t patches, std::span<const int64_t> tokens);
 
+// Where a whole text looks: the attention of the last layer, summed over its words, [patches]. Flat without layers.
+std::vector<float> text_map(const WordMaps& maps);
+
 // Entropy of a word's row, divided by log(patches): 1 is uniform, 0 a single patch. One patch gives 0.
 double normalised_entropy(std::span<const float> weights);
 

@@ -5,8 +5,9 @@
 
 #include "io/words.h"
 #include "report/html.h"
-#include "vilt/ask/questions.h"
+#include "vilt/ask/inference.h"
 #include "vilt/report/downstream_report.h"
+#include "vilt/report/map_svg.h"
 #include "vilt/report/report_parts.h"
 #include "vilt/tasks/evaluation_parts.h"
 #include "vilt/tasks/spread.h"
@@ -16,6 +17,9 @@ namespace {
 
 constexpr int64_t kBars = 5;
 constexpr size_t kMostRows = 15;
+constexpr const char* kMapNote =
+    "Beside or below a picture, where the words of the text look: attention of the last layer, mean over heads, summed "
+    "over the words; a patch's share in units of the flat one.";
 
 std::string bar_html(const std::string& name, double share, const std::string& value, bool right) {
   return text("<li", right ? " class=\"right\"" : "",
@@ -36,6 +40,14 @@ class ShownPictures {
       symbols_ += picture_symbol(id, image->image);
     }
     return "<figure>" + picture_html(id, image->image, description) + "</figure>";
+  }
+  // One that figure() has shown, under a map of where a text looks.
+  std::string map(int64_t picture, const WordMaps& maps, const std::string& words) {
+    const Image& image = images_.at(picture)->image;
+    return "<figure class=\"map\">" +
+           map_svg(map_canvas(text("picture-", picture), image, source_.options.patch),
+                   escape_html("where it looks: " + words), text_map(maps)) +
+           "</figure>";
   }
 
  private:
@@ -64,13 +76,14 @@ std::string people_said(const VqaQuestion& question) {
 }
 
 std::string example_html(const DownstreamReportInputs& inputs, const Answered& answer,
-                         const std::vector<LabelScore>& best, ShownPictures& pictures) {
+                         const std::vector<LabelScore>& best, std::span<const WordMaps> maps, ShownPictures& pictures) {
   const auto place = static_cast<size_t>(answer.sample);
   const DownstreamSample& sample = inputs.source.set.samples[place];
   const bool asks = inputs.task.images == 1;
   std::string out = "<article class=\"example\"><div class=\"pictures\">";
   for (int64_t k = 0; k < inputs.task.images; ++k)
     out += pictures.figure(sample.images[static_cast<size_t>(k)], sample.text);
+  for (size_t k = 0; k < maps.size(); ++k) out += pictures.map(sample.images[k], maps[k], sample.text);
   out += "</div><div><p class=\"caption\">" + escape_html(sample.text) + "</p>\n";
   out += text("<div class=\"masked ", answer.right() ? "right" : "wrong", "\"><div class=\"asked\"><i>",
               answer.right() ? "✓" : "✗", "</i> <small>",
@@ -144,12 +157,13 @@ std::string confusions_table(const DownstreamReportInputs& inputs, const std::ve
 std::string answers_html(const DownstreamReportInputs& inputs, const std::vector<Answered>& answered,
                          std::string& symbols) {
   ShownPictures pictures(inputs.source, symbols);
-  std::string out = text(
-      "<p class=\"note\">Held-out ", inputs.task.samples,
-      ", spread evenly over those that were answered rightly and over those that were not; nobody "
-      "chooses them. Below each the most probable answers; in bold those that ",
-      inputs.task.images == 1 ? "people gave. An answer counts as right here from an accuracy of 0.5 on." : "are true.",
-      "</p>\n");
+  std::string out =
+      text("<p class=\"note\">Held-out ", inputs.task.samples,
+           ", spread evenly over those that were answered rightly and over those that were not; nobody "
+           "chooses them. Below each the most probable answers; in bold those that ",
+           inputs.task.images == 1 ? "people gave. An answer counts as right here from an accuracy of 0.5 on. "
+                                   : "are true. ",
+           kMapNote, "</p>\n", heat_scale_html());
   for (const bool right : {false, true}) {
     std::vector<Answered> kind, chosen;
     for (const Answered& answer : answered)
@@ -160,9 +174,12 @@ std::string answers_html(const DownstreamReportInputs& inputs, const std::vector
     std::vector<Question> questions;
     for (const Answered& answer : chosen) questions.push_back(question_of(inputs, answer.sample));
     const auto best = classify(inputs.model, questions, kBars, inputs.context);
+    const std::vector<WordMaps> maps = word_maps(inputs.model, questions, {}, inputs.context);  // of each picture
+    const auto images = static_cast<size_t>(inputs.task.images);
     out += text("<h3>", right ? "Right" : "Wrong", ": ", with_thousands(static_cast<int64_t>(kind.size())), " of ",
                 with_thousands(static_cast<int64_t>(answered.size())), "</h3><div class=\"examples\">\n");
-    for (size_t i = 0; i < chosen.size(); ++i) out += example_html(inputs, chosen[i], best[i], pictures);
+    for (size_t i = 0; i < chosen.size(); ++i)
+      out += example_html(inputs, chosen[i], best[i], std::span(maps).subspan(i * images, images), pictures);
     out += "</div>\n";
   }
   return answered.empty() ? "" : out;
@@ -218,7 +235,8 @@ std::string rankings_html(const DownstreamReportInputs& inputs, std::string& sym
   std::string out =
       text("<p class=\"note\">Pictures spread evenly over the split, each with the best of ", candidates.size(),
            " texts, which are spread evenly too, and its own; its own in bold. Bars: the "
-           "scores' softmax over these texts.</p>\n<div class=\"examples\">\n");
+           "scores' softmax over these texts. ",
+           kMapNote, " The text is the best one.</p>\n", heat_scale_html(), "<div class=\"examples\">\n");
   for (const int64_t picture : spread(pictures_count, std::max<int64_t>(1, inputs.examples))) {
     std::vector<int64_t> asked = candidates;
     for (int64_t sample = 0; sample < texts; ++sample)
@@ -235,7 +253,9 @@ std::string rankings_html(const DownstreamReportInputs& inputs, std::string& sym
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] > scores[b]; });
     double sum = 0;
     for (const double score : scores) sum += std::exp(score - scores[order[0]]);
-    out += "<article class=\"example\"><div class=\"pictures\">" + pictures.figure(picture, "picture") +
+    const WordMaps maps = word_maps(inputs.model, {questions[order[0]]}, {}, inputs.context)[0];
+    out += "<article class=\"example\"><div class=\"pictures\">" + pictures.figure(picture, "picture");
+    out += pictures.map(picture, maps, set.samples[static_cast<size_t>(asked[order[0]])].text) +
            "</div><div class=\"masked\"><ol>";
     for (size_t i = 0; i < std::min<size_t>(kBars, order.size()); ++i) {
       const DownstreamSample& sample = set.samples[static_cast<size_t>(asked[order[i]])];

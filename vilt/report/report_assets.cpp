@@ -95,7 +95,7 @@ mark { background: none; color: inherit; border-bottom: 2px solid var(--accent);
 .examples { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(500px, 100%), 1fr)); }
 .examples + h3 { margin-top: 20px; }
 .example { padding: 14px; display: grid; grid-template-columns: 186px minmax(0, 1fr); gap: 18px; align-items: start; }
-.pictures { display: flex; gap: 12px; }
+.pictures { display: flex; flex-wrap: wrap; gap: 12px; }
 .pictures figure { margin: 0; line-height: 1.3; width: 87px; }
 .pictures small { display: block; font-size: 0.78rem; }
 .masked-words { display: grid; gap: 8px 12px; grid-template-columns: repeat(auto-fill, minmax(min(136px, 100%), 1fr)); }

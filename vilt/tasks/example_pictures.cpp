@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "data/images/resize.h"
 #include "io/words.h"
@@ -72,12 +71,7 @@ std::vector<EventImage> example_pictures(const ViltWithHeads& model, const Pictu
   size_t at = 0;
   for (size_t i = 0; i < examples.size(); ++i) {
     for (size_t k = 0; k < examples[i].pictures.size(); ++k) {
-      const WordMaps& map = maps[at++];
-      std::vector<int64_t> words(static_cast<size_t>(map.words));
-      std::iota(words.begin(), words.end(), 1);
-      const std::vector<float> weights = map.attention.empty()
-                                             ? std::vector<float>(static_cast<size_t>(map.patches), 1.0f)
-                                             : word_map(map.attention.back(), map.patches, words);
+      const std::vector<float> weights = text_map(maps[at++]);
       const ResizedImage& picture = *examples[i].pictures[k];
       const char* side = examples[i].pictures.size() == 1 ? "" : k == 0 ? ", left" : ", right";
       out.push_back(event_image(text("examples/", i + 1, side, "/", short_words(examples[i].words)), picture.image,

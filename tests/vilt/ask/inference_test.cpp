@@ -141,4 +141,13 @@ TEST_CASE("The normalised entropy is 1 for uniform weights, 0 for a single one, 
   CHECK(entropy({0, 0}) == 0);
 }
 
+TEST_CASE("The map of a text is the sum of its words'") {
+  WordMaps maps;
+  maps.words = 2;
+  maps.patches = 3;
+  CHECK(text_map(maps) == std::vector<float>{1, 1, 1});
+  maps.attention = {{9, 9, 9, 9, 9, 9}, {0.5F, 0.25F, 0, 0.125F, 0, 1}};
+  CHECK(text_map(maps) == std::vector<float>{0.625F, 0.25F, 1});
+}
+
 }  // namespace tessera::inference_test
