@@ -1,8 +1,9 @@
 // The training loop: any task, from its first or last step to the wanted one, with metrics, evaluations and checkpoints
 // in the run's directory:
 //
-//   metrics.jsonl     one object for each logged step and each evaluation; the same for TensorBoard in
-//   events.out.tfevents.… checkpoint-STEP/  the newest (train/checkpoint.h)
+//   metrics.jsonl          one object for each logged step and each evaluation
+//   events.out.tfevents.…  the same for TensorBoard, with pictures (train/tensorboard_file.h)
+//   checkpoint-STEP/       the newest (train/checkpoint.h)
 //
 // A run that was stopped continues from its checkpoint, bit for bit as if it had not been. While a SignalGuard
 // (train/interruption.h) lives, SIGINT and SIGTERM end it after the step with a checkpoint.

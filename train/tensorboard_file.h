@@ -19,6 +19,7 @@ class TensorboardFile {
   // The numbers of a row of metrics.jsonl, by their names: of training as train/NAME, of an evaluation as
   // evaluation/NAME. Throws when they could not be written whole.
   void write(const std::string& row);
+  // Those of an evaluation after this step.
   void write(int64_t step, std::span<const EventImage> pictures);
 
   static void remove(const std::filesystem::path& run);

@@ -3,11 +3,10 @@
 #include <map>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "io/files.h"
 #include "io/printable.h"
 #include "tensor/error.h"
+#include "vilt/report/metric_line.h"
 
 namespace tessera {
 namespace {
@@ -30,7 +29,7 @@ class Table {
 
 struct CsvRow {
   std::map<size_t, std::string> cells;
-  bool trained = false, evaluated = false;
+  bool trained = false;
 };
 using Rows = std::map<int64_t, CsvRow>;
 
@@ -59,20 +58,14 @@ void add_cells(const JsonLine& object, const std::string& prefix, bool overwrite
 }
 
 void add_csv_line(std::string_view text, Table& table, Rows& rows) {
-  const JsonLine line = JsonLine::parse(text, nullptr, false);
-  if (!line.is_object()) return;
-  const auto step = line.find("step");
-  if (step == line.end() || !step->is_number_integer()) return;
-  const auto at = step->get<int64_t>();
-  const auto evaluation = line.find("evaluation");
-  const bool evaluates = evaluation != line.end() && evaluation->is_object();
+  const auto line = parse_metric_line(text);
+  if (!line) return;
   // A resumed run goes back: what was logged after its checkpoint is logged again.
-  rows.erase(rows.upper_bound(at), rows.end());
-  CsvRow& row = rows[at];
-  bool& there = evaluates ? row.evaluated : row.trained;
-  if (there) row = {};
-  (evaluates ? row.evaluated : row.trained) = true;
-  add_cells(line, "", !evaluates, table, row);
+  rows.erase(rows.upper_bound(line->step), rows.end());
+  CsvRow& row = rows[line->step];
+  if (!line->evaluates && row.trained) row = {};
+  row.trained = row.trained || !line->evaluates;
+  add_cells(line->object, "", !line->evaluates, table, row);
 }
 
 }  // namespace

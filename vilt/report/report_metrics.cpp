@@ -1,16 +1,14 @@
 #include "vilt/report/report_metrics.h"
 
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "io/files.h"
+#include "vilt/report/metric_line.h"
 
 namespace tessera {
 namespace {
 
-using JsonValue = nlohmann::json;
-
-MetricRow row_of(double step, const JsonValue& object) {
+MetricRow row_of(double step, const nlohmann::ordered_json& object) {
   MetricRow row{step, {}};
   for (const auto& [name, value] : object.items())
     if (value.is_number()) row.figures[name] = value.get<double>();
@@ -21,21 +19,17 @@ void drop_from(std::vector<MetricRow>& rows, double step) {
   while (!rows.empty() && rows.back().step >= step) rows.pop_back();
 }
 
-void add_line(MetricLog& log, std::string_view line) {
-  const JsonValue object = JsonValue::parse(line, nullptr, false);
-  if (!object.is_object()) return;
-  const auto step = object.find("step");
-  if (step == object.end() || !step->is_number()) return;
-  const double at = step->get<double>();
-  const auto evaluation = object.find("evaluation");
-  const bool is_evaluation = evaluation != object.end() && evaluation->is_object();
+void add_line(MetricLog& log, std::string_view text) {
+  const auto line = parse_metric_line(text);
+  if (!line) return;
+  const auto at = static_cast<double>(line->step);
   // An evaluation and a training row of one step belong to the same pass over it.
-  drop_from(log.training, is_evaluation ? at + 0.5 : at);
-  drop_from(log.evaluations, is_evaluation ? at : at + 0.5);
-  if (is_evaluation)
-    log.evaluations.push_back(row_of(at, *evaluation));
+  drop_from(log.training, line->evaluates ? at + 0.5 : at);
+  drop_from(log.evaluations, line->evaluates ? at : at + 0.5);
+  if (line->evaluates)
+    log.evaluations.push_back(row_of(at, line->object.at("evaluation")));
   else
-    log.training.push_back(row_of(at, object));
+    log.training.push_back(row_of(at, line->object));
 }
 
 }  // namespace

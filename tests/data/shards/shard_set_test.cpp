@@ -2,8 +2,6 @@
 #include "data/shards/shard_set.h"
 
 #include <doctest/doctest.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include <filesystem>
 
@@ -12,6 +10,7 @@
 #include "tensor/error.h"
 #include "tests/data/shards/small_shards.h"
 #include "tests/error_text.h"
+#include "tests/packed.h"
 #include "tests/temporary_directory.h"
 
 namespace tessera::shard_set_test {
@@ -40,26 +39,6 @@ void check_samples(const ShardSet& set, int first, int end) {
   }
 }
 
-std::string gzipped(const std::string& bytes) {
-  std::string out(bytes.size() + 1000, '\0');
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
-std::string zstd_packed(const std::string& bytes) {
-  std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  out.resize(ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3));
-  return out;
-}
-
 std::string contents(const fs::path& file) {
   const std::vector<uint8_t> bytes = read_file(file);
   return {bytes.begin(), bytes.end()};
@@ -70,8 +49,8 @@ std::string contents(const fs::path& file) {
 TEST_CASE("Shard set: samples by number, from plain and packed shards alike") {
   const TemporaryDirectory folder;
   folder.write("a.tar", small_shard(1, 6));
-  folder.write("b.tar.gz", gzipped(small_shard(6, 9)));
-  folder.write("c.tar.zst", zstd_packed(small_shard(9, 20)));
+  folder.write("b.tar.gz", tests::gzip(small_shard(6, 9)));
+  folder.write("c.tar.zst", tests::zstd(small_shard(9, 20)));
   folder.write("other.txt", "no shard");
   const ShardSet set = open(folder.path().string());
   CHECK(set.remarks().indexed == 3);
@@ -197,7 +176,7 @@ TEST_CASE("Shard set: an index of another shard is named") {
 TEST_CASE("Shard set: a shard that is gone, or was cut, while it is read") {
   const TemporaryDirectory folder;
   const std::string whole = small_shard(1, 8);
-  const fs::path a = folder.write("a.tar", whole), b = folder.write("b.tar.gz", gzipped(small_shard(8, 30)));
+  const fs::path a = folder.write("a.tar", whole), b = folder.write("b.tar.gz", tests::gzip(small_shard(8, 30)));
   const ShardSet set = open(folder.path().string());
   const std::string packed = contents(b);
   fs::resize_file(a, whole.size() / 2);
@@ -229,8 +208,8 @@ TEST_CASE("Shards are told from files of captions") {
   folder.write("shards/a.tar", small_shard(1, 2));
   folder.write("files/00000/000000000.jpg", "x");
   folder.write("archive", small_shard(1, 2));
-  folder.write("packed", gzipped(small_shard(1, 2)));
-  folder.write("packed.json", gzipped("[]"));
+  folder.write("packed", tests::gzip(small_shard(1, 2)));
+  folder.write("packed.json", tests::gzip("[]"));
   folder.write("list.json", "[]");
   folder.write("odd[name].csv", "image,text\n");
   CHECK(are_shards(name("shards")));

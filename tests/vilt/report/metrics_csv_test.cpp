@@ -41,6 +41,13 @@ no json
 {"step":4,"lo)") == "step,loss\r\n1,3\r\n2,1.5\r\n");
 }
 
+TEST_CASE("metrics as CSV: an evaluation that is made once more leaves what training said of its step") {
+  CHECK(csv_of(R"({"step":2,"loss":2}
+{"step":2,"evaluation":{"accuracy":0.5}}
+{"step":2,"evaluation":{"accuracy":0.75}}
+)") == "step,loss,evaluation/accuracy\r\n2,2,0.75\r\n");
+}
+
 TEST_CASE("metrics as CSV: several runs have a column that tells them apart") {
   const tests::TemporaryDirectory directory;
   for (const char* name : {"a", "b, too"}) std::filesystem::create_directory(directory.path() / name);
