@@ -156,11 +156,47 @@ std::string series_svg(const Frame& frame, const Series& series) {
   return out + "</g>";
 }
 
+std::string key_svg(const char* stroke) {
+  return text("<svg class=\"key\" viewBox=\"0 0 18 8\" aria-hidden=\"true\"><path d=\"M1 4H17\"", stroke, "/></svg>");
+}
+
+// The tags stand at the ends of their lines, as far from one another as they are high. What is pushed down out of the
+// frame pushes the others up.
+std::string tags_svg(const Frame& frame, const std::vector<Series>& all) {
+  constexpr double kHigh = 10;
+  struct Tag {
+    const Series* series;
+    double x, y;
+  };
+  std::vector<Tag> tags;
+  for (const Series& series : all) {
+    if (series.tag.empty()) continue;
+    size_t last = series.x.size();
+    while (last-- > 0 && !finite(series, last)) {
+    }
+    const double end = std::clamp(series.y[last], frame.y.low, frame.y.high);
+    tags.push_back({&series, frame.x(series.x[last]) + 4, frame.y(end)});
+  }
+  std::stable_sort(tags.begin(), tags.end(), [](const Tag& a, const Tag& b) { return a.y < b.y; });
+  const auto apart = [](const Tag& a, const Tag& b) { return std::abs(a.x - b.x) >= kHigh; };
+  for (size_t i = 0; i < tags.size(); ++i)
+    for (size_t k = 0; k < i; ++k)
+      if (!apart(tags[k], tags[i])) tags[i].y = std::max(tags[i].y, tags[k].y + kHigh);
+  for (size_t i = tags.size(); i-- > 0;) {
+    tags[i].y = std::min(tags[i].y, kHeight - kBottom);
+    for (size_t k = i + 1; k < tags.size(); ++k)
+      if (!apart(tags[k], tags[i])) tags[i].y = std::min(tags[i].y, tags[k].y - kHigh);
+  }
+  std::string out;
+  for (const Tag& tag : tags)
+    out += text("<text class=\"tag c", tag.series->colour, "\" x=\"", place(tag.x), "\" y=\"", place(tag.y),
+                "\" dy=\"0.32em\">", escape_html(tag.series->tag), "</text>");
+  return out;
+}
+
 std::string legend_entry(const std::string& classes, const std::string& name, const std::string& value,
                          const char* stroke) {
-  return text("<li class=\"", classes,
-              "\"><svg class=\"key\" viewBox=\"0 0 18 8\" aria-hidden=\"true\"><path d=\"M1 4H17\"", stroke, "/></svg>",
-              escape_html(name), " <b>", value, "</b></li>");
+  return text("<li class=\"", classes, "\">", key_svg(stroke), escape_html(name), " <b>", value, "</b></li>");
 }
 
 std::string legend_html(const Chart& chart) {
@@ -234,6 +270,8 @@ void smooth(Series& series, size_t window) {
   }
 }
 
+std::string line_key(Series::Line line) { return key_svg(dashes(line)); }
+
 std::string chart_html(const Chart& asked) {
   Chart chart = asked;
   std::erase_if(chart.series, [](const Series& series) { return finite_points(series) == 0; });
@@ -252,6 +290,7 @@ std::string chart_html(const Chart& asked) {
     out += text("<path class=\"reference\" d=\"M", kLeft, ' ', place(frame->y(*chart.reference)), 'H', kWidth - kRight,
                 "\"/>");
   for (const Series& series : chart.series) out += series_svg(*frame, series);
+  out += tags_svg(*frame, chart.series);
   out += text("<path class=\"cursor\" d=\"M0 ", kTop, 'V', kHeight - kBottom, "\"/></svg></figure>\n");
   return out;
 }

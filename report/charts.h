@@ -17,6 +17,7 @@ struct Series {
   Line line = Line::solid;
   bool markers = false;     // a dot at every point: few, exact measurements
   std::vector<double> raw;  // of the same x, if not empty: what `y` was smoothed from, drawn faintly
+  std::string tag;          // a letter or two at the line's end, for who cannot tell colours apart
 };
 
 struct Chart {
@@ -38,6 +39,10 @@ void thin(Series& series, size_t most);
 
 // The centred moving mean over `window` points (fewer at the ends); the values before become `raw`.
 void smooth(Series& series, size_t window);
+
+// A short piece of a series' line, for texts that speak of it; it takes its colour from an element of class "cN"
+// around.
+std::string line_key(Series::Line line);
 
 // <figure class="chart">…</figure>; empty when no series has a point.
 std::string chart_html(const Chart& chart);

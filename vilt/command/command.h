@@ -64,8 +64,8 @@ int run_train(const TrainArguments& arguments);
 
 struct ReportArguments {
   std::vector<std::string> runs;
-  std::string output;  // of --csv; empty: standard output
-  bool csv = false, force = false;
+  std::string output;  // of --csv, empty: standard output; of --compare, empty: comparison.html
+  bool csv = false, compare = false, force = false;
 };
 int run_report(const ReportArguments& arguments);
 

@@ -59,15 +59,24 @@ void add_train(CLI::App& app, Action& action) {
 
 void add_report(CLI::App& app, Action& action) {
   CLI::App* command =
-      add_command(app, "report", "Writes the report of a finished run once more, or what runs logged as CSV",
-                  "vilt report runs/scenes-quick\n  vilt report --csv runs/scenes-quick --output metrics.csv");
+      add_command(app, "report",
+                  "Writes the report of a finished run once more, a page that compares runs, or their figures as CSV",
+                  "vilt report runs/scenes-quick\n"
+                  "  vilt report --compare runs/seed-0 runs/seed-1 runs/wider --output wider.html\n"
+                  "  vilt report --csv runs/scenes-quick --output metrics.csv");
   auto arguments = std::make_shared<ReportArguments>();
-  command->add_option("RUN", arguments->runs, "Folder of the run (its train.out); with --csv one or more")->required();
-  CLI::Option* csv = command->add_flag(
-      "--csv", arguments->csv, "Prints metrics.jsonl as CSV instead: a row for each step, a column for each figure");
-  CLI::Option* output = command->add_option("--output", arguments->output, "With --csv: writes to this file");
-  output->needs(csv);
-  command->add_flag("--force", arguments->force, "Replaces the file of --output")->needs(output);
+  command
+      ->add_option("RUN", arguments->runs,
+                   "Folder of the run (its train.out); with --csv one or more, with --compare 2 to 12")
+      ->required();
+  command->add_flag("--compare", arguments->compare,
+                    "Writes one page instead, comparison.html: the runs' curves, final figures with the best marked, "
+                    "means over seeds, and the settings that differ; finished or not, of any task");
+  command->add_flag("--csv", arguments->csv,
+                    "Prints metrics.jsonl as CSV instead: a row for each step, a column for each figure");
+  command->add_option("--output", arguments->output, "With --csv or --compare: writes to this file");
+  command->add_flag("--force", arguments->force,
+                    "Replaces the file that is there; an earlier comparison is replaced without");
   command->callback([arguments, &action] { action = [arguments] { return run_report(*arguments); }; });
 }
 

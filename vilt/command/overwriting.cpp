@@ -1,5 +1,8 @@
 #include "vilt/command/overwriting.h"
 
+#include <fstream>
+#include <string>
+
 #include "io/files.h"
 #include "io/printable.h"
 #include "tensor/error.h"
@@ -31,6 +34,17 @@ bool write_output(const fs::path& file, std::string_view contents, bool force) {
   check_may_write(file, force);
   write_file_atomically(file, contents, Durability::power);
   return true;
+}
+
+void write_page(const fs::path& file, std::string_view contents, std::string_view mark, bool force) {
+  bool own = false;
+  if (fs::is_regular_file(fs::symlink_status(file))) {
+    std::string head(1024, '\0');
+    std::ifstream in(file, std::ios::binary);
+    in.read(head.data(), static_cast<std::streamsize>(head.size()));
+    own = std::string_view(head).substr(0, static_cast<size_t>(in.gcount())).find(mark) != std::string_view::npos;
+  }
+  write_output(file, contents, force || own);
 }
 
 void check_may_train_in(const fs::path& run) {

@@ -20,6 +20,7 @@
 #include "vilt/command/figures.h"
 #include "vilt/command/overwriting.h"
 #include "vilt/files/load_model.h"
+#include "vilt/report/comparison.h"
 #include "vilt/report/downstream_report.h"
 #include "vilt/report/metrics_csv.h"
 #include "vilt/report/report.h"
@@ -99,8 +100,7 @@ void report_finetuning(const fs::path& run, const Settings& settings, const std:
 }
 
 void rebuild_report(const fs::path& run, const std::string& command) {
-  check(fs::is_directory(run), shown(run), ": no such directory; expected the folder of a run");
-  check(fs::exists(run / "settings.toml"), shown(run), ": no run (there is no settings.toml)");
+  check_is_run(run);
   check(fs::exists(run / "summary.json"), shown(run), ": the run is not finished; `vilt train` continues it");
   Settings settings = Settings::from_toml(run / "settings.toml");
   refuse_commands(settings, shown(run / "settings.toml"));
@@ -123,12 +123,29 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   write_report(report_of(run), {settings, run / "metrics.jsonl", summary, *trained.model, untrained, source, command});
 }
 
+std::vector<fs::path> runs_of(const ReportArguments& arguments) {
+  return {arguments.runs.begin(), arguments.runs.end()};
+}
+
 int export_metrics(const ReportArguments& arguments) {
-  const std::string csv = metrics_csv(std::vector<fs::path>(arguments.runs.begin(), arguments.runs.end()));
+  const std::string csv =
+      metrics_csv(runs_of(arguments), [](const std::string& remark) { std::cerr << "note: " << remark << '\n'; });
   if (arguments.output.empty())
     std::cout << csv;
   else
     write_output(arguments.output, csv, arguments.force);
+  return 0;
+}
+
+int compare_runs(const ReportArguments& arguments) {
+  const fs::path page = arguments.output.empty() ? "comparison.html" : arguments.output;
+  const std::vector<ComparedRun> runs = read_compared_runs(runs_of(arguments));
+  std::string command = "vilt report --compare";
+  for (const std::string& run : arguments.runs) command += " " + shell_word(run);
+  if (!arguments.output.empty()) command += " --output " + shell_word(arguments.output);
+  write_page(page, comparison_html(runs, command), kComparisonMark, arguments.force);
+  for (const std::string& remark : comparison_remarks(runs)) std::cerr << "note: " << remark << '\n';
+  std::cout << "comparison: " << shown(page) << '\n';
   return 0;
 }
 
@@ -174,8 +191,15 @@ int run_train(const TrainArguments& arguments) {
 }
 
 int run_report(const ReportArguments& arguments) {
+  check(
+      !arguments.csv || !arguments.compare,
+      "--csv and --compare are two things: --csv of several runs is one table with a column \"run\", --compare a page");
+  check(arguments.output.empty() || arguments.csv || arguments.compare,
+        "--output is for --csv and --compare; the report of a run lies in its folder");
+  check(!arguments.force || !arguments.output.empty() || arguments.compare, "--force is for the file of --output");
   if (arguments.csv) return export_metrics(arguments);
-  check(arguments.runs.size() == 1, "vilt report takes one run; --csv takes several");
+  if (arguments.compare) return compare_runs(arguments);
+  check(arguments.runs.size() == 1, "vilt report takes one run; --csv and --compare take several");
   const fs::path run = arguments.runs[0];
   rebuild_report(run, text("vilt train ", shell_word((run / "settings.toml").string()), " --fresh"));
   std::cout << "report: " << shown(report_of(run)) << '\n';

@@ -1,9 +1,9 @@
 // Curves and final figures of a fine-tuned run.
 #include <algorithm>
 
-#include "io/words.h"
 #include "report/html.h"
 #include "vilt/report/downstream_report.h"
+#include "vilt/report/figure_names.h"
 #include "vilt/report/report_metrics.h"
 
 namespace tessera {
@@ -23,11 +23,6 @@ Series logged(const std::vector<MetricRow>& rows, const std::string& figure, con
   if (!markers && series.x.size() >= 22) smooth(series, 11);
   series.markers = markers && series.x.size() <= 40;
   return series;
-}
-
-std::string shown_figure(const std::string& name, double value) {
-  if (is_count(name)) return with_thousands(static_cast<int64_t>(value));
-  return name.ends_with("rank") ? fixed(value, 2) : percent(value);
 }
 
 }  // namespace
@@ -94,7 +89,7 @@ std::string downstream_figures_html(const Summary& summary) {
       const auto found =
           std::find_if(figures->begin(), figures->end(), [&](const auto& one) { return one.first == name; });
       rows += text("<td data-label=\"", block, "\"", block == kBlocks[0].title ? " class=\"result\"" : "", ">",
-                   found == figures->end() ? "–" : shown_figure(name, found->second), "</td>");
+                   found == figures->end() ? "–" : figure_text(name, found->second), "</td>");
     }
     rows += "</tr>";
   }

@@ -1,8 +1,11 @@
-// A line of metrics.jsonl as the trainer writes it.
+// metrics.jsonl, line by line, as the trainer writes it.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -15,16 +18,19 @@ struct MetricLine {
   bool evaluates = false;  // it has an evaluation's figures in `evaluation`
 };
 
-// Nothing where it is no JSON object with a step: the last line of a killed run may be cut off.
-inline std::optional<MetricLine> parse_metric_line(std::string_view line) {
-  MetricLine out{nlohmann::ordered_json::parse(line, nullptr, false)};
-  if (!out.object.is_object()) return {};
-  const auto step = out.object.find("step");
-  if (step == out.object.end() || !step->is_number_integer()) return {};
-  out.step = step->get<int64_t>();
-  const auto evaluation = out.object.find("evaluation");
-  out.evaluates = evaluation != out.object.end() && evaluation->is_object();
-  return out;
-}
+// Nothing where it is no JSON object with a step (the last line of a killed run may be cut off), or has values more
+// than 16 deep in one another.
+std::optional<MetricLine> parse_metric_line(std::string_view line);
+
+// Lines that are no rows. Empty ones are nobody's loss and do not count.
+struct LeftOutLines {
+  int64_t count = 0, first = 0;  // the first one's number, from 1
+
+  // "2 lines are damaged and left out, the first is line 7"; empty: there are none.
+  std::string words() const;
+};
+
+// Gives the rows in the order of the file.
+LeftOutLines for_each_metric_line(const std::filesystem::path& file, const std::function<void(MetricLine&&)>& handle);
 
 }  // namespace tessera

@@ -3,7 +3,6 @@
 #include <map>
 #include <vector>
 
-#include "io/files.h"
 #include "io/printable.h"
 #include "tensor/error.h"
 #include "vilt/report/metric_line.h"
@@ -44,33 +43,31 @@ std::string csv_cell(const std::string& cell) {
 }
 
 // `overwrite`: what an evaluation says beside its figures (seconds) does not replace what training said of the step.
-void add_cells(const JsonLine& object, const std::string& prefix, bool overwrite, Table& table, CsvRow& row) {
-  for (const auto& [name, value] : object.items()) {
-    if (value.is_object()) {
-      add_cells(value, prefix + name + "/", true, table, row);
-    } else if (prefix.empty() && name == "step") {
-      continue;
-    } else if (value.is_number() || value.is_null()) {
-      std::string& cell = row.cells[table.column(prefix + name)];
-      if (overwrite || cell.empty()) cell = value.is_null() ? "" : value.dump();
-    }
+void add_cells(const JsonLine& value, const std::string& name, bool overwrite, Table& table, CsvRow& row) {
+  if (value.is_object()) {
+    for (const auto& [key, inner] : value.items()) add_cells(inner, name + "/" + key, true, table, row);
+  } else if (value.is_array()) {
+    for (size_t i = 0; i < value.size(); ++i) add_cells(value[i], text(name, "/", i + 1), true, table, row);
+  } else if (value.is_number() || value.is_null()) {
+    std::string& cell = row.cells[table.column(name)];
+    if (overwrite || cell.empty()) cell = value.is_null() ? "" : value.dump();
   }
 }
 
-void add_csv_line(std::string_view text, Table& table, Rows& rows) {
-  const auto line = parse_metric_line(text);
-  if (!line) return;
+void add_csv_line(const MetricLine& line, Table& table, Rows& rows) {
   // A resumed run goes back: what was logged after its checkpoint is logged again.
-  rows.erase(rows.upper_bound(line->step), rows.end());
-  CsvRow& row = rows[line->step];
-  if (!line->evaluates && row.trained) row = {};
-  row.trained = row.trained || !line->evaluates;
-  add_cells(line->object, "", !line->evaluates, table, row);
+  rows.erase(rows.upper_bound(line.step), rows.end());
+  CsvRow& row = rows[line.step];
+  if (!line.evaluates && row.trained) row = {};
+  row.trained = row.trained || !line.evaluates;
+  for (const auto& [name, value] : line.object.items())
+    if (name != "step") add_cells(value, name, !line.evaluates, table, row);
 }
 
 }  // namespace
 
-std::string metrics_csv(std::span<const std::filesystem::path> runs) {
+std::string metrics_csv(std::span<const std::filesystem::path> runs,
+                        const std::function<void(const std::string& remark)>& remark) {
   Table table;
   std::vector<Rows> of_runs;
   for (const std::filesystem::path& run : runs) {
@@ -78,7 +75,9 @@ std::string metrics_csv(std::span<const std::filesystem::path> runs) {
     check(std::filesystem::exists(file), shown(file),
           ": no such file; expected the folder of a run that has logged figures");
     Rows& rows = of_runs.emplace_back();
-    for_each_line(file_pieces(file), [&](std::string_view line) { add_csv_line(line, table, rows); });
+    const LeftOutLines left_out =
+        for_each_metric_line(file, [&](MetricLine&& line) { add_csv_line(line, table, rows); });
+    if (remark && left_out.count > 0) remark(shown(file) + ": " + left_out.words());
   }
   std::string out = runs.size() > 1 ? "run,step" : "step";
   for (const std::string& column : table.columns()) out += "," + csv_cell(column);

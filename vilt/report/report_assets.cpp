@@ -50,8 +50,8 @@ pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
   font-size: 0.8rem; }
 .legend b { font-variant-numeric: tabular-nums; }
 .key { width: 18px; height: 8px; margin-right: 4px; fill: none; stroke: currentColor; stroke-width: 2.4; }
-.legend .c0 .key { color: var(--c0); } .legend .c1 .key { color: var(--c1); } .legend .c2 .key { color: var(--c2); }
-.legend .c3 .key { color: var(--c3); } .legend .c4 .key { color: var(--c4); }
+.c0 .key { color: var(--c0); } .c1 .key { color: var(--c1); } .c2 .key { color: var(--c2); }
+.c3 .key { color: var(--c3); } .c4 .key { color: var(--c4); }
 .plot { width: 100%; height: auto; display: block; touch-action: pan-y; cursor: crosshair; }
 .plot path { fill: none; }
 .plot .grid path { stroke: var(--line); stroke-width: 1; }
@@ -65,6 +65,9 @@ pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .plot .c3 path { stroke: var(--c3); } .plot .c4 path { stroke: var(--c4); }
 .plot .c0 circle { fill: var(--c0); } .plot .c1 circle { fill: var(--c1); } .plot .c2 circle { fill: var(--c2); }
 .plot .c3 circle { fill: var(--c3); } .plot .c4 circle { fill: var(--c4); }
+.plot .tag { font-size: 10.5px; font-weight: 700; paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
+.plot .tag.c1 { fill: var(--c1); } .plot .tag.c2 { fill: var(--c2); } .plot .tag.c3 { fill: var(--c3); }
+.plot .tag.c4 { fill: var(--c4); }
 
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
 th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--line);
@@ -85,6 +88,18 @@ tr.chosen th, tr.chosen td { font-weight: 700; }
 .findings { display: grid; gap: 10px 34px; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
 .findings ul { margin: 0; padding-left: 18px; }
 .findings li { margin-bottom: 9px; }
+
+.remarks { margin: 18px 0 0; padding: 10px 14px 10px 30px; background: var(--card); border: 1px solid var(--line);
+  border-left: 4px solid var(--wrong); border-radius: 8px; }
+.remarks li { overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; }
+table.compared thead th { white-space: normal; overflow-wrap: anywhere; min-width: 5.4em; }
+table.compared th:first-child { position: sticky; left: 0; background: var(--ground); }
+table.wrapped tbody th { white-space: nowrap; }
+table.wrapped td { white-space: normal; overflow-wrap: anywhere; min-width: 7.5em; }
+table.compared td.best { font-weight: 700; }
+table.compared .mark { color: var(--right); margin-right: 3px; }
+table.compared + h3, .charts + h3, .scroll + h3, .note + h3, details + h3 { margin-top: 24px; }
 
 .symbols { position: absolute; width: 0; height: 0; }
 .picture { display: block; width: 100%; border-radius: 6px; }
@@ -148,8 +163,14 @@ footer { padding: 30px 18px 40px; color: var(--muted); font-size: 0.85rem; }
     border-bottom: 1px solid var(--line); padding: 6px 0; }
   table.figures th, table.figures td { border: 0; padding: 2px 0; text-align: left; white-space: normal; }
   table.figures th { grid-column: 1 / -1; }
+  table.figures.compared tr { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+  table.figures.wrapped tr { grid-template-columns: minmax(0, 1fr); }
+  table.figures.compared td.mean { grid-column: 1 / -1; }
   table.figures td::before { content: attr(data-label); display: block; font-size: 0.68rem; line-height: 1.2;
     font-weight: 400; color: var(--muted); min-height: 2.4em; }
+  table.figures.compared th { overflow-wrap: anywhere; }
+  table.figures.compared td::before { min-height: 0; overflow-wrap: anywhere; }
+  table.figures.wrapped td::before, table.figures.compared td.mean::before { display: inline; margin-right: 6px; }
 }
 @media print { nav { display: none; } .chart, .example, .word { break-inside: avoid; } }
 )css";
@@ -179,7 +200,9 @@ const char* const kReportScript = R"js(
       let closest = null;
       for (const { points, label } of chart.series) {
         const point = nearest(points, x);
-        label.textContent = written(point[1], chart.unit);
+        // A line that has ended says nothing of later steps.
+        const ended = point === points.at(-1) && chart.place(x) - chart.place(point[0]) > 8;
+        label.textContent = ended ? '\u2013' : written(point[1], chart.unit);
         if (closest === null || Math.abs(point[0] - x) < Math.abs(closest - x)) closest = point[0];
       }
       const u = chart.place(closest);

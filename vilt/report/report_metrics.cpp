@@ -1,10 +1,5 @@
 #include "vilt/report/report_metrics.h"
 
-#include <string_view>
-
-#include "io/files.h"
-#include "vilt/report/metric_line.h"
-
 namespace tessera {
 namespace {
 
@@ -19,17 +14,15 @@ void drop_from(std::vector<MetricRow>& rows, double step) {
   while (!rows.empty() && rows.back().step >= step) rows.pop_back();
 }
 
-void add_line(MetricLog& log, std::string_view text) {
-  const auto line = parse_metric_line(text);
-  if (!line) return;
-  const auto at = static_cast<double>(line->step);
+void add_line(MetricLog& log, const MetricLine& line) {
+  const auto at = static_cast<double>(line.step);
   // An evaluation and a training row of one step belong to the same pass over it.
-  drop_from(log.training, line->evaluates ? at + 0.5 : at);
-  drop_from(log.evaluations, line->evaluates ? at : at + 0.5);
-  if (line->evaluates)
-    log.evaluations.push_back(row_of(at, line->object.at("evaluation")));
+  drop_from(log.training, line.evaluates ? at + 0.5 : at);
+  drop_from(log.evaluations, line.evaluates ? at : at + 0.5);
+  if (line.evaluates)
+    log.evaluations.push_back(row_of(at, line.object.at("evaluation")));
   else
-    log.training.push_back(row_of(at, line->object));
+    log.training.push_back(row_of(at, line.object));
 }
 
 }  // namespace
@@ -37,13 +30,7 @@ void add_line(MetricLog& log, std::string_view text) {
 MetricLog read_metrics(const std::filesystem::path& path) {
   MetricLog log;
   if (!std::filesystem::exists(path)) return log;
-  const std::vector<uint8_t> bytes = read_file(path);
-  std::string_view rest(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    add_line(log, rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
+  log.left_out = for_each_metric_line(path, [&](MetricLine&& line) { add_line(log, line); });
   return log;
 }
 

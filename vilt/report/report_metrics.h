@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "report/charts.h"
+#include "vilt/report/metric_line.h"
 
 namespace tessera {
 
@@ -17,6 +18,7 @@ struct MetricRow {
 
 struct MetricLog {
   std::vector<MetricRow> training, evaluations;  // steps ascend
+  LeftOutLines left_out;
 };
 
 // Rows that are no JSON objects with a step (the last one of a killed run may be cut off) are skipped. A resumed run

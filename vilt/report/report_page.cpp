@@ -15,7 +15,9 @@ std::string page_html(const ReportPage& page) {
   }
   const std::string title = escape_html(page.title);
   return text(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n"
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n<meta name=\"generator\" content=\"",
+      escape_html(page.generator),
+      "\" />\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n"
       "<link rel=\"icon\" href=\"data:,\" />\n<title>",
       title, "</title>\n<style>", kReportStyle, "</style>\n</head>\n<body>\n<header>\n<h1>", title,

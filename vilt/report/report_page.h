@@ -22,6 +22,7 @@ struct ReportPage {
   std::string symbols;               // of pictures that sections share
   std::string tiles;
   std::vector<ReportSection> sections;
+  std::string generator = "Tessera";  // by which a program knows its own page again
 };
 
 std::string page_html(const ReportPage& page);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vilt/report/report.h"
@@ -51,6 +52,9 @@ std::string maps_html(const ReportInputs& inputs, const std::vector<ReportPair>&
 
 // A block of the summary by its name, or null.
 const Evaluation* summary_block(const Summary& summary, const std::string& name);
+
+// What a figure of pre-training is called on the page, by its name in summary.json; null: it is none of the table's.
+const char* pretraining_figure_title(std::string_view name);
 
 extern const char* const kReportStyle;
 extern const char* const kReportScript;

@@ -1,5 +1,6 @@
 // The final figures: tiles and tables.
 #include <set>
+#include <string_view>
 
 #include "report/html.h"
 #include "vilt/report/report_parts.h"
@@ -18,6 +19,7 @@ constexpr Column kColumns[] = {{"test", "test"},
 
 struct Row {
   Figure Evaluation::*figure;
+  std::string_view name;  // in summary.json
   const char* title;
   const char* explanation;
   enum Chance { none, half, uniform_map, pointing } chance;
@@ -25,27 +27,27 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {&Evaluation::itm_accuracy_random, "Matching, random picture",
+    {&Evaluation::itm_accuracy_random, "itm_accuracy_random", "Matching, random picture",
      "balanced accuracy: the caption with its picture, and with one of which it is not true", Row::half},
-    {&Evaluation::itm_accuracy_hard, "Matching, sibling picture",
+    {&Evaluation::itm_accuracy_hard, "itm_accuracy_hard", "Matching, sibling picture",
      "the false picture differs in one thing that the caption mentions", Row::half},
-    {&Evaluation::mlm_accuracy_content, "Masked content word", "each masked alone; right when all its pieces are",
-     Row::none},
-    {&Evaluation::mlm_accuracy_wrong_image, "Masked content word, wrong picture",
+    {&Evaluation::mlm_accuracy_content, "mlm_accuracy_content", "Masked content word",
+     "each masked alone; right when all its pieces are", Row::none},
+    {&Evaluation::mlm_accuracy_wrong_image, "mlm_accuracy_wrong_image", "Masked content word, wrong picture",
      "the same with another picture: what the words alone give away", Row::none},
-    {&Evaluation::pointing_attention, "Attention points at the named object",
+    {&Evaluation::pointing_attention, "pointing_attention", "Attention points at the named object",
      "last layer, mean over heads: the patch of largest weight has its centre in the box", Row::pointing},
-    {&Evaluation::pointing_own_over_other, "Own object above the other",
+    {&Evaluation::pointing_own_over_other, "pointing_own_over_other", "Own object above the other",
      "mean attention in the own box exceeds that in the other object's", Row::half},
-    {&Evaluation::pointing_plan, "Transport plan points", "β 0.1, 1,000 iterations: nearly the exact plan",
-     Row::pointing},
-    {&Evaluation::pointing_plan_training, "Transport plan points, training setting", "the plan as the loss uses it",
-     Row::pointing},
-    {&Evaluation::attention_entropy, "Entropy of the attention", "of a noun's map: 1 is flat, 0 a single patch",
-     Row::uniform_map, false},
-    {&Evaluation::plan_entropy, "Entropy of the plan", "of a noun's row", Row::uniform_map, false},
-    {&Evaluation::plan_training_entropy, "Entropy of the plan, training setting", "of a noun's row", Row::uniform_map,
-     false},
+    {&Evaluation::pointing_plan, "pointing_plan", "Transport plan points",
+     "β 0.1, 1,000 iterations: nearly the exact plan", Row::pointing},
+    {&Evaluation::pointing_plan_training, "pointing_plan_training", "Transport plan points, training setting",
+     "the plan as the loss uses it", Row::pointing},
+    {&Evaluation::attention_entropy, "attention_entropy", "Entropy of the attention",
+     "of a noun's map: 1 is flat, 0 a single patch", Row::uniform_map, false},
+    {&Evaluation::plan_entropy, "plan_entropy", "Entropy of the plan", "of a noun's row", Row::uniform_map, false},
+    {&Evaluation::plan_training_entropy, "plan_training_entropy", "Entropy of the plan, training setting",
+     "of a noun's row", Row::uniform_map, false},
 };
 
 Figure figure_of(const Summary& summary, const char* block, Figure Evaluation::*figure) {
@@ -156,6 +158,12 @@ std::string layer_table(const Summary& summary) {
 const Evaluation* summary_block(const Summary& summary, const std::string& name) {
   const auto found = summary.blocks.find(name);
   return found == summary.blocks.end() ? nullptr : &found->second;
+}
+
+const char* pretraining_figure_title(std::string_view name) {
+  for (const Row& row : kRows)
+    if (row.name == name) return row.title;
+  return nullptr;
 }
 
 std::string tiles_html(const Summary& summary) {

@@ -321,22 +321,29 @@ void Settings::set(const std::string& assignment) {
   assign(slot, *table.get("value"), key, "");
 }
 
-std::string Settings::to_toml() const {
+std::vector<std::pair<std::string, std::string>> Settings::listed() const {
   Settings copy = *this;
-  std::ostringstream out;
-  std::string section;
+  std::vector<std::pair<std::string, std::string>> out;
   for (const auto& [name, slot] : slots(copy)) {
+    std::ostringstream value;
+    write(value, slot);
+    out.emplace_back(name, value.str());
+  }
+  return out;
+}
+
+std::string Settings::to_toml() const {
+  std::string out, section;
+  for (const auto& [name, value] : listed()) {
     const size_t dot = name.find('.');
     if (name.substr(0, dot) != section) {
-      out << (section.empty() ? "" : "\n");
+      if (!section.empty()) out += '\n';
       section = name.substr(0, dot);
-      out << "[" << section << "]\n";
+      out += text('[', section, "]\n");
     }
-    out << name.substr(dot + 1) << " = ";
-    write(out, slot);
-    out << "\n";
+    out += text(name.substr(dot + 1), " = ", value, '\n');
   }
-  return out.str();
+  return out;
 }
 
 std::filesystem::path vocabulary_path(const Settings& settings) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vilt/config.h"
@@ -118,6 +119,8 @@ struct Settings {
   // Applies one `section.key=value`.
   void set(const std::string& assignment);
   std::string to_toml() const;
+  // Every setting by its dotted key with its value as TOML, in the order in which to_toml writes them.
+  std::vector<std::pair<std::string, std::string>> listed() const;
   // Errors for values that cannot be, before anything is written.
   void validate() const;
 };

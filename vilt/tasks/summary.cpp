@@ -86,6 +86,22 @@ bool is_count(std::string_view figure) {
          figure.ends_with("median rank");
 }
 
+NamedFigures named_figures(const Evaluation& evaluation) {
+  NamedFigures out;
+  const auto add = [&](const std::string& name, const Json& value) {
+    if (value.is_number()) out.emplace_back(name, value.get<double>());
+  };
+  const Json figures = block(evaluation);
+  for (const auto& [name, value] : figures.items()) {
+    add(name, value);
+    if (value.is_object())
+      for (const auto& [key, inner] : value.items()) add(text(name, '/', key), inner);
+    if (value.is_array())
+      for (size_t i = 0; i < value.size(); ++i) add(text(name, '/', i + 1), value[i]);
+  }
+  return out;
+}
+
 std::string figures_json(const NamedFigures& figures) { return figures_block(figures).dump(2); }
 
 std::string summary_json(const Summary& summary) {

@@ -22,6 +22,10 @@ struct RunFacts {
 using NamedFigures = std::vector<std::pair<std::string, double>>;
 bool is_count(std::string_view figure);
 
+// The figures of pre-training by the names of summary.json; those by kind or layer as
+// "itm_accuracy_hard_by_kind/colour" and "pointing_attention_by_layer/1". What was not measured is absent.
+NamedFigures named_figures(const Evaluation& evaluation);
+
 struct Summary : RunFacts {
   std::string task;  // of a downstream task its name; empty: pre-training
   // The blocks of summary.json by name: "test", "test_unseen", "untrained", "shuffled_caption", of pre-training ...
