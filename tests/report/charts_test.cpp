@@ -107,4 +107,31 @@ TEST_CASE("charts: shares are written in percent") {
   CHECK(html.find("<b>50.0\u00a0%</b>") != std::string::npos);
 }
 
+TEST_CASE("charts: tags stand at the ends of their lines, apart and inside the frame") {
+  Chart chart;
+  for (int i = 0; i < 12; ++i) {
+    chart.series.push_back(line({0, 1, 2}, {1, 2, i < 11 ? 1.0 : kNan}));
+    chart.series.back().tag = std::string(1, static_cast<char>('A' + i));
+    chart.series.back().colour = 1 + i % 4;
+  }
+  chart.series.push_back(line({0, 1}, {0, 3}));
+  const std::string html = chart_html(chart);
+  CHECK(count(html, "<text class=\"tag c") == 12);  // a series without a tag has none
+  CHECK(html.find(">A</text>") != std::string::npos);
+  std::vector<double> x, y;
+  for (size_t at = html.find("<text class=\"tag c"); at != std::string::npos;
+       at = html.find("<text class=\"tag c", at + 1)) {
+    x.push_back(std::stod(html.substr(html.find("x=\"", at) + 3)));
+    y.push_back(std::stod(html.substr(html.find("y=\"", at) + 3)));
+  }
+  REQUIRE(y.size() == 12);
+  for (size_t i = 0; i < y.size(); ++i) {
+    CHECK(x[i] <= 352);  // 8 of 360 are left for the letter
+    CHECK(y[i] >= 0);
+    CHECK(y[i] <= 194);  // above the axis's labels
+    for (size_t k = 0; k < i; ++k)
+      if (std::abs(x[i] - x[k]) < 10) CHECK(std::abs(y[i] - y[k]) >= 9.98);  // places are rounded to 0.01
+  }
+}
+
 }  // namespace tessera::charts_test

@@ -48,6 +48,42 @@ TEST_CASE("metrics as CSV: an evaluation that is made once more leaves what trai
 )") == "step,loss,evaluation/accuracy\r\n2,2,0.75\r\n");
 }
 
+TEST_CASE("metrics as CSV: lists are columns with the entries' numbers, as many as the longest has") {
+  CHECK(csv_of(R"({"step":1,"evaluation":{"by_layer":[0.25,null],"n":1}}
+{"step":2,"evaluation":{"by_layer":[0.5,0.75,[1,2]],"n":2,"text":"x","truth":true}}
+)") == "step,evaluation/by_layer/1,evaluation/by_layer/2,evaluation/n,evaluation/by_layer/3/1,evaluation/by_layer/3/"
+       "2\r\n"
+       "1,0.25,,1,,\r\n2,0.5,0.75,2,1,2\r\n");
+}
+
+TEST_CASE("metrics as CSV: how many lines were left out, of each file") {
+  const tests::TemporaryDirectory directory;
+  const auto remarks_of = [&](const std::string& lines) {
+    directory.write("metrics.jsonl", lines);
+    std::string out;
+    metrics_csv(std::vector<std::filesystem::path>{directory.path()},
+                [&](const std::string& remark) { out += remark; });
+    return out;
+  };
+  const std::string file = (directory.path() / "metrics.jsonl").string();
+  CHECK(remarks_of("{\"step\":1,\"loss\":1}\n\n  \r\n") == "");
+  CHECK(remarks_of("") == "");
+  CHECK(remarks_of("{\"step\":1}\n\n{\"step\":2,\"lo") == file + ": line 3 is damaged and left out");
+  CHECK(remarks_of("x\n{\"step\":1}\n[1]\n{\"step\":\"2\"}\n") ==
+        file + ": 3 lines are damaged and left out, the first is line 1");
+}
+
+TEST_CASE("metrics as CSV: values deep in one another are damage, however deep") {
+  for (const char* open : {"[", "{\"a\":"}) {
+    std::string deep = "{\"step\":1,\"a\":";
+    for (int i = 0; i < 200'000; ++i) deep += open;
+    CHECK(csv_of("{\"step\":2,\"loss\":1}\n" + deep + "\n") == "step,loss\r\n2,1\r\n");
+    deep += "1";
+    for (int i = 0; i < 200'000; ++i) deep += *open == '[' ? "]" : "}";
+    CHECK(csv_of("{\"step\":2,\"loss\":1}\n" + deep + "}\n") == "step,loss\r\n2,1\r\n");
+  }
+}
+
 TEST_CASE("metrics as CSV: several runs have a column that tells them apart") {
   const tests::TemporaryDirectory directory;
   for (const char* name : {"a", "b, too"}) std::filesystem::create_directory(directory.path() / name);

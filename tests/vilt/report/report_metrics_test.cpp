@@ -30,6 +30,8 @@ no json
   const MetricLog log = read_metrics(path);
   CHECK(steps(log.training) == std::vector<double>{1, 2});
   CHECK(steps(log.evaluations) == std::vector<double>{2});
+  CHECK(log.left_out.count == 5);
+  CHECK(log.left_out.first == 2);
   CHECK(log.training[0].figures.at("loss") == 2.5);
   CHECK(!log.training[0].figures.contains("wpa_loss"));
   CHECK(log.evaluations[0].figures.size() == 1);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
 
@@ -65,6 +67,22 @@ TEST_CASE("The TOML that is written reads back to the same settings") {
   CHECK(again.data.cache_bytes == int64_t{1} << 40);
   CHECK(again.model.tie_word_embeddings);
   CHECK(again.train.seed == -5);
+}
+
+TEST_CASE("Settings are listed by their keys, with values as TOML has them") {
+  Settings settings;
+  settings.data.captions = "a \"b\".json";
+  settings.optimizer.learning_rate = 3e-5;
+  const auto listed = settings.listed();
+  const auto value = [&](const std::string& key) {
+    const auto found = std::find_if(listed.begin(), listed.end(), [&](const auto& one) { return one.first == key; });
+    return found == listed.end() ? "" : found->second;
+  };
+  CHECK(value("data.captions") == "'a \"b\".json'");
+  CHECK(value("optimizer.learning_rate") == "3e-05");
+  CHECK(value("train.tensorboard") == "true");
+  CHECK(value("train.steps") == "100000");
+  CHECK(value("data.sets") == "[]");
 }
 
 TEST_CASE("Overrides change single settings, in order; a whole number may stand for any number") {

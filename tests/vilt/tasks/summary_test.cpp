@@ -75,6 +75,23 @@ TEST_CASE("A summary survives its file") {
   CHECK(json::parse(evaluation_json(example().blocks["test"]))["samples"] == 40);
 }
 
+TEST_CASE("An evaluation's figures by their names, without those that were not measured") {
+  const NamedFigures figures = named_figures(example().blocks["test"]);
+  const NamedFigures expected{{"samples", 40},
+                              {"itm_accuracy_random", 0.975},
+                              {"itm_accuracy_hard", 1.0 / 3},
+                              {"mlm_accuracy_content", 0.95},
+                              {"pointing_attention", 0.9},
+                              {"itm_accuracy_hard_by_kind/colour", 0.9},
+                              {"itm_accuracy_hard_by_kind/shape", 0.8},
+                              {"mlm_accuracy_content_by_kind/colour", 0.5},
+                              {"pointing_attention_by_layer/1", 0.1},
+                              {"pointing_attention_by_layer/2", 0.9},
+                              {"content_words", 100},
+                              {"pointed_words", 60}};
+  CHECK(figures == expected);
+}
+
 TEST_CASE("Files that are no summary are errors that name them") {
   const tests::TemporaryDirectory directory;
   const auto error = [&](const char* contents) {
