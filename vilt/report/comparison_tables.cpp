@@ -120,7 +120,7 @@ std::string block_table(const ComparedBlock& block, const RunList& runs, const s
       const std::string value = figure_text(figure, block.value(run, figure));
       const bool is_best = !best.empty() && value == best;
       rows += text("<td", is_best ? " class=\"best\"" : "", " data-label=\"", escape_html(run->title()), "\">",
-                   is_best ? "<span class=\"mark\" title=\"best\">★</span>" : "", value, "</td>");
+                   is_best ? "<span class=\"mark\" role=\"img\" aria-label=\"best\">★</span>" : "", value, "</td>");
     }
     for (const RunList& alike : seeds)
       rows += text("<td class=\"mean\" data-label=\"", escape_html(mean_title(alike)), "\">",
