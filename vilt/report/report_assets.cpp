@@ -40,7 +40,7 @@ pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .tiles .value { margin-top: auto; font-size: 1.75rem; font-weight: 650; line-height: 1.25; }
 .tiles .controls { font-size: 0.8rem; color: var(--muted); }
 
-.charts { display: grid; gap: 14px; grid-template-columns: repeat(auto-fit, minmax(min(310px, 100%), 1fr)); }
+.charts { display: grid; gap: 14px; grid-template-columns: repeat(auto-fill, minmax(min(310px, 100%), 1fr)); }
 .chart { margin: 0; padding: 12px 12px 6px; display: flex; flex-direction: column; justify-content: space-between;
   min-width: 0; }
 .chart h3 span { float: right; font-weight: 400; font-size: 0.8rem; color: var(--muted);
