@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/usable_pictures.h"
 #include "vilt/report/report.h"
 
 namespace tessera {

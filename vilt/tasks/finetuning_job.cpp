@@ -113,7 +113,12 @@ Summary FinetuningJob::finish(Task& task, const RunFacts& facts) {
   static_cast<RunFacts&>(summary) = facts;
   summary.task = task_.name;
   EvaluationProgress progress;
+  const auto usable_of = [&](const Split& split) {
+    return UsablePictures(split.source->pictures, settings_.data.max_bad_files, progress.report());
+  };
+  UsablePictures usable = usable_of(test);
   DownstreamEvaluationOptions options;
+  options.usable = &usable;
   options.limit = settings_.train.test_samples;
   options.context = task.context();
   options.controls = true;
@@ -126,8 +131,11 @@ Summary FinetuningJob::finish(Task& task, const RunFacts& facts) {
   if (has_unseen_part(task_, settings_)) {
     const Split unseen = ready(read_part(task_, settings_, DataPart::unseen, log_), Unanswerable::keep);
     options.progress = progress.of("trained model, unseen");
+    UsablePictures usable_unseen = usable_of(unseen);
+    options.usable = &usable_unseen;
     summary.figures["test_unseen"] =
         evaluate_downstream(task_, task.model(), *unseen.source, unseen.part, table_, options);
+    options.usable = &usable;
   }
   if (task_.classifies) {
     const TextAlone text_alone(train_.source->set);
