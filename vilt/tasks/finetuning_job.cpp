@@ -94,6 +94,11 @@ std::vector<std::string> FinetuningJob::notes() const {
                          settings_.model.max_position_embeddings, " tokens and are cut"));
   if (settings_.train.init_from.empty())
     notes.emplace_back("the model begins with drawn weights; train.init_from=RUN begins with trained ones");
+  if (settings_.train.init_from.empty() && settings_.init.linear == "normal" && settings_.model.hidden_size < 512)
+    notes.push_back(text("so narrow a model (model.hidden_size=", settings_.model.hidden_size,
+                         ") hardly learns from weights of deviation ", settings_.init.std,
+                         "; init.linear=fan_in and a higher optimizer.learning_rate do better (docs/finetuning.md, "
+                         "\"From scratch\")"));
   if (settings_.data.test_captions.empty() && !settings_.data.validation_captions.empty())
     notes.emplace_back("data.test_captions is empty: the figures at the end are those of validation");
   return notes;
