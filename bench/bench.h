@@ -35,6 +35,7 @@ struct Arguments {
   int warmup = 3;
   int reps = 9;
   int64_t samples = 1'000'000;  // shards
+  int workers = -1;             // loader: of the loader that makes batches; -1: pictures alone
 };
 
 struct Milliseconds {

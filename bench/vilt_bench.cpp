@@ -95,6 +95,10 @@ int run(int argc, char** argv) {
   app.add_option("--reps", arguments.reps, "calls that are measured")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--workers", arguments.workers,
+                 "loader: packed batches of --batch pictures by so many worker threads (0: by the caller), in the "
+                 "processor's time; without it pictures alone")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--samples", arguments.samples,
                  "shards: so many, of one pixel; a million take 2 GB of temporary files")
       ->check(CLI::PositiveNumber)

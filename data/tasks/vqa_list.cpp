@@ -200,7 +200,8 @@ class ListReader {
   }
 
   void put_in_splits() {
-    const std::string_view of_file = split_of_file_name(file_.stem().native());
+    std::string_view of_file = split_of_file_name(file_.stem().native());
+    if (of_file.empty()) of_file = options_.remaining_split;
     std::unordered_map<std::string_view, std::string_view> held_out;  // by picture
     if (of_file.empty()) {
       std::vector<std::string_view> pictures;

@@ -12,7 +12,8 @@
 //
 // Answers are normalised as those of VQAv2 (data/tasks/normalise_answer.h), unless nothing would be left of them ("A"),
 // and count as given by ten people: the soft target is 1. Without a split, a list whose file's name tells one is of
-// that split; else a twentieth of the pictures each is held out for validation and test (data/sets/splits.h).
+// that split; else of the split that the reader is told; else a twentieth of the pictures each is held out for
+// validation and test (data/sets/splits.h).
 //
 // Files may be of any size; a row is in memory at a time, and of each question what VqaQuestion holds. They are
 // untrusted: damaged rows are left out by name.
@@ -31,8 +32,9 @@
 namespace tessera {
 
 struct VqaListOptions {
-  bool check_files = true;   // that the pictures exist
-  int64_t max_left_out = 0;  // so many rows may be damaged or without their picture
+  bool check_files = true;           // that the pictures exist
+  int64_t max_left_out = 0;          // so many rows may be damaged or without their picture
+  std::string remaining_split = {};  // of questions of which nothing tells theirs; empty: some of them are held out
 };
 
 struct VqaList {

@@ -67,6 +67,22 @@ for task in vqa nlvr2 retrieval; do
   succeeds "convert $task" "parameters" convert "runs/$task" "hf-$task"
 done
 
+# Held-out pictures that cannot be decoded.
+cp -r data damaged
+for picture in images/test/000000.jpg tasks/nlvr2/test/test-0-0-img0.jpg; do echo "no picture" >damaged/$picture; done
+damaged_questions=damaged/tasks/v2_OpenEnded_scenes_test_questions.json
+succeeds "eval of vqa without a damaged picture" "pictures left out" eval --model runs/vqa --captions $damaged_questions --images damaged/images
+grep -q "^left out: damaged/images/test/000000.jpg: " stderr && grep -qE "^pictures left out +1$" stdout
+report $? "... names and counts it"
+fails 2 "1 images cannot be used, more than --max-bad-files (0); the last: damaged/images/test/000000.jpg" eval --model runs/vqa \
+  --captions $damaged_questions --images damaged/images --max-bad-files 0
+succeeds "eval of nlvr2 without a damaged picture" "pictures left out" eval --model runs/nlvr2 --captions damaged/tasks/nlvr2/test.json \
+  --images damaged/tasks/nlvr2
+succeeds "eval of retrieval without a damaged picture" "pictures left out" eval --model runs/retrieval --captions damaged/dataset.json \
+  --images damaged/images
+succeeds "eval of pre-training without a damaged picture" '"pictures_left_out": 1' eval --model runs/begun --captions damaged/dataset.json \
+  --images damaged/images --annotations damaged/annotations.jsonl --json
+
 sed -i 's/"answer":"[a-z0-9]*"/"answer":"?"/g' data/tasks/v2_scenes_val_annotations.json
 fails 2 "data.validation_captions' is empty" train task.toml train.task=nlvr2 data.images=data/tasks/nlvr2 \
   data.captions=data/tasks/nlvr2/train.json train.out=runs/x

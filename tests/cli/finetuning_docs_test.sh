@@ -38,6 +38,12 @@ for i in {0..23}; do
   cp "data/images/train/$(printf '%06d' "$i").jpg" "pictures/$i.jpg"
   echo "$i.jpg,what colour is the ring?,red" >>questions.csv
 done
+mkdir -p shapes/train/images
+for i in {0..23}; do
+  cp "data/images/train/$(printf '%06d' "$i").jpg" "shapes/train/images/$i.jpg"
+  echo "{\"image\": \"train/images/$i.jpg\", \"question\": \"what color is the shape?\", \"answer\": \"teal\"}"
+done >shapes/questions.jsonl
+head -n 8 shapes/questions.jsonl >shapes/test.jsonl
 cp data/images/test/000000.jpg photo.jpg
 cp data/images/test/000001.jpg left.jpg
 cp data/images/test/000002.jpg right.jpg

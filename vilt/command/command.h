@@ -87,7 +87,7 @@ struct EvalArguments {
   ModelArguments model;
   std::string captions, images, annotations, split = "test", group, captions_kind = "auto", predictions;
   int64_t limit = 0;  // 0: all
-  int64_t max_bad_files = 0;
+  int64_t max_bad_files = 100;
   bool json = false, force = false;
   // Of retrieval.
   std::string task, ties = "pessimistic", first_stage, scores;

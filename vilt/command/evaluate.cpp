@@ -66,6 +66,8 @@ int eval_downstream(const EvalArguments& arguments, const LoadedModel& model, co
   options.controls = true;
   options.context = model.context;
   options.progress = progress.of();
+  UsablePictures usable(source.pictures, arguments.max_bad_files, progress.report(), "--max-bad-files");
+  options.usable = &usable;
   options.answered = [&](int64_t sample, int64_t label) { answered.emplace_back(sample, label); };
   const NamedFigures figures = evaluate_downstream(task, *model.model, source, part, table, options);
   progress.clear();
@@ -113,6 +115,8 @@ int run_eval(const EvalArguments& arguments) {
   evaluation.context = model.context;
   EvaluationProgress progress;
   evaluation.progress = progress.of();
+  UsablePictures usable(source, arguments.max_bad_files, progress.report(), "--max-bad-files");
+  evaluation.usable = &usable;
   const Evaluation result = evaluate(*model.model, source, evaluation);
   progress.clear();
   if (arguments.json) {

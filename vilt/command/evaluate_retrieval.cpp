@@ -138,6 +138,12 @@ int eval_retrieval(const EvalArguments& arguments, const LoadedModel& model, con
   RankingTold told(arguments, arguments.limit > 0 ? std::min(arguments.limit, pictures) : pictures);
   RetrievalOptions options;
   options.limit = arguments.limit;
+  const auto report = [&](const std::string& reason) {
+    told.clear();
+    std::cerr << "left out: " + reason + "\n" << std::flush;
+  };
+  UsablePictures usable(source.pictures, arguments.max_bad_files, report, "--max-bad-files");
+  options.usable = &usable;
   options.controls = true;
   options.context = model.context;
   options.ties = tie_rule(arguments.ties);

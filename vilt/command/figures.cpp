@@ -61,9 +61,18 @@ std::vector<Row> rows_of(const Columns& columns) {
   return rows;
 }
 
+// A line for the pictures that are in no figure, where there are any.
+void print_left_out(std::ostream& out, const Columns& columns) {
+  if (std::ranges::all_of(columns, [](const auto& column) { return column.second->pictures_left_out == 0; })) return;
+  out << std::left << std::setw(kTitleWidth) << kPicturesLeftOut << std::right;
+  for (const auto& [title, evaluation] : columns) out << std::setw(kColumnWidth) << evaluation->pictures_left_out;
+  out << '\n';
+}
+
 }  // namespace
 
 void print_figures(std::ostream& out, const Columns& columns) {
+  print_left_out(out, columns);
   for (const Row& row : rows_of(columns)) {
     std::ostringstream line;
     bool any = false;

@@ -97,7 +97,7 @@ void add_eval(CLI::App& app, Action& action) {
   command->add_option("--split", arguments->split, "Split (default test)");
   command->add_option("--captions-kind", arguments->captions_kind, "Layout of the captions file (default auto)");
   add_count(command, "--max-bad-files", arguments->max_bad_files,
-            "So many pictures may be missing, so many lines damaged (default 0)");
+            "More pictures that are missing or cannot be decoded, or damaged lines, are an error (default 100)");
   command->add_option("--group", arguments->group, "Only captions that are annotated with this group");
   add_count(command, "--limit", arguments->limit, "At most so many captions, evenly spread (default 0: all)");
   command->add_option("--predictions", arguments->predictions,

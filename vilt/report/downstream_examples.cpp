@@ -238,6 +238,7 @@ std::string rankings_html(const DownstreamReportInputs& inputs, std::string& sym
            "scores' softmax over these texts. ",
            kMapNote, " The text is the best one.</p>\n", heat_scale_html(), "<div class=\"examples\">\n");
   for (const int64_t picture : spread(pictures_count, std::max<int64_t>(1, inputs.examples))) {
+    if (!can_be_decoded(inputs.source.pictures, picture)) continue;
     std::vector<int64_t> asked = candidates;
     for (int64_t sample = 0; sample < texts; ++sample)
       if (set.samples[static_cast<size_t>(sample)].images[0] == picture &&

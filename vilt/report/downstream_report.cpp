@@ -24,6 +24,8 @@ std::vector<Answered> answered_samples(const DownstreamReportInputs& inputs) {
   DownstreamEvaluationOptions options;
   options.limit = inputs.settings.train.test_samples;
   options.context = inputs.context;
+  UsablePictures usable(inputs.source.pictures, inputs.settings.data.max_bad_files, {});  // named by the evaluation
+  options.usable = &usable;
   options.answered = [&](int64_t sample, int64_t label) {
     const auto place = static_cast<size_t>(sample);
     const double score =

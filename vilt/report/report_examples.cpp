@@ -179,6 +179,7 @@ Questions questions_for(const SampleSource& source, const std::vector<ReportPair
   for (const ReportPair& pair : pairs) {
     q.siblings.push_back(sibling_of(source, pair.sentence));
     q.sibling_images.emplace_back();
+    if (q.siblings.back().image >= 0 && !can_be_decoded(source, q.siblings.back().image)) q.siblings.back() = {};
     if (q.siblings.back().image < 0) continue;
     q.sibling_images.back() = source.resized(q.siblings.back().image);
     q.matches.push_back({source.text(pair.sentence).ids,

@@ -163,8 +163,9 @@ std::vector<ReportPair> report_pairs(const SampleSource& source, int count) {
   for (int64_t i = 0; i < shown; ++i) {
     ReportPair pair;
     pair.sentence = i * all / shown;
+    if (!can_be_decoded(source, source.image_of(pair.sentence))) continue;
     pair.shuffled = false_caption(source, pair.sentence);
-    pair.picture = text("picture-", i + 1);
+    pair.picture = text("picture-", pairs.size() + 1);
     pair.resized = source.resized(source.image_of(pair.sentence));
     pair.patched = std::make_shared<const PatchedImage>(source.patched(*pair.resized));
     pairs.push_back(std::move(pair));

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/usable_pictures.h"
 #include "vilt/report/report.h"
 
 namespace tessera {

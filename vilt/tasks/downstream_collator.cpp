@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "vilt/input/collator.h"
 
@@ -58,6 +59,17 @@ DownstreamBatch DownstreamCollator::pack(std::span<const int64_t> samples, int64
   const int patch = source_.options.patch;
   BatchBuilder builder(int64_t{3} * patch * patch, options_.table_side,
                        options_.levels ? std::optional(source_.options.norm) : std::nullopt);
+  // Of a picture that several samples have, once.
+  std::set<int64_t> distinct;
+  int64_t patches = 0;
+  for (const int64_t sample : samples)
+    for (int64_t k = 0; k < task_.images; ++k)
+      if (const int64_t image = source_.set.samples[static_cast<size_t>(sample)].images[static_cast<size_t>(k)];
+          distinct.insert(image).second) {
+        const Grid grid = source_.pictures.grid(images[image]);
+        patches += int64_t{grid.rows} * grid.columns;
+      }
+  builder.reserve_patches(patches);
   DownstreamBatch batch;
   std::map<int64_t, int> added;
   const auto image_index = [&](int64_t image) {

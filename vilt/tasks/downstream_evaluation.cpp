@@ -19,6 +19,27 @@ class Evaluator {
             const DownstreamEvaluationOptions& options)
       : task_(task), model_(model), source_(source), options_(options) {}
 
+  // Those of a part that are judged.
+  std::vector<int64_t> chosen() const {
+    std::vector<int64_t> samples = spread(static_cast<int64_t>(source_.set.samples.size()), options_.limit);
+    if (!options_.usable) return samples;
+    const auto pictures_of = [&](int64_t sample) {
+      const auto& images = source_.set.samples[static_cast<size_t>(sample)].images;
+      return std::span(images).first(static_cast<size_t>(task_.images));
+    };
+    std::vector<int64_t> pictures;
+    for (const int64_t sample : samples) {
+      const auto of_sample = pictures_of(sample);
+      pictures.insert(pictures.end(), of_sample.begin(), of_sample.end());
+    }
+    options_.usable->look_at(pictures);
+    std::erase_if(samples, [&](int64_t sample) {
+      return !std::ranges::all_of(pictures_of(sample), [&](int64_t image) { return options_.usable->usable(image); });
+    });
+    check(!samples.empty(), "evaluation: none of the ", task_.samples, " has pictures that can be decoded");
+    return samples;
+  }
+
   // The best label of each sample; `shown`: the samples whose pictures are shown with it. `twice`: the first picture in
   // place of the second, too.
   std::vector<int64_t> labels(const char* part, const std::vector<int64_t>& samples, const std::vector<int64_t>& shown,
@@ -68,9 +89,13 @@ void tell_answers(const DownstreamEvaluationOptions& options, const std::vector<
   for (size_t i = 0; i < samples.size(); ++i) options.answered(samples[i], labels[i]);
 }
 
+void tell_left_out(const UsablePictures* usable, NamedFigures& figures) {
+  if (usable && usable->left_out() > 0) figures.emplace_back(kPicturesLeftOut, static_cast<double>(usable->left_out()));
+}
+
 NamedFigures evaluate_answers(const Evaluator& evaluator, const DownstreamSource& source, const DownstreamPart& part,
                               const AnswerTable& table, const DownstreamEvaluationOptions& options) {
-  const std::vector<int64_t> samples = spread(static_cast<int64_t>(source.set.samples.size()), options.limit);
+  const std::vector<int64_t> samples = evaluator.chosen();
   const auto accuracy_of = [&](const std::vector<int64_t>& labels) {
     VqaAccuracy accuracy;
     for (size_t i = 0; i < samples.size(); ++i)
@@ -80,7 +105,9 @@ NamedFigures evaluate_answers(const Evaluator& evaluator, const DownstreamSource
   const std::vector<int64_t> labels = evaluator.labels("answers", samples, samples);
   tell_answers(options, samples, labels);
   const VqaAccuracy accuracy = accuracy_of(labels);
-  NamedFigures out{{"questions", static_cast<double>(samples.size())}, {"accuracy", accuracy.overall().value()}};
+  NamedFigures out{{"questions", static_cast<double>(samples.size())}};
+  tell_left_out(options.usable, out);
+  out.emplace_back("accuracy", accuracy.overall().value());
   double soft = 0;
   int64_t answerable = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -97,9 +124,9 @@ NamedFigures evaluate_answers(const Evaluator& evaluator, const DownstreamSource
   return out;
 }
 
-NamedFigures evaluate_statements(const Evaluator& evaluator, const DownstreamSource& source, const DownstreamPart& part,
+NamedFigures evaluate_statements(const Evaluator& evaluator, const DownstreamPart& part,
                                  const DownstreamEvaluationOptions& options) {
-  const std::vector<int64_t> samples = spread(static_cast<int64_t>(source.set.samples.size()), options.limit);
+  const std::vector<int64_t> samples = evaluator.chosen();
   std::vector<Nlvr2Example> examples;
   for (const int64_t sample : samples) examples.push_back(part.statements[static_cast<size_t>(sample)]);
   const auto score_of = [&](const std::vector<int64_t>& labels) {
@@ -110,9 +137,10 @@ NamedFigures evaluate_statements(const Evaluator& evaluator, const DownstreamSou
   const std::vector<int64_t> labels = evaluator.labels("statements", samples, samples);
   tell_answers(options, samples, labels);
   const Nlvr2Score score = score_of(labels);
-  NamedFigures out{{"statements", static_cast<double>(samples.size())},
-                   {"accuracy", score.accuracy()},
-                   {"consistency", score.consistency()}};
+  NamedFigures out{{"statements", static_cast<double>(samples.size())}};
+  tell_left_out(options.usable, out);
+  out.emplace_back("accuracy", score.accuracy());
+  out.emplace_back("consistency", score.consistency());
   if (!options.controls) return out;
   out.emplace_back("other_pictures",
                    score_of(evaluator.labels("with other pictures", samples, others(samples))).accuracy());
@@ -127,6 +155,7 @@ NamedFigures evaluate_ranking(const ViltWithHeads& model, const DownstreamSource
   retrieval.limit = options.limit;
   retrieval.controls = options.controls;
   retrieval.context = options.context;
+  retrieval.usable = options.usable;
   if (options.progress)
     retrieval.progress = [&](const RankingProgress& progress) {
       options.progress("ranking", static_cast<size_t>(progress.done), static_cast<size_t>(progress.of));
@@ -141,7 +170,7 @@ NamedFigures evaluate_downstream(const DownstreamTask& task, const ViltWithHeads
                                  const DownstreamEvaluationOptions& options) {
   if (!task.classifies) return evaluate_ranking(model, source, part, options);
   const Evaluator evaluator(task, model, source, options);
-  if (task.images == 2) return evaluate_statements(evaluator, source, part, options);
+  if (task.images == 2) return evaluate_statements(evaluator, part, options);
   return evaluate_answers(evaluator, source, part, table, options);
 }
 

@@ -5,11 +5,15 @@
 //   nlvr2      accuracy and consistency; other_pictures and one_picture (the left one twice): accuracies without what
 //              a statement is about
 //   retrieval  vilt/tasks/retrieval_evaluation.h, of all pairs
+//
+// Samples with a picture that cannot be decoded are left out of all of them; "pictures left out" then says how many
+// pictures.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "data/usable_pictures.h"
 #include "vilt/tasks/downstream_files.h"
 #include "vilt/tasks/evaluation.h"
 #include "vilt/tasks/summary.h"
@@ -25,6 +29,8 @@ struct DownstreamEvaluationOptions {
   std::function<void(int64_t sample, int64_t label)> answered = {};
   // vqa, nlvr2: a label without the model, by the text alone (text_alone.h).
   std::function<int64_t(const std::string& text)> guess = {};
+  // Of the source's pictures; null: one that cannot be decoded is an error.
+  UsablePictures* usable = nullptr;
 };
 
 // `source` is of part.set(table, Unanswerable::keep).

@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "data/sets/splits.h"
 #include "data/shards/sources.h"
 #include "data/tasks/vqa_files.h"
 #include "data/tasks/vqa_list.h"
@@ -48,15 +49,25 @@ std::vector<VqaQuestion> published_questions(const Settings::Data& data, const f
 
 std::vector<VqaQuestion> listed_questions(const Settings::Data& data, const fs::path& file, DataPart part,
                                           std::ostream& log) {
-  VqaList list = read_vqa_list(file, data.images, {.max_left_out = data.max_bad_files});
-  if (part == DataPart::train) tell(list.left_out, log);
   const std::string& wanted = split_of(data, part);
-  const auto found = list.splits.find(wanted);
-  if (found != list.splits.end()) return std::move(found->second);
-  // A file of its own need not say which part it is.
-  check(list.splits.size() == 1 && !data.validation_captions.empty(), shown(file), ": no question has the split '",
-        wanted, "'");
-  return std::move(list.splits.begin()->second);
+  VqaListOptions options{.max_left_out = data.max_bad_files};
+  // A file of its own need not say which part it is, nor training's where validation has one.
+  const bool of_training = file == data.captions;
+  if (!of_training) options.remaining_split = wanted;
+  if (of_training && !data.validation_captions.empty() && data.validation_captions != data.captions)
+    options.remaining_split = data.train_split;
+  VqaList list = read_vqa_list(file, data.images, options);
+  if (part == DataPart::train) tell(list.left_out, log);
+  if (const auto found = list.splits.find(wanted); found != list.splits.end()) return std::move(found->second);
+  const bool one = list.splits.size() == 1;
+  if (one && !data.validation_captions.empty()) return std::move(list.splits.begin()->second);
+  const bool by_name = one && split_of_file_name(file.stem().native()) == list.splits.begin()->first;
+  fail(shown(file), ": no question has the split '", wanted, "'",
+       by_name
+           ? text("; by the file's name all are of '", list.splits.begin()->first,
+                  "': data.validation_captions names a file for validation, and of a file whose name tells no split a "
+                  "twentieth of the pictures is held out for it (docs/data.md)")
+           : "");
 }
 
 DownstreamPart questions_of(const Settings::Data& data, DataPart part, std::ostream& log) {

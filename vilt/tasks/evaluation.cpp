@@ -31,6 +31,12 @@ std::vector<int64_t> chosen_sentences(const SampleSource& source, const Evaluati
   const int64_t count = options.limit > 0 ? std::min(options.limit, all) : all;
   std::vector<int64_t> out;
   for (int64_t i = 0; i < count; ++i) out.push_back(candidates[static_cast<size_t>(i * all / count)]);
+  if (!options.usable) return out;
+  std::vector<int64_t> images;
+  for (const int64_t s : out) images.push_back(source.image_of(s));
+  options.usable->look_at(images);
+  std::erase_if(out, [&](int64_t s) { return !options.usable->usable(source.image_of(s)); });
+  check(!out.empty(), "evaluation: none of the captions has a picture that can be decoded");
   return out;
 }
 
@@ -64,7 +70,8 @@ void evaluate_matching(const ViltWithHeads& model, const SampleSource& source, c
   for (const int64_t s : sentences) own.push_back(source.image_of(s));
   if (dataset.images().size() < 2) return;
   const std::vector<double> positive = scores(model, source, sentences, own, options);
-  const std::vector<double> random = scores(model, source, sentences, false_images(source, sentences), options);
+  const std::vector<double> random =
+      scores(model, source, sentences, false_images(source, sentences, options.usable), options);
   std::vector<size_t> all(sentences.size()), with_sibling;
   for (size_t i = 0; i < all.size(); ++i) all[i] = i;
   out.itm_accuracy_random = balanced_accuracy(positive, random, all);
@@ -75,7 +82,9 @@ void evaluate_matching(const ViltWithHeads& model, const SampleSource& source, c
     const Annotation* annotation = dataset.annotation(sentences[i]);
     siblings[i] = own[i];
     if (!annotation || !annotation->sibling) continue;
-    siblings[i] = dataset.sibling(sentences[i]);
+    const int64_t sibling = dataset.sibling(sentences[i]);
+    if (options.usable && !options.usable->usable(sibling)) continue;
+    siblings[i] = sibling;
     with_sibling.push_back(i);
     if (annotation->difference) by_kind[*annotation->difference].push_back(i);
   }
@@ -112,11 +121,30 @@ std::vector<MaskedWord> words_to_mask(const SampleSource& source, const std::vec
   return out;
 }
 
+// The picture of another record for each word; empty: there is none that can be decoded.
+std::vector<int64_t> wrong_images(const SampleSource& source, const std::vector<int64_t>& own,
+                                  const EvaluationOptions& options) {
+  // 37 records on: another pair of siblings, whatever the order in the file.
+  constexpr int64_t kShift = 37;
+  const auto all = static_cast<int64_t>(source.dataset().images().size());
+  if (all <= kShift) return {};
+  std::vector<int64_t> out;
+  for (const int64_t image : own) out.push_back((image + kShift) % all);
+  if (!options.usable) return out;
+  options.usable->look_at(out);
+  for (size_t i = 0; i < out.size(); ++i)
+    while (out[i] == own[i] || !options.usable->usable(out[i])) {
+      out[i] = (out[i] + 1) % all;
+      if (out[i] == (own[i] + kShift) % all) return {};
+    }
+  return out;
+}
+
+// `images`: what each word's caption is shown with.
 std::vector<bool> masked_word_hits(const ViltWithHeads& model, const SampleSource& source,
-                                   const std::vector<MaskedWord>& words, int64_t image_shift,
+                                   const std::vector<MaskedWord>& words, const std::vector<int64_t>& images,
                                    const EvaluationOptions& options) {
   std::vector<bool> hits;
-  const auto images = static_cast<int64_t>(source.dataset().images().size());
   for (size_t first = 0; first < words.size(); first += kSlice) {
     ImagePool pool(source);
     std::vector<Question> pairs;
@@ -124,7 +152,7 @@ std::vector<bool> masked_word_hits(const ViltWithHeads& model, const SampleSourc
     for (size_t i = first; i < std::min(first + kSlice, words.size()); ++i) {
       const TextSample text = source.text(words[i].sentence);
       const Masking masking = mask_one_word(text.ids, text.words, words[i].word, source.vocabulary());
-      pairs.push_back({masking.ids, {pool.get((source.image_of(words[i].sentence) + image_shift) % images)}});
+      pairs.push_back({masking.ids, {pool.get(images[i])}});
       positions.emplace_back();
       wanted.emplace_back();
       for (size_t t = 0; t < masking.labels.size(); ++t) {
@@ -144,6 +172,8 @@ std::vector<bool> masked_word_hits(const ViltWithHeads& model, const SampleSourc
   return hits;
 }
 
+int64_t left_out(const EvaluationOptions& options) { return options.usable ? options.usable->left_out() : 0; }
+
 Figure share(const std::vector<bool>& hits) {
   Mean mean;
   for (const bool hit : hits) mean.add(hit);
@@ -155,15 +185,17 @@ void evaluate_words(const ViltWithHeads& model, const SampleSource& source, cons
   const std::vector<MaskedWord> words = words_to_mask(source, sentences);
   if (words.empty()) return;
   out.content_words = static_cast<int64_t>(words.size());
-  const std::vector<bool> hits = masked_word_hits(model, source, words, 0, options);
+  std::vector<int64_t> own;
+  for (const MaskedWord& word : words) own.push_back(source.image_of(word.sentence));
+  const std::vector<bool> hits = masked_word_hits(model, source, words, own, options);
   out.mlm_accuracy_content = share(hits);
   std::map<std::string, Mean> by_kind;
   for (size_t i = 0; i < words.size(); ++i)
     if (!words[i].kind.empty()) by_kind[words[i].kind].add(hits[i]);
   for (const auto& [kind, mean] : by_kind) out.mlm_accuracy_content_by_kind[kind] = *mean.value();
-  // 37 records on: another pair of siblings, whatever the order in the file.
-  if (options.controls && source.dataset().images().size() > 37)
-    out.mlm_accuracy_wrong_image = share(masked_word_hits(model, source, words, 37, options));
+  if (!options.controls) return;
+  if (const std::vector<int64_t> wrong = wrong_images(source, own, options); !wrong.empty())
+    out.mlm_accuracy_wrong_image = share(masked_word_hits(model, source, words, wrong, options));
 }
 
 }  // namespace
@@ -173,12 +205,12 @@ const Annotation* first_annotation(const Dataset& dataset, int64_t image) {
   return entry.sentence_count > 0 ? dataset.annotation(entry.first_sentence) : nullptr;
 }
 
-std::vector<int64_t> false_images(const SampleSource& source, const std::vector<int64_t>& sentences) {
+std::vector<int64_t> false_images(const SampleSource& source, const std::vector<int64_t>& sentences,
+                                  UsablePictures* usable) {
   const Dataset& dataset = source.dataset();
   check(dataset.images().size() >= 2, "evaluation: false images need at least two images");
   Random random(3);
-  std::vector<int64_t> out;
-  for (const int64_t s : sentences) {
+  const auto draw = [&](int64_t s) {
     const Annotation* own = dataset.annotation(s);
     const int64_t sibling = own && own->sibling ? dataset.sibling(s) : -1;
     int64_t image = source.image_of(s);
@@ -191,8 +223,17 @@ std::vector<int64_t> false_images(const SampleSource& source, const std::vector<
       const bool may_be_true = own && other && own->objects && other->objects && caption_true_of(*own, *other);
       if (image != sibling && !may_be_true) break;
     }
-    out.push_back(image);
-  }
+    return image;
+  };
+  std::vector<int64_t> out;
+  for (const int64_t s : sentences) out.push_back(draw(s));
+  if (!usable) return out;
+  usable->look_at(out);
+  for (size_t i = 0; i < out.size(); ++i)
+    for (int attempt = 0; !usable->usable(out[i]); ++attempt) {
+      check(attempt < 1000, "evaluation: false images need at least two images that can be decoded");
+      out[i] = draw(sentences[i]);
+    }
   return out;
 }
 
@@ -205,6 +246,7 @@ Evaluation evaluate(const ViltWithHeads& model, const SampleSource& source, cons
   evaluate_matching(model, source, sentences, options, out);
   evaluate_words(model, source, sentences, options, out);
   evaluate_pointing(model, source, sentences, own, options, out);
+  out.pictures_left_out = left_out(options);
   return out;
 }
 
@@ -213,7 +255,8 @@ Evaluation evaluate_shuffled(const ViltWithHeads& model, const SampleSource& sou
   const std::vector<int64_t> sentences = chosen_sentences(source, options);
   out.samples = static_cast<int64_t>(sentences.size());
   if (source.dataset().images().size() < 2) return out;
-  evaluate_pointing(model, source, sentences, false_images(source, sentences), options, out);
+  evaluate_pointing(model, source, sentences, false_images(source, sentences, options.usable), options, out);
+  out.pictures_left_out = left_out(options);
   return out;
 }
 

@@ -13,7 +13,8 @@
 //     plan, plan_training    the transport plan at (beta 0.1, 1,000 iterations) and at the training setting
 //     chance                 the share of patches that have their centre in the box
 //
-// Figures that the data set cannot give (no annotations) are absent.
+// Figures that the data set cannot give (no annotations) are absent. Captions whose picture cannot be decoded are in
+// none of them; such a picture is no false one either, and as a sibling it is passed over.
 #pragma once
 
 #include <functional>
@@ -22,6 +23,7 @@
 #include <string>
 
 #include "data/samples.h"
+#include "data/usable_pictures.h"
 #include "vilt/ask/inference.h"
 
 namespace tessera {
@@ -29,7 +31,7 @@ namespace tessera {
 using Figure = std::optional<double>;
 
 struct Evaluation {
-  int64_t samples = 0, content_words = 0, pointed_words = 0;
+  int64_t samples = 0, content_words = 0, pointed_words = 0, pictures_left_out = 0;
   Figure itm_accuracy_random, itm_accuracy_hard;
   std::map<std::string, double> itm_accuracy_hard_by_kind;
   Figure mlm_accuracy_content, mlm_accuracy_wrong_image;
@@ -47,6 +49,8 @@ struct EvaluationOptions {
   ForwardContext context;  // how the model computes (its activations)
   // Is told now and then how many of a part's questions are answered.
   std::function<void(const char* part, size_t done, size_t of)> progress = {};
+  // Of the source's pictures; null: one that cannot be decoded is an error.
+  UsablePictures* usable = nullptr;
 };
 
 Evaluation evaluate(const ViltWithHeads& model, const SampleSource& source, const EvaluationOptions& options = {});
@@ -57,7 +61,8 @@ Evaluation evaluate_shuffled(const ViltWithHeads& model, const SampleSource& sou
                              const EvaluationOptions& options = {});
 
 // A false image for every sentence, by the rule above. Images whose sentences are annotated as true are avoided.
-std::vector<int64_t> false_images(const SampleSource& source, const std::vector<int64_t>& sentences);
+std::vector<int64_t> false_images(const SampleSource& source, const std::vector<int64_t>& sentences,
+                                  UsablePictures* usable = nullptr);
 
 // The token positions of an object's head noun in `ids`; empty if it was cut off.
 std::vector<int64_t> head_noun(const SampleSource& source, int64_t sentence, int64_t object);

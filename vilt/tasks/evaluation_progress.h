@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <iostream>
 #include <string>
 
 #include "io/words.h"
@@ -23,6 +24,13 @@ class EvaluationProgress {
     };
   }
   void clear() const { line_.clear(); }
+  // For UsablePictures; must not outlive this.
+  std::function<void(const std::string&)> report() const {
+    return [this](const std::string& reason) {
+      clear();
+      std::cerr << "left out: " + reason + "\n" << std::flush;
+    };
+  }
 
  private:
   void show(const std::string& part, size_t done, size_t all) {

@@ -94,6 +94,11 @@ std::vector<std::string> FinetuningJob::notes() const {
                          settings_.model.max_position_embeddings, " tokens and are cut"));
   if (settings_.train.init_from.empty())
     notes.emplace_back("the model begins with drawn weights; train.init_from=RUN begins with trained ones");
+  if (settings_.train.init_from.empty() && settings_.init.linear == "normal" && settings_.model.hidden_size < 512)
+    notes.push_back(text("so narrow a model (model.hidden_size=", settings_.model.hidden_size,
+                         ") hardly learns from weights of deviation ", settings_.init.std,
+                         "; init.linear=fan_in and a higher optimizer.learning_rate do better (docs/finetuning.md, "
+                         "\"From scratch\")"));
   if (settings_.data.test_captions.empty() && !settings_.data.validation_captions.empty())
     notes.emplace_back("data.test_captions is empty: the figures at the end are those of validation");
   return notes;
@@ -113,7 +118,12 @@ Summary FinetuningJob::finish(Task& task, const RunFacts& facts) {
   static_cast<RunFacts&>(summary) = facts;
   summary.task = task_.name;
   EvaluationProgress progress;
+  const auto usable_of = [&](const Split& split) {
+    return UsablePictures(split.source->pictures, settings_.data.max_bad_files, progress.report());
+  };
+  UsablePictures usable = usable_of(test);
   DownstreamEvaluationOptions options;
+  options.usable = &usable;
   options.limit = settings_.train.test_samples;
   options.context = task.context();
   options.controls = true;
@@ -126,8 +136,11 @@ Summary FinetuningJob::finish(Task& task, const RunFacts& facts) {
   if (has_unseen_part(task_, settings_)) {
     const Split unseen = ready(read_part(task_, settings_, DataPart::unseen, log_), Unanswerable::keep);
     options.progress = progress.of("trained model, unseen");
+    UsablePictures usable_unseen = usable_of(unseen);
+    options.usable = &usable_unseen;
     summary.figures["test_unseen"] =
         evaluate_downstream(task_, task.model(), *unseen.source, unseen.part, table_, options);
+    options.usable = &usable;
   }
   if (task_.classifies) {
     const TextAlone text_alone(train_.source->set);

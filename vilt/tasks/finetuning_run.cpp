@@ -1,5 +1,7 @@
 #include "vilt/tasks/finetuning_run.h"
 
+#include <algorithm>
+
 #include "io/printable.h"
 #include "vilt/files/model_folder.h"
 #include "vilt/tasks/downstream_evaluation.h"
@@ -40,25 +42,28 @@ FinetuningRun::FinetuningRun(const Settings& settings, const LoadedModel* weight
       train_(train),
       validation_(validation),
       quarantine_(quarantine),
+      usable_(validation.source.pictures, quarantine.limit(), quarantine.report()),
       collator_(task(), train, downstream_options(settings, table_), quarantine) {}
 
 Evaluated FinetuningRun::evaluate() {
   DownstreamEvaluationOptions options;
   options.limit = settings_.train.evaluate_samples;
   options.context = context();
+  options.usable = &usable_;
   const NamedFigures figures =
       evaluate_downstream(task(), model(), validation_.source, validation_.part, table_, options);
   return {figures_json(figures), figures_text(figures), examples()};
 }
 
-std::vector<EventImage> FinetuningRun::examples() const {
+std::vector<EventImage> FinetuningRun::examples() {
   const DownstreamSource& source = validation_.source;
   std::vector<PictureExample> out;
   for (const int64_t s : example_samples(static_cast<int64_t>(source.set.samples.size()), settings_)) {
     const DownstreamSample& sample = source.set.samples[static_cast<size_t>(s)];
+    const auto images = std::span(sample.images).first(static_cast<size_t>(task().images));
+    if (!std::ranges::all_of(images, [&](int64_t image) { return usable_.usable(image); })) continue;
     PictureExample& example = out.emplace_back(PictureExample{sample.text, source.text(s), {}});
-    for (int64_t k = 0; k < task().images; ++k)
-      example.pictures.push_back(source.pictures.resized(sample.images[static_cast<size_t>(k)]));
+    for (const int64_t image : images) example.pictures.push_back(source.pictures.resized(image));
   }
   return example_pictures(model(), source.pictures, out, context());
 }

@@ -1,7 +1,7 @@
 // A downstream task as a whole run (train/task.h): with data, evaluation and files.
 #pragma once
 
-#include "data/quarantine.h"
+#include "data/usable_pictures.h"
 #include "train/task.h"
 #include "vilt/tasks/downstream_collator.h"
 #include "vilt/tasks/downstream_files.h"
@@ -31,7 +31,7 @@ class FinetuningRun : public Finetuning {
   std::string remarks() const;
 
  private:
-  std::vector<EventImage> examples() const;
+  std::vector<EventImage> examples();
 
   Settings settings_;
   const Wordpiece& vocabulary_;
@@ -39,6 +39,7 @@ class FinetuningRun : public Finetuning {
   const DownstreamSource& train_;
   Split validation_;
   const Quarantine& quarantine_;
+  UsablePictures usable_;  // of validation
   DownstreamCollator collator_;
 };
 

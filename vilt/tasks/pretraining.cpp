@@ -155,6 +155,7 @@ PretrainingRun::PretrainingRun(const Settings& settings, const LoadedModel* weig
       train_(train),
       validation_(validation),
       quarantine_(quarantine),
+      usable_(validation, quarantine.limit(), quarantine.report()),
       collator_(train, with_parts(collator_options(settings), settings, train), quarantine) {}
 
 Evaluated PretrainingRun::evaluate() {
@@ -162,19 +163,22 @@ Evaluated PretrainingRun::evaluate() {
   options.limit = settings_.train.evaluate_samples;
   options.controls = false;
   options.context = context();
+  options.usable = &usable_;
   const Evaluation e = tessera::evaluate(model(), validation_, options);
   return {evaluation_json(e),
-          text(e.samples, " of ", settings_.data.validation_split, ": matching random ", figure(e.itm_accuracy_random),
-               ", sibling ", figure(e.itm_accuracy_hard), "; masked words ", figure(e.mlm_accuracy_content),
-               "; attention points ", figure(e.pointing_attention), ", own above other ",
-               figure(e.pointing_own_over_other)),
+          text(e.samples, " of ", settings_.data.validation_split,
+               e.pictures_left_out > 0 ? text(", ", kPicturesLeftOut, " ", e.pictures_left_out) : "",
+               ": matching random ", figure(e.itm_accuracy_random), ", sibling ", figure(e.itm_accuracy_hard),
+               "; masked words ", figure(e.mlm_accuracy_content), "; attention points ", figure(e.pointing_attention),
+               ", own above other ", figure(e.pointing_own_over_other)),
           examples()};
 }
 
-std::vector<EventImage> PretrainingRun::examples() const {
+std::vector<EventImage> PretrainingRun::examples() {
   std::vector<PictureExample> out;
   for (const int64_t s : example_samples(validation_.captions(), settings_))
-    out.push_back({validation_.caption(s), validation_.text(s).ids, {validation_.resized(validation_.image_of(s))}});
+    if (usable_.usable(validation_.image_of(s)))
+      out.push_back({validation_.caption(s), validation_.text(s).ids, {validation_.resized(validation_.image_of(s))}});
   return example_pictures(model(), validation_, out, context());
 }
 

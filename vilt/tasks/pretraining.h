@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "data/usable_pictures.h"
 #include "train/task.h"
 #include "vilt/files/load_model.h"
 #include "vilt/input/collator.h"
@@ -66,13 +67,14 @@ class PretrainingRun : public Pretraining {
   std::string remarks() const;
 
  private:
-  std::vector<EventImage> examples() const;
+  std::vector<EventImage> examples();
 
   Settings settings_;
   const Wordpiece& vocabulary_;
   const PairSource& train_;
   const SampleSource& validation_;
   const Quarantine& quarantine_;
+  UsablePictures usable_;  // of validation
   Collator collator_;
 };
 

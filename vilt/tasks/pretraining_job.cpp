@@ -77,6 +77,11 @@ Summary PretrainingJob::finish(Task& task, const RunFacts& facts) {
   of_untrained = options;
   options.limit = of_untrained.limit = settings_.train.test_samples;
   EvaluationProgress progress;
+  const auto usable_of = [&](const Split& split) {
+    return UsablePictures(*split.source, settings_.data.max_bad_files, progress.report());
+  };
+  UsablePictures usable = usable_of(test);
+  options.usable = of_untrained.usable = &usable;
   options.progress = progress.of("trained model");
   of_untrained.progress = progress.of("untrained model");
   options.context = task.context();
@@ -91,6 +96,8 @@ Summary PretrainingJob::finish(Task& task, const RunFacts& facts) {
     Split unseen{open_unseen_data(settings_), nullptr};
     open_source(unseen);
     options.group = settings_.data.unseen_group;
+    UsablePictures usable_unseen = usable_of(unseen);
+    options.usable = &usable_unseen;
     summary.blocks["test_unseen"] = evaluate(task.model(), *unseen.source, options);
   }
   progress.clear();

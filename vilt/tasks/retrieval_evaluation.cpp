@@ -21,9 +21,14 @@ struct Selection {
   std::vector<int64_t> image_of_text;  // place in `images`
 };
 
-Selection selection(const DownstreamSource& source, int64_t limit) {
+Selection selection(const DownstreamSource& source, const RetrievalOptions& options) {
   Selection out;
-  out.images = spread(static_cast<int64_t>(source.set.pictures.size()), limit);
+  out.images = spread(static_cast<int64_t>(source.set.pictures.size()), options.limit);
+  if (options.usable) {
+    options.usable->look_at(out.images);
+    std::erase_if(out.images, [&](int64_t image) { return !options.usable->usable(image); });
+    check(!out.images.empty(), "evaluation: none of the pictures can be decoded");
+  }
   std::map<int64_t, int64_t> place;
   for (size_t i = 0; i < out.images.size(); ++i) place[out.images[i]] = static_cast<int64_t>(i);
   for (size_t s = 0; s < source.set.samples.size(); ++s)
@@ -90,7 +95,7 @@ class FirstStage {
               file_.texts() == static_cast<int64_t>(selected.texts.size()),
           shown(options.first_stage), ": scores of ", file_.pictures(), " pictures and ", file_.texts(),
           " texts, expected ", selected.images.size(), " and ", selected.texts.size(),
-          ", in the order of the captions file");
+          ", in the order of the captions file, without the pictures that are left out");
   }
 
   std::vector<float> row(int64_t picture) { return file_.row(picture); }
@@ -173,7 +178,7 @@ std::optional<NamedFigures> evaluate_retrieval(const ViltWithHeads& model, const
                                                const DownstreamPart& part, const RetrievalOptions& options) {
   check(options.shortlist == 0 || options.folds == 0,
         "retrieval: folds have candidates of their own, for which a shortlist of all is none");
-  const Selection selected = selection(source, options.limit);
+  const Selection selected = selection(source, options);
   const auto images = static_cast<int64_t>(selected.images.size());
   check(options.folds <= images, "retrieval: ", images, " pictures in ", options.folds,
         " folds, expected one or more in each");
@@ -212,6 +217,8 @@ std::optional<NamedFigures> evaluate_retrieval(const ViltWithHeads& model, const
       first_stage ? retrieval_standings(images, selected.image_of_text, best_of_image, best_of_text)
                   : retrieval_standings(images, selected.image_of_text, all_of_image);
   NamedFigures out{{"images", static_cast<double>(images)}, {"texts", static_cast<double>(selected.texts.size())}};
+  if (options.usable && options.usable->left_out() > 0)
+    out.emplace_back(kPicturesLeftOut, static_cast<double>(options.usable->left_out()));
   add_metrics(retrieval_metrics(standings, options.ties), "", out);
   if (options.folds > 0) add_folds(selected, all_of_image, options, out);
   if (first_stage) {

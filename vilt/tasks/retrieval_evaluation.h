@@ -9,6 +9,7 @@
 #include <string>
 
 #include "data/tasks/retrieval_metrics.h"
+#include "data/usable_pictures.h"
 #include "vilt/ranking/ranking.h"
 #include "vilt/ranking/score_file.h"
 #include "vilt/tasks/downstream_files.h"
@@ -19,6 +20,9 @@ namespace tessera {
 struct RetrievalOptions {
   int64_t limit = 0;      // pictures, evenly spread, with their texts; 0: all
   bool controls = false;  // what annotations say
+  // Of the source's pictures: those that cannot be decoded are in no row, and their texts in no column. Null: one is an
+  // error.
+  UsablePictures* usable = nullptr;
   ForwardContext context;
   TieRule ties = TieRule::pessimistic;
   int64_t folds = 0;  // besides, the mean recalls of so many parts of neighbouring pictures; 0: none

@@ -36,6 +36,7 @@ Json map_json(const std::map<std::string, double>& values) {
 Json block(const Evaluation& e) {
   Json out;
   out["samples"] = e.samples;
+  out["pictures_left_out"] = e.pictures_left_out;
   visit_figures(e, [&](const char* name, const Figure& value) { out[name] = value ? Json(*value) : Json(nullptr); });
   out["itm_accuracy_hard_by_kind"] = map_json(e.itm_accuracy_hard_by_kind);
   out["mlm_accuracy_content_by_kind"] = map_json(e.mlm_accuracy_content_by_kind);
@@ -53,6 +54,7 @@ std::map<std::string, double> read_map(const Json& value) {
 Evaluation read_block(const Json& in) {
   Evaluation e;
   e.samples = in.value("samples", int64_t{0});
+  e.pictures_left_out = in.value("pictures_left_out", int64_t{0});
   e.content_words = in.value("content_words", int64_t{0});
   e.pointed_words = in.value("pointed_words", int64_t{0});
   visit_figures(e, [&](const char* name, Figure& value) {
@@ -83,7 +85,7 @@ std::string evaluation_json(const Evaluation& evaluation) { return block(evaluat
 
 bool is_count(std::string_view figure) {
   return figure == "questions" || figure == "statements" || figure == "images" || figure == "texts" ||
-         figure.ends_with("median rank");
+         figure == kPicturesLeftOut || figure.ends_with("median rank");
 }
 
 NamedFigures named_figures(const Evaluation& evaluation) {

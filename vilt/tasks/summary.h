@@ -17,10 +17,12 @@ struct RunFacts {
   int64_t steps = 0, parameters = 0;
 };
 
-// Figures of a downstream task by name, in the order in which they are shown; "questions", "statements", "images" and
-// "texts" are counts, ranks count from 1, everything else is a share.
+// Figures of a downstream task by name, in the order in which they are shown; "questions", "statements", "images",
+// "texts" and "pictures left out" are counts, ranks count from 1, everything else is a share.
 using NamedFigures = std::vector<std::pair<std::string, double>>;
 bool is_count(std::string_view figure);
+// How many pictures could not be decoded, and are in none of the figures; absent where all could.
+inline constexpr const char* kPicturesLeftOut = "pictures left out";
 
 // The figures of pre-training by the names of summary.json; those by kind or layer as
 // "itm_accuracy_hard_by_kind/colour" and "pointing_attention_by_layer/1". What was not measured is absent.

@@ -72,6 +72,9 @@ TEST_CASE("VQA list: the split is the row's, the file's, or some pictures are he
   CHECK(list.splits.at("val").size() == 4);  // two pictures with both questions each
   CHECK(list.splits.at("test").size() == 4);
   CHECK(list.splits.at("val")[0].image == list.splits.at("val")[1].image);
+  VqaListOptions of_test{.check_files = false, .remaining_split = "test"};
+  CHECK(parse_vqa_list(rows, "rows.csv", "pictures", of_test).splits.at("test").size() == 80);
+  CHECK(parse_vqa_list(rows, "val_rows.csv", "pictures", of_test).splits.at("val").size() == 80);
   const VqaList mixed = parsed(R"({"image": "1.png", "question": "q", "answer": "x", "split": null})"
                                "\n"
                                R"({"image": "2.png", "question": "q", "answer": "x", "split": "restval"})");

@@ -37,6 +37,43 @@ TEST_CASE("Questions without an answer of the table are left out of training and
   CHECK(all.pictures == std::vector<std::string>{"a.jpg", "b.jpg"});
 }
 
+TEST_CASE(
+    "Lists of questions: a file of its own is whole, one for all is divided, and a name that says train is told") {
+  const TemporaryDirectory directory;
+  Settings settings = Settings::defaults_of("vqa");
+  settings.data.images = directory.path();
+  std::string rows = "image,question,answer\n";
+  for (int i = 0; i < 40; ++i) {
+    directory.write(text(i, ".png"), "");
+    rows += text(i, ".png,a?,x\n");
+  }
+  const auto size = [&](DataPart part) {
+    std::ostringstream log;
+    return read_part(*downstream_task("vqa"), settings, part, log).size();
+  };
+  const auto sizes = [&] {
+    return std::array{size(DataPart::train), size(DataPart::validation), size(DataPart::test)};
+  };
+  settings.data.captions = directory.write("questions.csv", rows);
+  CHECK(sizes() == std::array<size_t, 3>{36, 2, 2});
+  settings.data.test_captions = directory.write("others.csv", rows);
+  CHECK(sizes() == std::array<size_t, 3>{36, 2, 40});
+  settings.data.validation_captions = directory.write("more.csv", rows);
+  CHECK(sizes() == std::array<size_t, 3>{40, 40, 40});
+  settings.data.captions = directory.write("train.csv", rows);
+  CHECK(sizes() == std::array<size_t, 3>{40, 40, 40});
+  settings.data.validation_captions = "";
+  CHECK(size(DataPart::train) == 40);
+  CHECK(lacking(error_of([&] { size(DataPart::validation); }),
+                {"train.csv: no question has the split 'val'; by the file's name all are of 'train': "
+                 "data.validation_captions names a file for validation, and of a file whose name tells no split"}) ==
+        "");
+  // What vilt eval reads of a list that says nothing is what training held out of it for the test.
+  for (std::string* file : {&settings.data.captions, &settings.data.validation_captions, &settings.data.test_captions})
+    *file = directory.path() / "questions.csv";
+  CHECK(size(DataPart::test) == 2);
+}
+
 TEST_CASE("Steps are counted as the published program counts them on one device") {
   const nlohmann::json rows =
       json::parse(contents(fs::path(TESSERA_GOLDEN_DIR) / "finetune_pretrained" / "schedules.json")).at("rows");
