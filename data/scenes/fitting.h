@@ -14,11 +14,11 @@ namespace tessera::scenes {
 
 // In what a picture is otherwise than a caption says; all empty or false: in nothing, the caption fits it.
 struct CaptionDifference {
-  bool count = false;                         // of the objects; nothing else is compared then
-  std::map<std::string, int64_t> attributes;  // "colour" → 1: so many objects have another one, in the order that
-                                              // leaves the fewest
-  bool exchanged = false;                     // the objects have all these attributes, but each those of the other
-  bool relation = false;                      // told where no attribute differs
+  bool count = false;                              // of the objects; nothing else is compared then
+  std::map<std::string, int64_t> attributes = {};  // "colour" → 1: so many objects have another one, in the order that
+                                                   // leaves the fewest
+  bool exchanged = false;  // the objects have all these attributes, but each those of the other
+  bool relation = false;   // told where no attribute differs
   bool operator==(const CaptionDifference&) const = default;
 };
 
