@@ -1,12 +1,26 @@
 #include "data/scenes/fitting.h"
 
 #include <algorithm>
+#include <set>
+#include <vector>
 
 namespace tessera::scenes {
 namespace {
 
 Square square_of(const AnnotatedObject& object) {
   return {static_cast<int>(object.box[0]), static_cast<int>(object.box[1]), static_cast<int>(object.box[2])};
+}
+
+using Attributes = std::map<std::string, std::string>;
+
+// The names of those that are not the same.
+std::vector<std::string> differing(const Attributes& a, const Attributes& b) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : a)
+    if (const auto found = b.find(name); found == b.end() || found->second != value) names.push_back(name);
+  for (const auto& [name, value] : b)
+    if (!a.contains(name)) names.push_back(name);
+  return names;
 }
 
 }  // namespace
@@ -40,6 +54,39 @@ bool CaptionClaim::fits(const Annotation& picture, PictureSize size) const {
   if (stands()) return true;
   std::reverse(shown.begin(), shown.end());
   return stands();
+}
+
+CaptionDifference CaptionClaim::difference(const Annotation& picture, PictureSize size) const {
+  CaptionDifference out;
+  out.count = !picture.objects || picture.objects->size() != objects_.size();
+  if (out.count) return out;
+  std::vector<AnnotatedObject> shown = *picture.objects;
+  std::optional<int64_t> fewest;
+  for (size_t order = 0; order < shown.size(); ++order) {
+    std::map<std::string, int64_t> attributes;
+    int64_t all = 0;
+    for (size_t i = 0; i < objects_.size(); ++i)
+      for (const std::string& name : differing(objects_[i].attributes, shown[i].attributes)) {
+        ++attributes[name];
+        ++all;
+      }
+    if (!fewest || all < *fewest) {
+      fewest = all;
+      out.attributes = std::move(attributes);
+    }
+    std::reverse(shown.begin(), shown.end());
+  }
+  if (*fewest == 0) {
+    out.relation = !fits(picture, size);
+    return out;
+  }
+  std::map<std::string, std::multiset<std::string>> said, seen;
+  for (size_t i = 0; i < objects_.size(); ++i) {
+    for (const auto& [name, value] : objects_[i].attributes) said[name].insert(value);
+    for (const auto& [name, value] : shown[i].attributes) seen[name].insert(value);
+  }
+  out.exchanged = said == seen;
+  return out;
 }
 
 }  // namespace tessera::scenes

@@ -67,7 +67,7 @@ double hit_probability(int64_t all, int64_t right, int64_t places) {
 }
 
 // From 0 on.
-int64_t rank_of(const Standing& standing, TieRule rule) {
+int64_t place_of(const Standing& standing, TieRule rule) {
   switch (rule) {
     case TieRule::pessimistic: return standing.greater + standing.tied - standing.tied_right;
     case TieRule::index: return standing.greater + standing.before;
@@ -89,6 +89,11 @@ std::string_view name(TieRule rule) {
   return "";
 }
 
+std::optional<int64_t> rank_of(const Standing& standing, TieRule rule) {
+  if (standing.tied == 0 || rule == TieRule::expected) return {};
+  return place_of(standing, rule) + 1;
+}
+
 DirectionMetrics direction_metrics(std::span<const Standing> standings, TieRule rule) {
   DirectionMetrics metrics;
   metrics.queries = static_cast<int64_t>(standings.size());
@@ -99,7 +104,7 @@ DirectionMetrics direction_metrics(std::span<const Standing> standings, TieRule 
       ++metrics.without_right;
       continue;
     }
-    const int64_t rank = rank_of(standing, rule);
+    const int64_t rank = place_of(standing, rule);
     for (size_t k = 0; k < kRecallAt.size(); ++k)
       metrics.hits[k] += rule == TieRule::expected
                              ? hit_probability(standing.tied, standing.tied_right, kRecallAt[k] - standing.greater)

@@ -37,6 +37,9 @@ struct Standing {
   int64_t behind = 0;      // tied ones of a higher index than every right one
 };
 
+// From 1 on. Nothing where there is no right candidate, and by the rule `expected`.
+std::optional<int64_t> rank_of(const Standing& standing, TieRule rule = TieRule::pessimistic);
+
 inline constexpr std::array<int64_t, 3> kRecallAt = {1, 5, 10};
 
 struct DirectionMetrics {

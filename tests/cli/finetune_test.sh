@@ -103,8 +103,28 @@ for task in vqa nlvr2 retrieval; do
     $(grep -o '<figure class="map"' runs/$task/report.html | wc -l) -eq $(grep -o '<svg class="picture"' runs/$task/report.html | wc -l) ]]
   report $? "... has a map beside each picture of $task"
 done
-grep -q '<h2>What was wrong' runs/vqa/report.html && grep -q 'By type of answer' runs/vqa/report.html && ! grep -q 'What was wrong' runs/retrieval/report.html
-report $? "... says what was wrong where answers are right or wrong"
+grep -q '<h2>What was wrong' runs/vqa/report.html && grep -q 'By type of answer' runs/vqa/report.html
+report $? "... says what was wrong of answers"
+# How many first picks are wrong, by the page and by the recalls; the scores of 12 pictures are kept.
+recall() { sed -nE "s/^ *\"$1 R@1\": ([0-9.]+),?$/\1/p" eval.json; }
+call eval --model runs/retrieval --captions data/dataset.json --images data/images --json && cp stdout eval.json
+for direction in "text:pictures" "image:texts"; do
+  of=$(sed -nE "s/^ *\"$(sed 's/pictures/images/' <<<"${direction#*:}")\": ([0-9.]+),?$/\1/p" eval.json)
+  wrong=$(awk -v recall="$(recall "${direction%:*}")" -v of="$of" 'BEGIN { printf "%d", of * (1 - recall) + 0.5 }')
+  grep -q "$wrong of ${of%.*} ${direction#*:} (" runs/retrieval/report.html
+  report $? "... counts wrong first picks as the recalls do: $wrong of ${of%.*} ${direction#*:}"
+done
+grep -q 'Ranks of what is right' runs/retrieval/report.html && grep -q 'between the caption and the picture differs' runs/retrieval/report.html
+report $? "... has ranks, and in what wrong picks differ"
+touch -d 2020-01-01 runs/retrieval/test_scores.safetensors
+call report runs/retrieval
+[[ $status -eq 0 && $(date -r runs/retrieval/test_scores.safetensors +%Y) == 2020 ]]
+report $? "... is made of the scores that the run has kept"
+echo "no scores" >runs/retrieval/test_scores.safetensors
+cp runs/retrieval/report.html first.html
+call report runs/retrieval
+cmp -s first.html runs/retrieval/report.html
+report $? "... or ranks once more, to the same page, where they are gone"
 # How often the model was wrong of true and of false statements, by the page and by the predictions.
 call eval --model runs/nlvr2 --captions data/tasks/nlvr2/val.json --images data/tasks/nlvr2 --predictions said.csv --force
 for label in True False; do
@@ -121,3 +141,14 @@ call report --csv runs/vqa runs/nlvr2 --output metrics.csv
 [[ $status -eq 0 && $(head -c 9 metrics.csv) == "run,step,"* && $(grep -c '^runs/vqa,10,' metrics.csv) == 1 ]]
 report $? "report --csv of two runs"
 fails 2 "vilt report takes one run" report runs/vqa runs/nlvr2
+
+source "$root/tests/cli/chromium.sh"
+chromium_or_skip "reports of fine-tuning in Chromium" || exit 0
+for task in vqa nlvr2 retrieval; do
+  for width in 1280 375; do check_page "report of $task" "$PWD/runs/$task/report.html" "$width"; done
+done
+sed 's/<main>/<main><div style="width:2000px">wide<\/div>/' runs/vqa/report.html >runs/wide.html
+phone_page wide.html 375 >runs/phone.html
+open_page "$PWD/runs/phone.html"
+[[ $(attribute data-overflow) -gt 0 ]]
+report $? "a page that is too wide is found"

@@ -111,6 +111,10 @@ report $? "folders beside it are nobody's business, and none is left"
 
 succeeds "align" "pictures/01-ring.png" align --model run picture.jpg ring --out pictures
 succeeds "the same pictures are kept" "pictures/01-ring.png" align --model run picture.jpg ring --out pictures
+cp pictures/01-ring.png earlier
+succeeds "maps of its own are replaced" "pictures/01-ring.png" align --model run picture.jpg ring --out pictures --layer 1
+! cmp -s pictures/01-ring.png earlier
+report $? "... by those that were asked for"
 echo mine >pictures/02-ring.png
 fails 2 "pictures/02-ring.png: exists already" align --model run picture.jpg "ball ring" --out pictures
 [[ $(cat pictures/02-ring.png) == mine && ! -e pictures/01-ball.png ]]

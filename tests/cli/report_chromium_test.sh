@@ -4,51 +4,16 @@
 set -uo pipefail
 build=$1
 
-chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || {
-  echo "skipped: report in Chromium (chromium is not installed)"
-  exit 0
-}
+source "$(dirname "${BASH_SOURCE[0]}")/chromium.sh"
+
+chromium_or_skip "report in Chromium" || exit 0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# open_page FILE: its document after the scripts ran in $work/dom, messages of the console in $work/console.
-open_page() {
-  HOME=$work timeout 120 "$chromium" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
-    --user-data-dir="$work/profile" --window-size=1280,2000 --allow-file-access-from-files --enable-logging=stderr \
-    --dump-dom "file://$1" \
-    >"$work/dom" 2>"$work/log"
-  local status=$?
-  grep -a ':CONSOLE' "$work/log" >"$work/console"
-  return $status
-}
-attribute() { grep -ao "$1=\"[0-9]*\"" "$work/dom" | head -n 1 | tr -dc 0-9; }
-verdict() { if [[ $1 -eq 0 ]]; then echo "ok $2"; else echo "not ok $2"; fi; }
-
 "$build/tests/report_page" "$work/report.html" "$work/comparison.html" || { echo "not ok report: the pages are written"; exit 1; }
-
 for page in report comparison; do
-  expected_charts=$(grep -o '<svg class="plot"' "$work/$page.html" | wc -l)
-  expected_maps=$(grep -o '<figure class="map"' "$work/$page.html" | wc -l)
-  # A window has a least width, so the page that a phone would show stands in a frame that hands its results on.
-  cat >"$work/phone.html" <<HTML
-<!DOCTYPE html><html><body><iframe src="$page.html" width="360" height="700" onload="
-  Object.assign(document.documentElement.dataset, this.contentDocument.documentElement.dataset)"></iframe></body></html>
-HTML
   for width in 1280 360; do
-    [[ $width == 1280 ]] && file=$page || file=phone
-    open_page "$work/$file.html" || { tail -n 5 "$work/log"; echo "not ok $page: Chromium opens the page"; exit 1; }
-    cat "$work/console"
-    [[ ! -s $work/console ]]
-    verdict $? "$page: nothing in the console, $width pixels wide"
-    [[ $expected_charts -gt 0 && $(attribute data-charts-drawn) == "$expected_charts" ]]
-    verdict $? "$page: all $expected_charts charts are drawn, $width pixels wide"
-    # Maps of the other words lie in closed <details>.
-    if [[ $page == report ]]; then
-      [[ $expected_maps -gt 0 && $(attribute data-maps-drawn) -gt 0 ]]
-      verdict $? "$page: maps are drawn, $width pixels wide"
-    fi
-    [[ $(attribute data-overflow) == 0 ]]
-    verdict $? "$page: nothing sticks out at the side, $width pixels wide"
+    check_page "$page" "$work/$page.html" "$width" || exit 1
   done
 done
 

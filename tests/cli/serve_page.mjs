@@ -147,6 +147,84 @@ async function keyboard_alone(tasks) {
     'the control has the words of the caption');
 }
 
+const loaded = 'document.querySelector("#pictures .slot:nth-child(SLOT) .drop img")?.naturalWidth > 0';
+const name_of = slot => value('document.querySelectorAll("#pictures .name")[' + slot + '].textContent');
+const centre_of = selector => value('(b => [b.left + b.width / 2, b.top + b.height / 2])(document.querySelector("' + selector +
+  '").getBoundingClientRect())');
+
+// A drag from outside of the browser, as the system would tell it.
+async function drop(files, selector, items = []) {
+  const [x, y] = await centre_of(selector);
+  const data = { items, files, dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop']) await call('Input.dispatchDragEvent', { type, x, y, data });
+}
+
+// A small picture on the clipboard, then the keys.
+async function copy_picture(also_text) {
+  const { exceptionDetails } = await call('Runtime.evaluate', { awaitPromise: true, userGesture: true, expression: `(async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 64 });
+    canvas.getContext('2d').fillRect(0, 0, 64, 64);
+    const png = await new Promise(resolve => canvas.toBlob(resolve));
+    const text = new Blob(['in a table'], { type: 'text/plain' });
+    await navigator.clipboard.write([new ClipboardItem(${also_text} ? { 'image/png': png, 'text/plain': text } : { 'image/png': png })]);
+  })()` });
+  if (exceptionDetails) throw new Error('copying: ' + exceptionDetails.exception.description);
+}
+async function paste() {
+  const of = { key: 'v', code: 'KeyV', windowsVirtualKeyCode: 86, modifiers: CONTROL };
+  await call('Input.dispatchKeyEvent', { type: 'keyDown', ...of, commands: ['paste'] });
+  await call('Input.dispatchKeyEvent', { type: 'keyUp', ...of });
+}
+
+async function dropped_and_pasted(tasks) {
+  if (tasks[0] === 'search') return;
+  await window_of(1280, 900, 'light', false);
+  await open();
+  const places = await value('document.querySelectorAll("#pictures .slot").length');
+  const said = 'document.getElementById("trouble").textContent';
+  const file = picture.split('/').pop();
+  for (let slot = 0; slot < places; ++slot) {
+    await drop([picture], '#pictures .slot:nth-child(' + (slot + 1) + ') .drop');
+    verdict(await until(loaded.replace('SLOT', slot + 1)) && await name_of(slot) === file, 'a dropped picture is taken, place ' + (slot + 1));
+  }
+  if (places > 1) {
+    await open();
+    await drop([picture, picture], '#pictures .drop');
+    verdict(await until(loaded.replace('SLOT', 2)) && await name_of(0) === file, 'two dropped at once fill both places');
+  }
+  await drop([picture], '#question');
+  verdict(await value('location.href.startsWith("' + url + '")') && await value('document.documentElement.dataset.ready') === 'true',
+    'a picture that misses its place changes nothing');
+  await drop([], '#pictures .drop', [{ mimeType: 'text/plain', data: 'a red ring' }]);
+  verdict(await until(said + '.includes("no file")'), 'what is no file is told');
+
+  await call('Browser.grantPermissions', { origin: new URL(url).origin, permissions: ['clipboardReadWrite', 'clipboardSanitizedWrite'] });
+  await call('Emulation.setFocusEmulationEnabled', { enabled: true });  // after a drag the window has it no longer
+  await copy_picture(false);
+  await value('document.getElementById("question").focus()');
+  const before = await value('document.getElementById("question").value');
+  for (let slot = 0; slot < places; ++slot) {
+    await paste();
+    verdict(await until('document.querySelectorAll("#pictures .name")[' + slot + '].textContent === "image.png"') &&
+      await until(loaded.replace('SLOT', slot + 1)), 'a pasted picture is taken, place ' + (slot + 1));
+  }
+  verdict(await value('document.getElementById("question").value') === before && await value(said) === '', '... and the text stays as it is');
+  await type(text);
+  await value('document.getElementById("go").click()');
+  verdict(await until(answered + ' || ' + SHOWN + '(document.querySelector("#look"))'), '... and is asked about');
+  await shot('pasted');
+  await drop([picture], '#pictures .drop');
+  await until('document.querySelector("#pictures .name").textContent === ' + JSON.stringify(file));
+  await copy_picture(true);
+  await value('document.getElementById("question").focus(); document.getElementById("question").select()');
+  await paste();
+  verdict(await until('document.getElementById("question").value === "in a table"') && await name_of(0) === file,
+    'text that is copied with a picture is pasted as text');
+  await value('document.querySelector("#pictures .drop").focus()');
+  await choose_file(picture);
+  verdict(await value('document.activeElement.matches("#pictures .drop")'), 'a chosen picture leaves the keyboard where it was');
+}
+
 async function every_task(tasks) {
   for (const [name, width, height, scheme, mobile] of [['phone', 375, 760, 'light', true], ['dark', 1280, 900, 'dark', false],
     ['phone-dark', 375, 760, 'dark', true]]) {
@@ -203,6 +281,7 @@ try {
   verdict(tabs.length > 0 && tabs.every(tab => tasks.includes(tab) || ['captions', 'search'].includes(tab)),
     'offers what the checkpoint can do: ' + tabs.join(', '));
   await keyboard_alone(tabs);
+  await dropped_and_pasted(tabs);
   await every_task(tabs);
   await troubles(tabs);
 } catch (error) {

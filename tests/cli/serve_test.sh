@@ -2,6 +2,7 @@
 # `vilt serve`, asked by curl: its answers are the command's, its refusals have their status and reason, it ends as it should;
 # the command lines of docs/serve.md; fifty clients at once; and, where there are Chromium and Node.js, its page.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source "$root/tests/cli/chromium.sh"
 build=$(dirname "$vilt")
 # A child keeps serving when a test ends early otherwise.
 servers=()
@@ -165,8 +166,9 @@ codes=$(for _ in $(seq 12); do curl -s -o /dev/null -w '%{http_code} ' "${url}ap
 report $? "serve: --rate: $codes"
 end TERM
 
-chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) && node=$(command -v node) || {
-  echo "skipped: the page of vilt serve in Chromium (needs chromium and Node.js)"
+chromium_or_skip "the page of vilt serve in Chromium" || exit 0
+node=$(command -v node) || {
+  echo "skipped: the page of vilt serve in Chromium (Node.js is not installed)"
   exit 0
 }
 make_data

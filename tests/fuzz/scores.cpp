@@ -41,7 +41,7 @@ void scores(Bytes bytes) {
     }
   });
   accepted([&] {
-    ScoreFile file(memory.path(), 2, 3, {{"texts", "3 texts"}}, false);
+    ScoreFile file(memory.path(), 2, 3, {{"texts", "3 texts"}}, ScoreFile::There::keep);
     const std::vector<float> before = file.row(1);
     const Pair pair{1, 2};
     const double score = 0.5;

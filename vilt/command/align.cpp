@@ -4,6 +4,8 @@
 #include <iomanip>
 #include <iostream>
 
+#include "data/images/png_text.h"
+#include "io/input_file.h"
 #include "io/printable.h"
 #include "report/heat_map.h"
 #include "tensor/error.h"
@@ -13,6 +15,18 @@
 
 namespace tessera::command {
 namespace {
+
+// By which the command knows its maps again: a new one takes the place of an old one, and of nothing else.
+constexpr const char* kKeyword = "Software";
+constexpr const char* kSignedBy = "Tessera: vilt align";
+
+bool is_map(const std::filesystem::path& file) {
+  if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(file))) return false;
+  InputFile input(file);
+  std::vector<uint8_t> beginning(std::min<uint64_t>(input.size(), 200));
+  input.read(beginning.data(), beginning.size());
+  return png_text(beginning, kKeyword) == kSignedBy;
+}
 
 std::string share(double probability) {
   std::ostringstream out;
@@ -58,7 +72,8 @@ int run_align(const AlignArguments& arguments) {
     double total = 0;
     for (const float weight : row) total += static_cast<double>(weight);
     const std::filesystem::path file = std::filesystem::path(arguments.out) / file_name(w, words.spelling(w));
-    const std::vector<uint8_t> png = encode_png(overlay_heat_map(picture.image, row, picture.grid(), scale));
+    const std::vector<uint8_t> png =
+        with_png_text(encode_png(overlay_heat_map(picture.image, row, picture.grid(), scale)), kKeyword, kSignedBy);
     files.emplace_back(file, std::string(png.begin(), png.end()));
     table << std::setw(18) << words.spelling(w) << share(normalised_entropy(row)) << "    ("
           << largest / picture.grid().columns + 1 << ", " << largest % picture.grid().columns + 1 << ") "
@@ -67,8 +82,8 @@ int run_align(const AlignArguments& arguments) {
   // All or none, as far as what is there decides.
   std::filesystem::create_directories(arguments.out);
   for (const auto& [file, png] : files)
-    if (!holds(file, png)) check_may_write(file, arguments.force);
-  for (const auto& [file, png] : files) write_output(file, png, arguments.force);
+    if (!is_map(file) && !holds(file, png)) check_may_write(file, arguments.force);
+  for (const auto& [file, png] : files) write_output(file, png, arguments.force || is_map(file));
   std::cout << table.str();
   return 0;
 }

@@ -15,6 +15,7 @@
 #include "vilt/command/overwriting.h"
 #include "vilt/files/preprocessing.h"
 #include "vilt/tasks/retrieval_evaluation.h"
+#include "vilt/tasks/run_scores.h"
 
 namespace tessera::command {
 namespace {
@@ -23,22 +24,12 @@ TieRule tie_rule(const std::string& typed) {
   return *std::ranges::find_if(kTieRules, [&](TieRule rule) { return name(rule) == typed; });
 }
 
-std::string weights_hash(const LoadedModel& model) {
-  Sha256 hash;
-  for (const auto& [name, values] : model.parameters->state()) {
-    const Tensor here = values.to(Device{}).contiguous();
-    hash.add(text(name, ' ', here.shape(), '\n'));
-    hash.add({reinterpret_cast<const char*>(here.data<float>()), static_cast<size_t>(here.bytes())});
-  }
-  return hash.hexadecimal();
-}
-
 // What decides the scores, besides pictures and texts.
 ScoreFile::Identity identity_of(const LoadedModel& model) {
   Sha256 config, preparation;
   config.add(model.config.to_json());
   preparation.add(preprocessing_json(model.preprocessing));
-  return {{"weights", "sha256 " + weights_hash(model)},
+  return {{"weights", weights_hash(*model.parameters)},
           {"configuration", "sha256 " + config.hexadecimal()},
           {"preparation of pictures", "sha256 " + preparation.hexadecimal()},
           {"head", model.model->rank ? "rank_output" : "itm_score, logit of a match"},
@@ -157,7 +148,7 @@ int eval_retrieval(const EvalArguments& arguments, const LoadedModel& model, con
     options.stop = [&] { return told.is_steady(); };
   } else if (!arguments.scores.empty()) {
     options.scores = arguments.scores;
-    options.replace_scores = arguments.force;
+    options.scores_there = arguments.force ? ScoreFile::There::replace : ScoreFile::There::keep;
     options.identity = identity_of(model);
     options.stop = [] { return kept_signal() != 0; };
     signals.emplace();

@@ -26,6 +26,7 @@
 #include "vilt/report/report.h"
 #include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/pretraining.h"
+#include "vilt/tasks/run_scores.h"
 #include "vilt/tasks/settings.h"
 #include "vilt/tasks/settings_memory.h"
 #include "vilt/tasks/trainer.h"
@@ -87,16 +88,19 @@ void report_finetuning(const fs::path& run, const Settings& settings, const std:
   const AnswerTable table = task.classifies && task.images == 1 ? AnswerTable(trained.config.labels) : AnswerTable();
   const DownstreamSource source(part.set(table, Unanswerable::keep), *trained.vocabulary, trained.preprocessing);
   progress.show("making the report …");
-  write_downstream_report(report_of(run), {.settings = settings,
-                                           .metrics = run / "metrics.jsonl",
-                                           .summary = read_summary(run / "summary.json"),
-                                           .task = task,
-                                           .model = *trained.model,
-                                           .source = source,
-                                           .part = part,
-                                           .table = table,
-                                           .command = command,
-                                           .context = {.activations = activations}});
+  write_downstream_report(
+      report_of(run),
+      {.settings = settings,
+       .metrics = run / "metrics.jsonl",
+       .summary = read_summary(run / "summary.json"),
+       .task = task,
+       .model = *trained.model,
+       .source = source,
+       .part = part,
+       .table = table,
+       .command = command,
+       .ranking = [&](RetrievalOptions& options) { keep_scores(run, settings, *trained.parameters, options); },
+       .context = {.activations = activations}});
 }
 
 void rebuild_report(const fs::path& run, const std::string& command) {

@@ -43,12 +43,6 @@ void begin_file(const std::filesystem::path& path, int64_t pictures, int64_t tex
   file.put_in_place(Durability::power);
 }
 
-std::filesystem::path begun(const std::filesystem::path& path, int64_t pictures, int64_t texts,
-                            const ScoreFile::Identity& identity, bool anew) {
-  if (anew || !std::filesystem::exists(path)) begin_file(path, pictures, texts, identity);
-  return path;
-}
-
 std::string quoted(const std::string& value) { return "'" + escape_controls(value.substr(0, 200)) + "'"; }
 
 }  // namespace
@@ -76,12 +70,27 @@ ScoreFile::ScoreFile(const std::filesystem::path& path) : name_(shown(path)), in
 }
 
 ScoreFile::ScoreFile(const std::filesystem::path& path, int64_t pictures, int64_t texts, const Identity& identity,
-                     bool anew)
-    : ScoreFile(begun(path, pictures, texts, identity, anew)) {
+                     There there)
+    : ScoreFile(begun(path, pictures, texts, identity, there)) {
   check_identity(pictures, texts, identity);
   writer_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   check(writer_ >= 0, "cannot write ", name_, ": ", std::strerror(errno));
   check(::flock(writer_, LOCK_EX | LOCK_NB) == 0, name_, ": another process is writing into it");
+}
+
+std::filesystem::path ScoreFile::begun(const std::filesystem::path& path, int64_t pictures, int64_t texts,
+                                       const Identity& identity, There there) {
+  const auto is_kept = [&] {
+    if (there != There::keep_or_replace) return there == There::keep;
+    try {
+      ScoreFile(path).check_identity(pictures, texts, identity);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  if (!std::filesystem::exists(path) || !is_kept()) begin_file(path, pictures, texts, identity);
+  return path;
 }
 
 ScoreFile::~ScoreFile() {

@@ -23,9 +23,12 @@ class ScoreFile {
 
   // To read: of whatever origin, as long as it has the one tensor.
   explicit ScoreFile(const std::filesystem::path& path);
-  // To go on with the file at `path`, or to begin it where there is none. One of other sizes or of another identity is
-  // an error that says in what they differ; with `anew` it is replaced.
-  ScoreFile(const std::filesystem::path& path, int64_t pictures, int64_t texts, const Identity& identity, bool anew);
+  // What becomes of a file that is there already. `keep`: it is gone on with; one of other sizes or of another identity
+  // is an error that says in what they differ. `keep_or_replace`: such a one is replaced, as is what is no file of
+  // scores.
+  enum class There : uint8_t { keep, keep_or_replace, replace };
+  // To go on with the file at `path`, or to begin it where there is none.
+  ScoreFile(const std::filesystem::path& path, int64_t pictures, int64_t texts, const Identity& identity, There there);
   ~ScoreFile();
   ScoreFile(const ScoreFile&) = delete;
   ScoreFile& operator=(const ScoreFile&) = delete;
@@ -40,6 +43,9 @@ class ScoreFile {
   void put(std::span<const Pair> pairs, std::span<const double> scores);
 
  private:
+  // `path`, where there is a file to go on with from then on.
+  static std::filesystem::path begun(const std::filesystem::path& path, int64_t pictures, int64_t texts,
+                                     const Identity& identity, There there);
   void check_identity(int64_t pictures, int64_t texts, const Identity& identity) const;
 
   std::string name_;  // for messages

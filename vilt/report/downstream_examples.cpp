@@ -8,7 +8,7 @@
 #include "vilt/ask/inference.h"
 #include "vilt/report/downstream_report.h"
 #include "vilt/report/map_svg.h"
-#include "vilt/report/report_parts.h"
+#include "vilt/report/shown_pictures.h"
 #include "vilt/tasks/evaluation_parts.h"
 #include "vilt/tasks/spread.h"
 
@@ -17,45 +17,6 @@ namespace {
 
 constexpr int64_t kBars = 5;
 constexpr size_t kMostRows = 15;
-constexpr const char* kMapNote =
-    "Beside or below a picture, where the words of the text look: attention of the last layer, mean over heads, summed "
-    "over the words; a patch's share in units of the flat one.";
-
-std::string bar_html(const std::string& name, double share, const std::string& value, bool right) {
-  return text("<li", right ? " class=\"right\"" : "",
-              "><span class=\"bar\" style=\"width:", fixed(100 * std::clamp(share, 0.0, 1.0), 1), "%\"></span><span>",
-              escape_html(name), "</span><span>", value, "</span></li>");
-}
-
-// The pictures of samples, each kept once on the page.
-class ShownPictures {
- public:
-  ShownPictures(const DownstreamSource& source, std::string& symbols) : source_(source), symbols_(symbols) {}
-
-  std::string figure(int64_t picture, const std::string& description) {
-    const std::string id = text("picture-", picture);
-    auto& image = images_[picture];
-    if (!image) {
-      image = source_.pictures.resized(picture);
-      symbols_ += picture_symbol(id, image->image);
-    }
-    return "<figure>" + picture_html(id, image->image, description) + "</figure>";
-  }
-  // One that figure() has shown, under a map of where a text looks.
-  std::string map(int64_t picture, const WordMaps& maps, const std::string& words) {
-    const Image& image = images_.at(picture)->image;
-    return "<figure class=\"map\">" +
-           map_svg(map_canvas(text("picture-", picture), image, source_.options.patch),
-                   escape_html("where it looks: " + words), text_map(maps)) +
-           "</figure>";
-  }
-
- private:
-  const DownstreamSource& source_;
-  std::string& symbols_;
-  std::map<int64_t, std::shared_ptr<const ResizedImage>> images_;
-};
-
 Question question_of(const DownstreamReportInputs& inputs, int64_t sample) {
   Question out{inputs.source.text(sample), {}};
   for (int64_t k = 0; k < inputs.task.images; ++k)
@@ -163,7 +124,7 @@ std::string answers_html(const DownstreamReportInputs& inputs, const std::vector
            "chooses them. Below each the most probable answers; in bold those that ",
            inputs.task.images == 1 ? "people gave. An answer counts as right here from an accuracy of 0.5 on. "
                                    : "are true. ",
-           kMapNote, "</p>\n", heat_scale_html());
+           kShownMapNote, "</p>\n", heat_scale_html());
   for (const bool right : {false, true}) {
     std::vector<Answered> kind, chosen;
     for (const Answered& answer : answered)
@@ -221,50 +182,6 @@ std::string mistakes_html(const DownstreamReportInputs& inputs, const std::vecto
                 with_thousands(static_cast<int64_t>(statements.size())), " statements ", with_thousands(mixed),
                 " were judged rightly of some pairs of pictures and wrongly of others, ", with_thousands(never),
                 " of none.</p></div>\n");
-  }
-  return out + "</div>\n";
-}
-
-std::string rankings_html(const DownstreamReportInputs& inputs, std::string& symbols) {
-  const DownstreamSet& set = inputs.source.set;
-  const auto pictures_count = static_cast<int64_t>(set.pictures.size()),
-             texts = static_cast<int64_t>(set.samples.size());
-  constexpr int64_t kMostCandidates = 500;
-  const std::vector<int64_t> candidates = spread(texts, kMostCandidates);
-  ShownPictures pictures(inputs.source, symbols);
-  std::string out =
-      text("<p class=\"note\">Pictures spread evenly over the split, each with the best of ", candidates.size(),
-           " texts, which are spread evenly too, and its own; its own in bold. Bars: the "
-           "scores' softmax over these texts. ",
-           kMapNote, " The text is the best one.</p>\n", heat_scale_html(), "<div class=\"examples\">\n");
-  for (const int64_t picture : spread(pictures_count, std::max<int64_t>(1, inputs.examples))) {
-    if (!can_be_decoded(inputs.source.pictures, picture)) continue;
-    std::vector<int64_t> asked = candidates;
-    for (int64_t sample = 0; sample < texts; ++sample)
-      if (set.samples[static_cast<size_t>(sample)].images[0] == picture &&
-          !std::binary_search(candidates.begin(), candidates.end(), sample))
-        asked.push_back(sample);
-    const auto image = std::make_shared<const PatchedImage>(inputs.source.pictures.patched(picture));
-    std::vector<Question> questions;
-    for (const int64_t sample : asked) questions.push_back({inputs.source.text(sample), {image}});
-    const std::vector<double> scores = rank_scores(inputs.model, questions, inputs.context);
-    if (scores.empty()) continue;
-    std::vector<size_t> order(scores.size());
-    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] > scores[b]; });
-    double sum = 0;
-    for (const double score : scores) sum += std::exp(score - scores[order[0]]);
-    const WordMaps maps = word_maps(inputs.model, {questions[order[0]]}, {}, inputs.context)[0];
-    out += "<article class=\"example\"><div class=\"pictures\">" + pictures.figure(picture, "picture");
-    out += pictures.map(picture, maps, set.samples[static_cast<size_t>(asked[order[0]])].text) +
-           "</div><div class=\"masked\"><ol>";
-    for (size_t i = 0; i < std::min<size_t>(kBars, order.size()); ++i) {
-      const DownstreamSample& sample = set.samples[static_cast<size_t>(asked[order[i]])];
-      const double share = std::exp(scores[order[i]] - scores[order[0]]) / sum;
-      out += bar_html(sample.text, share, text(fixed(scores[order[i]], 2), " · ", percent(share)),
-                      sample.images[0] == picture);
-    }
-    out += "</ol></div></article>\n";
   }
   return out + "</div>\n";
 }

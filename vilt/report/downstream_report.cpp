@@ -38,14 +38,41 @@ std::vector<Answered> answered_samples(const DownstreamReportInputs& inputs) {
   return out;
 }
 
+constexpr int64_t kFirst = 5;
+
+RankedCaptions ranked_captions(const DownstreamReportInputs& inputs) {
+  RankedCaptions out;
+  DownstreamEvaluationOptions options;
+  options.limit = inputs.settings.train.test_samples;
+  options.context = inputs.context;
+  options.ranking = [&](RetrievalOptions& ranking) {
+    if (inputs.ranking) inputs.ranking(ranking);
+    ranking.ranked = [&](const RankedPairs& ranked) {
+      out.images.assign(ranked.images.begin(), ranked.images.end());
+      out.texts.assign(ranked.texts.begin(), ranked.texts.end());
+      out.found = retrieval_findings(ranked, inputs.examples / 2, kFirst);
+    };
+  };
+  evaluate_downstream(inputs.task, inputs.model, inputs.source, inputs.part, inputs.table, options);
+  auto known = std::make_unique<AnnotatedCaptions>(inputs.part.captions, inputs.source.pictures, out.images, out.texts);
+  if (known->know_claims()) out.known = std::move(known);
+  return out;
+}
+
 }  // namespace
 
 std::string downstream_report_html(const DownstreamReportInputs& inputs) {
   const bool classifies = inputs.task.classifies;
-  std::vector<Answered> answered;
-  if (classifies) answered = answered_samples(inputs);
-  std::string symbols;
-  const std::string examples = classifies ? answers_html(inputs, answered, symbols) : rankings_html(inputs, symbols);
+  std::string symbols, examples, mistakes;
+  if (classifies) {
+    const std::vector<Answered> answered = answered_samples(inputs);
+    examples = answers_html(inputs, answered, symbols);
+    mistakes = mistakes_html(inputs, answered);
+  } else {
+    const RankedCaptions ranked = ranked_captions(inputs);
+    examples = rankings_html(inputs, ranked, symbols);
+    mistakes = wrong_picks_html(ranked);
+  }
   return page_html(
       {.title = report_title(inputs.settings),
        .lead = kLeads[classifies ? inputs.task.images - 1 : 2],
@@ -59,7 +86,7 @@ std::string downstream_report_html(const DownstreamReportInputs& inputs) {
        .sections = {{"curves", "Curves", "Curves", downstream_curves_html(inputs)},
                     {"figures", "Figures", "Final figures and their controls", downstream_figures_html(inputs.summary)},
                     {"examples", "Examples", "Examples", examples},
-                    {"mistakes", "Mistakes", "What was wrong, and how often", mistakes_html(inputs, answered)},
+                    {"mistakes", "Mistakes", "What was wrong, and how often", mistakes},
                     {"settings", "Settings", "Command and settings", settings_html(inputs.settings, inputs.command)}}});
 }
 

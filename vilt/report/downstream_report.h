@@ -3,10 +3,14 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "report/charts.h"
+#include "vilt/report/retrieval_findings.h"
+#include "vilt/tasks/annotated_captions.h"
 #include "vilt/tasks/downstream_files.h"
 #include "vilt/tasks/settings.h"
 #include "vilt/tasks/summary.h"
@@ -23,7 +27,9 @@ struct DownstreamReportInputs {
   const DownstreamPart& part;
   const AnswerTable& table;  // empty but for questions
   std::string command;       // what reproduces the run
-  int64_t examples = 6;      // as many that were answered rightly, as many that were not; of retrieval half of them
+  int64_t examples = 6;      // as many that were answered rightly, as many that were not; of retrieval half, each way
+  // retrieval: may change how pictures and texts are ranked; where their scores are kept nothing is ranked again.
+  std::function<void(RetrievalOptions& options)> ranking = {};
   ForwardContext context = {};
 };
 
@@ -45,6 +51,13 @@ std::string downstream_figures_html(const Summary& summary);
 std::string answers_html(const DownstreamReportInputs& inputs, const std::vector<Answered>& answered,
                          std::string& symbols);
 std::string mistakes_html(const DownstreamReportInputs& inputs, const std::vector<Answered>& answered);
-std::string rankings_html(const DownstreamReportInputs& inputs, std::string& symbols);
+// What a model for retrieval found.
+struct RankedCaptions {
+  std::vector<int64_t> images, texts;  // the numbers in the source of what the findings count
+  BothFindings found;
+  std::unique_ptr<AnnotatedCaptions> known;  // where annotations tell all that captions say
+};
+std::string rankings_html(const DownstreamReportInputs& inputs, const RankedCaptions& ranked, std::string& symbols);
+std::string wrong_picks_html(const RankedCaptions& ranked);
 
 }  // namespace tessera

@@ -64,6 +64,10 @@ pre.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 .plot .c0 path { stroke: var(--c0); } .plot .c1 path { stroke: var(--c1); } .plot .c2 path { stroke: var(--c2); }
 .plot .c3 path { stroke: var(--c3); } .plot .c4 path { stroke: var(--c4); }
 .plot .c0 circle { fill: var(--c0); } .plot .c1 circle { fill: var(--c1); } .plot .c2 circle { fill: var(--c2); }
+.plot.bars { cursor: auto; }
+.plot.bars .c1 rect { fill: var(--c1); } .plot.bars .c2 rect { fill: var(--c2); }
+.plot.bars .c3 rect { fill: var(--c3); } .plot.bars .c4 rect { fill: var(--c4); }
+.plot.bars .axis { stroke: var(--c0); }
 .plot .c3 circle { fill: var(--c3); } .plot .c4 circle { fill: var(--c4); }
 .plot .tag { font-size: 10.5px; font-weight: 700; paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
 .plot .tag.c1 { fill: var(--c1); } .plot .tag.c2 { fill: var(--c2); } .plot .tag.c3 { fill: var(--c3); }
@@ -121,6 +125,17 @@ mark { background: none; color: inherit; border-bottom: 2px solid var(--accent);
 .masked li .bar { position: absolute; left: 0; top: 0; bottom: 0; background: var(--bar); border-radius: 3px; }
 .masked li span:last-child { color: var(--muted); white-space: nowrap; font-variant-numeric: tabular-nums; }
 .masked li.right { font-weight: 700; color: inherit; }
+.retrieved { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px; }
+.retrieved .caption small { font-weight: 400; }
+.retrieved ol { list-style: none; margin: 0; padding: 0; font-size: 0.76rem; line-height: 1.35; display: grid; gap: 10px;
+  grid-template-columns: repeat(auto-fill, minmax(76px, 1fr)); align-items: end; }
+.retrieved li { display: flex; flex-direction: column; min-width: 0; }
+.retrieved .thumbnail { display: block; width: 100%; max-height: 100px; border-radius: 6px; margin-bottom: 5px; }
+.retrieved li.right { font-weight: 700; }
+.retrieved li.right .thumbnail { outline: 3px solid var(--right); outline-offset: 1px; }
+.retrieved .track { height: 6px; border-radius: 3px; background: var(--line); overflow: hidden; }
+.retrieved .track .bar { display: block; height: 100%; background: var(--c1); }
+.retrieved .score { color: var(--muted); font-variant-numeric: tabular-nums; }
 .masked .asked { font-size: 0.92rem; }
 .masked .asked b { color: var(--ink); }
 
@@ -180,7 +195,7 @@ const char* const kReportScript = R"js(
   'use strict';
   const written = (value, unit) => unit === 'share' ? (100 * value).toFixed(1) + '\u00a0%' : String(value);
   const charts = [];
-  for (const svg of document.querySelectorAll('svg.plot')) {
+  for (const svg of document.querySelectorAll('svg.plot[data-x]')) {
     const [low, high, from, to] = svg.dataset.x.split(' ').map(Number);
     const figure = svg.closest('figure');
     const step = document.createElement('span');
@@ -229,7 +244,8 @@ const char* const kReportScript = R"js(
   }
   const maps = document.querySelectorAll('.map svg');
   for (const svg of maps) {
-    const entropy = svg.parentNode.querySelector('b'), last = entropy.textContent;
+    const entropy = svg.parentNode.querySelector('b'), last = entropy?.textContent;
+    if (!entropy) continue;
     const [rows, columns] = svg.dataset.grid.split(' ').map(Number);
     svg.addEventListener('pointermove', event => {
       const box = svg.getBoundingClientRect();

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "data/scenes/fitting.h"
+#include "vilt/tasks/annotated_captions.h"
 
 namespace tessera {
 namespace {
@@ -41,29 +41,14 @@ void add_recalls(const std::string& of, const Dataset& dataset, const std::vecto
 
 void add_annotated_recalls(const Dataset& dataset, const Pictures& pictures, const std::vector<int64_t>& images,
                            const std::vector<int64_t>& texts, NamedFigures& out) {
-  std::map<int64_t, const Annotation*> of_image;
-  std::map<int64_t, scenes::CaptionClaim> claims;
-  for (const int64_t text : texts) {
-    const DatasetSentence& sentence = dataset.sentences()[static_cast<size_t>(text)];
-    const Annotation* annotation = dataset.annotation(text);
-    if (!annotation || !annotation->objects) return;
-    of_image.emplace(sentence.image, annotation);
-    if (auto claim = scenes::CaptionClaim::of(sentence.text, *annotation)) claims.emplace(text, std::move(*claim));
-  }
-  if (of_image.size() < images.size()) return;
+  const AnnotatedCaptions known(dataset, pictures, images, texts);
+  if (!known.know_objects()) return;
   add_recalls(
       "by objects alone", dataset, images, texts,
-      [&](int64_t text, int64_t image) { return caption_true_of(*dataset.annotation(text), *of_image.at(image)); },
-      out);
-  if (claims.size() < texts.size()) return;
-  std::map<int64_t, scenes::PictureSize> sizes;
-  for (const int64_t image : images) {
-    const auto picture = pictures.resized(image);
-    sizes[image] = {picture->original_height, picture->original_width};
-  }
+      [&](int64_t text, int64_t image) { return known.objects_fit(text, image); }, out);
+  if (!known.know_claims()) return;
   add_recalls(
-      "attainable", dataset, images, texts,
-      [&](int64_t text, int64_t image) { return claims.at(text).fits(*of_image.at(image), sizes.at(image)); }, out);
+      "attainable", dataset, images, texts, [&](int64_t text, int64_t image) { return known.fits(text, image); }, out);
 }
 
 }  // namespace tessera

@@ -7,7 +7,6 @@
 #include "io/words.h"
 #include "vilt/ask/questions.h"
 #include "vilt/tasks/evaluation_parts.h"
-#include "vilt/tasks/retrieval_evaluation.h"
 #include "vilt/tasks/spread.h"
 
 namespace tessera {
@@ -148,7 +147,7 @@ NamedFigures evaluate_statements(const Evaluator& evaluator, const DownstreamPar
   return out;
 }
 
-// All pairs, in memory.
+// All pairs, in memory unless it is asked for otherwise.
 NamedFigures evaluate_ranking(const ViltWithHeads& model, const DownstreamSource& source, const DownstreamPart& part,
                               const DownstreamEvaluationOptions& options) {
   RetrievalOptions retrieval;
@@ -160,6 +159,7 @@ NamedFigures evaluate_ranking(const ViltWithHeads& model, const DownstreamSource
     retrieval.progress = [&](const RankingProgress& progress) {
       options.progress("ranking", static_cast<size_t>(progress.done), static_cast<size_t>(progress.of));
     };
+  if (options.ranking) options.ranking(retrieval);
   return *evaluate_retrieval(model, source, part, retrieval);
 }
 

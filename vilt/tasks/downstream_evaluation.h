@@ -16,6 +16,7 @@
 #include "data/usable_pictures.h"
 #include "vilt/tasks/downstream_files.h"
 #include "vilt/tasks/evaluation.h"
+#include "vilt/tasks/retrieval_evaluation.h"
 #include "vilt/tasks/summary.h"
 
 namespace tessera {
@@ -27,6 +28,8 @@ struct DownstreamEvaluationOptions {
   std::function<void(const char* part, size_t done, size_t of)> progress = {};
   // vqa, nlvr2: is told the label that was chosen for each sample.
   std::function<void(int64_t sample, int64_t label)> answered = {};
+  // retrieval: may change how it is ranked, and be told what was.
+  std::function<void(RetrievalOptions& options)> ranking = {};
   // vqa, nlvr2: a label without the model, by the text alone (text_alone.h).
   std::function<int64_t(const std::string& text)> guess = {};
   // Of the source's pictures; null: one that cannot be decoded is an error.

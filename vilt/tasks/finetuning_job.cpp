@@ -7,6 +7,7 @@
 #include "vilt/tasks/evaluation_progress.h"
 #include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/pretraining.h"
+#include "vilt/tasks/run_scores.h"
 #include "vilt/tasks/run_vocabulary.h"
 #include "vilt/tasks/text_alone.h"
 
@@ -131,8 +132,12 @@ Summary FinetuningJob::finish(Task& task, const RunFacts& facts) {
   log_ << "evaluating on " << test.part.words
        << (options.limit > 0 ? text(", at most ", options.limit, " of its ") : ", all of its ")
        << (task_.classifies ? task_.samples : "pictures") << " (train.test_samples; 0: all)" << std::endl;
+  options.ranking = [&](RetrievalOptions& ranking) {
+    keep_scores(settings_.train.out, settings_, task.parameters(), ranking);
+  };
   summary.figures["test"] = evaluate_downstream(task_, task.model(), *test.source, test.part, table_, options);
   options.controls = false;
+  options.ranking = {};
   if (has_unseen_part(task_, settings_)) {
     const Split unseen = ready(read_part(task_, settings_, DataPart::unseen, log_), Unanswerable::keep);
     options.progress = progress.of("trained model, unseen");

@@ -56,7 +56,7 @@ class Scores {
       : texts_(static_cast<int64_t>(selected.texts.size())) {
     const auto images = static_cast<int64_t>(selected.images.size());
     if (!options.scores.empty())
-      file_.emplace(options.scores, images, texts_, identity, options.replace_scores);
+      file_.emplace(options.scores, images, texts_, identity, options.scores_there);
     else
       values_.assign(static_cast<size_t>(images * texts_), NAN);
   }
@@ -207,6 +207,9 @@ std::optional<NamedFigures> evaluate_retrieval(const ViltWithHeads& model, const
   const ScoreRow all_of_image = [&](int64_t image, std::span<double> out) {
     std::ranges::copy(scores.row(image), out.begin());
   };
+  const ScoreRow all_of_text = [&](int64_t text, std::span<double> out) {
+    std::ranges::copy(scores.column(text), out.begin());
+  };
   const ScoreRow best_of_image = [&](int64_t image, std::span<double> out) {
     first_stage->combine(first_stage->row(image), scores.row(image), out);
   };
@@ -228,6 +231,9 @@ std::optional<NamedFigures> evaluate_retrieval(const ViltWithHeads& model, const
     add_metrics(retrieval_metrics(retrieval_standings(images, selected.image_of_text, alone_of_image), options.ties),
                 ", first stage alone", out);
   }
+  if (options.ranked)
+    options.ranked({selected.images, selected.texts, selected.image_of_text, standings,
+                    first_stage ? best_of_image : all_of_image, first_stage ? best_of_text : all_of_text});
   if (options.controls) add_annotated_recalls(part.captions, source.pictures, selected.images, selected.texts, out);
   return out;
 }

@@ -17,6 +17,14 @@
 
 namespace tessera {
 
+// What was ranked, for who wants to know more of it than figures. Pictures and texts are counted as they were ranked.
+struct RankedPairs {
+  std::span<const int64_t> images, texts;  // their numbers in the source
+  std::span<const int64_t> image_of_text;  // place in `images`
+  const RetrievalStandings& standings;
+  ScoreRow scores_of_image, scores_of_text;  // of one with all texts, of one with all pictures
+};
+
 struct RetrievalOptions {
   int64_t limit = 0;      // pictures, evenly spread, with their texts; 0: all
   bool controls = false;  // what annotations say
@@ -33,9 +41,10 @@ struct RetrievalOptions {
   // Where the scores go, to go on there; empty: they stay in memory. The identity is what only the caller knows: the
   // weights, how pictures are prepared.
   std::filesystem::path scores;
-  bool replace_scores = false;
+  ScoreFile::There scores_there = ScoreFile::There::keep;
   ScoreFile::Identity identity;
-  std::string image_folder;  // from where on the pictures' names count
+  std::string image_folder;                        // from where on the pictures' names count
+  std::function<void(const RankedPairs&)> ranked;  // is told once, at the end
   std::function<void(const RankingProgress&)> progress;
   std::function<bool()> stop;
 };

@@ -2,6 +2,7 @@
 
 #include "vilt/tasks/finetuning_job.h"
 #include "vilt/tasks/pretraining_job.h"
+#include "vilt/tasks/run_scores.h"
 #include "vilt/tasks/training.h"
 
 namespace tessera {
@@ -49,6 +50,7 @@ RunOptions run_options(const Settings& settings, std::ostream& log) {
 void remove_earlier_run(const std::filesystem::path& out) {
   // summary.json first: killed in between, the run must not pass for a finished one.
   for (const char* name : {"summary.json", "report.html", "metrics.jsonl"}) std::filesystem::remove(out / name);
+  std::filesystem::remove(run_scores(out));
   if (std::filesystem::exists(out)) TensorboardFile::remove(out);
   remove_checkpoints(out);
   std::filesystem::remove(out / "settings.toml");

@@ -29,6 +29,11 @@ struct Written {
     picture.objects = objects;
     return CaptionClaim::of(text, annotation).value().fits(picture, size);
   }
+  scenes::CaptionDifference difference(const std::vector<AnnotatedObject>& objects) const {
+    Annotation picture;
+    picture.objects = objects;
+    return CaptionClaim::of(text, annotation).value().difference(picture, kSize);
+  }
   std::string text;
   Annotation annotation;
 };
@@ -52,6 +57,32 @@ TEST_CASE("A caption fits pictures with its objects in its relation, in whatever
   CHECK(above.fits({object("red", "ring", 32, 0), object("blue", "cross", 32, 64)}));
 }
 
+TEST_CASE("In what a picture is otherwise than a caption says") {
+  using Difference = scenes::CaptionDifference;
+  const AnnotatedObject left = object("red", "ring", 0, 32), right = object("blue", "cross", 64, 32);
+  const Written of("red ring left of blue cross", "left", {left, right});
+  const AnnotatedObject green = object("green", "ring", 0, 32), disc = object("red", "disc", 0, 32);
+  CHECK(of.difference({left, right}) == Difference{});
+  CHECK(of.difference({right, left}) == Difference{});
+  CHECK(of.difference({left}) == Difference{.count = true});
+  CHECK(of.difference({object("red", "ring", 64, 32), object("blue", "cross", 0, 32)}) == Difference{.relation = true});
+  CHECK(of.difference({green, right}) == Difference{.attributes = {{"colour", 1}}});
+  CHECK(of.difference({right, green}) == Difference{.attributes = {{"colour", 1}}});
+  CHECK(of.difference({disc, right}) == Difference{.attributes = {{"shape", 1}}});
+  // Colours exchanged: two colours or, told the other way round, two shapes.
+  const Difference bound = of.difference({object("blue", "ring", 0, 32), object("red", "cross", 64, 32)});
+  CHECK(bound.exchanged);
+  CHECK(bound.attributes == std::map<std::string, int64_t>{{"colour", 2}});
+  CHECK(of.difference({object("green", "ring", 0, 32), object("red", "cross", 64, 32)}) ==
+        Difference{.attributes = {{"colour", 2}}});
+  CHECK(of.difference({object("green", "disc", 0, 32), right}) ==
+        Difference{.attributes = {{"colour", 1}, {"shape", 1}}});
+  CHECK(of.difference({left, left}).attributes == std::map<std::string, int64_t>{{"colour", 1}, {"shape", 1}});
+  AnnotatedObject bare = left;
+  bare.attributes.erase("colour");
+  CHECK(of.difference({bare, right}) == Difference{.attributes = {{"colour", 1}}});
+}
+
 TEST_CASE("A caption of one object fits by its side, and both sides of a corner are true") {
   const Written left("a red ring on the left", "left", {object("red", "ring", 0, 0)});
   const Written top("a red ring at the top", "top", {object("red", "ring", 0, 0)});
@@ -62,6 +93,7 @@ TEST_CASE("A caption of one object fits by its side, and both sides of a corner 
     CHECK_FALSE(caption->fits({object("red", "ring", 32, 32)}));  // in the middle
   }
   CHECK_FALSE(left.fits({object("red", "ring", 64, 0)}));
+  CHECK(left.difference({object("red", "ring", 64, 0)}) == scenes::CaptionDifference{.relation = true});
   CHECK(top.fits({object("red", "ring", 64, 0)}));
   CHECK(left.fits({object("red", "ring", 32, 0)}, {64, 112}));  // the same place in a wider picture
   Annotation plain;

@@ -21,11 +21,11 @@ TEST_CASE("A file of scores grows in place, and safetensors reads it") {
   const std::vector<Pair> pairs{{1, 2}, {0, 0}};
   const std::vector<double> scores{0.25, -7};
   {
-    ScoreFile file(path, 2, 3, kIdentity, false);
+    ScoreFile file(path, 2, 3, kIdentity, ScoreFile::There::keep);
     for (const float value : file.row(1)) CHECK(std::isnan(value));
     file.put(pairs, scores);
   }
-  ScoreFile file(path, 2, 3, kIdentity, false);
+  ScoreFile file(path, 2, 3, kIdentity, ScoreFile::There::keep);
   CHECK(file.row(1)[2] == 0.25f);
   CHECK(std::isnan(file.row(1)[1]));
   CHECK(file.column(0)[0] == -7);
@@ -42,10 +42,10 @@ TEST_CASE("A file of scores grows in place, and safetensors reads it") {
 TEST_CASE("A file of scores of something else is refused by what differs, or replaced") {
   const tests::TemporaryDirectory folder;
   const auto path = folder.path() / "scores.safetensors";
-  ScoreFile(path, 2, 3, kIdentity, false).put(std::vector<Pair>{{0, 0}}, std::vector<double>{1});
+  ScoreFile(path, 2, 3, kIdentity, ScoreFile::There::keep).put(std::vector<Pair>{{0, 0}}, std::vector<double>{1});
   const auto refused = [&](int64_t pictures, const ScoreFile::Identity& identity, const std::string& says) {
     try {
-      ScoreFile(path, pictures, 3, identity, false);
+      ScoreFile(path, pictures, 3, identity, ScoreFile::There::keep);
       FAIL("accepted");
     } catch (const Error& error) {
       const std::string message = error.what();
@@ -57,12 +57,18 @@ TEST_CASE("A file of scores of something else is refused by what differs, or rep
   refused(4, kIdentity, "it is of 2 pictures and 3 texts, now there are 4 and 3");
   refused(2, {{"texts", "3 texts, 9999"}, {"weights", "sha256 ab"}}, "texts: '3 texts, 0123', now '3 texts, 9999'");
   refused(2, {{"precision", "bf16"}}, "it does not say of what precision it is");
-  CHECK(ScoreFile(path, 2, 3, kIdentity, false).row(0)[0] == 1);
+  CHECK(ScoreFile(path, 2, 3, kIdentity, ScoreFile::There::keep).row(0)[0] == 1);
   {
-    ScoreFile writer(path, 2, 3, kIdentity, false);
-    CHECK_THROWS_AS(ScoreFile(path, 2, 3, kIdentity, false), Error);  // another one writes
+    ScoreFile writer(path, 2, 3, kIdentity, ScoreFile::There::keep);
+    CHECK_THROWS_AS(ScoreFile(path, 2, 3, kIdentity, ScoreFile::There::keep), Error);  // another one writes
   }
-  CHECK(std::isnan(ScoreFile(path, 2, 3, kIdentity, true).row(0)[0]));
+  constexpr auto keep_or_replace = ScoreFile::There::keep_or_replace;
+  CHECK(ScoreFile(path, 2, 3, kIdentity, keep_or_replace).row(0)[0] == 1);
+  CHECK(std::isnan(ScoreFile(path, 2, 3, kIdentity, ScoreFile::There::replace).row(0)[0]));
+  ScoreFile(path, 2, 3, kIdentity, ScoreFile::There::keep).put(std::vector<Pair>{{0, 0}}, std::vector<double>{1});
+  CHECK(std::isnan(ScoreFile(path, 2, 3, {{"weights", "sha256 cd"}}, keep_or_replace).row(0)[0]));
+  std::ofstream(path) << "no scores";
+  CHECK(std::isnan(ScoreFile(path, 2, 3, kIdentity, keep_or_replace).row(0)[0]));
 }
 
 TEST_CASE("What is no file of scores is told") {

@@ -62,6 +62,8 @@ function set_text(example) {
 
 function draw_pictures() {
   const { picks } = task();
+  // The places are made anew; one that has the keyboard keeps it.
+  const focused = [...by_id('pictures').children].findIndex(slot => slot.contains(document.activeElement));
   by_id('pictures').replaceChildren(...state.pictures.slice(0, picks).map((picture, i) => {
     const input = element('input', { type: 'file', accept: 'image/jpeg,image/png,image/webp,image/gif', hidden: true,
       onchange: () => take_file(input.files[0], i) });
@@ -71,13 +73,14 @@ function draw_pictures() {
       'aria-label': (picture ? 'Choose another ' : 'Choose the ') + what, onclick: () => { state.slot = i; input.click(); },
       ondragover: event => { event.preventDefault(); drop.classList.add('over'); },
       ondragleave: () => drop.classList.remove('over'),
-      ondrop: event => { event.preventDefault(); drop.classList.remove('over'); take_file(event.dataTransfer.files[0], i); } },
+      ondrop: event => { event.preventDefault(); drop.classList.remove('over'); take_dropped(event.dataTransfer, i); } },
       inside);
     const name = picture ? (picture.file ? picture.file.name : picture.test ?? picture.name) : '';
     return element('div', { class: picks > 1 && i === state.slot ? 'slot chosen' : 'slot' },
       ...(picks > 1 ? [element('h3', {}, i === 0 ? 'Left picture' : 'Right picture')] : []), drop, input,
       element('p', { class: 'name' }, name));
   }));
+  by_id('pictures').children[focused]?.querySelector('.drop').focus({ preventScroll: true });
 }
 
 function picture_image(picture, i) {
@@ -98,6 +101,24 @@ function take_file(file, i) {
       thousands(picture_bytes) + '.'));
   put(i, { file });
   state.known = null;
+}
+
+// Several files fill the places from the i-th on.
+function take_dropped({ files }, i) {
+  if (files.length === 0)
+    return show_trouble(by_id('trouble'), new Error('That was no file. Save the picture first, then drop the file here.'));
+  [...files].slice(0, task().picks - i).forEach((file, k) => take_file(file, i + k));
+}
+
+// One after the other, where there are two places. Text that comes with its picture, as from a table, stays text in the box.
+function take_pasted(event) {
+  const file = [...event.clipboardData.files].find(one => one.type.startsWith('image/'));
+  const is_text = event.target === by_id('question') && event.clipboardData.types.includes('text/plain');
+  if (!file || is_text || task().picks === 0) return;
+  event.preventDefault();
+  const { slot } = state;
+  if (task().picks > 1) state.slot = 1 - slot;
+  take_file(file, slot);
 }
 
 function put(i, picture) {
@@ -199,10 +220,7 @@ function set_up_form() {
   });
   // A picture that misses its place must not replace the page.
   for (const kind of ['dragover', 'drop']) window.addEventListener(kind, event => event.preventDefault());
-  window.addEventListener('paste', event => {
-    const file = [...event.clipboardData.files].find(one => one.type.startsWith('image/'));
-    if (file && task().picks > 0) take_file(file, state.slot);
-  });
+  window.addEventListener('paste', take_pasted);
 }
 
 function describe({ model, layers, heads, hidden_size, parameters, labels }) {
