@@ -1,11 +1,13 @@
-#include "vilt/files/differences.h"
+#include "nn/state_differences.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 
-namespace tessera::differences_test {
+namespace tessera::state_differences_test {
 namespace {
+
+using StateDict = std::map<std::string, Tensor>;
 
 // Twelve layers of three tensors, and a head.
 StateDict model(const std::string& body, const std::string& head = "classifier.bias") {
@@ -79,4 +81,4 @@ TEST_CASE("differences: another model has no nearest fit") {
   CHECK(message.starts_with("\n  37 are missing; 2 are unexpected; 0 of the model's 37 tensors fit\n  missing: "));
 }
 
-}  // namespace tessera::differences_test
+}  // namespace tessera::state_differences_test

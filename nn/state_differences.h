@@ -3,13 +3,14 @@
 
 #include <string>
 
-#include "vilt/files/state_dict.h"
+#include "nn/parameter.h"
 
 namespace tessera {
 
 // "" if `file` holds exactly the tensors of `expected`. Else lines: how many are missing, unexpected or of another
 // shape and what their names have in common; the beginning of names whose exchange would make most of them fit; at
 // most ten of the differences.
-std::string describe_differences(const StateDict& expected, const StateDict& file);
+std::string describe_differences(const std::map<std::string, Tensor>& expected,
+                                 const std::map<std::string, Tensor>& file);
 
 }  // namespace tessera

@@ -1,4 +1,4 @@
-#include "vilt/files/shards.h"
+#include "io/weights/shards.h"
 
 #include <set>
 

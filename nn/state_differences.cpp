@@ -1,4 +1,4 @@
-#include "vilt/files/differences.h"
+#include "nn/state_differences.h"
 
 #include <algorithm>
 
@@ -6,6 +6,7 @@ namespace tessera {
 namespace {
 
 using Kind = StateDifference::Kind;
+using State = std::map<std::string, Tensor>;
 using Beginnings = std::pair<std::string, std::string>;  // in the file, in the model
 
 constexpr size_t kShown = 10;
@@ -40,8 +41,7 @@ std::string summary(const std::vector<StateDifference>& differences, size_t expe
 
 // The file's name and the model's for the same thing often differ in their beginning alone. Every unexpected name votes
 // for the beginnings that remain before its longest end, in whole parts, that a missing tensor of this shape has, too.
-std::string nearest_fit(const std::vector<StateDifference>& differences, const StateDict& expected,
-                        const StateDict& file) {
+std::string nearest_fit(const std::vector<StateDifference>& differences, const State& expected, const State& file) {
   std::map<std::string_view, std::vector<std::string_view>> missing_by_end;
   const auto for_each_end = [](std::string_view name, const auto& handle) {
     for (size_t start = 0; start < name.size(); start = std::min(name.find('.', start), name.size() - 1) + 1)
@@ -99,7 +99,8 @@ std::string some_lines(const std::vector<StateDifference>& differences) {
 
 }  // namespace
 
-std::string describe_differences(const StateDict& expected, const StateDict& file) {
+std::string describe_differences(const std::map<std::string, Tensor>& expected,
+                                 const std::map<std::string, Tensor>& file) {
   std::vector<StateDifference> differences = state_differences(expected, file);
   if (differences.empty()) return "";
   // Shapes and types that differ are few, and tell more than names.

@@ -1,9 +1,9 @@
-#include "vilt/files/prefixes.h"
+#include "io/weights/prefixes.h"
 
 #include <algorithm>
 #include <set>
 
-#include "vilt/files/names.h"
+#include "tensor/error.h"
 
 namespace tessera {
 namespace {
@@ -22,8 +22,9 @@ std::string without_wrappers(std::string_view name) {
   return out;
 }
 
-// Of the whole parts that all names begin with, as many as make the most names ViLT's; of as good ones the fewest.
-std::string best_prefix(const std::map<std::string, std::string>& plain) {
+// Of the whole parts that all names begin with, as many as make the most names the model's; of as good ones the
+// fewest.
+std::string best_prefix(const std::map<std::string, std::string>& plain, const NameTest& is_name) {
   std::string_view common = plain.begin()->second;
   for (const auto& [own, name] : plain)
     while (!name.starts_with(common)) common.remove_suffix(1);
@@ -31,7 +32,7 @@ std::string best_prefix(const std::map<std::string, std::string>& plain) {
   for (size_t length = 0; length != std::string_view::npos; length = common.find('.', length)) {
     if (length > 0) ++length;  // with its '.'
     const auto fitting = static_cast<size_t>(std::count_if(plain.begin(), plain.end(), [&](const auto& entry) {
-      return is_vilt_name(std::string_view(entry.second).substr(length));
+      return is_name(std::string_view(entry.second).substr(length));
     }));
     if (fitting > most) {
       best = length;
@@ -43,18 +44,19 @@ std::string best_prefix(const std::map<std::string, std::string>& plain) {
 
 }  // namespace
 
-std::map<std::string, std::string> plain_names(const StateDict& file, const std::string& source) {
+std::map<std::string, std::string> plain_names(const NamedTensors& file, const std::string& source,
+                                               const NameTest& is_name) {
   std::map<std::string, std::string> own, plain;
   for (const auto& [name, tensor] : file) {
     own.emplace(name, name);
     plain.emplace(name, without_wrappers(name));
   }
   if (file.empty()) return own;
-  const std::string prefix = best_prefix(plain);
+  const std::string prefix = best_prefix(plain, is_name);
   bool any = false;
   for (auto& [name, short_name] : plain) {
     short_name.erase(0, prefix.size());
-    any = any || is_vilt_name(short_name);
+    any = any || is_name(short_name);
   }
   if (!any) return own;
   std::map<std::string, std::string> taken;

@@ -9,15 +9,21 @@
 // it.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 
-#include "vilt/files/state_dict.h"
+#include "io/safetensors.h"
 
 namespace tessera {
 
-// The plain names of `file`, by its own, where these are ViLT's but for such additions; all unchanged where they are
-// not. Two that have the same plain name are an error; `source` begins it.
-std::map<std::string, std::string> plain_names(const StateDict& file, const std::string& source);
+// Whether a tensor of a model may have this name.
+using NameTest = std::function<bool(std::string_view name)>;
+
+// The plain names of `file`, by its own, where these are the model's but for such additions; all unchanged where they
+// are not. Two that have the same plain name are an error; `source` begins it.
+std::map<std::string, std::string> plain_names(const NamedTensors& file, const std::string& source,
+                                               const NameTest& is_name);
 
 // What was taken off, for people; "" if nothing was.
 std::string taken_off(const std::map<std::string, std::string>& plain);
