@@ -62,6 +62,12 @@ void add_normalisation_checks(OpCheckList& list) {
              return concatenate({layer_norm(x[0], x[1], x[1], 0.5), layer_norm(x[2], x[3], x[3], 0.5)}, -1);
            },
            {list.normal({3, 1}), list.normal({1}), list.normal({3, 2}), list.normal({2})});
+
+  const auto unit = [](double eps) { return [eps](Inputs x) { return l2_normalise(x[0], eps); }; };
+  list.add("l2_normalise", "plain norm", unit(0), {list.normal({5, 7})});
+  list.add("l2_normalise", "strided, packs of four", unit(1e-12), {list.strided({2, 3, 8})});
+  list.add("l2_normalise", "norms below the floor and above", unit(2), {list.uniform({9, 6}, 0.1, 1.5)});
+  list.add("l2_normalise", "rows of one", [](Inputs x) { return l2_normalise(x[0]) * x[0]; }, {list.normal({4, 1})});
 }
 
 void add_dropout_checks(OpCheckList& list) {
