@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "tensor/ops/activation_function.h"
 #include "tensor/philox.h"
 
 namespace tessera {
@@ -69,12 +70,15 @@ Variable matmul(const Variable& a, const Variable& b);
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
 // gelu(linear(x, weight, bias)) in one pass.
 Variable linear_gelu(const Variable& x, const Variable& weight, const Variable& bias);
-// linear(dropout(gelu(linear(x, weight1, bias1))), weight2, bias2); of the hidden layer only GELU's argument is kept.
+// linear(dropout(f(linear(x, weight1, bias1))), weight2, bias2), f the activation; of the hidden layer only its
+// argument is kept.
 Variable mlp(const Variable& x, const Variable& weight1, const Variable& bias1, const Variable& weight2,
-             const Variable& bias2, double p = 0, const Ticket& ticket = {});
+             const Variable& bias2, double p = 0, const Ticket& ticket = {}, Activation activation = Activation::gelu);
 
-// ---- normalisation and dropout (autograd/ops/layer_norm.cpp, dropout.cpp) ----
+// ---- normalisation and dropout (autograd/ops/layer_norm.cpp, l2_normalise.cpp, dropout.cpp) ----
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
+// x / max(|x|, eps) over the last dimension; with eps 0 a row of zeros becomes NaN.
+Variable l2_normalise(const Variable& x, double eps = 1e-12);
 // Keeps each element with probability 1 - p and divides it by 1 - p. The mask is a function of the ticket and the
 // element's index in row-major order; p = 0 returns x.
 Variable dropout(const Variable& x, double p, const Ticket& ticket);

@@ -92,6 +92,7 @@ plant 'the last sample ends elsewhere' transport_distance 'cuda transport*' 'end
   'end = offsets[s + 1] + 1;'
 plant 'no barrier in the iteration' ipot 'cuda ipot equals*' '__syncthreads();  // q and sigma are written' ''
 plant 'a row too many' layer_norm 'cuda layer_norm*' 'if (row >= rows) return;' ''
+plant 'the part along the row stays' l2_normalise 'cuda l2_normalise*' 'g[j] - v[j] * along' 'g[j]'
 plant 'the last columns are not padded' matmul 'cuda gemm equals*' 'if (i >= rows || j >= columns) return 0;' \
   'if (i >= rows) return 0;'
 plant 'no barrier before the tile is read' matmul 'cuda gemm equals*' '__syncthreads();' ''
