@@ -115,6 +115,10 @@ void compare_names(const fs::path& directory) {
   const NamedTensors converted = openai_names(own);
   check(converted.size() == names.size(), "clip: ", converted.size(), " tensors under OpenAI's names, expected ",
         names.size());
+  // What shapes tell is what the configuration says.
+  ClipConfig inferred = clip_config_of(own, "shapes"), said = ClipConfig::from_file(directory / "config.json");
+  inferred.logit_scale_init_value = said.logit_scale_init_value;
+  check(inferred.to_json() == said.to_json(), "clip: shapes tell ", inferred.to_json());
   NamedTensors custom;
   for (const auto& [name, entry] : names.items()) {
     check(converted.contains(name), "clip: no ", name);
@@ -162,7 +166,6 @@ Outcome run_clip_openai_names(const fs::path& directory) {
   const SafeTensors file = load_safetensors((directory / "case.safetensors").string());
   Comparison comparison(directory);
   compare_names(directory);
-  // Each where no config.json is beside it, so that everything is inferred.
   const std::pair<const char*, const char*> forms[] = {{"model.safetensors", ""},      {"openai.pt", ""},
                                                        {"openai.safetensors", "f16."}, {"openai_f16.pt", "f16."},
                                                        {"open_clip.pt", "f16."},       {"openai_mixed.pt", "mixed."},
