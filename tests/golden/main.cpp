@@ -40,6 +40,8 @@ const Known kDirectories[] = {
     {"finetune_nlvr2", run_finetune, ""},
     {"finetune_retrieval", run_finetune, ""},
     {"mpp", run_mpp, ""},
+    {"clip_loss", run_clip_loss, ""},
+    {"vse_loss", run_vse_loss, ""},
     {"torch_files", run_torch_files, "", false},
     {"data/wordpiece", run_wordpiece, "", false},
     {"data/wordpiece_train", run_wordpiece_train, "", false},
