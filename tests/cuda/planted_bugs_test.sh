@@ -98,3 +98,6 @@ plant 'the last columns are not padded' matmul 'cuda gemm equals*' 'if (i >= row
 plant 'no barrier before the tile is read' matmul 'cuda gemm equals*' '__syncthreads();' ''
 plant 'a range of rows too long' linear 'cuda column sums*' 'min(begin + length, rows)' 'begin + length'
 plant 'no barrier before groups are added' linear 'cuda column sums*' '__syncthreads();' ''
+plant 'the mass of targets is forgotten' soft_cross_entropy 'cuda soft_cross_entropy*' 'weight * probability' 'probability'
+plant 'beta divides nothing' regression_loss 'cuda regression*' 'slope = d / beta' 'slope = d'
+plant 'the last of equal ones' ranking_hinge 'cuda ranking_hinge*' 'index < than_index' 'index > than_index'

@@ -44,6 +44,8 @@ const Known kDirectories[] = {
     {"clip_vit_gelu", run_clip_vit, ""},
     {"clip_openai_names", run_clip_openai_names, ""},
     {"clip_zero_shot", run_clip_zero_shot, ""},
+    {"clip_loss", run_clip_loss, ""},
+    {"vse_loss", run_vse_loss, ""},
     {"torch_files", run_torch_files, "", false},
     {"data/wordpiece", run_wordpiece, "", false},
     {"data/wordpiece_train", run_wordpiece_train, "", false},
