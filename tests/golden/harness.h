@@ -31,6 +31,7 @@ Outcome run_adamw(const std::filesystem::path& directory);
 Outcome run_finetune(const std::filesystem::path& directory);
 Outcome run_byte_pair(const std::filesystem::path& directory);
 Outcome run_bad_captions(const std::filesystem::path& directory);
+Outcome run_clip_images(const std::filesystem::path& directory);
 Outcome run_coco_captions_api(const std::filesystem::path& directory);
 Outcome run_bad_shards(const std::filesystem::path& directory);
 Outcome run_hf_processor(const std::filesystem::path& directory);
