@@ -49,6 +49,8 @@ const Known kDirectories[] = {
     {"torch_files", run_torch_files, "", false},
     {"data/wordpiece", run_wordpiece, "", false},
     {"data/wordpiece_train", run_wordpiece_train, "", false},
+    {"data/clip_bpe", run_byte_pair, "", false},
+    {"data/clip_images", run_clip_images, "", false},
     {"data/whole_word_mask", run_whole_word_mask, "", false},
     {"data/resize", run_resize, "", false},
     {"data/randaugment", run_randaugment, "", false},
