@@ -50,8 +50,10 @@ void finish_output() {
   if (!std::cout.good()) throw std::runtime_error("the answers could not be written to standard output");
 }
 
-// The vectors of a folder's pictures; those in `file`, which may not be there, are taken from it. Says what was done.
-PictureIndex index_folder(const ClipEmbedder& embedder, const VectorArguments& arguments, const fs::path& file) {
+// The vectors of a folder's pictures; those in `file`, which may not be there, are taken from it. `out` is told
+// what was done.
+PictureIndex index_folder(const ClipEmbedder& embedder, const VectorArguments& arguments, const fs::path& file,
+                          std::ostream& out) {
   check(fs::is_directory(arguments.folder), shown(arguments.folder), ": no such folder");
   const auto list = serve::Folder(arguments.folder).list(kMostPictures);
   check(!list.names.empty(), shown(arguments.folder), ": holds no pictures (.jpg, .jpeg, .png, .webp, .gif)");
@@ -62,8 +64,8 @@ PictureIndex index_folder(const ClipEmbedder& embedder, const VectorArguments& a
                                       [](const std::string& line) { tell_line("left out: " + line); });
   if (!file.empty()) {
     update.index.write(file);
-    tell_line(text(shown(file), ": ", with_thousands(static_cast<int64_t>(update.index.entries.size())), " pictures, ",
-                   with_thousands(update.computed), " of them computed now"));
+    out << shown(file) << ": " << with_thousands(static_cast<int64_t>(update.index.entries.size())) << " pictures, "
+        << with_thousands(update.computed) << " of them computed now\n";
   }
   check(!update.index.entries.empty(), shown(arguments.folder), ": none of its ", list.names.size(),
         " pictures can be read");
@@ -133,21 +135,21 @@ int run_embed(const VectorArguments& arguments) {
   const ClipEmbedder embedder = open_embedder(arguments);
   if (!arguments.folder.empty()) {
     if (!is_index) fs::remove(file);
-    index_folder(embedder, arguments, file);
+    index_folder(embedder, arguments, file, std::cout);
     return 0;
   }
   const std::vector<std::string> texts = lines_of(arguments.text_file);
   const Tensor vectors = text_vectors(embedder, texts, arguments.batch);
   const std::string list = nlohmann::json(texts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   save_safetensors(file.string(), {{"vectors", vectors}}, {{"texts", list}, {"model", embedder.fingerprint()}});
-  tell_line(text(shown(file), ": ", with_thousands(static_cast<int64_t>(texts.size())), " texts"));
+  std::cout << shown(file) << ": " << with_thousands(static_cast<int64_t>(texts.size())) << " texts\n";
   return 0;
 }
 
 int run_search(const VectorArguments& arguments) {
   const ClipEmbedder embedder = open_embedder(arguments);
   const Tensor queries = text_vectors(embedder, arguments.texts, arguments.batch);
-  const PictureIndex index = index_folder(embedder, arguments, arguments.index);
+  const PictureIndex index = index_folder(embedder, arguments, arguments.index, std::cerr);
   for (size_t i = 0; i < arguments.texts.size(); ++i) {
     const std::vector<Hit> hits =
         nearest(index.vectors, queries.select(0, static_cast<int64_t>(i)).contiguous(), arguments.top);
