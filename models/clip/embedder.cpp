@@ -8,29 +8,15 @@
 #include "io/crc32c.h"
 #include "io/files.h"
 #include "io/printable.h"
-#include "models/clip/preparation.h"
 
 namespace tessera {
-namespace {
 
 namespace fs = std::filesystem;
 
-// Empty where there is none.
-fs::path find_vocabulary(const fs::path& directory) {
-  for (const char* name : {"tokenizer.json", "vocab.json", "bpe_simple_vocab_16e6.txt.gz"})
-    if (fs::exists(directory / name)) return directory / name;
-  return {};
-}
-
-}  // namespace
-
 ClipEmbedder::ClipEmbedder(const fs::path& path, const EmbedderOptions& options)
     : options_(options), clip_(load_clip(path, options.load)) {
-  const fs::path directory = fs::is_directory(path) ? path : path.parent_path();
-  const bool given = !options.vocabulary.empty();
-  const fs::path file = given ? options.vocabulary : find_vocabulary(directory);
-  if (!file.empty()) {
-    check(fs::exists(file), shown(file), ": no such file");
+  if (!clip_.vocabulary.empty()) {
+    const fs::path& file = clip_.vocabulary;
     // As transformers does for its own files, as the published code for its.
     BytePair::Options words;
     words.cleaning = file.extension() == ".json" ? TextCleaning::transformers : TextCleaning::original;
@@ -38,7 +24,6 @@ ClipEmbedder::ClipEmbedder(const fs::path& path, const EmbedderOptions& options)
     check(static_cast<int64_t>(vocabulary_->size()) == model().config.vocab_size, shown(file), ": has ",
           vocabulary_->size(), " tokens, the model ", model().config.vocab_size);
   }
-  preparation_ = find_clip_preparation(directory, static_cast<int>(model().config.image_size));
 }
 
 Tensor ClipEmbedder::on_host_unit(const Variable& features) const {
@@ -65,9 +50,9 @@ Tensor ClipEmbedder::texts(const std::vector<std::string>& texts) const {
 
 std::vector<float> ClipEmbedder::prepared(const fs::path& picture) const {
   const std::vector<uint8_t> bytes = read_file(picture);
-  const Image image = prepare_crop(bytes, shown(picture), preparation_);
+  const Image image = prepare_crop(bytes, shown(picture), clip_.preparation);
   std::vector<float> planes(3 * static_cast<size_t>(image.height) * static_cast<size_t>(image.width));
-  normalised_planes(image, preparation_.norm, planes);
+  normalised_planes(image, clip_.preparation.norm, planes);
   return planes;
 }
 
@@ -93,8 +78,8 @@ std::string ClipEmbedder::fingerprint() const {
     // Each is weighed by its name, so that two that change places do not cancel.
     sum = sum * 31 + (crc32c(bytes) ^ crc32c(name));
   }
-  return text(sum, "/", preparation_.shorter, "/", static_cast<int>(preparation_.filter), "/",
-              static_cast<int>(preparation_.rule), "/", name_of(options_.activations));
+  return text(sum, "/", clip_.preparation.shorter, "/", static_cast<int>(clip_.preparation.filter), "/",
+              static_cast<int>(clip_.preparation.rule), "/", name_of(options_.activations));
 }
 
 }  // namespace tessera

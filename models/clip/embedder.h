@@ -15,8 +15,6 @@ namespace tessera {
 
 struct EmbedderOptions {
   ClipLoadOptions load;
-  // Byte pairs in any form of data/text/byte_pair_files.h; empty: beside the weights.
-  std::filesystem::path vocabulary;
   DType activations = DType::f32;  // nn/precision.h
   bool truncate = false;           // texts that are too long are cut; else they are an error
 };
@@ -28,7 +26,7 @@ class ClipEmbedder {
 
   const Clip& model() const { return *clip_.model; }
   const std::string& source() const { return clip_.source; }
-  const CropPreparation& preparation() const { return preparation_; }
+  const CropPreparation& preparation() const { return clip_.preparation; }
 
   // [texts, projection], f32. Needs a vocabulary.
   Tensor texts(const std::vector<std::string>& texts) const;
@@ -46,7 +44,6 @@ class ClipEmbedder {
   EmbedderOptions options_;
   LoadedClip clip_;
   std::optional<BytePair> vocabulary_;
-  CropPreparation preparation_;
 };
 
 }  // namespace tessera

@@ -1,7 +1,10 @@
 #include "models/clip/load.h"
 
+#include <algorithm>
+
 #include "io/printable.h"
 #include "io/weights/weight_file.h"
+#include "models/clip/preparation.h"
 #include "nn/state_differences.h"
 
 namespace tessera {
@@ -53,7 +56,22 @@ void check_size(const ClipConfig& config, const NamedTensors& tensors, const std
         " parameters, the weights are ", held, " numbers; config.json does not belong to them");
 }
 
+// Empty where there is none.
+fs::path find_vocabulary(const fs::path& directory) {
+  for (const char* name : {"tokenizer.json", "vocab.json", "bpe_simple_vocab_16e6.txt.gz"})
+    if (fs::exists(directory / name)) return directory / name;
+  return {};
+}
+
 }  // namespace
+
+bool is_clip(const fs::path& path) {
+  if (!holds_weights(path)) return false;
+  const WeightFile file = read_weight_file(path, is_clip_name);
+  return std::any_of(file.tensors.begin(), file.tensors.end(), [](const auto& entry) {
+    return entry.first == "visual.conv1.weight" || entry.first == "vision_model.embeddings.patch_embedding.weight";
+  });
+}
 
 ClipConfig clip_config_of(const NamedTensors& tensors, const std::string& source) {
   const auto size = [&](const std::string& name, int dim, int dimension) {
@@ -96,8 +114,10 @@ LoadedClip load_clip(const fs::path& path, const ClipLoadOptions& options) {
   for (const std::string& note : state.notes) report(note);
 
   fs::path config_file = options.config;
-  check(config_file.empty() || fs::exists(config_file), shown(config_file), ": no such file");
-  const fs::path beside = (fs::is_directory(path) ? path : path.parent_path()) / "config.json";
+  for (const fs::path& given : {options.config, options.vocabulary})
+    check(given.empty() || fs::exists(given), shown(given), ": no such file");
+  const fs::path directory = fs::is_directory(path) ? path : path.parent_path();
+  const fs::path beside = directory / "config.json";
   if (config_file.empty() && fs::exists(beside)) config_file = beside;
   ClipConfig config;
   if (config_file.empty()) {
@@ -115,6 +135,8 @@ LoadedClip load_clip(const fs::path& path, const ClipLoadOptions& options) {
   out.model = std::make_unique<Clip>(config);
   out.parameters = std::make_unique<ParameterSet>(*out.model, options.dtype, "", options.device);
   load_clip_state(*out.parameters, config, state.tensors, file.source);
+  out.preparation = find_clip_preparation(directory, static_cast<int>(config.image_size));
+  out.vocabulary = options.vocabulary.empty() ? find_vocabulary(directory) : options.vocabulary;
   return out;
 }
 

@@ -79,4 +79,18 @@ CropPreparation find_clip_preparation(const std::filesystem::path& directory, in
   return clip_preparation_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, shown(file), side);
 }
 
+std::string clip_preparation_json(const CropPreparation& preparation) {
+  nlohmann::ordered_json root;
+  for (const char* field : {"do_resize", "do_center_crop", "do_convert_rgb", "do_rescale", "do_normalize"})
+    root[field] = true;
+  root["image_processor_type"] = "CLIPImageProcessor";
+  root["size"] = {{"shortest_edge", preparation.shorter}};
+  root["crop_size"] = {{"height", preparation.crop.height}, {"width", preparation.crop.width}};
+  root["resample"] = preparation.filter == FilterKind::bicubic ? 3 : 2;
+  root["rescale_factor"] = 1.0 / 255;
+  for (size_t i = 0; i < 3; ++i) root["image_mean"].push_back(preparation.norm.mean[i]);
+  for (size_t i = 0; i < 3; ++i) root["image_std"].push_back(preparation.norm.std[i]);
+  return root.dump(2) + "\n";
+}
+
 }  // namespace tessera

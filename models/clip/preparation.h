@@ -11,6 +11,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 #include "data/images/centre_crop.h"
@@ -23,5 +24,8 @@ CropPreparation clip_preparation_from_json(std::string_view json, const std::str
 // That of a directory, by Hugging Face's rule of cropping; without a file there, as the published code prepares
 // pictures for a model of this side.
 CropPreparation find_clip_preparation(const std::filesystem::path& directory, int side);
+
+// The contents of preprocessor_config.json.
+std::string clip_preparation_json(const CropPreparation& preparation);
 
 }  // namespace tessera

@@ -45,6 +45,22 @@ fails 2 "template 'a photo' has no {}" classify --model clip --classes a,b --tem
 fails 2 "as a list it has an empty name" classify --model clip --classes a,,b photos/new.png
 fails 2 "cannot open x.png" classify --model clip --classes a,b --template "{}" x.png
 fails 2 "--images FOLDER or --texts FILE is required" embed --model clip --out y.safetensors
+succeeds "convert writes OpenAI's names" "openai.safetensors: OpenAI's names, 62 parameters, f32" \
+  convert clip openai.safetensors --names authors
+succeeds "and from them a Hugging Face directory" "again: CLIPModel, 62 parameters, f32" \
+  convert openai.safetensors again --config clip/config.json --vocab clip/vocab.json
+cmp -s clip/model.safetensors again/model.safetensors || cmp <(tail -c 4096 clip/model.safetensors) <(tail -c 4096 again/model.safetensors)
+report $? "the weights are the same"
+call search --model clip photos red --top "$count" && cp stdout first
+succeeds "which finds the same pictures" "new.png" search --model again photos red --top "$count"
+cmp -s first stdout
+report $? "in the same order, with the same cosines"
+fails 2 "again: exists already; --force replaces it" convert clip again
+succeeds "--force replaces it" "again: CLIPModel, 62 parameters, bf16" convert clip again --force --dtype bf16
+touch again/photo.jpg
+fails 2 "again: is not replaced, since it holds photo.jpg" convert clip again --force
+fails 2 "--partial are for ViLT" convert clip other --partial
+
 rm clip/vocab.json
 fails 2 "there is no tokenizer.json, vocab.json or bpe_simple_vocab_16e6.txt.gz beside the weights" search --model clip photos red
 succeeds "pictures need no vocabulary" "other.safetensors: " embed --model clip --images photos --out other.safetensors

@@ -36,7 +36,7 @@ ClipEmbedder open_embedder(const VectorArguments& arguments) {
   options.load.device = device_named("--device", arguments.device);
   check_available(options.load.device);
   options.load.report = [](const std::string& line) { tell_line("weights: " + line); };
-  options.vocabulary = arguments.vocabulary;
+  options.load.vocabulary = arguments.vocabulary;
   options.truncate = arguments.truncate;
   if (!arguments.precision.empty())
     options.activations = use_precision(precision_named("--precision", arguments.precision), options.load.device);
