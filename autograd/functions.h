@@ -4,12 +4,14 @@
 // f32, f64 and bf16; all inputs of a call have one dtype (no implicit promotion), index tensors are i64. In bf16 the
 // arithmetic is f32, and each result and gradient is rounded once. But parameters (weights and biases of `linear`,
 // `linear_gelu`, `mlp`, the norms) and their gradients are f32 beside bf16 activations, and so are losses of bf16
-// logits and the targets of bce_with_logits. `matmul`, `interpolate_rows` and optimal transport take f32 and f64 only.
+// logits and all targets of losses. `matmul`, `interpolate_rows` and optimal transport take f32 and f64 only.
 #pragma once
 
 #include <vector>
 
 #include "autograd/variable.h"
+#include "tensor/ops/activation_function.h"
+#include "tensor/ops/ranking_hinge.h"
 #include "tensor/philox.h"
 
 namespace tessera {
@@ -69,12 +71,15 @@ Variable matmul(const Variable& a, const Variable& b);
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
 // gelu(linear(x, weight, bias)) in one pass.
 Variable linear_gelu(const Variable& x, const Variable& weight, const Variable& bias);
-// linear(dropout(gelu(linear(x, weight1, bias1))), weight2, bias2); of the hidden layer only GELU's argument is kept.
+// linear(dropout(f(linear(x, weight1, bias1))), weight2, bias2), f the activation; of the hidden layer only its
+// argument is kept.
 Variable mlp(const Variable& x, const Variable& weight1, const Variable& bias1, const Variable& weight2,
-             const Variable& bias2, double p = 0, const Ticket& ticket = {});
+             const Variable& bias2, double p = 0, const Ticket& ticket = {}, Activation activation = Activation::gelu);
 
-// ---- normalisation and dropout (autograd/ops/layer_norm.cpp, dropout.cpp) ----
+// ---- normalisation and dropout (autograd/ops/layer_norm.cpp, l2_normalise.cpp, dropout.cpp) ----
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
+// x / max(|x|, eps) over the last dimension; with eps 0 a row of zeros becomes NaN.
+Variable l2_normalise(const Variable& x, double eps = 1e-12);
 // Keeps each element with probability 1 - p and divides it by 1 - p. The mask is a function of the ticket and the
 // element's index in row-major order; p = 0 returns x.
 Variable dropout(const Variable& x, double p, const Ticket& ticket);
@@ -111,7 +116,7 @@ Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t h
 Variable cross_attention(const Variable& q, const Variable& kv, const Tensor& cu_queries, const Tensor& cu_keys,
                          int64_t heads, double p = 0, const Ticket& ticket = {});
 
-// ---- losses (autograd/ops/cross_entropy.cpp) ----
+// ---- losses (autograd/ops/cross_entropy.cpp, soft_cross_entropy.cpp, regression_loss.cpp) ----
 enum class Reduction : uint8_t { mean, sum };
 // logits [n, classes], labels i64 [n]; rows whose label is `ignore_index` do not count. mean: over the rows that count
 // (0 if there is none).
@@ -119,6 +124,28 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction r
                        int64_t ignore_index = -100);
 // Elementwise binary cross-entropy; targets in [0, 1], logits' shape. mean: over all elements.
 Variable bce_with_logits(const Variable& logits, const Tensor& targets, Reduction reduction = Reduction::mean);
+// Cross-entropy of logits [n, classes] with target distributions of their shape, and the Kullback-Leibler divergence
+// Σ t (log t - log softmax(logits)) (autograd/ops/soft_cross_entropy.cpp). mean: over the rows.
+Variable soft_cross_entropy(const Variable& logits, const Tensor& targets, Reduction reduction = Reduction::mean);
+Variable kl_div(const Variable& logits, const Tensor& targets, Reduction reduction = Reduction::mean);
+// (1 - smoothing) · cross_entropy + smoothing · the cross-entropy with equal targets 1 / classes.
+Variable label_smoothing_cross_entropy(const Variable& logits, const Tensor& labels, double smoothing,
+                                       Reduction reduction = Reduction::mean, int64_t ignore_index = -100);
+// Elementwise d², |d| and smooth L1 of d = x - targets (autograd/ops/regression_loss.cpp). mean: over all elements.
+Variable mse_loss(const Variable& x, const Tensor& targets, Reduction reduction = Reduction::mean);
+Variable l1_loss(const Variable& x, const Tensor& targets, Reduction reduction = Reduction::mean);
+Variable smooth_l1_loss(const Variable& x, const Tensor& targets, double beta = 1,
+                        Reduction reduction = Reduction::mean);
+
+// ---- losses of pairs (autograd/ops/contrastive_loss.cpp, ranking_hinge.cpp) ----
+// CLIP's: e^log_scale · images textsᵀ of rows of unit length, images [m, d] and texts [n, d], log_scale one number.
+Variable contrastive_logits(const Variable& images, const Variable& texts, const Variable& log_scale);
+// The mean of the cross-entropies of its rows and of its columns; row i of images [n, d] belongs to row i of texts. f32
+// and f64. The scale is taken as it is: whoever trains it holds it to its range, after each update.
+Variable contrastive_loss(const Variable& images, const Variable& texts, const Variable& log_scale);
+// The hinges of VSE++ on similarities [n, n] with the pairs on the diagonal, summed: max(0, margin + S_ij - S_ii) and
+// max(0, margin + S_ij - S_jj) over all i ≠ j, or only the largest of each row and of each column.
+Variable ranking_hinge_loss(const Variable& similarity, double margin, ops::Negatives negatives);
 
 // ---- optimal transport (autograd/ops/cosine_cost.cpp) ----
 // 1 - cosine of every row of x [m, d] with every row of y [n, d] → [m, n]; norms are floored at eps.

@@ -42,6 +42,11 @@ void add_mlp_checks(OpCheckList& list) {
            {list.strided({2, 3, 5}), list.strided({7, 5}), list.normal({7}), list.strided({3, 7}), list.normal({3})});
   list.add("mlp", "without biases", [ticket](Inputs x) { return mlp(x[0], x[1], {}, x[2], {}, 0.1, ticket); },
            {list.normal({4, 5}), list.normal({6, 5}), list.normal({5, 6})});
+  for (const auto& [activation, variant] :
+       {std::pair{Activation::quick_gelu, "quick_gelu, p 0.4"}, std::pair{Activation::relu, "relu, p 0.4"}})
+    list.add("mlp", variant,
+             [ticket, f = activation](Inputs x) { return mlp(x[0], x[1], x[2], x[3], x[4], 0.4, ticket, f); },
+             {list.normal({6, 5}), list.normal({9, 5}), list.normal({9}), list.normal({3, 9}), list.normal({3})});
   list.add("mlp", "no rows", with_dropout(0.1),
            {list.normal({0, 5}), list.normal({7, 5}), list.normal({7}), list.normal({3, 7}), list.normal({3})});
   list.add("mlp", "many rows", with_dropout(0.1),
@@ -62,6 +67,12 @@ void add_normalisation_checks(OpCheckList& list) {
              return concatenate({layer_norm(x[0], x[1], x[1], 0.5), layer_norm(x[2], x[3], x[3], 0.5)}, -1);
            },
            {list.normal({3, 1}), list.normal({1}), list.normal({3, 2}), list.normal({2})});
+
+  const auto unit = [](double eps) { return [eps](Inputs x) { return l2_normalise(x[0], eps); }; };
+  list.add("l2_normalise", "plain norm", unit(0), {list.normal({5, 7})});
+  list.add("l2_normalise", "strided, packs of four", unit(1e-12), {list.strided({2, 3, 8})});
+  list.add("l2_normalise", "norms below the floor and above", unit(2), {list.uniform({9, 6}, 0.1, 1.5)});
+  list.add("l2_normalise", "rows of one", [](Inputs x) { return l2_normalise(x[0]) * x[0]; }, {list.normal({4, 1})});
 }
 
 void add_dropout_checks(OpCheckList& list) {

@@ -1,4 +1,4 @@
-// Gradient checks of attention, losses and optimal transport.
+// Gradient checks of attention and optimal transport.
 #include "autograd/functions.h"
 #include "autograd/op_check_list.h"
 
@@ -55,32 +55,6 @@ void add_attention_checks(OpCheckList& list) {
            {list.normal({73, 8}), list.normal({133, 16})});
 }
 
-void add_loss_checks(OpCheckList& list) {
-  for (const Reduction reduction : {Reduction::mean, Reduction::sum}) {
-    const bool is_mean = reduction == Reduction::mean;
-    const Tensor labels = indices({2, 0, 4, 4});
-    list.add("cross_entropy", is_mean ? "mean" : "sum",
-             [=](Inputs x) { return cross_entropy(x[0], labels, reduction); }, {list.normal({4, 5})});
-    const Tensor some = indices({2, -100, 4, -100});
-    list.add("cross_entropy", is_mean ? "mean, rows ignored" : "sum, rows ignored",
-             [=](Inputs x) { return cross_entropy(x[0], some, reduction); }, {list.normal({4, 5})});
-  }
-  const Tensor own_ignore = indices({1, 0, 3});
-  list.add("cross_entropy", "strided, ignore_index 0",
-           [=](Inputs x) { return cross_entropy(x[0], own_ignore, Reduction::mean, 0); }, {list.strided({3, 4})});
-  const Tensor none = indices({-100, -100});
-  list.add("cross_entropy", "all rows ignored", [=](Inputs x) { return cross_entropy(x[0], none) + sum(x[0]); },
-           {list.normal({2, 3})});
-  const Tensor soft = list.uniform({3, 5}, 0, 1);
-  for (const Reduction reduction : {Reduction::mean, Reduction::sum})
-    list.add("bce_with_logits", reduction == Reduction::mean ? "mean" : "sum",
-             [=](Inputs x) { return bce_with_logits(x[0], soft.to(x[0].dtype()), reduction); }, {list.normal({3, 5})});
-  const Tensor hard = Tensor::from(std::vector<double>{0, 1, 1, 0, 0.25, 1}, {2, 3});
-  list.add("bce_with_logits", "strided, targets 0 and 1",
-           [=](Inputs x) { return bce_with_logits(x[0], hard.to(x[0].dtype()), Reduction::mean); },
-           {list.strided({2, 3})});
-}
-
 void add_transport_checks(OpCheckList& list) {
   const Tensor cu_x = marks({2, 1, 0, 4}), cu_y = marks({3, 1, 2, 5});
   constexpr int64_t kCells = 2 * 3 + 1 * 1 + 0 * 2 + 4 * 5;
@@ -108,7 +82,6 @@ void add_transport_checks(OpCheckList& list) {
 
 void add_sequence_checks(OpCheckList& list) {
   add_attention_checks(list);
-  add_loss_checks(list);
   add_transport_checks(list);
 }
 

@@ -11,6 +11,7 @@
 #include "io/pickle.h"
 #include "io/pickle_globals.h"
 #include "io/printable.h"
+#include "io/torch_script.h"
 #include "io/torch_state_dict.h"
 #include "io/torch_tensors.h"
 #include "io/zip_archive.h"
@@ -47,8 +48,6 @@ std::string find_folder(const ZipArchive& archive) {
     folder = member.name.substr(0, member.name.size() - kPickle.size() + 1);
   }
   check(!folder.empty(), archive.path(), ": a zip archive without a data.pkl, so not made by torch.save");
-  check(!archive.find(folder + "constants.pkl"), archive.path(),
-        ": is a TorchScript program; save the state dict of its module instead");
   return folder;
 }
 
@@ -89,6 +88,7 @@ class Reader {
   TorchFile run() {
     file_.path = path_;
     const Id root = pickle_.root();
+    if (is_script_module(pickle_, root)) return read_script(root);
     check(pickle_.kind(root) == Kind::dict, path_, ": holds ", describe(pickle_, root),
           ", expected a dict of tensors; save the module's state_dict() instead");
     const StateDictPlace place = find_state_dict(pickle_, tensors_, path_);
@@ -104,6 +104,23 @@ class Reader {
   }
 
  private:
+  TorchFile read_script(Id module) {
+    const auto state = script_state(pickle_, tensors_, module, path_);
+    check(!state.empty(), path_, ": a TorchScript program without tensors");
+    check(state.size() <= kMaxEntries, path_, ": the program has ", state.size(), " tensors, at most ", kMaxEntries,
+          " are allowed");
+    for (const auto& [name, id] : state) {
+      check(is_plain_text(name), path_, ": the name of a tensor is ", printable(name),
+            ", which has bytes that are no text");
+      check_inside(id, name);
+      check(file_.tensors.emplace(name, tensors_.load(id, name)).second, path_, ": the program has the tensor ", name,
+            " twice");
+    }
+    file_.converted = tensors_.converted();
+    file_.is_script = true;
+    return std::move(file_);
+  }
+
   void read_state_dict(Id state) {
     const auto items = pickle_.children(state);
     // A few bytes of a pickle make an entry, which takes many times as much memory.
@@ -279,6 +296,7 @@ TorchFile load_torch_file(std::span<const uint8_t> bytes, const std::string& nam
 
 std::vector<std::string> TorchFile::report() const {
   std::vector<std::string> lines;
+  if (is_script) lines.push_back("taken: the tensors of a TorchScript program's modules; its code was not run");
   if (!state_dict.empty()) lines.push_back("taken: the tensors of '" + state_dict + "'");
   for (const auto& [name, what] : ignored) lines.push_back("ignored '" + name + "': " + what);
   for (const auto& [name, count] : placeholders) lines.push_back(text("not interpreted: ", name, " × ", count));

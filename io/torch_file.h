@@ -5,6 +5,9 @@
 //   NAME/data/KEY    the elements of one storage, little-endian, not compressed; tensors are views of storages
 //   NAME/byteorder   "little" (newer files)
 //
+// A TorchScript program (torch.jit.save), as OpenAI's CLIP is published, holds modules instead of a dict; its tensors
+// are named by their paths (io/torch_script.h), and its code is not looked at.
+//
 // Files are untrusted. No file can run code: the pickle's names are never imported (io/pickle.h). Inside the state dict
 // a name without a meaning for tensors is an error; outside it (Lightning's settings and callbacks) names of modules
 // that such files are known to carry stay inert placeholders, which are reported. Every size is checked against the
@@ -33,6 +36,7 @@ struct TorchFile {
   // made, by their path: "config.num_heads" → "12".
   std::map<std::string, std::string> settings;
   std::string path;
+  bool is_script = false;  // a TorchScript program
   std::string state_dict;  // where in the file it lies ("state_dict", "checkpoint.model"); empty for a bare one
 
   // Lines for people: what was ignored and which placeholders there are.

@@ -12,8 +12,7 @@ Variable activate(Activation activation, const Variable& x) {
 
 Variable Mlp::operator()(const Variable& x, const ForwardContext& context) const {
   const auto [p, ticket] = context.dropout(dropout);
-  if (activation == Activation::gelu) return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, p, ticket);
-  return fc2(tessera::dropout(activate(activation, fc1(x)), p, ticket));
+  return mlp(x, fc1.weight, fc1.bias, fc2.weight, fc2.bias, p, ticket, activation);
 }
 
 void Mlp::visit(const std::string& prefix, const ParameterVisitor& visitor) {

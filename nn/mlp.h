@@ -6,12 +6,6 @@
 
 namespace tessera {
 
-enum class Activation : uint8_t {
-  gelu,        // exact: x Φ(x)
-  quick_gelu,  // x σ(1.702 x)
-  relu,
-};
-
 Variable activate(Activation activation, const Variable& x);
 
 struct Mlp {
@@ -24,7 +18,7 @@ struct Mlp {
   Mlp(int64_t d, int64_t hidden, Activation function = Activation::gelu, double dropout_rate = 0)
       : fc1(d, hidden), fc2(hidden, d), activation(function), dropout(dropout_rate) {}
 
-  // x [..., d] → [..., d]. With GELU one op, which keeps little of the hidden layer for backward; else composed.
+  // x [..., d] → [..., d], in one op, which keeps little of the hidden layer for backward.
   Variable operator()(const Variable& x, const ForwardContext& context) const;
 
   // fc1.*, fc2.*

@@ -8,7 +8,7 @@ namespace tessera {
 ParameterVisitor with_names(const NameTable& table, const std::string& prefix, const ParameterVisitor& visitor) {
   return [=](const std::string& name, Variable& parameter) {
     for (const auto& [of_layer, of_model] : table)
-      if (name.starts_with(of_layer + "."))
+      if (name == of_layer || name.starts_with(of_layer + "."))
         return visitor(join_name(prefix, of_model + name.substr(of_layer.size())), parameter);
     visitor(join_name(prefix, name), parameter);
   };

@@ -8,7 +8,7 @@ case $1 in
   *) target=$MESON_INSTALL_DESTDIR_PREFIX/$1 ;;
 esac
 cd "$(dirname "$0")/.."
-find tensor io distributed autograd nn data train report vilt -path vilt/command -prune -o -path vilt/serve -prune -o -name '*.h' -print | sort |
+find tensor io distributed autograd nn data train report models vilt -path vilt/command -prune -o -path vilt/serve -prune -o -name '*.h' -print | sort |
   while read -r header; do
   case $header in
     tensor/cuda/* | tensor/simd/* | tensor/*_kernels.h | tensor/*_kernel_tiles.h | tensor/*_device.h) continue ;;

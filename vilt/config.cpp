@@ -1,9 +1,8 @@
 #include "vilt/config.h"
 
-#include <limits>
-
 #include <nlohmann/json.hpp>
 
+#include "io/config_fields.h"
 #include "io/files.h"
 #include "io/printable.h"
 #include "io/strict_json.h"
@@ -35,16 +34,6 @@ void visit_fields(Config& c, Field&& field) {
   field("mlm_layer_norm_eps", c.mlm_layer_norm_eps);
   field("tie_word_embeddings", c.tie_word_embeddings);
 }
-
-bool fits(const json& value, int64_t) {
-  constexpr auto kLargest = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-  return value.is_number_integer() && !(value.is_number_unsigned() && value.get<uint64_t>() > kLargest);
-}
-bool fits(const json& value, double) { return value.is_number(); }
-bool fits(const json& value, bool) { return value.is_boolean(); }
-const char* expected_of(int64_t) { return "a whole number below 2^63"; }
-const char* expected_of(double) { return "a number"; }
-const char* expected_of(bool) { return "true or false"; }
 
 }  // namespace
 
@@ -151,32 +140,19 @@ void read_architecture(ModelConfig& config, const json& root, const std::string&
 ModelConfig ModelConfig::from_json(const std::string& source, const std::string& origin,
                                    const std::vector<std::string>& labels) {
   const json root = parse_strict_json(source, origin);
-  check(root.is_object(), origin, ": not a JSON object");
+  const ConfigFields fields(root, origin);
   ModelConfig config;
   read_architecture(config, root, origin);
-  const auto is_given = [&](const char* name) { return root.contains(name) && !root[name].is_null(); };
-  visit_fields(config, [&](const char* name, auto& value) {
-    if (!is_given(name)) return;
-    check(fits(root[name], value), origin, ": field '", name, "' has the value ", root[name].dump(), ", expected ",
-          expected_of(value));
-    value = root[name].template get<std::decay_t<decltype(value)>>();
-  });
-  if (const char* name = "attention_probs_dropout_prob"; is_given(name)) {
-    check(root[name].is_number(), origin, ": field '", name, "' has the value ", root[name].dump(),
-          ", expected a number");
-    config.attention_probs_dropout_prob = root[name].get<double>();
-  }
+  const auto is_given = [&](const char* name) { return fields.given(name); };
+  visit_fields(config, [&](const char* name, auto& value) { fields.read(name, value); });
+  fields.read("attention_probs_dropout_prob", config.attention_probs_dropout_prob);
   // Files of Hugging Face have one eps for every LayerNorm of the backbone.
   if (is_given("layer_norm_eps")) {
     if (!is_given("text_layer_norm_eps")) config.text_layer_norm_eps = config.layer_norm_eps;
     if (!is_given("mlm_layer_norm_eps")) config.mlm_layer_norm_eps = config.layer_norm_eps;
   }
   // Written for transformers, which takes layer_norm_eps for all of them (hugging_face_config).
-  if (is_given("block_layer_norm_eps")) {
-    const json& eps = root["block_layer_norm_eps"];
-    check(eps.is_number(), origin, ": field 'block_layer_norm_eps' has the value ", eps.dump(), ", expected a number");
-    config.layer_norm_eps = eps.get<double>();
-  }
+  fields.read("block_layer_norm_eps", config.layer_norm_eps);
   if (!labels.empty())
     config.labels = labels;
   else if (is_given("id2label"))
@@ -185,11 +161,7 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
     config.labels = numbered_labels(root["num_labels"], origin);
   if (is_given("num_images") && root["num_images"].is_number_integer() && root["num_images"] > 0)
     config.num_images = root["num_images"].get<int64_t>();
-  if (config.architecture == "ViLTPretraining" && is_given("masked_patches")) {
-    check(root["masked_patches"].is_boolean(), origin, ": field 'masked_patches' has the value ",
-          root["masked_patches"].dump(), ", expected true or false");
-    config.heads.masked_patches = root["masked_patches"].get<bool>();
-  }
+  if (config.architecture == "ViLTPretraining") fields.read("masked_patches", config.heads.masked_patches);
   if (is_given("hidden_act"))
     check(root["hidden_act"] == "gelu", origin, ": field 'hidden_act' is ", root["hidden_act"].dump(),
           ", expected \"gelu\"");

@@ -25,6 +25,15 @@ DecodedImage decode_webp(std::span<const uint8_t> bytes, const std::string& name
 DecodedImage decode_gif(std::span<const uint8_t> bytes, const std::string& name, const DecodeOptions& options,
                         Image reused = {});
 
+// By the first bytes.
+bool is_png(std::span<const uint8_t> bytes);
+bool is_webp(std::span<const uint8_t> bytes);
+
+struct PictureWithAlpha;
+// Adds to a picture that decode_png or decode_webp has decoded from these bytes what decode_with_alpha tells of them.
+void add_png_alpha(std::span<const uint8_t> bytes, const std::string& name, PictureWithAlpha& picture);
+void add_webp_alpha(std::span<const uint8_t> bytes, const std::string& name, PictureWithAlpha& picture);
+
 // For formats in which an even area takes next to nothing: up to 2048 x 2048 pixels are taken for what they say they
 // are, more of them have to come with a byte for every `pixels_per_byte`.
 inline constexpr int64_t kMaxPixelsOfFewBytes = int64_t{1} << 22;

@@ -20,13 +20,15 @@ bool starts_with(std::span<const uint8_t> bytes, const std::array<uint8_t, size>
   return bytes.size() >= size && std::equal(magic.begin(), magic.end(), bytes.begin());
 }
 
+}  // namespace
+
+bool is_png(std::span<const uint8_t> bytes) { return starts_with(bytes, kPngMagic); }
+
 // RIFF, a length, WEBP
 bool is_webp(std::span<const uint8_t> bytes) {
   static constexpr std::array<uint8_t, 4> kRiff = {'R', 'I', 'F', 'F'}, kWebp = {'W', 'E', 'B', 'P'};
   return bytes.size() >= 12 && starts_with(bytes, kRiff) && starts_with(bytes.subspan(8), kWebp);
 }
-
-}  // namespace
 
 void check_bytes_can_hold(int64_t height, int64_t width, size_t bytes, int64_t pixels_per_byte,
                           const std::string& name) {
@@ -63,7 +65,7 @@ void decode_image(std::span<const uint8_t> bytes, const std::string& name, const
   DecodedImage decoded;
   if (starts_with(bytes, kJpegMagic))
     decoded = decode_jpeg(bytes, name, options, std::move(image));
-  else if (starts_with(bytes, kPngMagic))
+  else if (is_png(bytes))
     decoded = decode_png(bytes, name, options, std::move(image));
   else if (is_webp(bytes))
     decoded = decode_webp(bytes, name, options, std::move(image));

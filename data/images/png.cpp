@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "data/images/image_codecs.h"
+#include "data/images/transparency.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -50,7 +51,7 @@ void read_bytes(png_structp png, png_bytep to, size_t size) {
 }
 
 // How libpng delivers a pixel: everything that it can turn into RGB as Pillow does comes as such.
-enum class Form { rgb, palette_index, grey16 };
+enum class Form { rgb, palette_index, grey16, rgba };
 
 class Reader {
  public:
@@ -75,14 +76,18 @@ class Reader {
     return colour == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png_, info_) == 16 ? Form::grey16 : Form::rgb;
   }
 
-  // Chooses the conversions for form() and reads all rows, from the first to the end chunk. An interlaced picture is
+  bool is_colour() const { return (png_get_color_type(png_, info_) & PNG_COLOR_MASK_COLOR) != 0; }
+  bool has_alpha_channel() const { return (png_get_color_type(png_, info_) & PNG_COLOR_MASK_ALPHA) != 0; }
+  int bit_depth() const { return png_get_bit_depth(png_, info_); }
+
+  // Chooses the conversions for this form and reads all rows, from the first to the end chunk. An interlaced picture is
   // read in several passes over all of `rows`.
-  bool read(uint8_t* pixels, size_t row_bytes) {
+  bool read(Form as, uint8_t* pixels, size_t row_bytes) {
     return guarded(errors_, [&] {
-      if (form() == Form::palette_index)
+      if (as == Form::palette_index)
         png_set_packing(png_);
-      else if (form() == Form::rgb)
-        set_rgb();
+      else if (as != Form::grey16)
+        set_rgb(as == Form::rgba);
       const int passes = png_set_interlace_handling(png_);
       png_read_update_info(png_, info_);
       if (png_get_rowbytes(png_, info_) != row_bytes) png_error(png_, "unexpected row size");
@@ -100,6 +105,24 @@ class Reader {
     int count = 0;
     if (png_get_PLTE(png_, info_, &stored, &count) != 0) std::copy_n(stored, std::min(count, 256), colours.begin());
     return colours;
+  }
+
+  // Of each entry of the palette; what the file says nothing of is opaque.
+  std::array<uint8_t, 256> palette_alpha() const {
+    std::array<uint8_t, 256> alpha;
+    alpha.fill(255);
+    png_bytep stored = nullptr;
+    int count = 0;
+    if (png_get_tRNS(png_, info_, &stored, &count, nullptr) != 0 && stored)
+      std::copy_n(stored, std::min(count, 256), alpha.begin());
+    return alpha;
+  }
+  bool has_transparent_colour() const { return png_get_valid(png_, info_, PNG_INFO_tRNS) != 0; }
+  // The one colour or grey level that is transparent, as stored.
+  png_color_16 transparent_colour() const {
+    png_color_16p colour = nullptr;
+    const bool given = png_get_tRNS(png_, info_, nullptr, nullptr, &colour) != 0 && colour;
+    return given ? *colour : png_color_16{};
   }
 
   int orientation() const {
@@ -123,10 +146,10 @@ class Reader {
     stored_row_bytes_ = png_get_rowbytes(png_, info_);
   }
 
-  void set_rgb() {
+  void set_rgb(bool keep_alpha) {
     const int colour = png_get_color_type(png_, info_);
     png_set_strip_16(png_);  // keeps the high byte
-    if (colour & PNG_COLOR_MASK_ALPHA) png_set_strip_alpha(png_);
+    if ((colour & PNG_COLOR_MASK_ALPHA) && !keep_alpha) png_set_strip_alpha(png_);
     if (colour & PNG_COLOR_MASK_COLOR) return;
     if (png_get_bit_depth(png_, info_) < 8) png_set_expand_gray_1_2_4_to_8(png_);
     png_set_gray_to_rgb(png_);
@@ -174,6 +197,23 @@ void palette_to_rgb(std::span<const uint8_t> indices, const std::array<png_color
   }
 }
 
+// Pixels of exactly this colour are transparent. Pillow compares the level as it is stored with levels that it has
+// stretched to 0..255 where there are fewer bits (but for single bits), and so does this.
+void add_colour_key(const Reader& reader, PictureWithAlpha& picture) {
+  const bool grey = !reader.is_colour();
+  if (reader.bit_depth() == 16) return;
+  const png_color_16 colour = reader.transparent_colour();
+  const int level = grey && reader.bit_depth() == 1 ? (colour.gray != 0 ? 255 : 0) : colour.gray;
+  const std::array<int, 3> key =
+      grey ? std::array<int, 3>{level, level, level} : std::array<int, 3>{colour.red, colour.green, colour.blue};
+  picture.alpha = picture.image;
+  for (size_t i = 0; i < picture.alpha.pixels.size(); i += 3) {
+    const uint8_t* rgb = picture.image.pixels.data() + i;
+    const bool is_key = rgb[0] == key[0] && rgb[1] == key[1] && rgb[2] == key[2];
+    std::fill_n(picture.alpha.pixels.data() + i, 3, is_key ? uint8_t{0} : uint8_t{255});
+  }
+}
+
 void write_bytes(png_structp png, png_bytep from, size_t size) {
   auto* bytes = static_cast<std::vector<uint8_t>*>(png_get_io_ptr(png));
   bool out_of_memory = false;
@@ -203,12 +243,40 @@ DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name,
   const Form form = reader.form();
   const size_t pixel_bytes = form == Form::rgb ? 3 : form == Form::grey16 ? 2 : 1;
   std::vector<uint8_t> stored(form == Form::rgb ? 0 : count * pixel_bytes);
-  const bool complete = reader.read(form == Form::rgb ? image.pixels.data() : stored.data(), image.width * pixel_bytes);
+  const bool complete =
+      reader.read(form, form == Form::rgb ? image.pixels.data() : stored.data(), image.width * pixel_bytes);
   check(complete, name, ": PNG: ", reader.message());
   if (form == Form::grey16) grey16_to_rgb(stored, image.pixels.data());
   if (form == Form::palette_index) palette_to_rgb(stored, reader.palette(), image.pixels.data());
   if (options.respect_orientation) decoded.orientation = reader.orientation();
   return decoded;
+}
+
+void add_png_alpha(std::span<const uint8_t> bytes, const std::string& name, PictureWithAlpha& picture) {
+  Reader reader(bytes, false);
+  check(reader.ready(), name, ": PNG: ", reader.message());
+  const bool palette = reader.form() == Form::palette_index;
+  const bool single_bits = !palette && !reader.is_colour() && reader.bit_depth() == 1;
+  if (palette || single_bits) picture.storage = PictureWithAlpha::Storage::indexed;
+  if (palette) {
+    const png_color first = reader.palette()[0];
+    picture.first_colour = {first.red, first.green, first.blue};
+  }
+  if (!palette && !reader.has_alpha_channel()) {
+    if (reader.has_transparent_colour()) add_colour_key(reader, picture);
+    return;
+  }
+  if (palette && !reader.has_transparent_colour()) return;
+  const Image& image = picture.image;
+  const size_t pixel_bytes = palette ? 1 : 4, count = static_cast<size_t>(image.height) * image.width;
+  std::vector<uint8_t> stored(count * pixel_bytes);
+  check(reader.read(palette ? Form::palette_index : Form::rgba, stored.data(), image.width * pixel_bytes), name,
+        ": PNG: ", reader.message());
+  if (!palette) picture.storage = PictureWithAlpha::Storage::alpha;
+  const std::array<uint8_t, 256> table = reader.palette_alpha();
+  picture.alpha = make_image(image.height, image.width);
+  for (size_t i = 0; i < count; ++i)
+    std::fill_n(picture.alpha.pixels.data() + 3 * i, 3, palette ? table[stored[i]] : stored[4 * i + 3]);
 }
 
 std::vector<uint8_t> encode_png(const Image& image) {

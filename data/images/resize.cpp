@@ -75,6 +75,7 @@ void filter_columns(const Image& image, const Filter& filter, Image& result, con
 // pictures of a data set often have one size.
 struct SideFilter {
   int in = 0, out = 0;
+  FilterKind kind = FilterKind::bicubic;
   Filter filter;
   ColumnPlan plan;
 };
@@ -82,18 +83,18 @@ struct SideFilter {
 constexpr int kLargestKeptSide = 4096;
 
 template <class Use>
-void with_filter(SideFilter& kept, int in, int out, bool of_columns, const Use& use) {
-  if (kept.in == in && kept.out == out) return use(kept);
-  SideFilter made{in, out, make_filter(in, out), {}};
+void with_filter(SideFilter& kept, int in, int out, FilterKind kind, bool of_columns, const Use& use) {
+  if (kept.in == in && kept.out == out && kept.kind == kind) return use(kept);
+  SideFilter made{in, out, kind, make_filter(in, out, kind), {}};
   if (of_columns) made.plan = make_column_plan(made.filter, in);
   use(made);
   if (std::max(in, out) <= kLargestKeptSide) kept = std::move(made);
 }
 
-void resize_width(const Image& image, int width, Image& result, const PixelKernels& fastest) {
+void resize_width(const Image& image, int width, FilterKind kind, Image& result, const PixelKernels& fastest) {
   static thread_local SideFilter kept;
   set_size(result, image.height, width);
-  with_filter(kept, image.width, width, true, [&](const SideFilter& side) {
+  with_filter(kept, image.width, width, kind, true, [&](const SideFilter& side) {
     const PixelKernels& kernels = side.filter.in_digits ? fastest : portable_pixel_kernels();
     if (kernels.filter_columns && !side.plan.steps.empty())
       kernels.filter_columns(image.pixels.data(), image.height, image.width * kFilterChannels, side.plan.steps.data(),
@@ -103,10 +104,10 @@ void resize_width(const Image& image, int width, Image& result, const PixelKerne
   });
 }
 
-void resize_height(const Image& image, int height, Image& result, const PixelKernels& fastest) {
+void resize_height(const Image& image, int height, FilterKind kind, Image& result, const PixelKernels& fastest) {
   static thread_local SideFilter kept;
   set_size(result, height, image.width);
-  with_filter(kept, image.height, height, false, [&](const SideFilter& side) {
+  with_filter(kept, image.height, height, kind, false, [&](const SideFilter& side) {
     filter_rows(image.pixels.data(), image.width * kFilterChannels, side.filter, result.pixels.data(),
                 side.filter.in_digits ? fastest : portable_pixel_kernels());
   });
@@ -117,6 +118,32 @@ void resize_height(const Image& image, int height, Image& result, const PixelKer
 // for 3,000 pairs of sizes, all of which follow it.
 bool height_first(ImageSize from, ImageSize to) {
   return to.height < from.height && int64_t{from.height} - to.height > 2 * (int64_t{from.width} - to.width);
+}
+
+void resize(const Image& image, ImageSize size, FilterKind kind, const char* name, Image& result,
+            const PixelKernels& kernels) {
+  check_image(image, name);
+  check_image_size(size.height, size.width, name);
+  check(std::max(image.height, image.width) <= kMaxResizeSide, name, ": the picture is ", image.width, " x ",
+        image.height, " pixels, the limit of a side is ", kMaxResizeSide);
+  check(&image != &result, name, ": the result cannot be the picture itself");
+  // A side that keeps its length is copied by its filter unchanged, so that pass is left out.
+  if (size == ImageSize{image.height, image.width}) {
+    result = image;
+  } else if (size.width == image.width) {
+    resize_height(image, size.height, kind, result, kernels);
+  } else if (size.height == image.height) {
+    resize_width(image, size.width, kind, result, kernels);
+  } else {
+    ScratchImage between;
+    if (height_first({image.height, image.width}, size)) {
+      resize_height(image, size.height, kind, *between, kernels);
+      resize_width(*between, size.width, kind, result, kernels);
+    } else {
+      resize_width(image, size.width, kind, *between, kernels);
+      resize_height(*between, size.height, kind, result, kernels);
+    }
+  }
 }
 
 }  // namespace
@@ -139,29 +166,18 @@ ImageSize vilt_size(int height, int width, int shorter, int patch) {
   return {whole_patches(new_height), whole_patches(new_width)};
 }
 
+ImageSize shorter_side_size(int height, int width, int shorter) {
+  check(height > 0 && width > 0, "shorter_side_size: the picture is ", width, " x ", height, " pixels");
+  check(shorter >= 1 && shorter <= 1 << 16, "shorter_side_size: shorter side is ", shorter, ", expected 1 to 65536");
+  const int64_t longer = int64_t{shorter} * std::max(height, width) / std::min(height, width);
+  check(longer <= kMaxResizeSide, "shorter_side_size: the picture is ", width, " x ", height,
+        " pixels, its longer side would become ", longer, ", the limit is ", kMaxResizeSide);
+  const int side = static_cast<int>(longer);
+  return height <= width ? ImageSize{shorter, side} : ImageSize{side, shorter};
+}
+
 void resize_bicubic(const Image& image, ImageSize size, Image& result, const PixelKernels& kernels) {
-  check_image(image, "resize_bicubic");
-  check_image_size(size.height, size.width, "resize_bicubic");
-  check(std::max(image.height, image.width) <= kMaxResizeSide, "resize_bicubic: the picture is ", image.width, " x ",
-        image.height, " pixels, the limit of a side is ", kMaxResizeSide);
-  check(&image != &result, "resize_bicubic: the result cannot be the picture itself");
-  // A side that keeps its length is copied by its filter unchanged, so that pass is left out.
-  if (size == ImageSize{image.height, image.width}) {
-    result = image;
-  } else if (size.width == image.width) {
-    resize_height(image, size.height, result, kernels);
-  } else if (size.height == image.height) {
-    resize_width(image, size.width, result, kernels);
-  } else {
-    ScratchImage between;
-    if (height_first({image.height, image.width}, size)) {
-      resize_height(image, size.height, *between, kernels);
-      resize_width(*between, size.width, result, kernels);
-    } else {
-      resize_width(image, size.width, *between, kernels);
-      resize_height(*between, size.height, result, kernels);
-    }
-  }
+  resize(image, size, FilterKind::bicubic, "resize_bicubic", result, kernels);
 }
 
 void resize_bicubic(const Image& image, ImageSize size, Image& result) {
@@ -171,6 +187,34 @@ void resize_bicubic(const Image& image, ImageSize size, Image& result) {
 Image resize_bicubic(const Image& image, ImageSize size) {
   Image result;
   resize_bicubic(image, size, result);
+  return result;
+}
+
+Image resize_by(FilterKind filter, const Image& image, ImageSize size) {
+  Image result;
+  resize(image, size, filter, "resize", result, pixel_kernels());
+  return result;
+}
+
+Image resize_nearest(const Image& image, ImageSize size) {
+  check_image(image, "resize_nearest");
+  Image result = make_image(size.height, size.width);
+  const auto sources = [](int in, int out) {
+    const double step = static_cast<double>(in) / out;
+    std::vector<int> places(static_cast<size_t>(out));
+    double at = step * 0.5;
+    for (int& place : places) {
+      place = std::min(static_cast<int>(at), in - 1);
+      at += step;
+    }
+    return places;
+  };
+  const std::vector<int> rows = sources(image.height, size.height), columns = sources(image.width, size.width);
+  for (int y = 0; y < size.height; ++y) {
+    const uint8_t* from = image.row(rows[static_cast<size_t>(y)]);
+    uint8_t* to = result.row(y);
+    for (const int column : columns) to = std::copy_n(from + size_t{3} * static_cast<size_t>(column), 3, to);
+  }
   return result;
 }
 

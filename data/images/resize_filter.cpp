@@ -18,6 +18,8 @@ double cubic_kernel(double x) {
   return 0;
 }
 
+double triangle_kernel(double x) { return std::max(1 - std::abs(x), 0.0); }
+
 // Bytes of the input row that value `value` takes in step `step`, as a half-open range; empty past its window.
 struct Range {
   int begin, end;
@@ -62,10 +64,11 @@ bool fill_step(const Filter& filter, int in, int block, int step, ColumnStep& ou
 
 // The data library is compiled without fused multiply-add (data/meson.build), because the reference values are; a fused
 // one can round a window's end to the other side.
-Filter make_filter(int in, int out) {
+Filter make_filter(int in, int out, FilterKind kind) {
   const double scale = static_cast<double>(in) / out;
   const double stretch = std::max(scale, 1.0);
-  const double support = 2 * stretch;
+  const bool cubic = kind == FilterKind::bicubic;
+  const double support = (cubic ? 2 : 1) * stretch;
   const double inverse = 1.0 / stretch;
 
   Filter filter;
@@ -78,7 +81,8 @@ Filter make_filter(int in, int out) {
     shares.clear();
     double sum = 0;
     for (int j = 0; j < last - first; ++j) {
-      shares.push_back(cubic_kernel((j + first - centre + 0.5) * inverse));
+      const double distance = (j + first - centre + 0.5) * inverse;
+      shares.push_back(cubic ? cubic_kernel(distance) : triangle_kernel(distance));
       sum += shares.back();
     }
     filter.windows.push_back({first, last - first, filter.weights.size()});

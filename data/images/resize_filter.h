@@ -1,4 +1,4 @@
-// The weights of a bicubic filter along one side, and their forms for vector instructions.
+// The weights of a filter along one side, and their forms for vector instructions.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ inline constexpr int kFilterWeightBits = 22;
 inline constexpr int kFilterChannels = 3;  // of the rows that are filtered
 
 // What three signed digits in base 256 can hold of either sign, about 1.99 in units of 2^-22; the weights of a bicubic
-// filter stay below 1.2.
+// filter stay below 1.2, those of a bilinear one are at most 1.
 inline constexpr int32_t kLargestDigitWeight = 127 * ((1 << 16) + (1 << 8) + 1);
 
 // For each output position the first input position, how many follow, and their weights in units of 2^-22.
@@ -26,7 +26,12 @@ struct Filter {
   bool in_digits = true;  // no weight is beyond kLargestDigitWeight
 };
 
-Filter make_filter(int in, int out);
+enum class FilterKind : uint8_t {
+  bicubic,   // Keys, a = -0.5
+  bilinear,  // a triangle
+};
+
+Filter make_filter(int in, int out, FilterKind kind = FilterKind::bicubic);
 
 // A weight as three signed digits in base 256, for instructions that multiply bytes by bytes: w = low + 2^8 middle +
 // 2^16 high, for |w| <= kLargestDigitWeight. Always inlined, so that no copy compiled for one instruction set serves

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "data/images/image_codecs.h"
+#include "data/images/transparency.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -86,6 +87,32 @@ DecodedImage decode_webp(std::span<const uint8_t> bytes, const std::string& name
   check(status == VP8_STATUS_OK, name, ": WebP: ", words(status));
   if (options.respect_orientation) decoded.orientation = orientation_of(demuxer.get());
   return decoded;
+}
+
+void add_webp_alpha(std::span<const uint8_t> bytes, const std::string& name, PictureWithAlpha& picture) {
+  const WebPData data{bytes.data(), bytes.size()};
+  const Demuxer demuxer(WebPDemux(&data));
+  WebPIterator frame;
+  check(demuxer != nullptr && WebPDemuxGetFrame(demuxer.get(), 1, &frame) != 0, name, ": WebP: the file is damaged");
+  const bool has_alpha = (WebPDemuxGetI(demuxer.get(), WEBP_FF_FORMAT_FLAGS) & ALPHA_FLAG) != 0 || frame.has_alpha != 0;
+  int width = 0, height = 0;
+  uint8_t* rgba = has_alpha ? WebPDecodeRGBA(frame.fragment.bytes, frame.fragment.size, &width, &height) : nullptr;
+  const int x = frame.x_offset, y = frame.y_offset;
+  WebPDemuxReleaseIterator(&frame);
+  if (!has_alpha) return;
+  check(rgba != nullptr, name, ": WebP: the alpha channel is damaged");
+  const std::unique_ptr<uint8_t, decltype(&WebPFree)> owned(rgba, &WebPFree);
+  const Image& image = picture.image;
+  check(x >= 0 && y >= 0 && width <= image.width - x && height <= image.height - y, name,
+        ": WebP: the frame lies outside of the picture");
+  picture.storage = PictureWithAlpha::Storage::alpha;
+  // Around the frame the canvas is transparent.
+  picture.alpha = make_image(image.height, image.width);
+  for (int row = 0; row < height; ++row)
+    for (int column = 0; column < width; ++column) {
+      const size_t from = (static_cast<size_t>(row) * width + column) * 4 + 3;
+      std::fill_n(picture.alpha.row(y + row) + size_t{3} * static_cast<size_t>(x + column), 3, rgba[from]);
+    }
 }
 
 }  // namespace tessera

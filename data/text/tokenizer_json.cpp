@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/text/json_vocabulary.h"
 #include "io/strict_json.h"
 #include "tensor/error.h"
 
@@ -73,20 +74,7 @@ std::vector<std::string> tokens_of(const Json& root, const std::string& origin) 
   Json vocab = JsonFields(model, where).object("vocab");
   if (!member(root, "added_tokens").is_null())
     for (const Json& token : JsonFields(root, origin).array("added_tokens")) add_token(vocab, token, origin);
-  std::vector<std::string> tokens(vocab.size());
-  std::vector<bool> taken(vocab.size());
-  for (const auto& [token, id] : vocab.items()) {
-    check(!token.empty(), where, ": a token of the vocabulary is empty");
-    const bool fits = id.is_number_integer() && id >= 0 && id < tokens.size();
-    check(fits, where, ": token ", quoted_text(token), " has id ", quoted_text(id.dump()), ", expected 0 to ",
-          tokens.size() - 1, ", since there are ", tokens.size(), " tokens");
-    const auto place = id.get<size_t>();
-    check(!taken[place], where, ": tokens ", quoted_text(tokens[place]), " and ", quoted_text(token), " both have id ",
-          place);
-    taken[place] = true;
-    tokens[place] = token;
-  }
-  return tokens;
+  return tokens_by_id(vocab, where);
 }
 
 // That one text becomes [CLS] text [SEP].

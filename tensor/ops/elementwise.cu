@@ -1,8 +1,7 @@
-// The elementwise ops of a transformer on the GPU: GELU (exact, x Φ(x)), alone and with the dropout behind it, and
-// sums.
+// The elementwise ops of a transformer on the GPU: activations with the dropout behind them, and sums.
 #include "tensor/cuda/device_mask.h"
 #include "tensor/cuda/elementwise_launch.h"
-#include "tensor/cuda/normal_cdf.h"
+#include "tensor/cuda/hidden_function.h"
 #include "tensor/ops/elementwise_kernels.h"
 
 namespace tessera::cuda {
@@ -15,12 +14,13 @@ struct Sum {
   }
 };
 
-struct GeluDropout {
+template <Activation activation>
+struct ActivationDropout {
   Mask mask;
 
   template <int n>
   __device__ void operator()(int64_t first, float (&x)[n], const float (&)[n]) const {
-    for (int j = 0; j < n; ++j) x[j] *= normal_cdf(x[j]);
+    for (int j = 0; j < n; ++j) x[j] = HiddenFunction<activation>::of(x[j]).value;
     mask.apply(first, x);
   }
 };
@@ -44,8 +44,10 @@ void add(const T* a, const T* b, T* y, int64_t count) {
 }
 
 template <class T>
-void gelu_dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket) {
-  elementwise<T>(x, nullptr, y, count, GeluDropout{Mask("gelu_dropout", p, ticket)});
+void activation_dropout(Activation f, const T* x, T* y, int64_t count, double p, const Ticket& ticket) {
+  with_activation(f, [&](auto activation) {
+    elementwise<T>(x, nullptr, y, count, ActivationDropout<decltype(activation)::value>{Mask("mlp", p, ticket)});
+  });
 }
 
 template <class T>
@@ -55,8 +57,8 @@ void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double
 
 template void add(const float*, const float*, float*, int64_t);
 template void add(const bf16*, const bf16*, bf16*, int64_t);
-template void gelu_dropout(const float*, float*, int64_t, double, const Ticket&);
-template void gelu_dropout(const bf16*, bf16*, int64_t, double, const Ticket&);
+template void activation_dropout(Activation, const float*, float*, int64_t, double, const Ticket&);
+template void activation_dropout(Activation, const bf16*, bf16*, int64_t, double, const Ticket&);
 template void gelu_dropout_backward(const float*, const float*, float*, int64_t, double, const Ticket&);
 template void gelu_dropout_backward(const bf16*, const bf16*, bf16*, int64_t, double, const Ticket&);
 

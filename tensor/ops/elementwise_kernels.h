@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "tensor/dtype.h"
+#include "tensor/ops/activation_function.h"
 #include "tensor/philox.h"
 #include "tensor/shape.h"
 
@@ -12,9 +13,10 @@ namespace tessera::cuda {
 // Elementwise, [count]; results may overwrite inputs. With p = 0 nothing is dropped.
 template <class T>
 void add(const T* a, const T* b, T* y, int64_t count);
-// dropout(gelu(x)), and its gradient.
+// dropout(f(x)).
 template <class T>
-void gelu_dropout(const T* x, T* y, int64_t count, double p, const Ticket& ticket);
+void activation_dropout(Activation f, const T* x, T* y, int64_t count, double p, const Ticket& ticket);
+// The gradient of dropout(gelu(x)).
 template <class T>
 void gelu_dropout_backward(const T* dy, const T* x, T* dx, int64_t count, double p, const Ticket& ticket);
 

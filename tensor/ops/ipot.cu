@@ -3,6 +3,7 @@
 // in which blocks of other samples return at once.
 #include <bit>
 
+#include "tensor/cuda/scalar_math.h"
 #include "tensor/cuda/warp.h"
 #include "tensor/ops/ipot_kernels.h"
 
@@ -15,9 +16,6 @@ constexpr double kSpanOfF32 = 40, kSpanOfF64 = 650;  // of costs, in units of be
 struct IpotShared {
   BlockReduction<float, kIpotWarps> most;
 };
-
-__device__ __forceinline__ float exponential(float x) { return expf(x); }
-__device__ __forceinline__ double exponential(double x) { return exp(x); }
 
 // The largest cost in the upper half, in an order of bits that is that of the numbers, and the least one.
 __device__ ErrorWord failure(float least, float most) {

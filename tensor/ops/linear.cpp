@@ -62,7 +62,8 @@ LinearGelu linear_gelu(const Tensor& x, const Tensor& weight, const Tensor& bias
       cuda::forward_product("linear_gelu", x, weight, bias, result.before);
       cuda::dispatch_device("linear_gelu", x.dtype(), [&](auto tag) {
         using T = decltype(tag);
-        cuda::gelu_dropout(result.before.device_data<T>(), result.y.mutable_device_data<T>(), result.y.numel(), 0, {});
+        cuda::activation_dropout(Activation::gelu, result.before.device_data<T>(), result.y.mutable_device_data<T>(),
+                                 result.y.numel(), 0, {});
       });
       return result;
     }
@@ -153,9 +154,10 @@ Tensor gelu_gradient(const Tensor& dy, const Tensor& before, Tensor db, bool acc
       cuda::dispatch_device("linear_gelu", dy.dtype(), [&](auto tag) {
         using T = decltype(tag);
         Tensor workspace = db.defined() ? workspace_for_sums(rows, columns, dy.device()) : Tensor{};
-        cuda::gelu_dropout_gradient<T>(dy_rows.device_data<T>(), before_rows.device_data<T>(),
-                                       da.mutable_device_data<T>(), nullptr, cuda::mutable_data_or_null<float>(db),
-                                       accumulate, cuda::mutable_data_or_null<float>(workspace), rows, columns, 0, {});
+        cuda::activation_dropout_gradient<T>(Activation::gelu, dy_rows.device_data<T>(), before_rows.device_data<T>(),
+                                             da.mutable_device_data<T>(), nullptr,
+                                             cuda::mutable_data_or_null<float>(db), accumulate,
+                                             cuda::mutable_data_or_null<float>(workspace), rows, columns, 0, {});
       });
       return da;
     }

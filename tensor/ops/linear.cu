@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "tensor/cuda/device_mask.h"
-#include "tensor/cuda/normal_cdf.h"
+#include "tensor/cuda/hidden_function.h"
 #include "tensor/cuda/warp.h"
 
 namespace tessera::cuda {
@@ -46,25 +46,25 @@ __global__ void __launch_bounds__(kColumnThreads)
                [=](int64_t row, int64_t column, float(&v)[n]) { load<n>(x + row * ld + column, v); });
 }
 
-template <class T, int n>
+template <Activation activation, class T, int n>
 __global__ void __launch_bounds__(kColumnThreads)
-    gelu_dropout_gradient_kernel(const T* dy, const T* before, T* da, T* hidden, float* partial, int64_t rows,
-                                 int64_t columns, int64_t length, Mask mask) {
+    activation_dropout_gradient_kernel(const T* dy, const T* before, T* da, T* hidden, float* partial, int64_t rows,
+                                       int64_t columns, int64_t length, Mask mask) {
   sum_range<n>(rows, columns, length, partial, [=](int64_t row, int64_t column, float(&v)[n]) {
     const int64_t at = row * columns + column;
-    float a[n], cdf[n];
+    float a[n];
     unsigned kept[n];
     load<n>(before + at, a);
     load<n>(dy + at, v);
     mask.draw(at, kept);
     mask.apply(kept, v);
     for (int j = 0; j < n; ++j) {
-      cdf[j] = normal_cdf(a[j]);
-      v[j] *= gelu_derivative(a[j], cdf[j]);
+      const auto function = HiddenFunction<activation>::of(a[j]);
+      v[j] *= function.derivative();
+      a[j] = function.value;
     }
     store<n>(da + at, v);
     if (hidden == nullptr) return;
-    for (int j = 0; j < n; ++j) a[j] *= cdf[j];
     mask.apply(kept, a);
     store<n>(hidden + at, a);
   });
@@ -129,14 +129,17 @@ void column_sums(const T* x, int64_t ld, float* sums, bool accumulate, float* wo
 }
 
 template <class T>
-void gelu_dropout_gradient(const T* dy, const T* before, T* da, T* hidden, float* sums, bool accumulate,
-                           float* workspace, int64_t rows, int64_t columns, double p, const Ticket& ticket) {
+void activation_dropout_gradient(Activation f, const T* dy, const T* before, T* da, T* hidden, float* sums,
+                                 bool accumulate, float* workspace, int64_t rows, int64_t columns, double p,
+                                 const Ticket& ticket) {
   float* partial = sums ? workspace : nullptr;
   with_pack_size<T>(packs_fit<T>(columns, dy, before, da, hidden), [&](auto size) {
     constexpr int n = decltype(size)::value;
-    simt::launch<gelu_dropout_gradient_kernel<T, n>>(grid_of(rows, columns, n), kColumnThreads, 0, dy, before, da,
-                                                     hidden, partial, rows, columns, range_length(rows),
-                                                     Mask("mlp", p, ticket));
+    with_activation(f, [&](auto activation) {
+      simt::launch<activation_dropout_gradient_kernel<decltype(activation)::value, T, n>>(
+          grid_of(rows, columns, n), kColumnThreads, 0, dy, before, da, hidden, partial, rows, columns,
+          range_length(rows), Mask("mlp", p, ticket));
+    });
   });
   if (sums) add_ranges(workspace, sums, accumulate, range_count(rows), columns);
 }
@@ -150,9 +153,9 @@ void round_to_bf16(const float* x, bf16* y, int64_t count) {
 
 template void column_sums(const float*, int64_t, float*, bool, float*, int64_t, int64_t);
 template void column_sums(const bf16*, int64_t, float*, bool, float*, int64_t, int64_t);
-template void gelu_dropout_gradient(const float*, const float*, float*, float*, float*, bool, float*, int64_t, int64_t,
-                                    double, const Ticket&);
-template void gelu_dropout_gradient(const bf16*, const bf16*, bf16*, bf16*, float*, bool, float*, int64_t, int64_t,
-                                    double, const Ticket&);
+template void activation_dropout_gradient(Activation, const float*, const float*, float*, float*, float*, bool, float*,
+                                          int64_t, int64_t, double, const Ticket&);
+template void activation_dropout_gradient(Activation, const bf16*, const bf16*, bf16*, bf16*, float*, bool, float*,
+                                          int64_t, int64_t, double, const Ticket&);
 
 }  // namespace tessera::cuda

@@ -1,10 +1,11 @@
-// The kernels of tensor/ops/linear.h and mlp.h beside products (tensor/gemm/gemm_kernels.h) and GELU
-// (elementwise_kernels.h). T is float or bf16.
+// The kernels of tensor/ops/linear.h and mlp.h beside products (tensor/gemm/gemm_kernels.h) and
+// activations (elementwise_kernels.h). T is float or bf16.
 #pragma once
 
 #include <cstdint>
 
 #include "tensor/dtype.h"
+#include "tensor/ops/activation_function.h"
 #include "tensor/philox.h"
 
 namespace tessera::cuda {
@@ -17,12 +18,12 @@ int64_t column_workspace(int64_t rows, int64_t columns);
 template <class T>
 void column_sums(const T* x, int64_t ld, float* sums, bool accumulate, float* workspace, int64_t rows, int64_t columns);
 
-// The gradient of dropout(gelu(a)), a [rows, columns], in one pass: da = dropout(dy) gelu'(a); what dropout(gelu(a))
-// was goes to `hidden`, Σ over rows of da (before it is rounded) to `sums` or is added there; both may be null. da may
-// be dy.
+// The gradient of dropout(f(a)), a [rows, columns], in one pass: da = dropout(dy) f'(a); what dropout(f(a)) was goes to
+// `hidden`, Σ over rows of da (before it is rounded) to `sums` or is added there; both may be null. da may be dy.
 template <class T>
-void gelu_dropout_gradient(const T* dy, const T* before, T* da, T* hidden, float* sums, bool accumulate,
-                           float* workspace, int64_t rows, int64_t columns, double p, const Ticket& ticket);
+void activation_dropout_gradient(Activation f, const T* dy, const T* before, T* da, T* hidden, float* sums,
+                                 bool accumulate, float* workspace, int64_t rows, int64_t columns, double p,
+                                 const Ticket& ticket);
 
 void round_to_bf16(const float* x, bf16* y, int64_t count);
 

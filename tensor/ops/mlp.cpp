@@ -38,8 +38,55 @@ void drop(A* __restrict value, const uint32_t* __restrict words, int64_t count, 
   }
 }
 
-// h = dropout(gelu(a)) of a finished piece of x W₁ᵀ, in place; a goes to `before` unless that is null.
-template <class T, class A>
+// f(a), and f'(a) beside it; of GELU and QuickGELU from one exponential.
+template <class A>
+struct ValueAndDerivative {
+  A value, derivative;
+};
+
+template <Activation activation>
+struct HiddenFunction;
+
+template <>
+struct HiddenFunction<Activation::gelu> {
+  template <class A>
+  static A value(A a) {
+    return vmath::gelu(a);
+  }
+  template <class A>
+  static ValueAndDerivative<A> with_derivative(A a) {
+    const vmath::GeluAndDerivative<A> parts = vmath::gelu_and_derivative(a);
+    return {parts.value, parts.derivative};
+  }
+};
+
+template <>
+struct HiddenFunction<Activation::quick_gelu> {
+  template <class A>
+  static A value(A a) {
+    return a * vmath::sigmoid(static_cast<A>(1.702) * a);
+  }
+  template <class A>
+  static ValueAndDerivative<A> with_derivative(A a) {
+    const A scaled = static_cast<A>(1.702) * a, s = vmath::sigmoid(scaled);
+    return {a * s, s * (1 + scaled * (1 - s))};
+  }
+};
+
+template <>
+struct HiddenFunction<Activation::relu> {
+  template <class A>
+  static A value(A a) {
+    return a < 0 ? A{0} : a;
+  }
+  template <class A>
+  static ValueAndDerivative<A> with_derivative(A a) {
+    return {value(a), a > 0 ? A{1} : A{0}};
+  }
+};
+
+// h = dropout(f(a)) of a finished piece of x W₁ᵀ, in place; a goes to `before` unless that is null.
+template <class F, class T, class A>
 void hidden_tile(const LinearTile<A>& tile, const A* bias, T* before, int64_t width, const DropoutMask& mask) {
   for_pieces(tile, width, mask, [&](int64_t i, int64_t column, int64_t count, const uint32_t* words) {
     A* __restrict value = tile.row(i) + column;
@@ -48,10 +95,10 @@ void hidden_tile(const LinearTile<A>& tile, const A* bias, T* before, int64_t wi
       T* __restrict a = before + i * width + tile.column_begin + column;
       for (int64_t j = 0; j < count; ++j) {
         a[j] = T(value[j] + offset[j]);
-        value[j] = vmath::gelu(A(a[j]));
+        value[j] = F::value(A(a[j]));
       }
     } else {
-      for (int64_t j = 0; j < count; ++j) value[j] = vmath::gelu(A(T(value[j] + offset[j])));
+      for (int64_t j = 0; j < count; ++j) value[j] = F::value(A(T(value[j] + offset[j])));
     }
     if (words) drop(value, words, count, mask);
   });
@@ -59,7 +106,7 @@ void hidden_tile(const LinearTile<A>& tile, const A* bias, T* before, int64_t wi
 
 // A finished piece of dy W₂ → da, in place; h, computed again, goes to `hidden`. In short loops, each of which becomes
 // vector code.
-template <class T, class A>
+template <class F, class T, class A>
 void hidden_gradient_tile(const LinearTile<A>& tile, const T* before, T* hidden, int64_t width,
                           const DropoutMask& mask) {
   for_pieces(tile, width, mask, [&](int64_t i, int64_t column, int64_t count, const uint32_t* words) {
@@ -70,7 +117,7 @@ void hidden_gradient_tile(const LinearTile<A>& tile, const T* before, T* hidden,
     A value[DropoutMask::kSegment];
     if (words) drop(gradient, words, count, mask);
     for (int64_t j = 0; j < count; ++j) {
-      const vmath::GeluAndDerivative<A> parts = vmath::gelu_and_derivative(A(a[j]));
+      const ValueAndDerivative<A> parts = F::with_derivative(A(a[j]));
       value[j] = parts.value;
       gradient[j] *= parts.derivative;
     }
@@ -84,22 +131,24 @@ void write_gradients(ParameterGradients& places, const Tensor& dy, const Tensor&
   if (places.dbias.defined()) column_sums_(places.dbias, dy, places.accumulate_bias);
 }
 
-// x → h = dropout(gelu(x W₁ᵀ + b₁)) on a GPU; before its dropout and GELU it goes to `before` if that is defined.
-void hidden_on_gpu(const Tensor& x, const LinearParameters& first, double p, const Ticket& ticket, Tensor before,
-                   Tensor& hidden) {
+// x → h = dropout(f(x W₁ᵀ + b₁)) on a GPU; before its dropout and f it goes to `before` if that is defined.
+void hidden_on_gpu(const Tensor& x, const LinearParameters& first, double p, const Ticket& ticket,
+                   Activation activation, Tensor before, Tensor& hidden) {
   if constexpr (kHasCuda) {
     if (!before.defined()) before = hidden;
     cuda::forward_product(kMlpOp, x, first.weight, first.bias, before);
     cuda::dispatch_device(kMlpOp, x.dtype(), [&](auto tag) {
       using T = decltype(tag);
-      cuda::gelu_dropout(before.device_data<T>(), hidden.mutable_device_data<T>(), hidden.numel(), p, ticket);
+      cuda::activation_dropout(activation, before.device_data<T>(), hidden.mutable_device_data<T>(), hidden.numel(), p,
+                               ticket);
     });
   }
 }
 
 // da of dy W₂, and h computed again, on a GPU; with the bias gradient Σ da, of da before it is rounded.
 void hidden_gradient_on_gpu(const Tensor& dy, const Tensor& before, const Tensor& second_weight, double p,
-                            const Ticket& ticket, ParameterGradients& first, Tensor& da, Tensor& hidden) {
+                            const Ticket& ticket, Activation activation, ParameterGradients& first, Tensor& da,
+                            Tensor& hidden) {
   if constexpr (kHasCuda) {
     cuda::data_gradient_product(kMlpOp, dy, second_weight, da);
     const int64_t rows = row_count(da), columns = da.size(-1);
@@ -109,9 +158,10 @@ void hidden_gradient_on_gpu(const Tensor& dy, const Tensor& before, const Tensor
     cuda::dispatch_device(kMlpOp, da.dtype(), [&](auto tag) {
       using T = decltype(tag);
       T* gradient = da.mutable_device_data<T>();
-      cuda::gelu_dropout_gradient<T>(gradient, before.device_data<T>(), gradient, hidden.mutable_device_data<T>(),
-                                     cuda::mutable_data_or_null<float>(first.dbias), first.accumulate_bias,
-                                     cuda::mutable_data_or_null<float>(workspace), rows, columns, p, ticket);
+      cuda::activation_dropout_gradient<T>(activation, gradient, before.device_data<T>(), gradient,
+                                           hidden.mutable_device_data<T>(),
+                                           cuda::mutable_data_or_null<float>(first.dbias), first.accumulate_bias,
+                                           cuda::mutable_data_or_null<float>(workspace), rows, columns, p, ticket);
     });
     first.dbias = {};  // done
   }
@@ -120,7 +170,7 @@ void hidden_gradient_on_gpu(const Tensor& dy, const Tensor& before, const Tensor
 }  // namespace
 
 Mlp mlp(const Tensor& x, const LinearParameters& first, const LinearParameters& second, double p, const Ticket& ticket,
-        bool keep) {
+        bool keep, Activation activation) {
   check_linear(kMlpOp, x, first.weight, first.bias);
   const DropoutMask mask(kMlpOp, p, ticket);
   const int64_t width = first.weight.size(0);
@@ -129,7 +179,7 @@ Mlp mlp(const Tensor& x, const LinearParameters& first, const LinearParameters& 
   Mlp result{{}, keep ? Tensor::empty(shape, x.dtype(), x.device()) : Tensor{}};
   check_linear(kMlpOp, hidden, second.weight, second.bias);
   if (x.on_cuda()) {
-    hidden_on_gpu(x, first, p, ticket, result.before, hidden);
+    hidden_on_gpu(x, first, p, ticket, activation, result.before, hidden);
   } else {
     const Tensor bias = first.bias.defined() ? first.bias.contiguous() : Tensor::zeros({width}, first.weight.dtype());
     dispatch_activation(kMlpOp, x.dtype(), [&](auto tag) {
@@ -137,8 +187,11 @@ Mlp mlp(const Tensor& x, const LinearParameters& first, const LinearParameters& 
       using A = Arithmetic<T>;
       T* before = keep ? result.before.mutable_data<T>() : nullptr;
       const A* offset = bias.data<A>();
-      forward_product<T>(x, first.weight, hidden,
-                         [&](const LinearTile<A>& tile) { hidden_tile<T>(tile, offset, before, width, mask); });
+      with_activation(activation, [&](auto f) {
+        using F = HiddenFunction<decltype(f)::value>;
+        forward_product<T>(x, first.weight, hidden,
+                           [&](const LinearTile<A>& tile) { hidden_tile<F, T>(tile, offset, before, width, mask); });
+      });
     });
   }
   result.y = linear(hidden, second.weight, second.bias);
@@ -147,20 +200,24 @@ Mlp mlp(const Tensor& x, const LinearParameters& first, const LinearParameters& 
 
 Tensor mlp_backward(const Tensor& dy, const Tensor& x, const Tensor& before, const Tensor& first_weight,
                     const Tensor& second_weight, double p, const Ticket& ticket, ParameterGradients first,
-                    ParameterGradients second, bool needs_dx) {
+                    ParameterGradients second, bool needs_dx, Activation activation) {
   const DropoutMask mask(kMlpOp, p, ticket);
   const int64_t width = first_weight.size(0);
   Tensor hidden = Tensor::empty_like(before), da = Tensor::empty_like(before);
   if (dy.on_cuda())
-    hidden_gradient_on_gpu(dy, before, second_weight, p, ticket, first, da, hidden);
+    hidden_gradient_on_gpu(dy, before, second_weight, p, ticket, activation, first, da, hidden);
   else
     dispatch_activation(kMlpOp, dy.dtype(), [&](auto tag) {
       using T = decltype(tag);
       using A = Arithmetic<T>;
       const T* a = before.data<T>();
       T* h = hidden.mutable_data<T>();
-      data_gradient_product<T>(dy, second_weight, da,
-                               [&](const LinearTile<A>& tile) { hidden_gradient_tile<T>(tile, a, h, width, mask); });
+      with_activation(activation, [&](auto f) {
+        using F = HiddenFunction<decltype(f)::value>;
+        data_gradient_product<T>(dy, second_weight, da, [&](const LinearTile<A>& tile) {
+          hidden_gradient_tile<F, T>(tile, a, h, width, mask);
+        });
+      });
     });
   write_gradients(second, dy, hidden);
   hidden = {};

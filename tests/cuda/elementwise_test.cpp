@@ -64,7 +64,7 @@ TEST_CASE("cuda gelu and its gradient, with and without dropout, and sums equal 
         const auto from = on_device<T>(x, "x"), gradient = on_device<T>(dy, "dy");
         const std::vector<Tensor> got = in_three_orders([&]() -> std::vector<Tensor> {
           DeviceArray<T> y(count, "y"), dx(count, "dx"), sum(count, "sum");
-          cuda::gelu_dropout(from.data(), y.data(), count, p, kTicket);
+          cuda::activation_dropout(Activation::gelu, from.data(), y.data(), count, p, kTicket);
           cuda::gelu_dropout_backward(gradient.data(), from.data(), dx.data(), count, p, kTicket);
           cuda::add(from.data(), gradient.data(), sum.data(), count);
           return {from_device(y, {count}), from_device(dx, {count}), from_device(sum, {count})};

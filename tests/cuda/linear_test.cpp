@@ -70,10 +70,11 @@ TEST_CASE("cuda gradient of gelu and dropout, what they were, and column sums eq
           auto sums = on_device<float>(before, "sums");
           DeviceArray<T> hidden(count, "hidden"), alone(count, "alone");
           DeviceArray<float> workspace(cuda::column_workspace(rows, columns), "workspace");
-          cuda::gelu_dropout_gradient<T>(gradient.data(), at.data(), alone.data(), nullptr, nullptr, false, nullptr,
-                                         rows, columns, p, kTicket);
-          cuda::gelu_dropout_gradient(gradient.data(), at.data(), gradient.data(), hidden.data(), sums.data(), true,
-                                      workspace.data(), rows, columns, p, kTicket);
+          cuda::activation_dropout_gradient<T>(Activation::gelu, gradient.data(), at.data(), alone.data(), nullptr,
+                                               nullptr, false, nullptr, rows, columns, p, kTicket);
+          cuda::activation_dropout_gradient(Activation::gelu, gradient.data(), at.data(), gradient.data(),
+                                            hidden.data(), sums.data(), true, workspace.data(), rows, columns, p,
+                                            kTicket);
           return {from_device(gradient, shape), from_device(hidden, shape), from_device(sums, {columns}),
                   from_device(alone, shape)};
         });

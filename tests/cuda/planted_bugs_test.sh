@@ -92,8 +92,12 @@ plant 'the last sample ends elsewhere' transport_distance 'cuda transport*' 'end
   'end = offsets[s + 1] + 1;'
 plant 'no barrier in the iteration' ipot 'cuda ipot equals*' '__syncthreads();  // q and sigma are written' ''
 plant 'a row too many' layer_norm 'cuda layer_norm*' 'if (row >= rows) return;' ''
+plant 'the part along the row stays' l2_normalise 'cuda l2_normalise*' 'g[j] - v[j] * along' 'g[j]'
 plant 'the last columns are not padded' matmul 'cuda gemm equals*' 'if (i >= rows || j >= columns) return 0;' \
   'if (i >= rows) return 0;'
 plant 'no barrier before the tile is read' matmul 'cuda gemm equals*' '__syncthreads();' ''
 plant 'a range of rows too long' linear 'cuda column sums*' 'min(begin + length, rows)' 'begin + length'
 plant 'no barrier before groups are added' linear 'cuda column sums*' '__syncthreads();' ''
+plant 'the mass of targets is forgotten' soft_cross_entropy 'cuda soft_cross_entropy*' 'weight * probability' 'probability'
+plant 'beta divides nothing' regression_loss 'cuda regression*' 'slope = d / beta' 'slope = d'
+plant 'the last of equal ones' ranking_hinge 'cuda ranking_hinge*' 'index < than_index' 'index > than_index'

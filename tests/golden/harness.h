@@ -29,7 +29,13 @@ Outcome run_command_line(const std::filesystem::path& directory, const std::stri
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
 Outcome run_finetune(const std::filesystem::path& directory);
+Outcome run_byte_pair(const std::filesystem::path& directory);
 Outcome run_bad_captions(const std::filesystem::path& directory);
+Outcome run_clip_openai_names(const std::filesystem::path& directory);
+Outcome run_clip_vit(const std::filesystem::path& directory);
+Outcome run_clip_zero_shot(const std::filesystem::path& directory);
+Outcome run_clip_loss(const std::filesystem::path& directory);
+Outcome run_clip_images(const std::filesystem::path& directory);
 Outcome run_coco_captions_api(const std::filesystem::path& directory);
 Outcome run_bad_shards(const std::filesystem::path& directory);
 Outcome run_hf_processor(const std::filesystem::path& directory);
@@ -50,6 +56,7 @@ Outcome run_vilt_nlvr2(const std::filesystem::path& directory);
 Outcome run_vilt_pretrain(const std::filesystem::path& directory);
 Outcome run_vilt_retrieval(const std::filesystem::path& directory);
 Outcome run_vilt_vqa(const std::filesystem::path& directory);
+Outcome run_vse_loss(const std::filesystem::path& directory);
 Outcome run_visual_genome(const std::filesystem::path& directory);
 Outcome run_vqa_answers(const std::filesystem::path& directory);
 Outcome run_vqa_format(const std::filesystem::path& directory);

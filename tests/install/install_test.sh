@@ -17,7 +17,7 @@ pc=$(find "$work/tree" -name tessera.pc)
 include=$(find "$work/tree" -type d -path '*/include/tessera')
 # The insides of kernels, whose vectors are as wide as the flags of their own compilation say, and CUDA kernels are not for users.
 inside='tensor/(simd/.+|cuda/.+|.*_(kernels|kernel_tiles|device)|ops/attention/attention_.+|ops/(linear_products|scratch)|gemm/packed/(amx_tiles|avx512_blocks|plain_blocks))\.h'
-expected=$(cd "$root" && find tensor io distributed autograd nn data train report vilt -path vilt/command -prune -o -path vilt/serve -prune -o -name '*.h' -print |
+expected=$(cd "$root" && find tensor io distributed autograd nn data train report models vilt -path vilt/command -prune -o -path vilt/serve -prune -o -name '*.h' -print |
   grep -vxE "$inside" | sort)
 diff <(echo "$expected") <(cd "$include" && find -- * -type f | sort)
 report $? "all headers, in their folders"

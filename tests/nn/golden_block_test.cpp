@@ -1,6 +1,6 @@
-// The block as BERT's encoder, its encoder that reads other states, its decoder, and CLIP's two towers: Hugging Face's
-// classes on the same weights (tests/golden/README.md). Padding is left out, and so are the embeddings, whose output is
-// the input here; losses are computed to their end, so that the gradients of all blocks come from them.
+// The block as BERT's encoder, its encoder that reads other states and its decoder: Hugging Face's classes on the same
+// weights (tests/golden/README.md). Padding is left out, and so are the embeddings, whose output is the input here;
+// losses are computed to their end, so that the gradients of all blocks come from them.
 #include <doctest/doctest.h>
 
 #include "autograd/functions.h"
@@ -27,15 +27,6 @@ const Parts kBertParts{
     {"mlp.fc1", {"intermediate.dense"}},
     {"mlp.fc2", {"output.dense"}},
 };
-const Parts kClipParts{
-    {"attention_norm", {"layer_norm1"}},
-    {"attention.qkv", {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"}},
-    {"attention.output", {"self_attn.out_proj"}},
-    {"mlp_norm", {"layer_norm2"}},
-    {"mlp.fc1", {"mlp.fc1"}},
-    {"mlp.fc2", {"mlp.fc2"}},
-};
-
 // The file's names of what a block calls `name` ("attention.qkv.weight").
 std::vector<std::string> names_in_file(const Parts& parts, const std::string& prefix, const std::string& name) {
   const size_t dot = name.rfind('.');
@@ -219,53 +210,6 @@ void compare_bert_decoder(GoldenCase& golden) {
   golden.compare("dencoder_hidden", states.rows.grad(), of_states(golden.reference.at("dencoder_hidden")));
 }
 
-Variable normalised(const Variable& features) { return features / sqrt(sum(square(features), 1, true)); }
-
-void compare_clip(GoldenCase& golden, bool masks_padding) {
-  const auto options = [](const nlohmann::json& config) {
-    return BlockOptions{.size = config["hidden_size"],
-                        .heads = config["num_attention_heads"],
-                        .hidden = config["intermediate_size"],
-                        .activation = config["hidden_act"] == "gelu" ? Activation::gelu : Activation::quick_gelu,
-                        .eps = config["layer_norm_eps"]};
-  };
-  const nlohmann::json vision = golden.config["vision_config"], text = golden.config["text_config"];
-  BlockOptions causal = options(text);
-  causal.causal = true;
-  Encoder images(golden, options(vision), vision["num_hidden_layers"], kClipParts, "vision_model.encoder.layers.");
-  Encoder texts(golden, causal, text["num_hidden_layers"], kClipParts, "text_model.encoder.layers.");
-
-  const Tensor& picture_rows = golden.reference.at("vision.hidden.0");
-  const Packed patches = Packed::of(Tensor::full({picture_rows.size(0), picture_rows.size(1)}, 1, DType::i64));
-  const Tensor& mask = golden.reference.at("attention_mask");
-  const Packed tokens = Packed::of(masks_padding ? mask : Tensor::full(mask.shape(), 1, DType::i64));
-  const Variable of_images = images.run(golden, "vision.hidden.", patches);
-  const LayerNorm image_norm = golden.norm("vision_model.post_layernorm", vision["layer_norm_eps"]);
-  const Variable image_pooled = image_norm(gather_rows({of_images}, patches.first_rows()));
-  golden.compare("vision.pooled", image_pooled.value());
-  const LayerNorm text_norm = golden.norm("text_model.final_layer_norm", text["layer_norm_eps"]);
-  const Variable of_texts = text_norm(texts.run(golden, "text.hidden.", tokens));
-  std::vector<int64_t> pooled_rows = golden.reference.at("text.pool_index").to_vector<int64_t>();
-  const auto first = tokens.first_rows().to_vector<int64_t>();
-  for (size_t i = 0; i < pooled_rows.size(); ++i) pooled_rows[i] += first[i];
-  const Variable text_pooled = gather_rows({of_texts}, Tensor::from(pooled_rows));
-  golden.compare("text.pooled", text_pooled.value());
-
-  const Variable image = normalised(golden.linear("visual_projection")(image_pooled));
-  const Variable caption = normalised(golden.linear("text_projection")(text_pooled));
-  const Variable logits = exp(Variable(golden.weight("logit_scale"))) * matmul(image, transpose(caption, 0, 1));
-  golden.compare("logits_per_image", logits.value());
-  std::vector<int64_t> own;
-  for (int64_t i = 0; i < logits.size(0); ++i) own.push_back(i);
-  const Tensor labels = Tensor::from(own);
-  const Variable loss =
-      (cross_entropy(logits, labels) + cross_entropy(contiguous(transpose(logits, 0, 1)), labels)) * 0.5;
-  golden.compare("loss", loss.value());
-  loss.backward();
-  images.compare_gradients(golden);
-  texts.compare_gradients(golden);
-}
-
 template <class F>
 void in_both_types(const std::string& name, F compare) {
   for (const DType dtype : {DType::f64, DType::f32}) {
@@ -286,13 +230,5 @@ TEST_CASE("golden: BERT's encoder that reads other states, ragged too") {
 }
 
 TEST_CASE("golden: BERT's decoder, causal") { in_both_types("bert_decoder", compare_bert_decoder); }
-
-TEST_CASE("golden: CLIP's towers with QuickGELU, padding read as any token") {
-  in_both_types("clip_vit_quick", [](GoldenCase& golden) { compare_clip(golden, false); });
-}
-
-TEST_CASE("golden: CLIP's towers with GELU, padding left out") {
-  in_both_types("clip_vit_gelu", [](GoldenCase& golden) { compare_clip(golden, true); });
-}
 
 }  // namespace tessera::golden_block_test

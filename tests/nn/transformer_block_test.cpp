@@ -212,7 +212,10 @@ TEST_CASE("transformer block: names and shapes, and a model's own names") {
         "layer.0.mlp_norm.weight [6]\nlayer.0.mlp_norm.bias [6]\n"
         "layer.0.mlp.fc1.weight [10, 6]\nlayer.0.mlp.fc1.bias [10]\n"
         "layer.0.mlp.fc2.weight [6, 10]\nlayer.0.mlp.fc2.bias [6]\n");
-  // An entry holds for whole words alone, and the first that fits counts.
+  // An entry holds for whole words alone, also where it is all of the name, and the first that fits counts.
+  Variable parameter;
+  with_names({{"token", "embeddings.class"}}, "model",
+             [](const std::string& name, Variable&) { CHECK(name == "model.embeddings.class"); })("token", parameter);
   const NameTable table{
       {"attention", "first"}, {"attention.qkv", "never"}, {"cross", "second"}, {"mlp.fc1", "inner"}, {"m", "never"}};
   CHECK(names_of(TransformerBlock(kVariants[4].options), table, "") ==

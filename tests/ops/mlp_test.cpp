@@ -57,6 +57,30 @@ TEST_CASE("mlp equals its composition: values bit for bit, gradients to rounding
       }
 }
 
+TEST_CASE("mlp with QuickGELU and with ReLU equals its composition") {
+  for (const Activation activation : {Activation::quick_gelu, Activation::relu})
+    for (const DType dtype : {DType::f32, DType::f64})
+      for (const double p : {0.0, 0.3}) {
+        CAPTURE(p);
+        const std::vector<Tensor> inputs = inputs_of(65, 33, 1040, 9, dtype);
+        const std::vector<Variable> a = leaves_of(inputs), b = leaves_of(inputs);
+        const Variable before = linear(b[0], b[1], b[2]);
+        const Variable hidden = activation == Activation::relu ? relu(before) : quick_gelu(before);
+        const Variable expected = linear(dropout(hidden, p, kTicket), b[3], b[4]);
+        const Variable got = mlp(a[0], a[1], a[2], a[3], a[4], p, kTicket, activation);
+        // Each exponential is good to a few ulp, fused with its neighbours or not; sums have a thousand terms.
+        const double bound = dtype == DType::f32 ? 1e-5 : 1e-13;
+        CHECK(relative_difference(got.value(), expected.value()) <= bound);
+        const Tensor cotangent = random_normal({65, 9}, 6, dtype);
+        got.backward(cotangent);
+        expected.backward(cotangent);
+        for (size_t i = 0; i < a.size(); ++i) {
+          CAPTURE(i);
+          CHECK(relative_difference(a[i].grad(), b[i].grad()) <= bound);
+        }
+      }
+}
+
 TEST_CASE("mlp: gradients, and gradients added to those that are there") {
   for (const double p : {0.0, 0.4})
     check_gradients(

@@ -131,6 +131,23 @@ struct ServeArguments {
 };
 int run_serve(const ServeArguments& arguments);
 
+// The commands that hold pictures and texts against each other by the cosine of their vectors: CLIP's.
+struct VectorArguments {
+  std::string model, config, vocabulary, precision, device = "cpu";
+  std::string folder;               // of pictures
+  std::vector<std::string> images;  // classify: files
+  std::vector<std::string> texts;   // search: what is looked for
+  std::string text_file, output;    // embed
+  std::string index;                // search: the file that holds the pictures' vectors; empty: none
+  std::string classes;              // classify: names, with commas between them, or a file with one a line
+  std::vector<std::string> templates;
+  int64_t top = 10, batch = 32;
+  bool truncate = false, json = false, force = false;
+};
+int run_embed(const VectorArguments& arguments);
+int run_search(const VectorArguments& arguments);
+int run_classify(const VectorArguments& arguments);
+
 struct ConvertArguments {
   std::string from, to, dtype = "f32", names = "huggingface";
   WeightsArguments weights;

@@ -72,6 +72,9 @@ void add_commands(CLI::App& app, Action& action) {
   add_rank(app, action);
   add_reason(app, action);
   add_align(app, action);
+  add_embed(app, action);
+  add_search(app, action);
+  add_classify(app, action);
   add_serve(app, action);
   add_convert(app, action);
   add_info(app, action);

@@ -27,6 +27,10 @@ void add_match(CLI::App& app, Action& action);
 void add_rank(CLI::App& app, Action& action);
 void add_reason(CLI::App& app, Action& action);
 void add_align(CLI::App& app, Action& action);
+// options_vectors.cpp
+void add_embed(CLI::App& app, Action& action);
+void add_search(CLI::App& app, Action& action);
+void add_classify(CLI::App& app, Action& action);
 // options_serve.cpp
 void add_serve(CLI::App& app, Action& action);
 // options_model.cpp

@@ -1,13 +1,11 @@
 #include "vilt/files/convert.h"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "data/text/tokenizer_json.h"
 #include "data/text/vocabulary.h"
 #include "io/files.h"
+#include "io/new_folder.h"
 #include "io/printable.h"
 #include "io/safetensors.h"
 #include "vilt/files/preprocessing.h"
@@ -41,36 +39,6 @@ bool has_one_eps(const ModelConfig& config) {
 // What a converted directory may hold. A folder with anything else is never replaced.
 const char* const kFiles[] = {"config.json", "model.safetensors",    kExtraHeads, "preprocessor_config.json",
                               "vocab.txt",   "tokenizer_config.json"};
-
-void check_replaceable(const fs::path& directory, bool replace) {
-  if (!fs::exists(directory)) return;
-  const bool is_empty = fs::is_directory(directory) && fs::is_empty(directory);
-  if (is_empty) return;
-  check(replace, shown(directory), ": exists already; --force replaces it");
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory))
-    check(std::find(std::begin(kFiles), std::end(kFiles), entry.path().filename()) != std::end(kFiles),
-          shown(directory), ": is not replaced, since it holds ", shown(entry.path().filename()),
-          ", which no converted directory has");
-}
-
-// A folder beside `target`, by a name that nobody else's has; gone at the end unless it is renamed.
-struct Beside {
-  fs::path path;
-  Beside(const fs::path& target, const char* what) : path(fs::path(target).concat(text(".", what, "-", ::getpid()))) {}
-  Beside(const Beside&) = delete;
-  Beside& operator=(const Beside&) = delete;
-  ~Beside() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
-
-// What was at `target` is gone only when the new is there.
-void put_in_place(const fs::path& written, const fs::path& target) {
-  const Beside old(target, "old");
-  if (fs::exists(target)) fs::rename(target, old.path);
-  fs::rename(written, target);
-}
 
 }  // namespace
 
@@ -124,16 +92,13 @@ std::vector<std::string> write_hugging_face(const LoadedModel& model, const fs::
                                             const ConvertOptions& options) {
   const ModelConfig& config = model.config;
   const std::string architecture = hugging_face_class(config);
-  check_replaceable(directory, options.replace);
+  NewFolder folder(directory, kFiles, options.replace);
   std::vector<std::string> remarks;
   StateDict own, extra;
   for (const auto& [name, tensor] : written_state(model, options.dtype))
     (belongs_to(name, architecture) ? own : extra).emplace(name, tensor);
 
-  const fs::path target = directory.filename().empty() ? directory.parent_path() : directory;  // "out/"
-  const Beside partial(target, "partial");
-  const fs::path& beside = partial.path;
-  fs::create_directories(beside);
+  const fs::path& beside = folder.path();
   const std::map<std::string, std::string> metadata = {{"format", "pt"}};
   save_safetensors((beside / "model.safetensors").string(), hugging_face_names(own, architecture), metadata);
   if (!extra.empty()) {
@@ -160,7 +125,7 @@ std::vector<std::string> write_hugging_face(const LoadedModel& model, const fs::
     remarks.push_back(
         "the masked-word decoder is not the word table: transformers 5 says so in a warning and uses both, as it "
         "should");
-  put_in_place(beside, target);
+  folder.put_in_place();
   return remarks;
 }
 

@@ -8,8 +8,8 @@
 #include "io/files.h"
 #include "io/printable.h"
 #include "io/strict_json.h"
+#include "nn/state_differences.h"
 #include "train/checkpoint.h"
-#include "vilt/files/differences.h"
 #include "vilt/files/preprocessing.h"
 #include "vilt/initialise.h"
 

@@ -1,6 +1,6 @@
 #include "vilt/files/state_dict.h"
 
-#include "vilt/files/differences.h"
+#include "nn/state_differences.h"
 
 namespace tessera {
 namespace {

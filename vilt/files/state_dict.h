@@ -23,7 +23,7 @@ using StateDict = std::map<std::string, Tensor>;
 StateDict file_views(const StateDict& state, const ModelConfig& config);
 
 // Throws unless `file` holds exactly the parameters' tensors; the error tells the differences
-// (vilt/files/differences.h).
+// (nn/state_differences.h).
 void check_file_state(const ParameterSet& parameters, const ModelConfig& config, const StateDict& file,
                       const std::string& source);
 

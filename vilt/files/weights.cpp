@@ -1,39 +1,12 @@
 #include "vilt/files/weights.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "io/files.h"
-#include "io/printable.h"
-#include "io/safetensors.h"
-#include "io/strict_json.h"
-#include "io/torch_file.h"
-#include "vilt/files/prefixes.h"
-#include "vilt/files/shards.h"
+#include "tensor/error.h"
 #include "vilt/heads.h"
 
 namespace tessera {
 namespace {
-
-namespace fs = std::filesystem;
-
-const char* const kPlaces[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-                               "pytorch_model.bin.index.json"};
-
-bool is_index(const fs::path& path) { return path.filename().string().ends_with(".index.json"); }
-bool is_torch(const fs::path& path) {
-  const std::string extension = path.extension().string();
-  return extension == ".bin" || extension == ".ckpt" || extension == ".pt" || extension == ".pth";
-}
-
-fs::path find_file(const fs::path& path) {
-  if (!fs::is_directory(path)) return path;
-  for (const char* place : kPlaces)
-    if (fs::exists(path / place)) return path / place;
-  if (const auto shard = find_shard(path)) return *shard;
-  fail(shown(path), ": holds no weights: neither ", kPlaces[0], " nor ", kPlaces[1], ", ", kPlaces[2], " or ",
-       kPlaces[3]);
-}
 
 // A small number from a file's settings; nothing if it is none.
 std::optional<int64_t> heads_in(const std::map<std::string, std::string>& settings, const std::string& key) {
@@ -41,50 +14,6 @@ std::optional<int64_t> heads_in(const std::map<std::string, std::string>& settin
   if (found == settings.end() || found->second.empty() || found->second.size() > 6) return std::nullopt;
   if (found->second.find_first_not_of("0123456789") != std::string::npos || found->second == "0") return std::nullopt;
   return std::stoll(found->second);
-}
-
-void read_one(const fs::path& path, StateDict& tensors, Weights& out) {
-  if (!is_torch(path)) {
-    SafeTensors file = load_safetensors(path.string());
-    tensors = std::move(file.tensors);
-    out.converted.merge(file.converted);
-    if (const auto heads = heads_in(file.metadata, "num_heads")) out.attention_heads = heads;  // of write_authors
-    return;
-  }
-  TorchFile file = load_torch_file(path.string());
-  tensors = std::move(file.tensors);
-  out.converted.merge(file.converted);
-  for (std::string& line : file.report()) out.notes.push_back(std::move(line));
-  for (const char* key : {"num_heads", "config.num_heads"})
-    if (const auto heads = heads_in(file.settings, key)) out.attention_heads = heads;
-}
-
-// The shards of an index, or those that their own names say belong to `file`, which is one of them.
-std::map<std::string, std::vector<std::string>> shards_of(const fs::path& file) {
-  std::map<std::string, std::vector<std::string>> shards;
-  if (is_index(file)) {
-    const std::vector<uint8_t> bytes = read_file(file);
-    shards = read_shard_index({bytes.begin(), bytes.end()}, shown(file));
-  } else {
-    for (std::string& name : shards_beside(file.filename().string())) shards[std::move(name)];
-  }
-  return shards;
-}
-
-void read_shards(const fs::path& source, Weights& out) {
-  const auto shards = shards_of(source);
-  if (!is_index(source)) out.notes.push_back(text("assumed: no index; the files are the ", shards.size(), " shards"));
-  for (const auto& [file, names] : shards) {
-    const fs::path path = source.parent_path() / file;
-    check(fs::exists(path), shown(source), ": the shard ", file, " is not there");
-    StateDict tensors;
-    read_one(path, tensors, out);
-    for (const std::string& name : names)
-      check(tensors.contains(name), shown(path), ": does not hold ", name, ", which the index expects there");
-    for (auto& [name, tensor] : tensors)
-      check(out.raw.emplace(name, std::move(tensor)).second, shown(path), ": ", name, " is in another shard too");
-  }
-  out.format += text(", ", shards.size(), shards.size() == 1 ? " shard" : " shards");
 }
 
 // The size of one dimension of a tensor, or an error that says what is missing.
@@ -134,68 +63,22 @@ std::vector<std::string> numbered_labels(int64_t count) {
   return labels;
 }
 
-void take_off_prefixes(Weights& weights) {
-  const std::map<std::string, std::string> plain = plain_names(weights.raw, weights.source);
-  const std::string note = taken_off(plain);
-  if (note.empty()) return;
-  const auto rename = [&]<class Value>(std::map<std::string, Value>& names) {
-    std::map<std::string, Value> out;
-    for (auto& [name, value] : names) out.emplace(plain.at(name), std::move(value));
-    names = std::move(out);
-  };
-  rename(weights.raw);
-  rename(weights.converted);
-  weights.notes.push_back(note);
-}
-
 }  // namespace
 
-bool holds_weights(const fs::path& path) {
-  if (fs::is_directory(path))
-    return std::any_of(std::begin(kPlaces), std::end(kPlaces),
-                       [&](const char* place) { return fs::exists(path / place); }) ||
-           find_shard(path);
-  return is_torch(path) || is_index(path) || path.extension() == ".safetensors";
-}
-
-Weights read_weights(const fs::path& path) {
-  check(fs::exists(path), shown(path), ": no such file or directory");
-  const fs::path file = find_file(path);
+Weights read_weights(const std::filesystem::path& path) {
+  WeightFile file = read_weight_file(path, is_vilt_name, kExtraHeads);
   Weights out;
-  out.source = shown(file);
-  const fs::path content = is_index(file) ? file.stem().stem() : file;  // model.bin.index.json → model.bin
-  out.format = is_torch(content) ? "torch" : "safetensors";
-  if (is_index(file) || is_shard(file))
-    read_shards(file, out);
-  else
-    read_one(file, out.raw, out);
-  const fs::path extra = file.parent_path() / kExtraHeads;
-  if (fs::is_directory(path) && fs::exists(extra))
-    for (auto& [name, tensor] : load_safetensors(extra.string()).tensors)
-      check(out.raw.emplace(name, tensor).second, shown(extra), ": ", name, " is in ", out.source, " too");
-  take_off_prefixes(out);
+  out.source = std::move(file.source);
+  out.format = std::move(file.format);
+  out.raw = std::move(file.tensors);
+  out.converted = std::move(file.converted);
+  out.notes = std::move(file.notes);
+  // The first is that of write_authors, the second of Lightning's files.
+  for (const char* key : {"num_heads", "config.num_heads"})
+    if (const auto heads = heads_in(file.settings, key)) out.attention_heads = heads;
   out.state = our_names(out.raw, out.source);
   std::move(out.state.notes.begin(), out.state.notes.end(), std::back_inserter(out.notes));
   return out;
-}
-
-std::map<std::string, std::vector<std::string>> read_shard_index(const std::string& source_json,
-                                                                 const std::string& source) {
-  const nlohmann::json root = parse_strict_json(source_json, source);
-  check(root.is_object() && root.contains("weight_map") && root["weight_map"].is_object(), source,
-        ": not an index of shards: an object with a 'weight_map' from tensor to file is expected");
-  std::map<std::string, std::vector<std::string>> shards;
-  for (const auto& [name, file] : root["weight_map"].items()) {
-    check(file.is_string(), source, ": the file of ", name, " is ", file.dump());
-    const std::string shard = file.get<std::string>();
-    const bool plain =
-        !shard.empty() && shard != "." && shard != ".." && shard.find_first_of(std::string("/\\\0", 3)) == shard.npos;
-    check(plain && !is_index(shard), source, ": the file of ", name, " is ", file.dump(),
-          ", expected a name without folders");
-    shards[shard].push_back(name);
-  }
-  check(!shards.empty(), source, ": the weight_map is empty");
-  return shards;
 }
 
 ModelConfig config_of(const Weights& weights) {

@@ -1,11 +1,5 @@
-// Weights as they are found on disk, in any of the formats that ViLT's are distributed in. Prefixes
-// (vilt/files/prefixes.h) are taken off.
-//
-//   *.safetensors                     one file, or the shards that a *.safetensors.index.json names
-//   pytorch_model.bin, *.ckpt, *.pt   torch's files (io/torch_file.h), or the shards of a *.bin.index.json
-//   a directory                       model.safetensors, model.safetensors.index.json, pytorch_model.bin,
-//                                     pytorch_model.bin.index.json, in this order, else shards without an index
-//                                     (vilt/files/shards.h); extra_heads.safetensors besides
+// Weights of ViLT, in any of the formats that they are distributed in (io/weights/weight_file.h), with the heads that a
+// converted directory of ours holds besides (extra_heads.safetensors).
 #pragma once
 
 #include <filesystem>
@@ -13,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/weights/weight_file.h"
 #include "vilt/files/names.h"
 
 namespace tessera {
@@ -31,15 +26,8 @@ struct Weights {
   std::optional<int64_t> attention_heads;
 };
 
-// True if `path` is a directory that holds weights, or a file whose name says that it does.
-bool holds_weights(const std::filesystem::path& path);
-
 // Errors name the file.
 Weights read_weights(const std::filesystem::path& path);
-
-// {"weight_map": {tensor: file}} → the files, each once, with the tensors that each must hold. File names with a folder
-// in them are an error.
-std::map<std::string, std::vector<std::string>> read_shard_index(const std::string& json, const std::string& source);
 
 // The configuration that the tensors' shapes tell; what they cannot tell (the number of attention heads) is an error
 // unless the file said it. The file's naming decides between the settings of the authors and of Hugging Face.

@@ -1,4 +1,4 @@
-#include "vilt/files/prefixes.h"
+#include "io/weights/prefixes.h"
 
 #include <doctest/doctest.h>
 
@@ -13,7 +13,7 @@ using Names = std::vector<std::string>;
 std::map<std::string, std::string> plain(const Names& names) {
   StateDict file;
   for (const std::string& name : names) file[name] = Tensor::zeros({1});
-  return plain_names(file, "file");
+  return plain_names(file, "file", is_vilt_name);
 }
 
 Names values(const std::map<std::string, std::string>& names) {

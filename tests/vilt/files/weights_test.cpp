@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 
 #include "io/safetensors.h"
+#include "io/weights/shards.h"
 #include "tests/error_text.h"
 #include "tests/temporary_directory.h"
-#include "vilt/files/shards.h"
 
 namespace tessera::weights_test {
 namespace {

@@ -1,0 +1,143 @@
+#include "models/clip/load.h"
+
+#include <algorithm>
+
+#include "io/printable.h"
+#include "io/weights/weight_file.h"
+#include "models/clip/preparation.h"
+#include "nn/state_differences.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The size of one dimension of a tensor, or an error that says what is missing.
+int64_t size_of(const NamedTensors& tensors, const std::string& source, const std::string& name, int dim,
+                int dimension) {
+  const auto found = tensors.find(name);
+  check(found != tensors.end(), source, ": no configuration can be derived: there is no ", name);
+  check(found->second.dim() == dim && found->second.numel() > 0, source, ": no configuration can be derived: ", name,
+        " is ", found->second.shape());
+  return found->second.size(dimension);
+}
+
+ClipTower tower_of(const NamedTensors& tensors, const std::string& source, const std::string& tower, int64_t width) {
+  constexpr int64_t kHeadSize = 64;
+  ClipTower out;
+  out.hidden_size = width;
+  out.num_hidden_layers = 0;
+  const std::string layers = tower + ".encoder.layers.";
+  while (tensors.contains(text(layers, out.num_hidden_layers, ".mlp.fc1.weight"))) ++out.num_hidden_layers;
+  check(out.num_hidden_layers > 0, source, ": no configuration can be derived: there are no blocks of ", tower);
+  out.intermediate_size = size_of(tensors, source, layers + "0.mlp.fc1.weight", 2, 0);
+  check(width % kHeadSize == 0, source, ": ", tower, " is ", width, " wide, which is no multiple of ", kHeadSize,
+        ", the channels of a head in all models that come without a configuration; give its config.json");
+  out.num_attention_heads = width / kHeadSize;
+  return out;
+}
+
+// Before memory is taken for a model: its configuration is a file that nobody has checked.
+void check_size(const ClipConfig& config, const NamedTensors& tensors, const std::string& source) {
+  constexpr double kAlwaysAllowed = 1 << 22, kTimes = 4;
+  const auto blocks = [](const ClipTower& tower) {
+    const auto width = static_cast<double>(tower.hidden_size), inner = static_cast<double>(tower.intermediate_size);
+    return static_cast<double>(tower.num_hidden_layers) * width * (4 * width + 2 * inner);
+  };
+  const auto vision = static_cast<double>(config.vision.hidden_size),
+             text_width = static_cast<double>(config.text.hidden_size);
+  const auto side = static_cast<double>(config.table_side()), patch = static_cast<double>(config.patch_size);
+  const double needed = blocks(config.vision) + blocks(config.text) + vision * (side * side + 3 * patch * patch) +
+                        text_width * static_cast<double>(config.vocab_size + config.max_position_embeddings) +
+                        static_cast<double>(config.projection_dim) * (vision + text_width);
+  double held = 0;
+  for (const auto& item : tensors) held += static_cast<double>(item.second.numel());
+  check(needed <= kAlwaysAllowed + kTimes * held, source, ": the configuration describes a model of about ", needed,
+        " parameters, the weights are ", held, " numbers; config.json does not belong to them");
+}
+
+// Empty where there is none.
+fs::path find_vocabulary(const fs::path& directory) {
+  for (const char* name : {"tokenizer.json", "vocab.json", "bpe_simple_vocab_16e6.txt.gz"})
+    if (fs::exists(directory / name)) return directory / name;
+  return {};
+}
+
+}  // namespace
+
+bool is_clip(const fs::path& path) {
+  if (!holds_weights(path)) return false;
+  const WeightFile file = read_weight_file(path, is_clip_name);
+  return std::any_of(file.tensors.begin(), file.tensors.end(), [](const auto& entry) {
+    return entry.first == "visual.conv1.weight" || entry.first == "vision_model.embeddings.patch_embedding.weight";
+  });
+}
+
+ClipConfig clip_config_of(const NamedTensors& tensors, const std::string& source) {
+  const auto size = [&](const std::string& name, int dim, int dimension) {
+    return size_of(tensors, source, name, dim, dimension);
+  };
+  ClipConfig config;
+  const std::string patches = "vision_model.embeddings.patch_embedding.weight";
+  config.vision = tower_of(tensors, source, "vision_model", size(patches, 4, 0));
+  config.patch_size = size(patches, 4, 3);
+  const int64_t places = size("vision_model.embeddings.position_embedding.weight", 2, 0) - 1;
+  int64_t side = 1;
+  while ((side + 1) * (side + 1) <= places) ++side;
+  check(side * side == places, source, ": ", places, " image positions are not a square");
+  config.image_size = side * config.patch_size;
+  const std::string words = "text_model.embeddings.token_embedding.weight";
+  config.vocab_size = size(words, 2, 0);
+  config.text = tower_of(tensors, source, "text_model", size(words, 2, 1));
+  config.max_position_embeddings = size("text_model.embeddings.position_embedding.weight", 2, 0);
+  config.projection_dim = size("text_projection.weight", 2, 0);
+  config.eos_token_id = 2;
+  config.validate();
+  return config;
+}
+
+void load_clip_state(ParameterSet& parameters, const ClipConfig& config, const NamedTensors& file,
+                     const std::string& source) {
+  NamedTensors views = clip_file_views(parameters.state(), config);
+  const std::string differences = describe_differences(views, file);
+  check(differences.empty(), source, ": the tensors are not those of the model; nothing was loaded", differences);
+  for (auto& [name, view] : views) view.copy_(file.at(name));
+}
+
+LoadedClip load_clip(const fs::path& path, const ClipLoadOptions& options) {
+  const auto report = [&](const std::string& line) {
+    if (options.report) options.report(line);
+  };
+  WeightFile file = read_weight_file(path, is_clip_name);
+  for (const std::string& note : file.notes) report(note);
+  const ClipState state = clip_names(file.tensors, file.source);
+  for (const std::string& note : state.notes) report(note);
+
+  fs::path config_file = options.config;
+  for (const fs::path& given : {options.config, options.vocabulary})
+    check(given.empty() || fs::exists(given), shown(given), ": no such file");
+  const fs::path directory = fs::is_directory(path) ? path : path.parent_path();
+  const fs::path beside = directory / "config.json";
+  if (config_file.empty() && fs::exists(beside)) config_file = beside;
+  ClipConfig config;
+  if (config_file.empty()) {
+    config = clip_config_of(state.tensors, file.source);
+    report(
+        "assumed: no config.json; sizes from the tensors, heads of 64 channels, QuickGELU, as OpenAI's models have "
+        "them (open_clip's own may have GELU, which the weights do not tell)");
+  } else {
+    config = ClipConfig::from_file(config_file);
+    check_size(config, state.tensors, file.source);
+  }
+  LoadedClip out;
+  out.source = file.source;
+  out.format = file.format;
+  out.model = std::make_unique<Clip>(config);
+  out.parameters = std::make_unique<ParameterSet>(*out.model, options.dtype, "", options.device);
+  load_clip_state(*out.parameters, config, state.tensors, file.source);
+  out.preparation = find_clip_preparation(directory, static_cast<int>(config.image_size));
+  out.vocabulary = options.vocabulary.empty() ? find_vocabulary(directory) : options.vocabulary;
+  return out;
+}
+
+}  // namespace tessera
