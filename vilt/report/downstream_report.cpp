@@ -42,7 +42,9 @@ constexpr int64_t kFirst = 5;
 
 RankedCaptions ranked_captions(const DownstreamReportInputs& inputs) {
   RankedCaptions out;
+  UsablePictures usable(inputs.source.pictures, inputs.settings.data.max_bad_files, {});  // named by the evaluation
   DownstreamEvaluationOptions options;
+  options.usable = &usable;
   options.limit = inputs.settings.train.test_samples;
   options.context = inputs.context;
   options.ranking = [&](RetrievalOptions& ranking) {
