@@ -1,5 +1,7 @@
 #include "tensor/ops/mlp.h"
 
+#include <type_traits>
+
 #include "tensor/cuda/dispatch.h"
 #include "tensor/ops/dropout_mask.h"
 #include "tensor/ops/elementwise_kernels.h"
@@ -38,6 +40,15 @@ void drop(A* __restrict value, const uint32_t* __restrict words, int64_t count, 
   }
 }
 
+// The hidden layer is one operand of the next product, so that of bf16 nothing finer than its rounding counts.
+template <class T>
+Arithmetic<T> hidden_gelu(Arithmetic<T> a) {
+  if constexpr (std::is_same_v<T, bf16>)
+    return vmath::coarse_gelu(a);
+  else
+    return vmath::gelu(a);
+}
+
 // h = dropout(gelu(a)) of a finished piece of x W₁ᵀ, in place; a goes to `before` unless that is null.
 template <class T, class A>
 void hidden_tile(const LinearTile<A>& tile, const A* bias, T* before, int64_t width, const DropoutMask& mask) {
@@ -48,10 +59,10 @@ void hidden_tile(const LinearTile<A>& tile, const A* bias, T* before, int64_t wi
       T* __restrict a = before + i * width + tile.column_begin + column;
       for (int64_t j = 0; j < count; ++j) {
         a[j] = T(value[j] + offset[j]);
-        value[j] = vmath::gelu(A(a[j]));
+        value[j] = hidden_gelu<T>(A(a[j]));
       }
     } else {
-      for (int64_t j = 0; j < count; ++j) value[j] = vmath::gelu(A(T(value[j] + offset[j])));
+      for (int64_t j = 0; j < count; ++j) value[j] = hidden_gelu<T>(A(T(value[j] + offset[j])));
     }
     if (words) drop(value, words, count, mask);
   });
