@@ -1,5 +1,7 @@
 #include "tensor/ops/mlp.h"
 
+#include <type_traits>
+
 #include "tensor/cuda/dispatch.h"
 #include "tensor/ops/dropout_mask.h"
 #include "tensor/ops/elementwise_kernels.h"
@@ -38,7 +40,7 @@ void drop(A* __restrict value, const uint32_t* __restrict words, int64_t count, 
   }
 }
 
-// f(a), and f'(a) beside it; of GELU and QuickGELU from one exponential.
+// f(a) of a hidden layer of type T, and f'(a) beside it; of GELU and QuickGELU from one exponential.
 template <class A>
 struct ValueAndDerivative {
   A value, derivative;
@@ -49,9 +51,13 @@ struct HiddenFunction;
 
 template <>
 struct HiddenFunction<Activation::gelu> {
-  template <class A>
+  // The hidden layer is one operand of the next product, so that of bf16 nothing finer than its rounding counts.
+  template <class T, class A>
   static A value(A a) {
-    return vmath::gelu(a);
+    if constexpr (std::is_same_v<T, bf16>)
+      return vmath::coarse_gelu(a);
+    else
+      return vmath::gelu(a);
   }
   template <class A>
   static ValueAndDerivative<A> with_derivative(A a) {
@@ -62,7 +68,7 @@ struct HiddenFunction<Activation::gelu> {
 
 template <>
 struct HiddenFunction<Activation::quick_gelu> {
-  template <class A>
+  template <class T, class A>
   static A value(A a) {
     return a * vmath::sigmoid(static_cast<A>(1.702) * a);
   }
@@ -75,13 +81,13 @@ struct HiddenFunction<Activation::quick_gelu> {
 
 template <>
 struct HiddenFunction<Activation::relu> {
-  template <class A>
+  template <class T, class A>
   static A value(A a) {
     return a < 0 ? A{0} : a;
   }
   template <class A>
   static ValueAndDerivative<A> with_derivative(A a) {
-    return {value(a), a > 0 ? A{1} : A{0}};
+    return {value<A>(a), a > 0 ? A{1} : A{0}};
   }
 };
 
@@ -95,10 +101,10 @@ void hidden_tile(const LinearTile<A>& tile, const A* bias, T* before, int64_t wi
       T* __restrict a = before + i * width + tile.column_begin + column;
       for (int64_t j = 0; j < count; ++j) {
         a[j] = T(value[j] + offset[j]);
-        value[j] = F::value(A(a[j]));
+        value[j] = F::template value<T>(A(a[j]));
       }
     } else {
-      for (int64_t j = 0; j < count; ++j) value[j] = F::value(A(T(value[j] + offset[j])));
+      for (int64_t j = 0; j < count; ++j) value[j] = F::template value<T>(A(T(value[j] + offset[j])));
     }
     if (words) drop(value, words, count, mask);
   });

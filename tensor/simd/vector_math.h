@@ -12,6 +12,7 @@
 //   sigmoid          2.5
 //   normal_cdf                 1.0e-7
 //   gelu                       1.2e-7 · |x|
+//   coarse_gelu                2.8e-6 · |x|
 //   gelu_derivative            1.6e-7
 // Infinities give the limits, NaN gives NaN. Denormal results of exp are rounded, not flushed, and log and rsqrt take
 // denormals; sigmoid(x) for x < -88 may be 0.
@@ -172,6 +173,25 @@ inline float normal_cdf(float x) {
 inline float gelu(float x) {
   const float a = detail::bounded_magnitude(x);
   return (x > 0.0f ? x : 0.0f) - a * detail::normal_tail(a, exp(-0.5f * a * a));
+}
+
+// GELU for results that are rounded to bf16, whose rounding is 700 times its error, in half of gelu()'s time: no
+// exponential, no division. With a = min(|x|, 5) and s = 1 - a/5, Φ(-a) = s⁴ p(s), which is 0 where Φ(-5) = 2.9e-7. The
+// polynomial is in 2 s - 1, since its coefficients are small there.
+inline float coarse_gelu(float x) {
+  const float magnitude = std::fabs(x), a = magnitude > 5.0f ? 5.0f : magnitude;
+  const float s = (5.0f - a) * 0.2f, t = 2.0f * s - 1.0f;
+  float p = -1.20192125e-1f;
+  p = p * t + 2.79025108e-1f;
+  p = p * t + 9.74424407e-2f;
+  p = p * t - 3.82792532e-1f;
+  p = p * t - 2.61350542e-1f;
+  p = p * t + 1.07179031e-1f;
+  p = p * t + 3.77856046e-1f;
+  p = p * t + 3.03440779e-1f;
+  p = p * t + 9.93943214e-2f;
+  const float square = s * s;
+  return (x > 0.0f ? x : 0.0f) - a * (square * square * p);
 }
 
 // Φ(x) + x φ(x), φ(x) = e^(-x²/2) / √(2π).

@@ -23,7 +23,7 @@ double unit_in_last_place(double value) {
 // Where a function changes its formula, clamps, or rounds to another exponent: the neighbours of all powers of two and
 // of the places that the header's functions compare with or reduce by.
 std::vector<uint32_t> boundary_bits() {
-  std::vector<float> places = {0.7f,        0.9f,  10.0f,  14.5f,       10.2530483f,  88.7228391f,
+  std::vector<float> places = {5.0f,        0.7f,  0.9f,   10.0f,       14.5f,        10.2530483f, 88.7228391f,
                                87.3365448f, 89.0f, 104.0f, 103.972076f, 0.666666687f, 1.33333337f};
   for (int exponent = -149; exponent < 128; ++exponent) places.push_back(std::ldexp(1.0f, exponent));
   for (int n = 1; n < 300; ++n) places.push_back((static_cast<float>(n) - 0.5f) * 0.346573590f);
@@ -97,6 +97,10 @@ TEST_CASE("vector_math: f32 functions against f64 over all exponents") {
   within("gelu",
          measure([](float x) { return vmath::gelu(x); }, [](double x) { return vmath::gelu(x); }, -kLargest, kLargest),
          any, any, 1.2e-7);
+  within("coarse_gelu",
+         measure([](float x) { return vmath::coarse_gelu(x); }, [](double x) { return vmath::gelu(x); }, -kLargest,
+                 kLargest),
+         any, any, 2.8e-6);
   within("normal_cdf",
          measure([](float x) { return vmath::normal_cdf(x); }, [](double x) { return vmath::normal_cdf(x); }, -kLargest,
                  kLargest),
@@ -132,6 +136,9 @@ TEST_CASE("vector_math: infinities, NaN, zeros and denormals") {
   CHECK(vmath::gelu(kInfinity) == kInfinity);
   CHECK(vmath::gelu(-kInfinity) == 0);
   CHECK(vmath::gelu(0.0f) == 0);
+  CHECK(vmath::coarse_gelu(kInfinity) == kInfinity);
+  CHECK(vmath::coarse_gelu(-kInfinity) == 0);
+  CHECK(vmath::coarse_gelu(0.0f) == 0);
   CHECK(vmath::gelu_derivative(kInfinity) == 1);
   CHECK(vmath::gelu_derivative(-kInfinity) == 0);
   CHECK(std::isnan(vmath::exp(kNan)));
@@ -141,6 +148,7 @@ TEST_CASE("vector_math: infinities, NaN, zeros and denormals") {
   CHECK(std::isnan(vmath::sigmoid(kNan)));
   CHECK(std::isnan(vmath::erf(kNan)));
   CHECK(std::isnan(vmath::gelu(kNan)));
+  CHECK(std::isnan(vmath::coarse_gelu(kNan)));
   CHECK(std::isnan(vmath::gelu_derivative(kNan)));
 }
 
