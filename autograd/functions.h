@@ -116,6 +116,17 @@ Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t h
 Variable cross_attention(const Variable& q, const Variable& kv, const Tensor& cu_queries, const Tensor& cu_keys,
                          int64_t heads, double p = 0, const Ticket& ticket = {});
 
+// ---- recurrence (autograd/ops/gru.cpp) ----
+struct Gru {
+  Variable output;  // [tokens, hidden]: the state after each token
+  Variable last;    // [sequences, hidden]: the state after all of a sequence's tokens; of an empty one h0
+};
+// x [tokens, input] packed, weight_ih [3 hidden, input], weight_hh [3 hidden, hidden], biases [3 hidden] or undefined,
+// gates in torch's order (reset, update, new); h0 [sequences, hidden], zeros if undefined. `reverse` goes through each
+// sequence from its own last token to its first. f32 and f64.
+Gru gru(const Variable& x, const Variable& weight_ih, const Variable& weight_hh, const Variable& bias_ih,
+        const Variable& bias_hh, const Tensor& cu_seqlens, const Variable& h0 = {}, bool reverse = false);
+
 // ---- losses (autograd/ops/cross_entropy.cpp, soft_cross_entropy.cpp, regression_loss.cpp) ----
 enum class Reduction : uint8_t { mean, sum };
 // logits [n, classes], labels i64 [n]; rows whose label is `ignore_index` do not count. mean: over the rows that count

@@ -51,6 +51,7 @@ Outcome run_vilt_nlvr2(const std::filesystem::path& directory);
 Outcome run_vilt_pretrain(const std::filesystem::path& directory);
 Outcome run_vilt_retrieval(const std::filesystem::path& directory);
 Outcome run_vilt_vqa(const std::filesystem::path& directory);
+Outcome run_vse_gru(const std::filesystem::path& directory);
 Outcome run_vse_loss(const std::filesystem::path& directory);
 Outcome run_visual_genome(const std::filesystem::path& directory);
 Outcome run_vqa_answers(const std::filesystem::path& directory);

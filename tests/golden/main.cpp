@@ -41,6 +41,7 @@ const Known kDirectories[] = {
     {"finetune_retrieval", run_finetune, ""},
     {"mpp", run_mpp, ""},
     {"clip_loss", run_clip_loss, ""},
+    {"vse_gru", run_vse_gru, ""},
     {"vse_loss", run_vse_loss, ""},
     {"torch_files", run_torch_files, "", false},
     {"data/wordpiece", run_wordpiece, "", false},
