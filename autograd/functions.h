@@ -12,6 +12,8 @@
 #include "autograd/variable.h"
 #include "tensor/ops/activation_function.h"
 #include "tensor/ops/ranking_hinge.h"
+#include "tensor/ops/roi_align.h"
+#include "tensor/ops/roi_pool.h"
 #include "tensor/philox.h"
 
 namespace tessera {
@@ -115,6 +117,12 @@ Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t h
 // side.
 Variable cross_attention(const Variable& q, const Variable& kv, const Tensor& cu_queries, const Tensor& cu_keys,
                          int64_t heads, double p = 0, const Ticket& ticket = {});
+
+// ---- regions (autograd/ops/roi_align.cpp, roi_pool.cpp) ----
+// features [images, channels, height, width], rois f32 or f64 [rois, 5] on the host: image, x1, y1, x2, y2 in pixels
+// → [rois, channels, options.height, options.width]. Regions are constants.
+Variable roi_align(const Variable& features, const Tensor& rois, const ops::RoiAlignOptions& options);
+Variable roi_pool(const Variable& features, const Tensor& rois, const ops::RoiPoolOptions& options);
 
 // ---- recurrence (autograd/ops/gru.cpp) ----
 struct Gru {
