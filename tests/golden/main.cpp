@@ -43,6 +43,7 @@ const Known kDirectories[] = {
     {"clip_loss", run_clip_loss, ""},
     {"vse_gru", run_vse_gru, ""},
     {"vse_loss", run_vse_loss, ""},
+    {"detector_ops", run_detector_ops, ""},
     {"torch_files", run_torch_files, "", false},
     {"data/wordpiece", run_wordpiece, "", false},
     {"data/wordpiece_train", run_wordpiece_train, "", false},
