@@ -55,6 +55,7 @@ Outcome run_vilt_vqa(const std::filesystem::path& directory);
 Outcome run_vse_gru(const std::filesystem::path& directory);
 Outcome run_vse_loss(const std::filesystem::path& directory);
 Outcome run_visual_genome(const std::filesystem::path& directory);
+Outcome run_vse_metrics(const std::filesystem::path& directory);
 Outcome run_vqa_answers(const std::filesystem::path& directory);
 Outcome run_vqa_format(const std::filesystem::path& directory);
 Outcome run_web_captions(const std::filesystem::path& directory);

@@ -44,6 +44,7 @@ const Known kDirectories[] = {
     {"vse_gru", run_vse_gru, ""},
     {"vse_loss", run_vse_loss, ""},
     {"detector_ops", run_detector_ops, ""},
+    {"vse_metrics", run_vse_metrics, "", false},
     {"torch_files", run_torch_files, "", false},
     {"data/wordpiece", run_wordpiece, "", false},
     {"data/wordpiece_train", run_wordpiece_train, "", false},
