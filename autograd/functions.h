@@ -156,11 +156,12 @@ Variable l1_loss(const Variable& x, const Tensor& targets, Reduction reduction =
 Variable smooth_l1_loss(const Variable& x, const Tensor& targets, double beta = 1,
                         Reduction reduction = Reduction::mean);
 
-// ---- losses of pairs (autograd/ops/contrastive_loss.cpp, ranking_hinge.cpp) ----
+// ---- losses of pairs (autograd/ops/contrastive.cpp, ranking_hinge.cpp) ----
 // CLIP's: e^log_scale · images textsᵀ of rows of unit length, images [m, d] and texts [n, d], log_scale one number.
 Variable contrastive_logits(const Variable& images, const Variable& texts, const Variable& log_scale);
 // The mean of the cross-entropies of its rows and of its columns; row i of images [n, d] belongs to row i of texts. f32
-// and f64. The scale is taken as it is: whoever trains it holds it to its range, after each update.
+// and f64; between similarities and loss all is f64. The scale is taken as it is: whoever trains it holds it to its
+// range, after each update.
 Variable contrastive_loss(const Variable& images, const Variable& texts, const Variable& log_scale);
 // The hinges of VSE++ on similarities [n, n] with the pairs on the diagonal, summed: max(0, margin + S_ij - S_ii) and
 // max(0, margin + S_ij - S_jj) over all i ≠ j, or only the largest of each row and of each column.

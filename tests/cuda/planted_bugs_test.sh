@@ -104,3 +104,4 @@ plant 'the last of equal ones' ranking_hinge 'cuda ranking_hinge*' 'index < than
 plant 'rows that nothing is carried to' gru 'cuda gru*' 'row < carried ? product[at] : 0.0f' 'product[at]'
 plant 'a cell too many' roi_align 'cuda roi_align*' 'cell < first + count' 'cell <= first + count'
 plant 'the last of equal cells' roi_pool 'cuda roi_pool*' '!(value > most)' '!(value >= most)'
+plant 'no barrier before the warps are read' contrastive 'cuda contrastive*' '__syncthreads();' ''
