@@ -12,6 +12,8 @@
 #include "autograd/variable.h"
 #include "tensor/ops/activation_function.h"
 #include "tensor/ops/ranking_hinge.h"
+#include "tensor/ops/roi_align.h"
+#include "tensor/ops/roi_pool.h"
 #include "tensor/philox.h"
 
 namespace tessera {
@@ -116,6 +118,23 @@ Variable self_attention(const Variable& qkv, const Tensor& cu_seqlens, int64_t h
 Variable cross_attention(const Variable& q, const Variable& kv, const Tensor& cu_queries, const Tensor& cu_keys,
                          int64_t heads, double p = 0, const Ticket& ticket = {});
 
+// ---- regions (autograd/ops/roi_align.cpp, roi_pool.cpp) ----
+// features [images, channels, height, width], rois f32 or f64 [rois, 5] on the host: image, x1, y1, x2, y2 in pixels
+// → [rois, channels, options.height, options.width]. Regions are constants.
+Variable roi_align(const Variable& features, const Tensor& rois, const ops::RoiAlignOptions& options);
+Variable roi_pool(const Variable& features, const Tensor& rois, const ops::RoiPoolOptions& options);
+
+// ---- recurrence (autograd/ops/gru.cpp) ----
+struct Gru {
+  Variable output;  // [tokens, hidden]: the state after each token
+  Variable last;    // [sequences, hidden]: the state after all of a sequence's tokens; of an empty one h0
+};
+// x [tokens, input] packed, weight_ih [3 hidden, input], weight_hh [3 hidden, hidden], biases [3 hidden] or undefined,
+// gates in torch's order (reset, update, new); h0 [sequences, hidden], zeros if undefined. `reverse` goes through each
+// sequence from its own last token to its first. f32 and f64.
+Gru gru(const Variable& x, const Variable& weight_ih, const Variable& weight_hh, const Variable& bias_ih,
+        const Variable& bias_hh, const Tensor& cu_seqlens, const Variable& h0 = {}, bool reverse = false);
+
 // ---- losses (autograd/ops/cross_entropy.cpp, soft_cross_entropy.cpp, regression_loss.cpp) ----
 enum class Reduction : uint8_t { mean, sum };
 // logits [n, classes], labels i64 [n]; rows whose label is `ignore_index` do not count. mean: over the rows that count
@@ -137,11 +156,12 @@ Variable l1_loss(const Variable& x, const Tensor& targets, Reduction reduction =
 Variable smooth_l1_loss(const Variable& x, const Tensor& targets, double beta = 1,
                         Reduction reduction = Reduction::mean);
 
-// ---- losses of pairs (autograd/ops/contrastive_loss.cpp, ranking_hinge.cpp) ----
+// ---- losses of pairs (autograd/ops/contrastive.cpp, ranking_hinge.cpp) ----
 // CLIP's: e^log_scale · images textsᵀ of rows of unit length, images [m, d] and texts [n, d], log_scale one number.
 Variable contrastive_logits(const Variable& images, const Variable& texts, const Variable& log_scale);
 // The mean of the cross-entropies of its rows and of its columns; row i of images [n, d] belongs to row i of texts. f32
-// and f64. The scale is taken as it is: whoever trains it holds it to its range, after each update.
+// and f64; between similarities and loss all is f64. The scale is taken as it is: whoever trains it holds it to its
+// range, after each update.
 Variable contrastive_loss(const Variable& images, const Variable& texts, const Variable& log_scale);
 // The hinges of VSE++ on similarities [n, n] with the pairs on the diagonal, summed: max(0, margin + S_ij - S_ii) and
 // max(0, margin + S_ij - S_jj) over all i ≠ j, or only the largest of each row and of each column.

@@ -138,6 +138,33 @@ void add_row_checks(OpCheckList& list) {
   list.add("interpolate_rows", "strided table", interpolated, {list.strided({5, 3})});
 }
 
+void add_region_checks(OpCheckList& list) {
+  // Inside, across the border, beyond it, of no size, turned around, and the whole; image 1 has none of its own in the
+  // middle of those of image 0.
+  const Tensor rois = Tensor::from(std::vector<double>{0, 1.3, 2.1, 9.7, 8.2, 1, -3, -4, 5, 30, 0, 40, 40, 50, 50,
+                                                       0, 4,   4,   4,   4,   0, 8,  8,  3, 2,  1, 0,  0,  14, 10},
+                                   {6, 5});
+  const auto aligned = [&rois](const ops::RoiAlignOptions& options) {
+    return [=](Inputs x) { return roi_align(x[0], rois, options); };
+  };
+  list.add("roi_align", "points by size", aligned({.height = 3, .width = 2, .scale = 0.5}),
+           {list.normal({2, 2, 5, 7})});
+  list.add("roi_align", "points by size, aligned", aligned({.height = 2, .width = 3, .scale = 0.5, .aligned = true}),
+           {list.normal({2, 2, 5, 7})});
+  list.add("roi_align", "three points, aligned, strided",
+           aligned({.height = 2, .width = 2, .scale = 0.25, .sampling = 3, .aligned = true}),
+           {list.strided({2, 3, 4, 5})});
+  const Tensor none = Tensor::empty({0, 5}, DType::f64);
+  list.add("roi_align", "no regions", [none](Inputs x) { return sum(roi_align(x[0], none, {})) + sum(x[0]); },
+           {list.normal({1, 2, 2, 3})});
+  const auto pooled = [&rois](const ops::RoiPoolOptions& options) {
+    return [=](Inputs x) { return roi_pool(x[0], rois, options); };
+  };
+  list.add("roi_pool", "", pooled({.height = 3, .width = 2, .scale = 0.5}), {list.normal({2, 2, 5, 7})});
+  list.add("roi_pool", "strided, small bins", pooled({.height = 4, .width = 5, .scale = 0.25}),
+           {list.strided({2, 3, 4, 5})});
+}
+
 }  // namespace
 
 void add_layer_checks(OpCheckList& list) {
@@ -147,6 +174,7 @@ void add_layer_checks(OpCheckList& list) {
   add_normalisation_checks(list);
   add_dropout_checks(list);
   add_row_checks(list);
+  add_region_checks(list);
 }
 
 }  // namespace tessera::detail

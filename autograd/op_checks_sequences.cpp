@@ -1,4 +1,4 @@
-// Gradient checks of attention and optimal transport.
+// Gradient checks of attention, recurrence and optimal transport.
 #include "autograd/functions.h"
 #include "autograd/op_check_list.h"
 
@@ -55,6 +55,33 @@ void add_attention_checks(OpCheckList& list) {
            {list.normal({73, 8}), list.normal({133, 16})});
 }
 
+void add_recurrence_checks(OpCheckList& list) {
+  const auto both = [](const Tensor& cu_seqlens, bool reverse) {
+    return [=](Inputs x) {
+      const Gru y = gru(x[0], x[1], x[2], x[3], x[4], cu_seqlens, x.size() > 5 ? x[5] : Variable{}, reverse);
+      return std::vector<Variable>{y.output, y.last};
+    };
+  };
+  const Tensor ragged = marks({2, 0, 4, 1, 4});
+  const auto inputs = [&list](int64_t tokens, int64_t in, int64_t hidden) {
+    return std::vector<Tensor>{list.normal({tokens, in}), list.normal({3 * hidden, in}),
+                               list.normal({3 * hidden, hidden}), list.normal({3 * hidden}), list.normal({3 * hidden})};
+  };
+  list.add_many("gru", "ragged: 2, 0, 4, 1, 4", both(ragged, false), inputs(11, 3, 2));
+  std::vector<Tensor> started = inputs(11, 2, 3);
+  started.push_back(list.normal({5, 3}));
+  list.add_many("gru", "reverse, with h0", both(ragged, true), started);
+  list.add("gru", "the output alone, without biases, strided",
+           [=](Inputs x) { return gru(x[0], x[1], x[2], {}, {}, ragged).output; },
+           {list.strided({11, 3}), list.strided({6, 3}), list.strided({6, 2})});
+  list.add("gru", "the last states alone, h0 strided",
+           [=](Inputs x) { return gru(x[0], x[1], x[2], {}, x[3], ragged, x[4]).last; },
+           {list.normal({11, 3}), list.normal({6, 3}), list.normal({6, 2}), list.normal({6}), list.strided({5, 2})});
+  list.add_many("gru", "no tokens", both(marks({0, 0}), false),
+                {list.normal({0, 2}), list.normal({6, 2}), list.normal({6, 2}), list.normal({6}), list.normal({6}),
+                 list.normal({2, 2})});
+}
+
 void add_transport_checks(OpCheckList& list) {
   const Tensor cu_x = marks({2, 1, 0, 4}), cu_y = marks({3, 1, 2, 5});
   constexpr int64_t kCells = 2 * 3 + 1 * 1 + 0 * 2 + 4 * 5;
@@ -82,6 +109,7 @@ void add_transport_checks(OpCheckList& list) {
 
 void add_sequence_checks(OpCheckList& list) {
   add_attention_checks(list);
+  add_recurrence_checks(list);
   add_transport_checks(list);
 }
 

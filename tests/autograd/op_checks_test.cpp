@@ -21,7 +21,8 @@ std::map<std::string, int> declared_functions() {
     const size_t space = line.find(' '), parenthesis = line.find('(');
     if (space == std::string::npos || parenthesis == std::string::npos || parenthesis < space) continue;
     const std::string result = line.substr(0, space), name = line.substr(space + 1, parenthesis - space - 1);
-    if (result == "Variable" || result == "AddLayerNorm" || result == "std::vector<Variable>") ++found[name];
+    static const std::set<std::string> results{"Variable", "AddLayerNorm", "Gru", "std::vector<Variable>"};
+    if (results.contains(result)) ++found[name];
   }
   return found;
 }

@@ -101,3 +101,7 @@ plant 'no barrier before groups are added' linear 'cuda column sums*' '__syncthr
 plant 'the mass of targets is forgotten' soft_cross_entropy 'cuda soft_cross_entropy*' 'weight * probability' 'probability'
 plant 'beta divides nothing' regression_loss 'cuda regression*' 'slope = d / beta' 'slope = d'
 plant 'the last of equal ones' ranking_hinge 'cuda ranking_hinge*' 'index < than_index' 'index > than_index'
+plant 'rows that nothing is carried to' gru 'cuda gru*' 'row < carried ? product[at] : 0.0f' 'product[at]'
+plant 'a cell too many' roi_align 'cuda roi_align*' 'cell < first + count' 'cell <= first + count'
+plant 'the last of equal cells' roi_pool 'cuda roi_pool*' '!(value > most)' '!(value >= most)'
+plant 'no barrier before the warps are read' contrastive 'cuda contrastive*' '__syncthreads();' ''

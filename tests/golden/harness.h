@@ -28,6 +28,7 @@ Outcome run_command_line(const std::filesystem::path& directory, const std::stri
 
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
+Outcome run_detector_ops(const std::filesystem::path& directory);
 Outcome run_finetune(const std::filesystem::path& directory);
 Outcome run_byte_pair(const std::filesystem::path& directory);
 Outcome run_bad_captions(const std::filesystem::path& directory);
@@ -56,8 +57,10 @@ Outcome run_vilt_nlvr2(const std::filesystem::path& directory);
 Outcome run_vilt_pretrain(const std::filesystem::path& directory);
 Outcome run_vilt_retrieval(const std::filesystem::path& directory);
 Outcome run_vilt_vqa(const std::filesystem::path& directory);
+Outcome run_vse_gru(const std::filesystem::path& directory);
 Outcome run_vse_loss(const std::filesystem::path& directory);
 Outcome run_visual_genome(const std::filesystem::path& directory);
+Outcome run_vse_metrics(const std::filesystem::path& directory);
 Outcome run_vqa_answers(const std::filesystem::path& directory);
 Outcome run_vqa_format(const std::filesystem::path& directory);
 Outcome run_web_captions(const std::filesystem::path& directory);

@@ -1,4 +1,4 @@
-#include <numeric>
+#include "tensor/ops/contrastive.h"
 
 #include "autograd/functions.h"
 #include "autograd/tape.h"
@@ -15,11 +15,14 @@ Variable contrastive_loss(const Variable& images, const Variable& texts, const V
   check(images.defined() && texts.defined() && images.shape().dim() == 2 && images.shape() == texts.shape(),
         "contrastive_loss: images are ", describe(images.value()), ", texts ", describe(texts.value()),
         ", expected both [pairs, size]");
-  const Variable logits = contrastive_logits(images, texts, log_scale);
-  std::vector<int64_t> own(static_cast<size_t>(images.size(0)));
-  std::iota(own.begin(), own.end(), 0);
-  const Tensor pairs = Tensor::from(own);
-  return (cross_entropy(logits, pairs) + cross_entropy(transpose(logits, 0, 1), pairs)) * 0.5;
+  const Variable similarity = matmul(images, transpose(texts, 0, 1));
+  const Tensor &s = similarity.value(), &scale = log_scale.value();
+  const ops::Contrastive forward = ops::contrastive(s, scale);
+  return record("contrastive_loss", forward.loss, {similarity, log_scale},
+                [s, scale, lines = forward.lines](const Tensor& dy, GradSlots) -> Grads {
+                  ops::ContrastiveGradients gradients = ops::contrastive_backward(dy, s, scale, lines);
+                  return {std::move(gradients.d_similarity), std::move(gradients.d_log_scale)};
+                });
 }
 
 }  // namespace tessera

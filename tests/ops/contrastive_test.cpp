@@ -1,6 +1,8 @@
-#include "tests/ops/op_check.h"
+#include "tensor/ops/contrastive.h"
 
-namespace tessera::contrastive_loss_test {
+#include "tests/ops/matrix_reference.h"
+
+namespace tessera::contrastive_test {
 
 using namespace tessera::test;
 
@@ -45,12 +47,46 @@ TEST_CASE("contrastive_loss: gradients to both sides and to the scale") {
                   {random_normal({4, 3}, 1), random_normal({4, 3}, 2), Tensor::scalar(0.5, DType::f64)});
 }
 
+// Roundings of equal probabilities have one sign. Added up, they would be what is left of a gradient that is zero.
+TEST_CASE("contrastive_loss: in f32 the scale's gradient vanishes where features are equal, whatever their number") {
+  for (const int64_t n : {3, 7, 11, 50, 123}) {
+    CAPTURE(n);
+    const Variable same(Tensor::full({n, 4}, 0.5)), log_scale(Tensor::scalar(2.6592), true);
+    contrastive_loss(same, same, log_scale).backward();
+    CHECK(std::abs(log_scale.grad().item()) <= 1e-12);
+  }
+}
+
+TEST_CASE("contrastive_loss is the mean of two cross-entropies, and gives the same bits on any number of threads") {
+  const auto leaves = [](DType dtype) {
+    return std::vector<Variable>{Variable(random_normal({90, 8}, 1, dtype), true),
+                                 Variable(random_normal({90, 8}, 2, dtype), true),
+                                 Variable(Tensor::full({1}, 0.3, dtype), true)};
+  };
+  std::vector<int64_t> own;
+  for (int64_t i = 0; i < 90; ++i) own.push_back(i);
+  const std::vector<Variable> a = leaves(DType::f64), b = leaves(DType::f64);
+  const Variable logits = contrastive_logits(b[0], b[1], b[2]), got = contrastive_loss(a[0], a[1], a[2]);
+  const Variable expected =
+      (cross_entropy(logits, Tensor::from(own)) + cross_entropy(transpose(logits, 0, 1), Tensor::from(own))) * 0.5;
+  CHECK(got.value().item() == doctest::Approx(expected.value().item()).epsilon(1e-13));
+  got.backward();
+  expected.backward();
+  for (size_t i = 0; i < 3; ++i) CHECK(relative_difference(a[i].grad(), b[i].grad()) <= 1e-12);
+  CHECK(same_on_any_number_of_threads([&] {
+    const std::vector<Variable> in = leaves(DType::f32);
+    const Variable loss = contrastive_loss(in[0], in[1], in[2]);
+    loss.backward();
+    return std::vector{loss.value(), in[0].grad(), in[1].grad(), in[2].grad()};
+  }));
+}
+
 TEST_CASE("contrastive_loss: what bad input gets") {
   const Variable a(Tensor::zeros({2, 3})), b(Tensor::zeros({3, 3})), scale(Tensor::scalar(1));
   CHECK_THROWS_WITH(contrastive_loss(a, b, scale),
                     "contrastive_loss: images are f32 [2, 3], texts f32 [3, 3], expected both [pairs, size]");
   CHECK_THROWS_WITH(contrastive_loss(a, a, Variable(Tensor::zeros({2}))),
-                    "contrastive_logits: log_scale is f32 [2], expected one number");
+                    "contrastive_loss: log_scale is f32 [2], expected one number, f32");
 }
 
-}  // namespace tessera::contrastive_loss_test
+}  // namespace tessera::contrastive_test
