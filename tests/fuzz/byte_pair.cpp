@@ -2,8 +2,8 @@
 
 #include "data/text/byte_pair.h"
 #include "data/text/byte_pair_files.h"
-#include "data/text/code_points.h"
 #include "data/text/fix_text.h"
+#include "data/text/python_strings.h"
 #include "data/text/unicode.h"
 #include "tests/fuzz/targets.h"
 
@@ -81,8 +81,8 @@ void clean_text(Bytes bytes) {
     const auto sequence = tokens.sequence(ids, 16, BytePair::TooLong::cut, BytePair::Padding::zero);
     ensure(sequence.size() == 16, "a sequence of ", sequence.size());
   }
-  const std::u32string fixed = fix_text(unicode::to_code_points(text));
-  ensure(unicode::is_utf8(unicode::to_utf8(fixed)), "the fixed text has something that is no character");
+  const std::u32string fixed = fix_text(python::decoded(text));
+  ensure(unicode::is_utf8(python::encoded(fixed)), "the fixed text has something that is no character");
 }
 
 }  // namespace tessera::fuzz

@@ -3,21 +3,19 @@
 #include <doctest/doctest.h>
 
 #include "data/text/byte_pair_words.h"
-#include "data/text/code_points.h"
 #include "data/text/html_entities.h"
 #include "data/text/lossy_utf8.h"
 #include "data/text/mojibake.h"
+#include "data/text/python_strings.h"
 #include "data/text/unicode.h"
 
 // Expected values are those of ftfy 6.3.1 and of Python 3.11's html.unescape and str.lower.
 namespace tessera::fix_text_test {
 namespace {
 
-std::string fixed(std::string_view text) { return unicode::to_utf8(fix_text(unicode::to_code_points(text))); }
-std::string unescaped(std::string_view text) { return unicode::to_utf8(unescape_html(unicode::to_code_points(text))); }
-std::string lower(std::string_view text) {
-  return unicode::to_utf8(unicode::lower_case_in_context(unicode::to_code_points(text)));
-}
+std::string fixed(std::string_view text) { return python::encoded(fix_text(python::decoded(text))); }
+std::string unescaped(std::string_view text) { return python::encoded(unescape_html(python::decoded(text))); }
+std::string lower(std::string_view text) { return python::encoded(python::lower(python::decoded(text))); }
 
 }  // namespace
 
