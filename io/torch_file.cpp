@@ -11,6 +11,7 @@
 #include "io/pickle.h"
 #include "io/pickle_globals.h"
 #include "io/printable.h"
+#include "io/script_module.h"
 #include "io/torch_state_dict.h"
 #include "io/torch_tensors.h"
 #include "io/zip_archive.h"
@@ -47,8 +48,6 @@ std::string find_folder(const ZipArchive& archive) {
     folder = member.name.substr(0, member.name.size() - kPickle.size() + 1);
   }
   check(!folder.empty(), archive.path(), ": a zip archive without a data.pkl, so not made by torch.save");
-  check(!archive.find(folder + "constants.pkl"), archive.path(),
-        ": is a TorchScript program; save the state dict of its module instead");
   return folder;
 }
 
@@ -82,6 +81,7 @@ class Reader {
  public:
   Reader(const ZipArchive& archive, const std::string& folder)
       : path_(archive.path()),
+        is_script_(archive.find(folder + "constants.pkl") != nullptr),
         pickle_(parse_pickle(archive.read(*archive.find(folder + "data.pkl")), path_ + ": data.pkl")),
         tensors_(pickle_, archive, folder),
         visited_(pickle_.size(), false) {}
@@ -89,6 +89,8 @@ class Reader {
   TorchFile run() {
     file_.path = path_;
     const Id root = pickle_.root();
+    if (is_script_module(pickle_, root)) return run_script(root);
+    check(!is_script_, path_, ": is a TorchScript program; save the state dict of its module instead");
     check(pickle_.kind(root) == Kind::dict, path_, ": holds ", describe(pickle_, root),
           ", expected a dict of tensors; save the module's state_dict() instead");
     const StateDictPlace place = find_state_dict(pickle_, tensors_, path_);
@@ -104,6 +106,15 @@ class Reader {
   }
 
  private:
+  // The attributes of a module and of those in it are the state dict.
+  TorchFile run_script(Id root) {
+    for (const auto& [name, id] : script_attributes(pickle_, root, path_)) read_entry(name, id);
+    check_each_once();
+    file_.converted = tensors_.converted();
+    check(!file_.tensors.empty(), path_, ": holds a TorchScript module without tensors");
+    return std::move(file_);
+  }
+
   void read_state_dict(Id state) {
     const auto items = pickle_.children(state);
     // A few bytes of a pickle make an entry, which takes many times as much memory.
@@ -112,18 +123,24 @@ class Reader {
     for (size_t i = 0; i < items.size(); i += 2) {
       check(pickle_.kind(items[i]) == Kind::string, path_, ": the state dict has ", describe(pickle_, items[i]),
             " as a key, expected a string");
-      const std::string name(pickle_.text(items[i]));
-      check(name.size() <= kMaxNameBytes && is_plain_text(name), path_, ": the state dict has the key ",
-            printable(name), ", expected at most ", kMaxNameBytes, " bytes of printable UTF-8");
-      check_inside(items[i + 1], name);
-      const bool is_new = tensors_.is_tensor(items[i + 1])
-                              ? file_.tensors.emplace(name, tensors_.load(items[i + 1], name)).second
-                              : file_.ignored.emplace(name, describe(pickle_, items[i + 1])).second;
-      check(is_new, path_, ": the state dict has the key ", printable(name), " twice");
+      read_entry(std::string(pickle_.text(items[i])), items[i + 1]);
     }
+    check_each_once();
+    if (pickle_.attributes(state) != Pickle::kNoId) check_inside(pickle_.attributes(state), "_metadata");
+  }
+
+  void read_entry(const std::string& name, Id value) {
+    check(name.size() <= kMaxNameBytes && is_plain_text(name), path_, ": the state dict has the key ", printable(name),
+          ", expected at most ", kMaxNameBytes, " bytes of printable UTF-8");
+    check_inside(value, name);
+    const bool is_new = tensors_.is_tensor(value) ? file_.tensors.emplace(name, tensors_.load(value, name)).second
+                                                  : file_.ignored.emplace(name, describe(pickle_, value)).second;
+    check(is_new, path_, ": the state dict has the key ", printable(name), " twice");
+  }
+
+  void check_each_once() const {
     for (const auto& item : file_.ignored)
       check(!file_.tensors.count(item.first), path_, ": the state dict has the key ", printable(item.first), " twice");
-    if (pickle_.attributes(state) != Pickle::kNoId) check_inside(pickle_.attributes(state), "_metadata");
   }
 
   // Inside the state dict there may be data alone: no name and no call without a meaning for tensors.
@@ -250,6 +267,7 @@ class Reader {
   static constexpr size_t kMaxNameBytes = 1024, kMaxSettingBytes = 256, kMaxSettings = 1000, kMaxEntries = 100'000;
 
   const std::string path_;
+  const bool is_script_;
   const Pickle pickle_;
   TorchTensors tensors_;
   std::vector<bool> visited_;

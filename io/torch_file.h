@@ -5,6 +5,9 @@
 //   NAME/data/KEY    the elements of one storage, little-endian, not compressed; tensors are views of storages
 //   NAME/byteorder   "little" (newer files)
 //
+// A TorchScript archive (torch.jit.save; OpenAI's published weights of CLIP) is read too: the state dict is what its
+// module and the modules in it hold, by path (io/script_module.h). Its code and constants are not looked at.
+//
 // Files are untrusted. No file can run code: the pickle's names are never imported (io/pickle.h). Inside the state dict
 // a name without a meaning for tensors is an error; outside it (Lightning's settings and callbacks) names of modules
 // that such files are known to carry stay inert placeholders, which are reported. Every size is checked against the
