@@ -45,7 +45,7 @@ constexpr Name kValues[] = {
 
 // Libraries whose types settings, callbacks and optimiser states of published checkpoints are made of.
 constexpr std::string_view kLibraries[] = {
-    "__torch__",  // the classes of a TorchScript program's modules
+    "__torch__",  // the classes of a TorchScript archive
     "argparse",
     "collections",
     "datetime",

@@ -11,7 +11,7 @@
 #include "io/pickle.h"
 #include "io/pickle_globals.h"
 #include "io/printable.h"
-#include "io/torch_script.h"
+#include "io/script_module.h"
 #include "io/torch_state_dict.h"
 #include "io/torch_tensors.h"
 #include "io/zip_archive.h"
@@ -81,6 +81,7 @@ class Reader {
  public:
   Reader(const ZipArchive& archive, const std::string& folder)
       : path_(archive.path()),
+        is_script_(archive.find(folder + "constants.pkl") != nullptr),
         pickle_(parse_pickle(archive.read(*archive.find(folder + "data.pkl")), path_ + ": data.pkl")),
         tensors_(pickle_, archive, folder),
         visited_(pickle_.size(), false) {}
@@ -88,7 +89,8 @@ class Reader {
   TorchFile run() {
     file_.path = path_;
     const Id root = pickle_.root();
-    if (is_script_module(pickle_, root)) return read_script(root);
+    if (is_script_module(pickle_, root)) return run_script(root);
+    check(!is_script_, path_, ": is a TorchScript program; save the state dict of its module instead");
     check(pickle_.kind(root) == Kind::dict, path_, ": holds ", describe(pickle_, root),
           ", expected a dict of tensors; save the module's state_dict() instead");
     const StateDictPlace place = find_state_dict(pickle_, tensors_, path_);
@@ -104,20 +106,12 @@ class Reader {
   }
 
  private:
-  TorchFile read_script(Id module) {
-    const auto state = script_state(pickle_, tensors_, module, path_);
-    check(!state.empty(), path_, ": a TorchScript program without tensors");
-    check(state.size() <= kMaxEntries, path_, ": the program has ", state.size(), " tensors, at most ", kMaxEntries,
-          " are allowed");
-    for (const auto& [name, id] : state) {
-      check(is_plain_text(name), path_, ": the name of a tensor is ", printable(name),
-            ", which has bytes that are no text");
-      check_inside(id, name);
-      check(file_.tensors.emplace(name, tensors_.load(id, name)).second, path_, ": the program has the tensor ", name,
-            " twice");
-    }
+  // The attributes of a module and of those in it are the state dict.
+  TorchFile run_script(Id root) {
+    for (const auto& [name, id] : script_attributes(pickle_, root, path_)) read_entry(name, id);
+    check_each_once();
     file_.converted = tensors_.converted();
-    file_.is_script = true;
+    check(!file_.tensors.empty(), path_, ": holds a TorchScript module without tensors");
     return std::move(file_);
   }
 
@@ -129,18 +123,24 @@ class Reader {
     for (size_t i = 0; i < items.size(); i += 2) {
       check(pickle_.kind(items[i]) == Kind::string, path_, ": the state dict has ", describe(pickle_, items[i]),
             " as a key, expected a string");
-      const std::string name(pickle_.text(items[i]));
-      check(name.size() <= kMaxNameBytes && is_plain_text(name), path_, ": the state dict has the key ",
-            printable(name), ", expected at most ", kMaxNameBytes, " bytes of printable UTF-8");
-      check_inside(items[i + 1], name);
-      const bool is_new = tensors_.is_tensor(items[i + 1])
-                              ? file_.tensors.emplace(name, tensors_.load(items[i + 1], name)).second
-                              : file_.ignored.emplace(name, describe(pickle_, items[i + 1])).second;
-      check(is_new, path_, ": the state dict has the key ", printable(name), " twice");
+      read_entry(std::string(pickle_.text(items[i])), items[i + 1]);
     }
+    check_each_once();
+    if (pickle_.attributes(state) != Pickle::kNoId) check_inside(pickle_.attributes(state), "_metadata");
+  }
+
+  void read_entry(const std::string& name, Id value) {
+    check(name.size() <= kMaxNameBytes && is_plain_text(name), path_, ": the state dict has the key ", printable(name),
+          ", expected at most ", kMaxNameBytes, " bytes of printable UTF-8");
+    check_inside(value, name);
+    const bool is_new = tensors_.is_tensor(value) ? file_.tensors.emplace(name, tensors_.load(value, name)).second
+                                                  : file_.ignored.emplace(name, describe(pickle_, value)).second;
+    check(is_new, path_, ": the state dict has the key ", printable(name), " twice");
+  }
+
+  void check_each_once() const {
     for (const auto& item : file_.ignored)
       check(!file_.tensors.count(item.first), path_, ": the state dict has the key ", printable(item.first), " twice");
-    if (pickle_.attributes(state) != Pickle::kNoId) check_inside(pickle_.attributes(state), "_metadata");
   }
 
   // Inside the state dict there may be data alone: no name and no call without a meaning for tensors.
@@ -267,6 +267,7 @@ class Reader {
   static constexpr size_t kMaxNameBytes = 1024, kMaxSettingBytes = 256, kMaxSettings = 1000, kMaxEntries = 100'000;
 
   const std::string path_;
+  const bool is_script_;
   const Pickle pickle_;
   TorchTensors tensors_;
   std::vector<bool> visited_;
@@ -296,7 +297,6 @@ TorchFile load_torch_file(std::span<const uint8_t> bytes, const std::string& nam
 
 std::vector<std::string> TorchFile::report() const {
   std::vector<std::string> lines;
-  if (is_script) lines.push_back("taken: the tensors of a TorchScript program's modules; its code was not run");
   if (!state_dict.empty()) lines.push_back("taken: the tensors of '" + state_dict + "'");
   for (const auto& [name, what] : ignored) lines.push_back("ignored '" + name + "': " + what);
   for (const auto& [name, count] : placeholders) lines.push_back(text("not interpreted: ", name, " × ", count));

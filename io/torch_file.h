@@ -5,8 +5,8 @@
 //   NAME/data/KEY    the elements of one storage, little-endian, not compressed; tensors are views of storages
 //   NAME/byteorder   "little" (newer files)
 //
-// A TorchScript program (torch.jit.save), as OpenAI's CLIP is published, holds modules instead of a dict; its tensors
-// are named by their paths (io/torch_script.h), and its code is not looked at.
+// A TorchScript archive (torch.jit.save; OpenAI's published weights of CLIP) is read too: the state dict is what its
+// module and the modules in it hold, by path (io/script_module.h). Its code and constants are not looked at.
 //
 // Files are untrusted. No file can run code: the pickle's names are never imported (io/pickle.h). Inside the state dict
 // a name without a meaning for tensors is an error; outside it (Lightning's settings and callbacks) names of modules
@@ -36,7 +36,6 @@ struct TorchFile {
   // made, by their path: "config.num_heads" → "12".
   std::map<std::string, std::string> settings;
   std::string path;
-  bool is_script = false;  // a TorchScript program
   std::string state_dict;  // where in the file it lies ("state_dict", "checkpoint.model"); empty for a bare one
 
   // Lines for people: what was ignored and which placeholders there are.

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <unordered_map>
 
-#include "data/tasks/python_strings.h"
+#include "data/text/python_strings.h"
 
 namespace tessera {
 namespace {

@@ -65,7 +65,7 @@ std::vector<std::string> implied_tokens(const MergeList& merges, const std::stri
   return tokens;
 }
 
-const nlohmann::json& part_of(const nlohmann::json& object, const char* name) {
+const nlohmann::json& member_of(const nlohmann::json& object, const char* name) {
   static const nlohmann::json kNothing;
   const auto found = object.find(name);
   return found == object.end() ? kNothing : *found;
@@ -74,14 +74,14 @@ const nlohmann::json& part_of(const nlohmann::json& object, const char* name) {
 // Where the model says something of `name` it has to be one of these.
 void check_model(const nlohmann::json& model, const char* name, std::initializer_list<nlohmann::json> allowed,
                  const std::string& where) {
-  const nlohmann::json& value = part_of(model, name);
+  const nlohmann::json& value = member_of(model, name);
   const bool fits = value.is_null() || std::find(allowed.begin(), allowed.end(), value) != allowed.end();
   check(fits, where, ": field '", name, "' is ", quoted_text(value.dump()), ", expected ", allowed.begin()->dump());
 }
 
 // The types of a Sequence's parts, or of the one part.
 std::string types_of(const nlohmann::json& root, const char* name, const char* list, const std::string& origin) {
-  const nlohmann::json& part = part_of(root, name);
+  const nlohmann::json& part = member_of(root, name);
   if (part.is_null()) return "none";
   const std::string where = origin + ": " + name;
   const std::string type = JsonFields(part, where).string("type");
@@ -158,7 +158,7 @@ BytePairVocabulary byte_pairs_from_tokenizer_json(std::string_view json, const s
   check_parts(root, "normalizer", "normalizers", "NFC, Replace, Lowercase", origin);
   check_parts(root, "pre_tokenizer", "pretokenizers", "Split, ByteLevel", origin);
   nlohmann::json vocab = model.object("vocab");
-  if (!part_of(root, "added_tokens").is_null()) {
+  if (!member_of(root, "added_tokens").is_null()) {
     for (const nlohmann::json& token : JsonFields(root, origin).array("added_tokens")) {
       const JsonFields added(token, origin + ": added_tokens");
       const auto [place, is_new] = vocab.emplace(added.string("content"), added.identifier("id"));

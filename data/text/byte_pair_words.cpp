@@ -6,6 +6,7 @@
 #include "data/text/code_points.h"
 #include "data/text/fix_text.h"
 #include "data/text/html_entities.h"
+#include "data/text/python_strings.h"
 #include "data/text/unicode.h"
 #include "tensor/error.h"
 
@@ -37,11 +38,11 @@ std::u32string with_single_blanks(std::u32string_view text, const IsBlank& is_bl
 }
 
 std::u32string cleaned(std::string_view utf8, TextCleaning cleaning) {
-  std::u32string text = unicode::to_code_points(utf8);
+  std::u32string text = python::decoded(utf8);
   if (cleaning == TextCleaning::original) text = fix_text(std::move(text));
   for (int i = 0; i < 2; ++i)
     if (text.find(U'&') != std::u32string::npos) text = unescape_html(text);
-  return unicode::lower_case_in_context(with_single_blanks(text, unicode::is_python_space));
+  return python::lower(with_single_blanks(text, python::is_space));
 }
 
 // `text` at `at` begins with `word`; with `long_s` also where it has ſ in the place of s.
@@ -88,7 +89,7 @@ class Splitter {
         if (of_transformers_)
           split_runs(part, words);
         else
-          words.push_back({unicode::to_utf8(part), part == token ? *found : -1});
+          words.push_back({python::encoded(part), part == token ? *found : -1});
         continue;
       }
       const size_t length = contraction(text, at, !of_transformers_);
@@ -108,7 +109,7 @@ class Splitter {
   }
 
   static void push_run(std::u32string_view text, size_t at, size_t end, std::vector<BytePairWord>& words) {
-    if (kind_of(text[at]) != Kind::blank) words.push_back({unicode::to_utf8(text.substr(at, end - at))});
+    if (kind_of(text[at]) != Kind::blank) words.push_back({python::encoded(text.substr(at, end - at))});
   }
 
   const SpecialTexts& special_;
@@ -142,7 +143,7 @@ std::vector<BytePairWord> words_of_transformers(std::u32string_view text, const 
     }
     end_part(at);
     const std::u32string& token = special[static_cast<size_t>(*found)];
-    words.push_back({unicode::to_utf8(token), *found});
+    words.push_back({python::encoded(token), *found});
     part = at += token.size();
   }
   end_part(text.size());
@@ -153,9 +154,9 @@ std::vector<BytePairWord> words_of_transformers(std::u32string_view text, const 
 
 std::vector<BytePairWord> byte_pair_words(std::string_view text, TextCleaning cleaning,
                                           const std::array<std::string, 2>& special) {
-  const SpecialTexts texts = {unicode::to_code_points(special[0]), unicode::to_code_points(special[1])};
+  const SpecialTexts texts = {python::decoded(special[0]), python::decoded(special[1])};
   check(!texts[0].empty() && !texts[1].empty(), "byte pairs: a special token is empty");
-  if (cleaning == TextCleaning::transformers) return words_of_transformers(unicode::to_code_points(text), texts);
+  if (cleaning == TextCleaning::transformers) return words_of_transformers(python::decoded(text), texts);
   std::vector<BytePairWord> words;
   Splitter(texts, false).split(cleaned(text, cleaning), words);
   return words;
@@ -163,7 +164,7 @@ std::vector<BytePairWord> byte_pair_words(std::string_view text, TextCleaning cl
 
 std::string cleaned_text(std::string_view text, TextCleaning cleaning) {
   check(cleaning != TextCleaning::transformers, "byte pairs: transformers' clean-up is made of parts of a text");
-  return unicode::to_utf8(cleaned(text, cleaning));
+  return python::encoded(cleaned(text, cleaning));
 }
 
 }  // namespace tessera

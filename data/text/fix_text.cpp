@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <string_view>
-#include <unordered_map>
 
 #include "data/text/code_points.h"
 #include "data/text/html_entities.h"
 #include "data/text/mojibake.h"
+#include "data/text/python_strings.h"
 
 namespace tessera {
 namespace {
@@ -128,7 +128,7 @@ std::u32string with_line_feeds(std::u32string_view text) {
 size_t escape_sequence(std::u32string_view text, size_t at) {
   if (text[at] != 0x1B || at + 1 >= text.size() || text[at + 1] != '[') return 0;
   size_t end = at + 2;
-  while (end < text.size() && (text[end] == ';' || unicode::is_decimal_digit(text[end]))) ++end;
+  while (end < text.size() && (text[end] == ';' || python::is_decimal(text[end]))) ++end;
   const bool letter = end < text.size() && is_ascii_letter_or_digit(text[end]);
   return letter ? end + 1 - at : 0;
 }

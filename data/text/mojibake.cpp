@@ -10,6 +10,7 @@
 #include "data/text/code_pages.h"
 #include "data/text/code_points.h"
 #include "data/text/lossy_utf8.h"
+#include "data/text/python_strings.h"
 
 namespace tessera {
 namespace {
@@ -61,7 +62,7 @@ uint32_t classes_of(char32_t c) {
   uint32_t classes = found == table.end() ? 0 : found->second;
   if (c >= 'a' && c <= 'z') classes |= ascii_lower;
   if (c >= 'A' && c <= 'Z') classes |= ascii_upper;
-  if (unicode::is_python_space(c)) classes |= white_space;
+  if (python::is_space(c)) classes |= white_space;
   if (c == '_' || unicode::is_letter(c) || unicode::is_number(c)) classes |= word;
   return classes;
 }

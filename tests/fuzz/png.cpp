@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "data/images/transparency.h"
 #include "tests/fuzz/image.h"
 #include "tests/io/zip_writer.h"
 
@@ -26,6 +27,12 @@ void decode(Bytes bytes) {
   DecodedImage decoded;
   if (accepted([&] { decoded = decode_png(bytes, "fuzz", {.respect_orientation = true}); }))
     check_decoded(decoded, kPixelsPerByte * static_cast<int64_t>(bytes.size() + 1));
+  else
+    return;
+  PictureWithAlpha picture{.image = std::move(decoded.image), .alpha = {}};
+  add_png_alpha(bytes, "fuzz", picture);
+  const size_t alpha = picture.alpha.pixels.size();
+  ensure(alpha == 0 || alpha == picture.image.pixels.size(), "alpha of another size");
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ namespace tessera::fuzz {
 using Bytes = std::span<const uint8_t>;
 
 void annotations(Bytes bytes);  // annotations.jsonl of a small data set
+void byte_pairs(Bytes bytes);   // merges and vocabularies of byte-level BPE
+void clean_text(Bytes bytes);   // any text, cleaned and tokenised by it
 void config(Bytes bytes);       // config.json
 void dataset(Bytes bytes);      // a captions file, in every layout
 void event_file(Bytes bytes);   // TensorBoard's records
@@ -54,6 +56,8 @@ struct Target {
 };
 inline constexpr Target kTargets[] = {
     {"annotations", &annotations},
+    {"byte_pairs", &byte_pairs},
+    {"clean_text", &clean_text},
     {"config", &config},
     {"dataset", &dataset},
     {"event_file", &event_file},

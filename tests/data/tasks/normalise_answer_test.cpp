@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "data/tasks/python_strings.h"
+#include "data/text/python_strings.h"
 
 namespace tessera::normalise_answer_test {
 namespace {

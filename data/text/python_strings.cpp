@@ -1,4 +1,4 @@
-#include "data/tasks/python_strings.h"
+#include "data/text/python_strings.h"
 
 #include <utf8proc.h>
 
@@ -52,12 +52,14 @@ bool is_final(std::u32string_view text, size_t i) {
 
 std::u32string decoded(std::string_view utf8) {
   std::u32string out;
+  out.reserve(utf8.size());
   for (size_t position = 0; position < utf8.size();) out += unicode::next_code_point(utf8, position);
   return out;
 }
 
 std::string encoded(std::u32string_view text) {
   std::string out;
+  out.reserve(text.size());
   for (const char32_t c : text) unicode::append_utf8(out, c);
   return out;
 }
@@ -65,8 +67,8 @@ std::string encoded(std::u32string_view text) {
 bool is_decimal(char32_t c) { return category(c) == UTF8PROC_CATEGORY_ND; }
 
 bool is_space(char32_t c) {
-  return (c >= 0x9 && c <= 0xD) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0x2028 || c == 0x2029 ||
-         category(c) == UTF8PROC_CATEGORY_ZS;
+  if (c < 0x80) return (c >= 0x9 && c <= 0xD) || (c >= 0x1C && c <= 0x20);
+  return c == 0x85 || c == 0x2028 || c == 0x2029 || category(c) == UTF8PROC_CATEGORY_ZS;
 }
 
 std::u32string_view strip(std::u32string_view text) {
@@ -88,6 +90,7 @@ std::vector<std::u32string_view> split(std::u32string_view text) {
 
 std::u32string lower(std::u32string_view text) {
   std::u32string out;
+  out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == 0x130)
       out += U"i\u0307";

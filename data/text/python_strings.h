@@ -1,5 +1,5 @@
 // Python's methods of strings, for rules that the published programs define by them: what counts as a digit or as white
-// space, and how a text is lower-cased, decides which answers are equal. Internal to data/tasks/.
+// space, and how a text is lower-cased, decides which answers are equal. Internal to data/.
 #pragma once
 
 #include <string>
