@@ -267,6 +267,8 @@ TEST_CASE("torch: what is no weight file") {
   CHECK(message_of(zip.finish()) == "file: a zip archive without a data.pkl, so not made by torch.save");
   const std::string good = program(dict(entry("x", kTensor)));
   CHECK(message_of(good, {{"b/data.pkl", good}}) == "file: holds more than one data.pkl");
+  CHECK(message_of(good, {{"constants.pkl", good}}) ==
+        "file: is a TorchScript program; save the state dict of its module instead");
   CHECK(message_of(good, {{"data/0", kSix.at("data/0")}, {"byteorder", "little"}}) == "");
   CHECK(message_of(good, {{"byteorder", "big"}}) == "file: byte order is 'big', expected 'little'");
   CHECK(message_of(program(list("")), none) ==
