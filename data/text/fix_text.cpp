@@ -11,7 +11,7 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kLongestLine = 1'000'000;
+constexpr size_t kMostLineCharacters = 1'000'000;
 
 struct Letters {
   char32_t ligature;
@@ -165,7 +165,7 @@ std::u32string fix_text(std::u32string text) {
   bool has_markup = false;
   for (size_t at = 0; at < text.size();) {
     const size_t feed = text.find(U'\n', at);
-    const size_t end = std::min(feed == std::u32string::npos ? text.size() : feed + 1, at + kLongestLine);
+    const size_t end = std::min(feed == std::u32string::npos ? text.size() : feed + 1, at + kMostLineCharacters);
     std::u32string line = text.substr(at, end - at);
     has_markup = has_markup || line.find(U'<') != std::u32string::npos;
     if (!needs_nothing(line)) {
