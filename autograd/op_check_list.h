@@ -43,6 +43,7 @@ inline Tensor indices(const std::vector<int64_t>& values) { return Tensor::from(
 Tensor marks(const std::vector<int64_t>& lengths);
 
 void add_layer_checks(OpCheckList& list);     // matrix products, normalisation, dropout, rows
+void add_picture_checks(OpCheckList& list);   // convolution, pooling, batch normalisation
 void add_sequence_checks(OpCheckList& list);  // attention, losses, optimal transport
 
 }  // namespace tessera::detail

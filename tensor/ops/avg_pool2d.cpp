@@ -1,6 +1,8 @@
 #include "tensor/ops/avg_pool2d.h"
 
 #include "tensor/activation.h"
+#include "tensor/cuda/dispatch.h"
+#include "tensor/ops/avg_pool2d_kernels.h"
 #include "tensor/parallel.h"
 #include "tensor/simd/reductions.h"
 
@@ -80,6 +82,14 @@ void mean_plane_backward(const T* dy, const MeanSides& s, T* dx) {
 Tensor pooled(const char* op, const Tensor& x_any, const MeanSides& s) {
   const Tensor x = x_any.contiguous();
   Tensor y = Tensor::empty({x.size(0), x.size(1), s.rows.output, s.columns.output}, x.dtype(), x.device());
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::dispatch_device(op, x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::mean_pool2d(x.device_data<T>(), s.rows, s.columns, y.mutable_device_data<T>(), x.size(0) * x.size(1));
+      });
+      return y;
+    }
   dispatch_activation(op, x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* in = x.data<T>();
@@ -94,6 +104,15 @@ Tensor pooled(const char* op, const Tensor& x_any, const MeanSides& s) {
 Tensor pooled_backward(const char* op, const Tensor& dy_any, const Shape& shape, const MeanSides& s) {
   const Tensor dy = dy_any.contiguous();
   Tensor dx = Tensor::empty(shape, dy.dtype(), dy.device());
+  if constexpr (kHasCuda)
+    if (dy.on_cuda()) {
+      cuda::dispatch_device(op, dy.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::mean_pool2d_backward(dy.device_data<T>(), s.rows, s.columns, dx.mutable_device_data<T>(),
+                                   shape[0] * shape[1]);
+      });
+      return dx;
+    }
   dispatch_activation(op, dy.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* in = dy.data<T>();

@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/dispatch.h"
+#include "tensor/ops/batch_norm_kernels.h"
 #include "tensor/ops/channels.h"
 #include "tensor/ops/elementwise.h"
 
@@ -26,6 +28,10 @@ void check_statistics(const char* name, const Tensor& statistics, const Tensor& 
   check(statistics.defined() && statistics.shape() == weight.shape() && statistics.dtype() == weight.dtype(),
         "batch_norm: ", name, " is ", statistics.defined() ? statistics.shape() : Shape{}, ", expected ",
         describe(weight));
+}
+
+cuda::BatchNormSizes device_sizes(const ChannelSizes& s, double eps) {
+  return {s.images, s.channels, s.plane, static_cast<float>(eps)};
 }
 
 // x̂ of a channel: ((x - high) - low) rstd. The mean is two numbers where it is that of the elements themselves: rounded
@@ -110,6 +116,16 @@ BatchNorm batch_norm(const Tensor& x_any, const Tensor& weight, const Tensor& bi
   const Tensor x = x_any.contiguous(), w = weight.contiguous(), b = bias.contiguous();
   BatchNorm result{Tensor::empty_like(x), Tensor::empty({s.channels}, w.dtype(), x.device()),
                    Tensor::empty({s.channels}, w.dtype(), x.device())};
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::dispatch_device("batch_norm", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::batch_norm(x.device_data<T>(), w.device_data<float>(), b.device_data<float>(),
+                         result.y.mutable_device_data<T>(), result.mean.mutable_device_data<float>(),
+                         result.variance.mutable_device_data<float>(), device_sizes(s, eps));
+      });
+      return result;
+    }
   dispatch_activation("batch_norm", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using A = Arithmetic<T>;
@@ -134,6 +150,16 @@ Tensor batch_norm_given(const Tensor& x_any, const Tensor& weight, const Tensor&
   const Tensor x = x_any.contiguous(), w = weight.contiguous(), b = bias.contiguous();
   const Tensor mean = mean_any.contiguous(), variance = variance_any.contiguous();
   Tensor y = Tensor::empty_like(x);
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::dispatch_device("batch_norm", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::batch_norm_given(x.device_data<T>(), w.device_data<float>(), b.device_data<float>(),
+                               mean.device_data<float>(), variance.device_data<float>(), y.mutable_device_data<T>(),
+                               device_sizes(s, eps));
+      });
+      return y;
+    }
   dispatch_activation("batch_norm", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using A = Arithmetic<T>;
@@ -154,6 +180,19 @@ Tensor batch_norm_backward(const Tensor& dy_any, const Tensor& x_any, const Tens
   const Tensor dy = dy_any.contiguous(), x = x_any.contiguous(), w = weight.contiguous();
   const Tensor mean = mean_any.contiguous(), variance = variance_any.contiguous();
   Tensor dx = Tensor::empty_like(x);
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      Tensor dweight = gradients.dweight, dbias = gradients.dbias;
+      cuda::dispatch_device("batch_norm", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::batch_norm_backward(dy.device_data<T>(), x.device_data<T>(), w.device_data<float>(),
+                                  mean.device_data<float>(), variance.device_data<float>(), of_batch,
+                                  dx.mutable_device_data<T>(), cuda::mutable_data_or_null<float>(dweight),
+                                  gradients.accumulate_weight, cuda::mutable_data_or_null<float>(dbias),
+                                  gradients.accumulate_bias, device_sizes(s, eps));
+      });
+      return dx;
+    }
   dispatch_activation("batch_norm", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using A = Arithmetic<T>;

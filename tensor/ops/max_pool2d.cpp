@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "tensor/activation.h"
+#include "tensor/cuda/dispatch.h"
+#include "tensor/ops/max_pool2d_kernels.h"
 #include "tensor/parallel.h"
 
 namespace tessera::ops {
@@ -34,7 +36,7 @@ struct InsidePlaces {
 
 // True if `value` comes before `most` as the largest.
 template <class A>
-bool beats(A value, A most) {
+bool is_larger(A value, A most) {
   return value > most || value != value;
 }
 
@@ -47,7 +49,7 @@ void largest_of_rows(const T* plane, const Windows2d& w, const InsidePlaces& row
     const T* __restrict row = plane + (rows.first + ky * w.dilation.height) * width;
     for (int64_t x = 0; x < width; ++x) {
       const A value = static_cast<A>(row[x]);
-      to[x] = beats(value, to[x]) ? value : to[x];
+      to[x] = is_larger(value, to[x]) ? value : to[x];
     }
   }
 }
@@ -71,7 +73,7 @@ void max_pool_plane(const T* x, const Windows2d& w, T* y) {
       A most = -std::numeric_limits<A>::infinity();
       for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
         const A value = row[static_cast<size_t>(columns.first + kx * w.dilation.width)];
-        if (beats(value, most)) most = value;
+        if (is_larger(value, most)) most = value;
       }
       *y++ = static_cast<T>(most);
     }
@@ -88,7 +90,7 @@ int64_t place_of_largest(const T* x, const Windows2d& w, const InsidePlaces& row
     for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
       const int64_t at = (rows.first + ky * w.dilation.height) * w.input.width + columns.first + kx * w.dilation.width;
       const A value = static_cast<A>(x[at]);
-      if (place >= 0 && (most != most || !beats(value, most))) continue;
+      if (place >= 0 && (most != most || !is_larger(value, most))) continue;
       place = at;
       most = value;
     }
@@ -110,6 +112,14 @@ Tensor max_pool2d(const Tensor& x_any, const Pool2dSettings& settings) {
   const Windows2d w = max_pool_windows(x_any, settings);
   const Tensor x = x_any.contiguous();
   Tensor y = Tensor::empty({x.size(0), x.size(1), w.output.height, w.output.width}, x.dtype(), x.device());
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::dispatch_device("max_pool2d", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::max_pool2d(x.device_data<T>(), w, y.mutable_device_data<T>(), x.size(0) * x.size(1));
+      });
+      return y;
+    }
   dispatch_activation("max_pool2d", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* in = x.data<T>();
@@ -127,6 +137,15 @@ Tensor max_pool2d_backward(const Tensor& dy_any, const Tensor& x_any, const Pool
   const Windows2d w = max_pool_windows(x_any, settings);
   const Tensor x = x_any.contiguous(), dy = dy_any.contiguous();
   Tensor dx = Tensor::empty_like(x);
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::dispatch_device("max_pool2d", x.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        cuda::max_pool2d_backward(dy.device_data<T>(), x.device_data<T>(), w, dx.mutable_device_data<T>(),
+                                  x.size(0) * x.size(1));
+      });
+      return dx;
+    }
   dispatch_activation("max_pool2d", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using A = Arithmetic<T>;

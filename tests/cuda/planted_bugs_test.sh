@@ -97,3 +97,9 @@ plant 'the last columns are not padded' matmul 'cuda gemm equals*' 'if (i >= row
 plant 'no barrier before the tile is read' matmul 'cuda gemm equals*' '__syncthreads();' ''
 plant 'a range of rows too long' linear 'cuda column sums*' 'min(begin + length, rows)' 'begin + length'
 plant 'no barrier before groups are added' linear 'cuda column sums*' '__syncthreads();' ''
+plant 'an element before the plane' conv2d 'cuda conv2d and*' 'if (place < 0 || place >= w.input.width)' \
+  'if (place >= w.input.width)'
+plant 'a pixel that is not the window'"'"'s' conv2d 'cuda conv2d and*' '|| start % stride != 0 ' ''
+plant 'the last of equal maxima' max_pool2d 'cuda max_pool2d*' '!(value > most' '!(value >= most'
+plant 'the window before' avg_pool2d 'cuda pooling*' 'i < down.end; ++i' 'i + 1 < down.end; ++i'
+plant 'the mean of the batch is a constant' batch_norm 'cuda batch_norm*' 'of_batch ? db / count : 0' '0'

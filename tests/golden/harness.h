@@ -28,6 +28,7 @@ Outcome run_command_line(const std::filesystem::path& directory, const std::stri
 
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
+Outcome run_conv_ops(const std::filesystem::path& directory);
 Outcome run_finetune(const std::filesystem::path& directory);
 Outcome run_bad_captions(const std::filesystem::path& directory);
 Outcome run_coco_captions_api(const std::filesystem::path& directory);

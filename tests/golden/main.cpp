@@ -40,6 +40,7 @@ const Known kDirectories[] = {
     {"finetune_nlvr2", run_finetune, ""},
     {"finetune_retrieval", run_finetune, ""},
     {"mpp", run_mpp, ""},
+    {"vse_conv_ops", run_conv_ops, ""},
     {"torch_files", run_torch_files, "", false},
     {"data/wordpiece", run_wordpiece, "", false},
     {"data/wordpiece_train", run_wordpiece_train, "", false},

@@ -1,8 +1,10 @@
 #include "tensor/ops/conv2d/conv2d.h"
 
 #include "tensor/activation.h"
+#include "tensor/cuda/dispatch.h"
 #include "tensor/ops/channels.h"
 #include "tensor/ops/conv2d/conv2d_cpu.h"
+#include "tensor/ops/conv2d/conv2d_kernels.h"
 
 namespace tessera::ops {
 namespace {
@@ -44,6 +46,12 @@ Tensor conv2d(const Tensor& x_any, const Tensor& weight, const Tensor& bias, con
   const Tensor x = x_any.to(arithmetic_dtype(x_any.dtype())).contiguous(), w = weight.contiguous();
   const Tensor b = bias.defined() ? bias.contiguous() : bias;
   Tensor y = Tensor::empty(output_shape(s), x.dtype(), x.device());
+  if constexpr (kHasCuda)
+    if (x.on_cuda()) {
+      cuda::conv2d_forward(s, x.device_data<float>(), w.device_data<float>(), cuda::data_or_null<float>(b),
+                           y.mutable_device_data<float>());
+      return y.to(x_any.dtype());
+    }
   dispatch_floating("conv2d", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     conv2d_forward(s, x.data<T>(), w.data<T>(), b.defined() ? b.data<T>() : nullptr, y.mutable_data<T>());
@@ -57,6 +65,11 @@ Tensor conv2d_data_gradient(const Tensor& dy_any, const Tensor& weight, const Sh
   check_cotangent(dy_any, s);
   const Tensor dy = dy_any.to(weight.dtype()).contiguous(), w = weight.contiguous();
   Tensor dx = Tensor::empty(x_shape, dy.dtype(), dy.device());
+  if constexpr (kHasCuda)
+    if (dy.on_cuda()) {
+      cuda::conv2d_data_backward(s, dy.device_data<float>(), w.device_data<float>(), dx.mutable_device_data<float>());
+      return dx.to(dy_any.dtype());
+    }
   dispatch_floating("conv2d", dy.dtype(), [&](auto tag) {
     using T = decltype(tag);
     conv2d_data_backward(s, dy.data<T>(), w.data<T>(), dx.mutable_data<T>());
@@ -70,6 +83,10 @@ void conv2d_weight_gradient_(Tensor& dw, const Tensor& dy_any, const Tensor& x_a
   check_cotangent(dy_any, s);
   check(dw.is_contiguous(), "conv2d: weight gradient is not contiguous");
   const Tensor dy = dy_any.to(dw.dtype()).contiguous(), x = x_any.to(dw.dtype()).contiguous();
+  if constexpr (kHasCuda)
+    if (dy.on_cuda())
+      return cuda::conv2d_weight_backward(s, dy.device_data<float>(), x.device_data<float>(),
+                                          dw.mutable_device_data<float>(), accumulate);
   dispatch_floating("conv2d", dw.dtype(), [&](auto tag) {
     using T = decltype(tag);
     conv2d_weight_backward(s, dy.data<T>(), x.data<T>(), dw.mutable_data<T>(), accumulate);
@@ -82,6 +99,12 @@ void channel_sums_(Tensor& sums, const Tensor& x_any, bool accumulate) {
   check(sums.shape() == Shape{s.channels} && sums.dtype() == dtype && sums.is_contiguous(), "channel_sums: sums are ",
         describe(sums), ", expected contiguous ", dtype, " [", s.channels, "]");
   const Tensor x = x_any.contiguous();
+  if constexpr (kHasCuda)
+    if (x.on_cuda())
+      return cuda::dispatch_device("channel_sums", x.dtype(), [&](auto tag) {
+        cuda::channel_sums(x.device_data<decltype(tag)>(), sums.mutable_device_data<float>(), accumulate, s.images,
+                           s.channels, s.plane);
+      });
   dispatch_activation("channel_sums", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T* from = x.data<T>();

@@ -10,9 +10,8 @@
 #include "tensor/tensor.h"
 
 namespace tessera::ops {
-namespace {
 
-using simd::kLanes;
+namespace conv2d_detail {
 
 constexpr int64_t divided_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -29,6 +28,13 @@ struct Pieces {
   int64_t end(int64_t piece) const { return std::min(size, (piece + 1) * length); }
 };
 
+}  // namespace conv2d_detail
+
+namespace {
+
+using conv2d_detail::divided_up;
+using conv2d_detail::Pieces;
+
 // How many pieces a call is cut into at least, beside the `given` ones: so many that each has some 4 million
 // multiply-adds, eight at most, which divide evenly among the usual numbers of threads.
 int64_t pieces_wanted(const Conv2dSizes& s, int64_t given) {
@@ -38,28 +44,28 @@ int64_t pieces_wanted(const Conv2dSizes& s, int64_t given) {
 }
 
 // Pixels that a thread works on at once, rows of columns that it holds: a tile of the columns, as wide as the
-// registers' block, has kDepth · 256 bytes, which stay in the first cache while all output channels pass.
-constexpr int64_t kBand = 256, kDepth = 128;
+// registers' block, has kConvDepth · 256 bytes, which stay in the first cache while all output channels pass.
+constexpr int64_t kConvBand = 256, kConvDepth = 128;
 template <class T>
-constexpr int64_t kTile = simd::detail::kColumns* kLanes<T>;
+constexpr int64_t kConvTile = simd::detail::kColumns* simd::kLanes<T>;
 
 // From row to row: whole vectors, and not a power of two, that rows do not compete for the same few cache lines.
 template <class T>
-constexpr int64_t row_distance(int64_t width) {
-  return simd::padded<T>(width) + kLanes<T>;
+constexpr int64_t column_row_distance(int64_t width) {
+  return simd::padded<T>(width) + simd::kLanes<T>;
 }
 
 // C [m, n] = or += A · B as simd::product, but of C no more than n columns are touched. `spare` [m, kLanes].
 template <class T>
-void product(simd::Operand<T> a, const T* b, int64_t ldb, T* c, int64_t ldc, int64_t m, int64_t n, int64_t k, bool add,
-             T* spare) {
-  const int64_t whole = n / kLanes<T> * kLanes<T>, rest = n - whole;
-  for (int64_t j = 0; j < whole; j += kTile<T>)
-    simd::product(a, b + j, ldb, c + j, ldc, m, std::min(kTile<T>, whole - j), k, add);
+void columns_product(simd::Operand<T> a, const T* b, int64_t ldb, T* c, int64_t ldc, int64_t m, int64_t n, int64_t k,
+                     bool add, T* spare) {
+  const int64_t whole = n / simd::kLanes<T> * simd::kLanes<T>, rest = n - whole;
+  for (int64_t j = 0; j < whole; j += kConvTile<T>)
+    simd::product(a, b + j, ldb, c + j, ldc, m, std::min(kConvTile<T>, whole - j), k, add);
   if (rest == 0) return;
-  for (int64_t i = 0; add && i < m; ++i) std::copy(c + i * ldc + whole, c + i * ldc + n, spare + i * kLanes<T>);
-  simd::product(a, b + whole, ldb, spare, int64_t{kLanes<T>}, m, rest, k, add);
-  for (int64_t i = 0; i < m; ++i) std::copy_n(spare + i * kLanes<T>, rest, c + i * ldc + whole);
+  for (int64_t i = 0; add && i < m; ++i) std::copy(c + i * ldc + whole, c + i * ldc + n, spare + i * simd::kLanes<T>);
+  simd::product(a, b + whole, ldb, spare, int64_t{simd::kLanes<T>}, m, rest, k, add);
+  for (int64_t i = 0; i < m; ++i) std::copy_n(spare + i * simd::kLanes<T>, rest, c + i * ldc + whole);
 }
 
 template <class T>
@@ -71,20 +77,20 @@ void clear_behind(T* rows, int64_t distance, int64_t count, int64_t width) {
 template <class T>
 void forward_band(const Conv2dSizes& s, const T* x, const T* weight, const T* bias, T* y, int64_t first,
                   int64_t count) {
-  const int64_t out = s.group_out(), depth = s.depth(), pixels = s.pixels(), distance = row_distance<T>(count);
-  const Pieces steps(depth, 1, kDepth, 1);
-  Scratch scratch =
-      Scratch::of_this_thread(Scratch::bytes_for<T>(steps.length * distance) + Scratch::bytes_for<T>(out * kLanes<T>));
+  const int64_t out = s.group_out(), depth = s.depth(), pixels = s.pixels(), distance = column_row_distance<T>(count);
+  const Pieces steps(depth, 1, kConvDepth, 1);
+  Scratch scratch = Scratch::of_this_thread(Scratch::bytes_for<T>(steps.length * distance) +
+                                            Scratch::bytes_for<T>(out * simd::kLanes<T>));
   T* columns = scratch.take<T>(steps.length * distance);
-  T* spare = scratch.take<T>(out * kLanes<T>);
+  T* spare = scratch.take<T>(out * simd::kLanes<T>);
   clear_behind(columns, distance, steps.length, count);
   if (bias || depth == 0)
     for (int64_t o = 0; o < out; ++o) std::fill_n(y + o * pixels + first, count, bias ? bias[o] : T{0});
   for (int64_t step = 0; step < steps.count; ++step) {
     const int64_t begin = steps.begin(step), end = steps.end(step);
     unfold(x, s.windows, begin, end, first, count, columns, distance);
-    product({weight + begin, depth, 1}, columns, distance, y + first, pixels, out, count, end - begin,
-            bias != nullptr || step > 0, spare);
+    columns_product({weight + begin, depth, 1}, columns, distance, y + first, pixels, out, count, end - begin,
+                    bias != nullptr || step > 0, spare);
   }
 }
 
@@ -96,35 +102,35 @@ void data_backward_channels(const Conv2dSizes& s, const T* dy, const T* weight, 
   const int64_t out = s.group_out(), depth = s.depth(), pixels = s.pixels();
   const int64_t begin = first_channel * kernel, rows = (end_channel - first_channel) * kernel;
   std::fill(dx + first_channel * plane, dx + end_channel * plane, T{0});
-  const Pieces bands(pixels, 1, kBand, kLanes<T>), steps(out, 1, kDepth, 1);
-  const int64_t distance = row_distance<T>(bands.length);
+  const Pieces bands(pixels, 1, kConvBand, simd::kLanes<T>), steps(out, 1, kConvDepth, 1);
+  const int64_t distance = column_row_distance<T>(bands.length);
   Scratch scratch =
       Scratch::of_this_thread(Scratch::bytes_for<T>(steps.length * distance) + Scratch::bytes_for<T>(rows * distance) +
-                              Scratch::bytes_for<T>(rows * kLanes<T>));
+                              Scratch::bytes_for<T>(rows * simd::kLanes<T>));
   T* gradient = scratch.take<T>(steps.length * distance);
   T* columns = scratch.take<T>(rows * distance);
-  T* spare = scratch.take<T>(rows * kLanes<T>);
+  T* spare = scratch.take<T>(rows * simd::kLanes<T>);
   for (int64_t band = 0; band < bands.count; ++band) {
     const int64_t first = bands.begin(band), count = bands.end(band) - first;
     clear_behind(gradient, distance, steps.length, count);
     for (int64_t step = 0; step < steps.count; ++step) {
       const int64_t from = steps.begin(step), to = steps.end(step);
       for (int64_t o = from; o < to; ++o) std::copy_n(dy + o * pixels + first, count, gradient + (o - from) * distance);
-      product({weight + from * depth + begin, 1, depth}, gradient, distance, columns, distance, rows, count, to - from,
-              step > 0, spare);
+      columns_product({weight + from * depth + begin, 1, depth}, gradient, distance, columns, distance, rows, count,
+                      to - from, step > 0, spare);
     }
     fold(columns, distance, s.windows, begin, begin + rows, first, count, dx);
   }
 }
 
 // dw [group_out, depth] += over pixels [first, end) of one image and group, for rows [begin, begin + rows) of the
-// columns; `sums` [group_out, row_distance(rows)] are theirs alone.
+// columns; `sums` [group_out, column_row_distance(rows)] are theirs alone.
 template <class T>
 void add_weight_gradient(const Conv2dSizes& s, const T* dy, const T* x, int64_t begin, int64_t rows, int64_t first,
                          int64_t end, T* sums) {
   const int64_t out = s.group_out(), pixels = s.pixels(), width = simd::padded<T>(rows);
-  const Pieces bands(end - first, 1, kBand, kLanes<T>);
-  const int64_t distance = row_distance<T>(bands.length);
+  const Pieces bands(end - first, 1, kConvBand, simd::kLanes<T>);
+  const int64_t distance = column_row_distance<T>(bands.length);
   Scratch scratch = Scratch::of_this_thread(Scratch::bytes_for<T>(rows * distance) +
                                             Scratch::bytes_for<T>(simd::padded<T>(bands.length) * width));
   T* columns = scratch.take<T>(rows * distance);
@@ -133,9 +139,9 @@ void add_weight_gradient(const Conv2dSizes& s, const T* dy, const T* x, int64_t 
     const int64_t at = first + bands.begin(band), count = std::min(bands.length, end - at);
     unfold(x, s.windows, begin, begin + rows, at, count, columns, distance);
     simd::pack_transposed(columns, distance, rows, count, T{1}, turned);
-    for (int64_t j = 0; j < width; j += kTile<T>)
-      simd::product({dy + at, pixels, 1}, turned + j, width, sums + j, width, out, std::min(kTile<T>, width - j), count,
-                    true);
+    for (int64_t j = 0; j < width; j += kConvTile<T>)
+      simd::product({dy + at, pixels, 1}, turned + j, width, sums + j, width, out, std::min(kConvTile<T>, width - j),
+                    count, true);
   }
 }
 
@@ -146,7 +152,7 @@ void conv2d_forward(const Conv2dSizes& s, const T* x, const T* weight, const T* 
   if (s.images * s.out == 0) return;
   if (s.depthwise()) return detail::depthwise_forward(s, x, weight, bias, y);
   const int64_t plane = s.windows.input.area();
-  const Pieces bands(s.pixels(), pieces_wanted(s, s.images * s.groups), kBand, kLanes<T>);
+  const Pieces bands(s.pixels(), pieces_wanted(s, s.images * s.groups), kConvBand, simd::kLanes<T>);
   parallel_chunks(s.images * s.groups * bands.count, [&](int64_t chunk) {
     const int64_t band = chunk % bands.count, group = chunk / bands.count % s.groups;
     const int64_t image = chunk / bands.count / s.groups;
@@ -167,7 +173,7 @@ void conv2d_data_backward(const Conv2dSizes& s, const T* dy, const T* weight, T*
   if (s.images * s.channels == 0) return;
   if (s.depthwise()) return detail::depthwise_data_backward(s, dy, weight, dx);
   // Columns of a run of channels take about as much as those of the forward pass.
-  const int64_t most = std::max<int64_t>(1, 4 * kDepth / s.windows.kernel.area());
+  const int64_t most = std::max<int64_t>(1, 4 * kConvDepth / s.windows.kernel.area());
   const Pieces runs(s.group_channels(), pieces_wanted(s, s.images * s.groups), most, 1);
   parallel_chunks(s.images * s.groups * runs.count, [&](int64_t chunk) {
     const int64_t run = chunk % runs.count, group = chunk / runs.count % s.groups;
@@ -186,10 +192,10 @@ void conv2d_weight_backward(const Conv2dSizes& s, const T* dy, const T* x, T* dw
   // Rows of the columns are cut first, which costs nothing but reading dy again; where there are few, pixels are, too,
   // and each piece of them has sums of its own, added in order.
   const int64_t plane = s.windows.input.area(), out = s.group_out(), depth = s.depth();
-  const Pieces runs(depth, pieces_wanted(s, s.groups), 4 * kDepth, kTile<T>);
+  const Pieces runs(depth, pieces_wanted(s, s.groups), 4 * kConvDepth, kConvTile<T>);
   const int64_t wanted = pieces_wanted(s, s.groups * runs.count);
   const Pieces images(s.images, wanted, std::max<int64_t>(s.images, 1), 1);
-  const Pieces spans(s.pixels(), divided_up(wanted, std::max<int64_t>(images.count, 1)), s.pixels(), kLanes<T>);
+  const Pieces spans(s.pixels(), divided_up(wanted, std::max<int64_t>(images.count, 1)), s.pixels(), simd::kLanes<T>);
   const int64_t pieces = images.count * spans.count, width = simd::padded<T>(runs.length);
   Tensor partial = Tensor::empty({std::max<int64_t>(pieces, 1), s.groups * runs.count, out, width}, dtype_of<T>::value);
   T* sums = partial.template mutable_data<T>();

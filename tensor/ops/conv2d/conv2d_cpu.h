@@ -6,21 +6,9 @@
 // multiplied twice, and rows of columns are scaled and added as they are (conv2d_depthwise.cpp).
 #pragma once
 
-#include "tensor/ops/window2d.h"
+#include "tensor/ops/conv2d/conv2d_sizes.h"
 
 namespace tessera::ops {
-
-struct Conv2dSizes {
-  int64_t images, channels, out, groups;
-  Windows2d windows;
-
-  int64_t group_channels() const { return channels / groups; }
-  int64_t group_out() const { return out / groups; }
-  int64_t depth() const { return group_channels() * windows.kernel.area(); }  // terms of an output, rows of columns
-  int64_t pixels() const { return windows.output.area(); }
-  // Few outputs for each channel: rows of columns are used once or a few times.
-  bool depthwise() const { return group_channels() == 1 && group_out() <= 4; }
-};
 
 // x [images, channels, input], weight [out, depth], bias [out] or null, y [images, out, output].
 template <class T>
