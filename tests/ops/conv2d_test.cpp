@@ -34,6 +34,9 @@ const std::vector<Case> kCases{
     {{2, 5, 6, 7}, 5, 3, {.stride = 2, .padding = 1, .groups = 5}, true},
     {{1, 3, 40, 33}, 6, {3, 5}, {.padding = {1, 2}, .dilation = {1, 2}, .groups = 3}, true},
     {{2, 3, 4, 4}, 2, 3, {.stride = 5, .padding = 4}, true},  // windows that see nothing but padding
+    // Pixels enough for dx as a convolution of dy.
+    {{2, 4, 39, 61}, 6, {3, 2}, {.padding = {1, 0}, .dilation = {2, 1}, .groups = 2}, true},
+    {{1, 3, 65, 64}, 5, 1, {}, false},
     {{0, 3, 4, 4}, 2, 3, {}, true},
     {{2, 3, 4, 4}, 0, 3, {}, true},
     {{2, 0, 4, 4}, 3, 3, {}, true},

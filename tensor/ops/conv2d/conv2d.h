@@ -10,7 +10,8 @@
 //
 //   d_columns = Wᵀ dy,  dW = Σ_n dy · columnsᵀ,  db[o] = Σ_{n, i, j} dy[n, o, i, j],
 //
-// and dx[n, c, y, x] is the sum of d_columns over all places where x[n, c, y, x] was copied to (col2im).
+// and dx[n, c, y, x] is the sum of d_columns over all places where x[n, c, y, x] was copied to (col2im). With stride 1
+// that is again a convolution, of dy by the kernel turned around.
 //
 // x [n, channels, height, width], weight [out, channels / groups, kernel height, kernel width], bias [out] or
 // undefined, y [n, out, output height, output width] with sizes as of window_count (window2d.h). f32, f64, and bf16

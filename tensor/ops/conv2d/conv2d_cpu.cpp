@@ -145,6 +145,38 @@ void add_weight_gradient(const Conv2dSizes& s, const T* dy, const T* x, int64_t 
   }
 }
 
+// With stride 1, dx is itself a convolution of dy, by the kernel turned around, padded by what is left of its reach:
+// nothing has to be added back. It is worth turning the weights where there are many pixels for each of them.
+bool is_turned_convolution(const Conv2dSizes& s) {
+  constexpr int64_t kWorthTurning = 4096;
+  const Windows2d& w = s.windows;
+  return w.stride == Size2d(1) && w.padding.height <= w.dilation.height * (w.kernel.height - 1) &&
+         w.padding.width <= w.dilation.width * (w.kernel.width - 1) && s.images * s.pixels() >= kWorthTurning;
+}
+
+Conv2dSizes turned(const Conv2dSizes& s) {
+  const Windows2d& w = s.windows;
+  const Size2d padding(w.dilation.height * (w.kernel.height - 1) - w.padding.height,
+                       w.dilation.width * (w.kernel.width - 1) - w.padding.width);
+  return {s.images, s.out, s.channels, s.groups, {w.output, w.kernel, 1, padding, w.dilation, w.input}};
+}
+
+// weight [out, group_channels, kernel] → [channels, group_out, kernel], each kernel turned around.
+template <class T>
+Tensor turned_weight(const Conv2dSizes& s, const T* weight) {
+  Tensor result = Tensor::empty({s.channels, s.group_out(), s.windows.kernel.area()}, dtype_of<T>::value);
+  T* to = result.mutable_data<T>();
+  const int64_t kernel = s.windows.kernel.area(), out = s.group_out(), depth = s.depth();
+  parallel_for(s.channels, grain_for(out * kernel), [=, &s](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      const T* own = weight + c / s.group_channels() * out * depth + c % s.group_channels() * kernel;
+      for (int64_t o = 0; o < out; ++o)
+        std::reverse_copy(own + o * depth, own + o * depth + kernel, to + (c * out + o) * kernel);
+    }
+  });
+  return result;
+}
+
 }  // namespace
 
 template <class T>
@@ -172,6 +204,11 @@ void conv2d_data_backward(const Conv2dSizes& s, const T* dy, const T* weight, T*
   }
   if (s.images * s.channels == 0) return;
   if (s.depthwise()) return detail::depthwise_data_backward(s, dy, weight, dx);
+  if (is_turned_convolution(s)) {
+    const Tensor by = turned_weight(s, weight);
+    conv2d_forward<T>(turned(s), dy, by.data<T>(), nullptr, dx);
+    return;
+  }
   // Columns of a run of channels take about as much as those of the forward pass.
   const int64_t most = std::max<int64_t>(1, 4 * kConvDepth / s.windows.kernel.area());
   const Pieces runs(s.group_channels(), pieces_wanted(s, s.images * s.groups), most, 1);
