@@ -41,6 +41,7 @@ Outcome run_nlvr2_format(const std::filesystem::path& directory);
 Outcome run_nlvr2_metrics(const std::filesystem::path& directory);
 Outcome run_pos_embed(const std::filesystem::path& directory);
 Outcome run_randaugment(const std::filesystem::path& directory);
+Outcome run_resnet(const std::filesystem::path& directory);
 Outcome run_resize(const std::filesystem::path& directory);
 Outcome run_retrieval_metrics(const std::filesystem::path& directory);
 Outcome run_tensorboard(const std::filesystem::path& directory);

@@ -41,6 +41,8 @@ const Known kDirectories[] = {
     {"finetune_retrieval", run_finetune, ""},
     {"mpp", run_mpp, ""},
     {"vse_conv_ops", run_conv_ops, ""},
+    {"vse_resnet_basic", run_resnet, ""},
+    {"vse_resnet_bottleneck", run_resnet, ""},
     {"torch_files", run_torch_files, "", false},
     {"data/wordpiece", run_wordpiece, "", false},
     {"data/wordpiece_train", run_wordpiece_train, "", false},

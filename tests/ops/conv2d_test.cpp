@@ -1,5 +1,7 @@
 #include "tensor/ops/conv2d/conv2d.h"
 
+#include "tensor/ops/conv2d/conv2d_cpu.h"
+#include "tensor/ops/elementwise.h"
 #include "tests/ops/matrix_reference.h"
 #include "tests/ops/window_reference.h"
 
@@ -101,6 +103,30 @@ TEST_CASE("conv2d and its gradients equal the formula, strided inputs too") {
     }
 }
 
+// What large convolutions in f32 run: small ones are formed in f64. Sums in f32 as above.
+TEST_CASE("conv2d: the kernels in f32 equal the formula at any size") {
+  for (const Case& c : kCases) {
+    CAPTURE(c.x);
+    CAPTURE(c.out);
+    const Inputs in = inputs_of(c, DType::f32);
+    const Conv2dReference expected = reference_conv2d(in.x, in.w, in.b, in.dy, c.settings);
+    const Conv2dSettings& set = c.settings;
+    const ops::Conv2dSizes s{c.x[0], c.x[1], c.out, set.groups,
+                             ops::make_windows("", {c.x[2], c.x[3]}, c.kernel, set.stride, set.padding, set.dilation)};
+    Tensor y = Tensor::full(in.dy.shape(), NAN), dx = Tensor::full(c.x, NAN), dw = Tensor::full(in.w.shape(), NAN);
+    ops::conv2d_forward(s, in.x.data<float>(), in.w.data<float>(), c.bias ? in.b.data<float>() : nullptr,
+                        y.mutable_data<float>());
+    ops::conv2d_data_backward(s, in.dy.data<float>(), in.w.data<float>(), dx.mutable_data<float>());
+    ops::conv2d_weight_backward(s, in.dy.data<float>(), in.x.data<float>(), dw.mutable_data<float>(), false);
+    CHECK(relative_difference(y, expected.y) <= 2e-6);
+    CHECK(relative_difference(dx, expected.dx) <= 2e-6);
+    CHECK(relative_difference(dw, expected.dw) <= 8e-6);
+    const Tensor before = dw.clone();
+    ops::conv2d_weight_backward(s, in.dy.data<float>(), in.x.data<float>(), dw.mutable_data<float>(), true);
+    CHECK(relative_difference(dw, ops::mul(before, 2)) <= 1e-6);
+  }
+}
+
 TEST_CASE("conv2d: a weight gradient is written over what is there, unless it is to be added") {
   const Inputs in = inputs_of(kCases[0], DType::f64);
   Tensor dw = Tensor::full(in.w.shape(), NAN, DType::f64), db = Tensor::full({4}, NAN, DType::f64);
@@ -109,6 +135,13 @@ TEST_CASE("conv2d: a weight gradient is written over what is there, unless it is
   const Conv2dReference expected = reference_conv2d(in.x, in.w, in.b, in.dy, {});
   CHECK(relative_difference(dw, expected.dw) <= 1e-14);
   CHECK(relative_difference(db, expected.db) <= 1e-14);
+}
+
+// The errors of sums of 4,000 terms in f32 would be some ten times those of one rounding.
+TEST_CASE("conv2d: a small convolution in f32 is formed in f64 and rounded once") {
+  const Tensor x = random_normal({1, 444, 3, 3}, 1, DType::f32), w = random_normal({7, 444, 3, 3}, 2, DType::f32);
+  const Tensor exact = ops::conv2d(x.to(DType::f64), w.to(DType::f64), {}, {.padding = 1});
+  CHECK(same_bits(ops::conv2d(x, w, {}, {.padding = 1}), exact.to(DType::f32)));
 }
 
 TEST_CASE("conv2d: a NaN outside of a window, or beside a band, does not spread") {

@@ -39,12 +39,21 @@ void check_cotangent(const Tensor& dy, const Conv2dSizes& s) {
   check(dy.shape() == output_shape(s), "conv2d: dy is ", describe(dy), ", expected ", output_shape(s));
 }
 
+// The type to compute in on the CPU. As small products are (tensor/gemm/exact_sums.h), small convolutions in f32 are
+// formed in f64 and rounded once: they are over in no time whatever is done.
+DType working_dtype(const Conv2dSizes& s, const Tensor& x) {
+  const DType dtype = arithmetic_dtype(x.dtype());
+  const double work = static_cast<double>(s.images * s.pixels()) * static_cast<double>(s.out * s.depth());
+  return dtype == DType::f32 && !x.on_cuda() && work <= 1 << 20 ? DType::f64 : dtype;
+}
+
 }  // namespace
 
 Tensor conv2d(const Tensor& x_any, const Tensor& weight, const Tensor& bias, const Conv2dSettings& settings) {
   const Conv2dSizes s = checked_sizes(x_any, weight, bias, settings);
-  const Tensor x = x_any.to(arithmetic_dtype(x_any.dtype())).contiguous(), w = weight.contiguous();
-  const Tensor b = bias.defined() ? bias.contiguous() : bias;
+  const DType dtype = working_dtype(s, x_any);
+  const Tensor x = x_any.to(dtype).contiguous(), w = weight.to(dtype).contiguous();
+  const Tensor b = bias.defined() ? bias.to(dtype).contiguous() : bias;
   Tensor y = Tensor::empty(output_shape(s), x.dtype(), x.device());
   if constexpr (kHasCuda)
     if (x.on_cuda()) {
@@ -63,7 +72,8 @@ Tensor conv2d_data_gradient(const Tensor& dy_any, const Tensor& weight, const Sh
                             const Conv2dSettings& settings) {
   const Conv2dSizes s = checked_sizes(weight, x_shape, settings);
   check_cotangent(dy_any, s);
-  const Tensor dy = dy_any.to(weight.dtype()).contiguous(), w = weight.contiguous();
+  const DType dtype = working_dtype(s, dy_any);
+  const Tensor dy = dy_any.to(dtype).contiguous(), w = weight.to(dtype).contiguous();
   Tensor dx = Tensor::empty(x_shape, dy.dtype(), dy.device());
   if constexpr (kHasCuda)
     if (dy.on_cuda()) {
@@ -82,15 +92,18 @@ void conv2d_weight_gradient_(Tensor& dw, const Tensor& dy_any, const Tensor& x_a
   const Conv2dSizes s = checked_sizes(x_any, dw, {}, settings);
   check_cotangent(dy_any, s);
   check(dw.is_contiguous(), "conv2d: weight gradient is not contiguous");
-  const Tensor dy = dy_any.to(dw.dtype()).contiguous(), x = x_any.to(dw.dtype()).contiguous();
+  const DType dtype = working_dtype(s, dy_any);
+  const Tensor dy = dy_any.to(dtype).contiguous(), x = x_any.to(dtype).contiguous();
   if constexpr (kHasCuda)
     if (dy.on_cuda())
       return cuda::conv2d_weight_backward(s, dy.device_data<float>(), x.device_data<float>(),
                                           dw.mutable_device_data<float>(), accumulate);
-  dispatch_floating("conv2d", dw.dtype(), [&](auto tag) {
+  Tensor sums = dtype == dw.dtype() ? dw : accumulate ? dw.to(dtype) : Tensor::empty(dw.shape(), dtype);
+  dispatch_floating("conv2d", dtype, [&](auto tag) {
     using T = decltype(tag);
-    conv2d_weight_backward(s, dy.data<T>(), x.data<T>(), dw.mutable_data<T>(), accumulate);
+    conv2d_weight_backward(s, dy.data<T>(), x.data<T>(), sums.mutable_data<T>(), accumulate);
   });
+  if (dtype != dw.dtype()) dw.copy_(sums.to(dw.dtype()));
 }
 
 void channel_sums_(Tensor& sums, const Tensor& x_any, bool accumulate) {

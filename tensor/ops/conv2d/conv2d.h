@@ -17,6 +17,7 @@
 // undefined, y [n, out, output height, output width] with sizes as of window_count (window2d.h). f32, f64, and bf16
 // with f32 weights, biases and their gradients: bf16 activations are widened, sums are f32, and y and dx are rounded
 // once. No image, and no input or output channels, are allowed. Errors name the shapes.
+// On the CPU, small convolutions in f32 are formed in f64 and rounded once.
 #pragma once
 
 #include "tensor/ops/window2d.h"
