@@ -3,8 +3,8 @@
 //
 // f32, f64 and bf16; all inputs of a call have one dtype (no implicit promotion), index tensors are i64. In bf16 the
 // arithmetic is f32, and each result and gradient is rounded once. But parameters (weights and biases of `linear`,
-// `linear_gelu`, `mlp`, the norms) and their gradients are f32 beside bf16 activations, and so are losses of bf16
-// logits and all targets of losses. `matmul`, `interpolate_rows` and optimal transport take f32 and f64 only.
+// `linear_gelu`, `mlp`, `conv2d`, the norms) and their gradients are f32 beside bf16 activations, and so are losses of
+// bf16 logits and all targets of losses. `matmul`, `interpolate_rows` and optimal transport take f32 and f64 only.
 #pragma once
 
 #include <vector>
@@ -14,6 +14,7 @@
 #include "tensor/ops/ranking_hinge.h"
 #include "tensor/ops/roi_align.h"
 #include "tensor/ops/roi_pool.h"
+#include "tensor/ops/window2d.h"
 #include "tensor/philox.h"
 
 namespace tessera {
@@ -91,6 +92,25 @@ struct AddLayerNorm {
 };
 AddLayerNorm dropout_add_layer_norm(const Variable& x, const Variable& residual, const Variable& weight,
                                     const Variable& bias, double eps, double p, const Ticket& ticket);
+
+// ---- pictures, channels first: [n, channels, height, width] (autograd/ops/conv2d.cpp, pool2d.cpp, batch_norm.cpp)
+// ---- weight [out, channels / groups, kernel height, kernel width], bias [out] or undefined → [n, out, height, width]
+// of the windows (tensor/ops/window2d.h).
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const Conv2dSettings& settings = {});
+Variable max_pool2d(const Variable& x, const Pool2dSettings& settings);  // the first of equal maxima gets the gradient
+Variable avg_pool2d(const Variable& x, const Pool2dSettings& settings);
+Variable adaptive_avg_pool2d(const Variable& x, Size2d output);
+// Of each channel, [channels].
+struct RunningStatistics {
+  Tensor mean, variance;
+};
+// x [n, channels, ...], normalised by each channel's mean and biased variance in this batch. `running`, where given,
+// moves by `momentum` towards them, its variance towards the unbiased one.
+Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps,
+                    RunningStatistics* running = nullptr, double momentum = 0.1);
+// The same by statistics that are constants.
+Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, const RunningStatistics& given,
+                    double eps);
 
 // ---- rows (autograd/ops/gather_rows.cpp) ----
 // table [rows, d], ids i64 of any shape → [ids..., d].

@@ -42,7 +42,8 @@ inline Tensor indices(const std::vector<int64_t>& values) { return Tensor::from(
 // cu_seqlens of these lengths.
 Tensor marks(const std::vector<int64_t>& lengths);
 
-void add_layer_checks(OpCheckList& list);  // matrix products, normalisation, dropout, rows, regions
+void add_layer_checks(OpCheckList& list);    // matrix products, normalisation, dropout, rows, regions
+void add_picture_checks(OpCheckList& list);  // convolution, pooling, batch normalisation
 void add_loss_checks(OpCheckList& list);
 void add_sequence_checks(OpCheckList& list);  // attention, recurrence, optimal transport
 

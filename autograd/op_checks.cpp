@@ -151,6 +151,7 @@ std::vector<OpCheck> all_op_checks(uint64_t seed) {
   detail::add_reduction_checks(list);
   detail::add_softmax_checks(list);
   detail::add_layer_checks(list);
+  detail::add_picture_checks(list);
   detail::add_sequence_checks(list);
   detail::add_loss_checks(list);
   return list.take();

@@ -90,7 +90,11 @@ void report(const Arguments& arguments, const Milliseconds& ms, const JsonFields
 void measure(const Arguments& arguments, const std::function<void()>& run,
              const std::function<JsonFields(const Milliseconds&)>& extra);
 
+// What the multiplying instruction alone does in f32, on all threads at once.
+double peak_f32_gflops();
+
 void bench_attention(const Arguments& arguments);
+void bench_conv(const Arguments& arguments);
 void bench_device(const Arguments& arguments);  // one line: what the device is
 void bench_gemm(const Arguments& arguments);
 void bench_device_gemm(const Arguments& arguments);  // gemm on a GPU

@@ -178,9 +178,11 @@ class Layer {
 
 }  // namespace
 
+double peak_f32_gflops() { return peak_gflops(f32_kernels()); }
+
 void bench_gemm(const Arguments& arguments) {
   if (arguments.device.kind == Device::cuda) return bench_device_gemm(arguments);
-  const double peak_f32 = peak_gflops(f32_kernels()), peak_bf16 = peak_gflops(products::kernels());
+  const double peak_f32 = peak_f32_gflops(), peak_bf16 = peak_gflops(products::kernels());
   const char* isa = name_of(instruction_set());
   const std::array<Precision, 3> precisions{{{"float32", "highest", "blas", peak_f32},
                                              {"bfloat16", "bf16", isa, peak_bf16},

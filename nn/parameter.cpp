@@ -14,19 +14,30 @@ ParameterVisitor with_names(const NameTable& table, const std::string& prefix, c
   };
 }
 
-void ParameterSet::build(const std::vector<Named>& found, DType dtype, Device device) {
+void ParameterSet::build(const std::vector<Named>& visited, DType dtype, Device device) {
   check(dtype == DType::f32 || dtype == DType::f64, "parameters: dtype is ", dtype, ", expected f32 or f64");
   const int64_t alignment = 64 / size_of(dtype);
   int64_t end = 0;
-  std::unordered_map<const TapeData*, std::string> seen;
-  for (const auto& [name, parameter] : found) {
+  std::vector<Named> found;
+  std::unordered_map<const void*, std::string> seen;
+  for (const auto& [name, parameter] : visited) {
     check(parameter->defined(), "parameters: '", name, "' has no value");
     check(is_floating(parameter->dtype()), "parameters: '", name, "' is ", parameter->dtype(),
           ", expected a floating type");
-    check(index_.emplace(name, slots_.size()).second, "parameters: the name '", name, "' occurs twice");
-    const auto first = seen.emplace(parameter->tape().get(), name);
-    check(first.second, "parameters: '", name, "' is the same variable as '", first.first->second,
-          "'; a shared parameter is visited once");
+    check(!index_.contains(name) && !buffers_.contains(name), "parameters: the name '", name, "' occurs twice");
+    const bool trained = parameter->requires_grad();
+    const void* identity = parameter->value().root().get();
+    if (trained) identity = parameter->tape().get();
+    const auto first = seen.emplace(identity, name);
+    check(first.second, "parameters: '", name, "' is the same variable as '", first.first->second, "'; a shared ",
+          trained ? "parameter" : "buffer", " is visited once");
+    if (!trained) {
+      *parameter = Variable(parameter->value().to(dtype).to(device).clone());
+      buffers_.emplace(name, *parameter);
+      continue;
+    }
+    index_.emplace(name, slots_.size());
+    found.push_back({name, parameter});
     slots_.push_back({name, {}, end});
     total_ += parameter->value().numel();
     end += (parameter->value().numel() + alignment - 1) / alignment * alignment;
@@ -87,6 +98,7 @@ double ParameterSet::global_norm() {
 std::map<std::string, Tensor> ParameterSet::state() const {
   std::map<std::string, Tensor> state;
   for (const Slot& slot : slots_) state.emplace(slot.name, slot.parameter.value());
+  for (const auto& [name, buffer] : buffers_) state.emplace(name, buffer.value());
   return state;
 }
 
@@ -94,6 +106,7 @@ void ParameterSet::load_state(const std::map<std::string, Tensor>& state, const 
   const std::string differences = compare_state(this->state(), state);
   check(differences.empty(), source, ": does not fit the model:", differences);
   for (Slot& slot : slots_) slot.parameter.mutable_value().copy_(state.at(slot.name));
+  for (auto& [name, buffer] : buffers_) buffer.mutable_value().copy_(state.at(name));
 }
 
 std::vector<StateDifference> state_differences(const std::map<std::string, Tensor>& expected,

@@ -2,6 +2,10 @@
 //
 // A layer is a plain struct with `operator()` and `void visit(const std::string& prefix, const ParameterVisitor&)`,
 // which calls the visitor once for each of its parameters.
+//
+// A buffer is what a layer keeps and saves beside its parameters and nobody trains, such as the running statistics of
+// batch normalisation: a variable that needs no gradient. It is visited as they are, so that names, nesting and
+// checkpoints need nothing of their own for it; only the arena leaves it out.
 #pragma once
 
 #include <functional>
@@ -28,11 +32,15 @@ inline std::string join_name(const std::string& prefix, const std::string& name)
 using NameTable = std::vector<std::pair<std::string, std::string>>;
 ParameterVisitor with_names(const NameTable& table, const std::string& prefix, const ParameterVisitor& visitor);
 
+// A buffer of f32 whose elements start as `value`.
+inline Variable buffer(const Shape& shape, double value) { return Variable(Tensor::full(shape, value)); }
+
 // A parameter that starts as zeros; the arena, or whoever initialises it, gives it other values.
 inline Variable zero_parameter(const Shape& shape) { return Variable(Tensor::zeros(shape), true); }
 
 // The named parameters of a model. Their values lie in one flat arena and their gradients in another, each at a 64-byte
-// aligned place of its own (the gaps hold zeros), so that one pass updates all, one takes the norm, one clears.
+// aligned place of its own (the gaps hold zeros), so that one pass updates all, one takes the norm, one clears. Buffers
+// are kept apart: they are part of the state alone.
 class ParameterSet {
  public:
   struct Slot {
@@ -42,7 +50,8 @@ class ParameterSet {
   };
 
   // Collects everything that `model.visit` names, in visiting order, moves the values into the arena (converted to
-  // `dtype`, f32 or f64, on `device`) and replaces the model's variables by ones that lie there. Handles on the old
+  // `dtype`, f32 or f64, on `device`; buffers to places of their own) and replaces the model's variables by ones that
+  // lie there. Handles on the old
   // variables that were copied before no longer belong to the model. A name or a variable that occurs twice, or a
   // variable without a value, is an error.
   template <class Model>
@@ -77,7 +86,7 @@ class ParameterSet {
   // The 2-norm of the whole gradient; finishes the gradients first.
   double global_norm();
 
-  // The values by name: views of the arena, not copies.
+  // Parameters and buffers by name: views of the arena or of the buffers, not copies.
   std::map<std::string, Tensor> state() const;
   // Copies values in. Every missing, unexpected and misshaped tensor is listed at once in the error, and then nothing
   // is loaded. Floating types are converted. `source` (a path) is for messages.
@@ -88,10 +97,11 @@ class ParameterSet {
     std::string name;
     Variable* parameter;
   };
-  void build(const std::vector<Named>& found, DType dtype, Device device);
+  void build(const std::vector<Named>& visited, DType dtype, Device device);
 
   std::vector<Slot> slots_;
   std::unordered_map<std::string, size_t> index_;
+  std::map<std::string, Variable> buffers_;
   Tensor values_, gradients_;
   int64_t total_ = 0;
 };

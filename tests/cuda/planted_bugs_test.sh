@@ -105,3 +105,9 @@ plant 'rows that nothing is carried to' gru 'cuda gru*' 'row < carried ? product
 plant 'a cell too many' roi_align 'cuda roi_align*' 'cell < first + count' 'cell <= first + count'
 plant 'the last of equal cells' roi_pool 'cuda roi_pool*' '!(value > most)' '!(value >= most)'
 plant 'no barrier before the warps are read' contrastive 'cuda contrastive*' '__syncthreads();' ''
+plant 'an element before the plane' conv2d 'cuda conv2d and*' 'if (place < 0 || place >= w.input.width)' \
+  'if (place >= w.input.width)'
+plant 'a pixel that is not the window'"'"'s' conv2d 'cuda conv2d and*' '|| start % stride != 0 ' ''
+plant 'the last of equal maxima' max_pool2d 'cuda max_pool2d*' '!(value > most' '!(value >= most'
+plant 'the window before' avg_pool2d 'cuda pooling*' 'i < down.end; ++i' 'i + 1 < down.end; ++i'
+plant 'the mean of the batch is a constant' batch_norm 'cuda batch_norm*' 'of_batch ? db / count : 0' '0'

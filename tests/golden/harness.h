@@ -29,6 +29,7 @@ Outcome run_command_line(const std::filesystem::path& directory, const std::stri
 // Runners of a case directory. A thrown exception is a failure with its message.
 Outcome run_adamw(const std::filesystem::path& directory);
 Outcome run_detector_ops(const std::filesystem::path& directory);
+Outcome run_conv_ops(const std::filesystem::path& directory);
 Outcome run_finetune(const std::filesystem::path& directory);
 Outcome run_byte_pair(const std::filesystem::path& directory);
 Outcome run_bad_captions(const std::filesystem::path& directory);
@@ -47,6 +48,7 @@ Outcome run_nlvr2_format(const std::filesystem::path& directory);
 Outcome run_nlvr2_metrics(const std::filesystem::path& directory);
 Outcome run_pos_embed(const std::filesystem::path& directory);
 Outcome run_randaugment(const std::filesystem::path& directory);
+Outcome run_resnet(const std::filesystem::path& directory);
 Outcome run_resize(const std::filesystem::path& directory);
 Outcome run_retrieval_metrics(const std::filesystem::path& directory);
 Outcome run_tensorboard(const std::filesystem::path& directory);
