@@ -95,6 +95,10 @@ NamedFigures named_figures(const Evaluation& evaluation) {
   };
   const Json figures = block(evaluation);
   for (const auto& [name, value] : figures.items()) {
+    if (name == "pictures_left_out") {
+      if (evaluation.pictures_left_out > 0) add(kPicturesLeftOut, value);
+      continue;
+    }
     add(name, value);
     if (value.is_object())
       for (const auto& [key, inner] : value.items()) add(text(name, '/', key), inner);

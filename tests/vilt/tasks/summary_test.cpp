@@ -76,7 +76,9 @@ TEST_CASE("A summary survives its file") {
 }
 
 TEST_CASE("An evaluation's figures by their names, without those that were not measured") {
-  const NamedFigures figures = named_figures(example().blocks["test"]);
+  Evaluation evaluation = example().blocks["test"];
+  evaluation.pictures_left_out = 0;
+  const NamedFigures figures = named_figures(evaluation);
   const NamedFigures expected{{"samples", 40},
                               {"itm_accuracy_random", 0.975},
                               {"itm_accuracy_hard", 1.0 / 3},
@@ -90,6 +92,8 @@ TEST_CASE("An evaluation's figures by their names, without those that were not m
                               {"content_words", 100},
                               {"pointed_words", 60}};
   CHECK(figures == expected);
+  evaluation.pictures_left_out = 3;
+  CHECK(named_figures(evaluation)[1] == std::pair<std::string, double>{"pictures left out", 3});
 }
 
 TEST_CASE("Files that are no summary are errors that name them") {
