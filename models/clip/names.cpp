@@ -136,7 +136,6 @@ ClipState clip_names(const NamedTensors& file, const std::string& source) {
     } else if (is_hugging_face_name(own) && own != "logit_scale") {
       put(own, tensor, own);
     } else if (const std::string place = fused_place(name, kind); !place.empty()) {
-      out.of_openai = true;
       check(tensor.dim() > 0 && tensor.size(0) % 3 == 0, source, ": ", own, " is ", tensor.shape(),
             ", expected three times as many rows as there are channels");
       const int64_t rows = tensor.size(0) / 3;
@@ -145,7 +144,6 @@ ClipState clip_names(const NamedTensors& file, const std::string& source) {
             tensor.narrow(0, static_cast<int64_t>(i) * rows, rows), own);
     } else if (const std::string other = translate(name, &NamePair::openai, &NamePair::hugging_face); !other.empty()) {
       const bool transposed = name == "visual.proj" || name == "text_projection";
-      out.of_openai = out.of_openai || name != "logit_scale";
       check(!transposed || tensor.dim() == 2, source, ": ", own, " is ", tensor.shape(), ", expected a matrix");
       put(other, transposed ? tensor.transpose(0, 1).contiguous() : tensor, own);
     } else {

@@ -33,7 +33,6 @@ bool is_clip_name(std::string_view name);
 
 struct ClipState {
   NamedTensors tensors;            // by Hugging Face's names, with its shapes
-  bool of_openai = false;          // the naming that was found
   std::vector<std::string> notes;  // what was left out, a line each
 };
 

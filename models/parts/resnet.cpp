@@ -1,0 +1,84 @@
+#include "models/parts/resnet.h"
+
+namespace tessera {
+namespace {
+
+Conv2d convolution(int64_t in, int64_t out, int64_t kernel, int64_t stride) {
+  return {in, out, kernel, {.stride = stride, .padding = kernel / 2}, false};
+}
+
+}  // namespace
+
+ResidualBlock::ResidualBlock(int64_t in, int64_t width, int64_t out, int64_t stride, bool bottleneck) {
+  if (bottleneck) {
+    convolutions = {convolution(in, width, 1, 1), convolution(width, width, 3, stride), convolution(width, out, 1, 1)};
+    norms = {BatchNorm2d(width), BatchNorm2d(width), BatchNorm2d(out)};
+  } else {
+    convolutions = {convolution(in, width, 3, stride), convolution(width, out, 3, 1)};
+    norms = {BatchNorm2d(width), BatchNorm2d(out)};
+  }
+  if (stride == 1 && in == out) return;
+  shortcut = convolution(in, out, 1, stride);
+  shortcut_norm = BatchNorm2d(out);
+}
+
+Variable ResidualBlock::operator()(const Variable& x, bool training) const {
+  Variable y = x;
+  for (size_t i = 0; i < convolutions.size(); ++i) {
+    y = norms[i](convolutions[i](y), training);
+    if (i + 1 < convolutions.size()) y = relu(y);
+  }
+  return relu(y + (shortcut ? (*shortcut_norm)((*shortcut)(x), training) : x));
+}
+
+void ResidualBlock::visit(const std::string& prefix, const ParameterVisitor& visitor) {
+  for (size_t i = 0; i < convolutions.size(); ++i) {
+    convolutions[i].visit(join_name(prefix, text("conv", i + 1)), visitor);
+    norms[i].visit(join_name(prefix, text("bn", i + 1)), visitor);
+  }
+  if (!shortcut) return;
+  shortcut->visit(join_name(prefix, "downsample.0"), visitor);
+  shortcut_norm->visit(join_name(prefix, "downsample.1"), visitor);
+}
+
+ResNet::ResNet(const ResNetOptions& o) : options(o) {
+  check(!o.widths.empty() && o.layers.size() == o.widths.size(), "resnet: ", o.layers.size(), " stages of ",
+        o.widths.size(), " widths, expected as many and at least one");
+  stem = convolution(3, o.widths[0], 7, 2);
+  stem_norm = BatchNorm2d(o.widths[0]);
+  int64_t in = o.widths[0];
+  for (size_t stage = 0; stage < o.layers.size(); ++stage) {
+    std::vector<ResidualBlock>& blocks = stages.emplace_back();
+    for (int64_t i = 0; i < o.layers[stage]; ++i) {
+      blocks.emplace_back(in, o.widths[stage], o.channels(stage), stage > 0 && i == 0 ? 2 : 1, o.bottleneck);
+      in = o.channels(stage);
+    }
+  }
+}
+
+ResNet::Output ResNet::operator()(const Variable& x, bool training) const {
+  Output out;
+  out.stem = relu(stem_norm(stem(x), training));
+  out.pool = max_pool2d(out.stem, {.kernel = 3, .stride = 2, .padding = 1});
+  Variable y = out.pool;
+  for (const std::vector<ResidualBlock>& blocks : stages) {
+    for (const ResidualBlock& block : blocks) y = block(y, training);
+    out.stages.push_back(y);
+  }
+  return out;
+}
+
+Variable ResNet::Output::features() const {
+  const Variable& last = stages.back();
+  return reshape(adaptive_avg_pool2d(last, 1), {last.size(0), last.size(1)});
+}
+
+void ResNet::visit(const std::string& prefix, const ParameterVisitor& visitor) {
+  stem.visit(join_name(prefix, "conv1"), visitor);
+  stem_norm.visit(join_name(prefix, "bn1"), visitor);
+  for (size_t stage = 0; stage < stages.size(); ++stage)
+    for (size_t i = 0; i < stages[stage].size(); ++i)
+      stages[stage][i].visit(join_name(prefix, text("layer", stage + 1, '.', i)), visitor);
+}
+
+}  // namespace tessera
