@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "models/clip/modified_resnet.h"
 #include "nn/mlp.h"
 
 namespace tessera {
@@ -29,6 +31,10 @@ struct ClipConfig {
   int64_t eos_token_id = 49407;
   int64_t projection_dim = 512;  // of the space that both towers meet in
   double logit_scale_init_value = 2.6592;
+
+  // The picture tower where it is a residual network; then `vision` and `patch_size` mean nothing. config.json has no
+  // place for it: such models are published as state dicts alone.
+  std::optional<ModifiedResNetOptions> resnet = std::nullopt;
 
   int64_t table_side() const { return image_size / patch_size; }
 

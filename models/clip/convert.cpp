@@ -25,6 +25,9 @@ NamedTensors written_tensors(const LoadedClip& clip, DType dtype) {
 
 std::vector<std::string> write_hugging_face_clip(const LoadedClip& clip, const fs::path& vocabulary,
                                                  const fs::path& directory, DType dtype, bool replace) {
+  check(!clip.model->config.resnet.has_value(), clip.source,
+        ": the picture tower is a residual network, for which Hugging Face's CLIPModel has no place; --names authors "
+        "writes it");
   NewFolder folder(directory, kClipFiles, replace);
   std::vector<std::string> remarks;
   const ClipConfig& config = clip.model->config;

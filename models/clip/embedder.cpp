@@ -64,10 +64,8 @@ Tensor ClipEmbedder::pictures(const std::vector<std::vector<float>>& prepared) c
   const NoGrad no_grad;
   ForwardContext context;
   context.activations = options_.activations;
-  const Tensor here = pixels.to(model().logit_scale.value().device());
-  PatchRows rows = PatchRows::of_pixels(Variable(here), model().config.patch_size);
-  if (options_.activations == DType::bf16) rows.patches = cast(rows.patches, DType::bf16);
-  return on_host_unit(model().image_features(rows, context));
+  const Variable here(pixels.to(model().logit_scale.value().device()));
+  return on_host_unit(model().image_features_of_pixels(here, context));
 }
 
 std::string ClipEmbedder::fingerprint() const {

@@ -22,6 +22,13 @@ int64_t size_of(const NamedTensors& tensors, const std::string& source, const st
   return found->second.size(dimension);
 }
 
+int64_t side_of(int64_t places, const std::string& source) {
+  int64_t side = 1;
+  while ((side + 1) * (side + 1) <= places) ++side;
+  check(side * side == places, source, ": ", places, " image positions are not a square");
+  return side;
+}
+
 ClipTower tower_of(const NamedTensors& tensors, const std::string& source, const std::string& tower, int64_t width) {
   constexpr int64_t kHeadSize = 64;
   ClipTower out;
@@ -37,7 +44,43 @@ ClipTower tower_of(const NamedTensors& tensors, const std::string& source, const
   return out;
 }
 
-// Before memory is taken for a model: its configuration is a file that nobody has checked.
+void read_vision(ClipConfig& config, const NamedTensors& tensors, const std::string& source) {
+  const std::string patches = "vision_model.embeddings.patch_embedding.weight";
+  config.vision = tower_of(tensors, source, "vision_model", size_of(tensors, source, patches, 4, 0));
+  config.patch_size = size_of(tensors, source, patches, 4, 3);
+  const int64_t places = size_of(tensors, source, "vision_model.embeddings.position_embedding.weight", 2, 0) - 1;
+  config.image_size = side_of(places, source) * config.patch_size;
+}
+
+ModifiedResNetOptions resnet_of(const NamedTensors& tensors, const std::string& source) {
+  ModifiedResNetOptions out;
+  out.width = size_of(tensors, source, "visual.layer1.0.conv1.weight", 4, 0);
+  for (size_t stage = 0; stage < out.layers.size(); ++stage) {
+    out.layers[stage] = 0;
+    while (tensors.contains(text("visual.layer", stage + 1, '.', out.layers[stage], ".conv1.weight")))
+      ++out.layers[stage];
+  }
+  out.heads = out.width / 2;  // 64 channels each
+  out.output_dim = size_of(tensors, source, "visual.attnpool.c_proj.weight", 2, 0);
+  const int64_t cells = size_of(tensors, source, "visual.attnpool.positional_embedding", 2, 0) - 1;
+  out.image_size = 32 * side_of(cells, source);
+  return out;
+}
+
+// Roughly: what is left out is less.
+double parameters_of(const ModifiedResNetOptions& options) {
+  const auto channels = static_cast<double>(options.channels());
+  double out = channels * (3 * channels + static_cast<double>(options.output_dim));
+  double width = static_cast<double>(options.width);
+  for (const int64_t blocks : options.layers) {
+    out += static_cast<double>(blocks) * 17 * width * width;
+    width *= 2;
+  }
+  return out;
+}
+
+// Before memory is taken for a model: its configuration, or the shapes that it was derived from, are a file that nobody
+// has checked.
 void check_size(const ClipConfig& config, const NamedTensors& tensors, const std::string& source) {
   constexpr double kAlwaysAllowed = 1 << 22, kTimes = 4;
   const auto blocks = [](const ClipTower& tower) {
@@ -47,13 +90,15 @@ void check_size(const ClipConfig& config, const NamedTensors& tensors, const std
   const auto vision = static_cast<double>(config.vision.hidden_size),
              text_width = static_cast<double>(config.text.hidden_size);
   const auto side = static_cast<double>(config.table_side()), patch = static_cast<double>(config.patch_size);
-  const double needed = blocks(config.vision) + blocks(config.text) + vision * (side * side + 3 * patch * patch) +
+  const double of_pictures = config.resnet ? parameters_of(*config.resnet)
+                                           : blocks(config.vision) + vision * (side * side + 3 * patch * patch);
+  const double needed = of_pictures + blocks(config.text) +
                         text_width * static_cast<double>(config.vocab_size + config.max_position_embeddings) +
                         static_cast<double>(config.projection_dim) * (vision + text_width);
   double held = 0;
   for (const auto& item : tensors) held += static_cast<double>(item.second.numel());
   check(needed <= kAlwaysAllowed + kTimes * held, source, ": the configuration describes a model of about ", needed,
-        " parameters, the weights are ", held, " numbers; config.json does not belong to them");
+        " parameters, the weights are ", held, " numbers; they do not belong together");
 }
 
 // Empty where there is none.
@@ -69,7 +114,8 @@ bool is_clip(const fs::path& path) {
   if (!holds_weights(path)) return false;
   const WeightFile file = read_weight_file(path, is_clip_name);
   return std::any_of(file.tensors.begin(), file.tensors.end(), [](const auto& entry) {
-    return entry.first == "visual.conv1.weight" || entry.first == "vision_model.embeddings.patch_embedding.weight";
+    return entry.first == "visual.conv1.weight" || entry.first == "visual.layer1.0.conv1.weight" ||
+           entry.first == "vision_model.embeddings.patch_embedding.weight";
   });
 }
 
@@ -78,14 +124,12 @@ ClipConfig clip_config_of(const NamedTensors& tensors, const std::string& source
     return size_of(tensors, source, name, dim, dimension);
   };
   ClipConfig config;
-  const std::string patches = "vision_model.embeddings.patch_embedding.weight";
-  config.vision = tower_of(tensors, source, "vision_model", size(patches, 4, 0));
-  config.patch_size = size(patches, 4, 3);
-  const int64_t places = size("vision_model.embeddings.position_embedding.weight", 2, 0) - 1;
-  int64_t side = 1;
-  while ((side + 1) * (side + 1) <= places) ++side;
-  check(side * side == places, source, ": ", places, " image positions are not a square");
-  config.image_size = side * config.patch_size;
+  if (has_resnet(tensors)) {
+    config.resnet = resnet_of(tensors, source);
+    config.image_size = config.resnet->image_size;
+  } else {
+    read_vision(config, tensors, source);
+  }
   const std::string words = "text_model.embeddings.token_embedding.weight";
   config.vocab_size = size(words, 2, 0);
   config.text = tower_of(tensors, source, "text_model", size(words, 2, 1));
@@ -120,15 +164,16 @@ LoadedClip load_clip(const fs::path& path, const ClipLoadOptions& options) {
   const fs::path beside = directory / "config.json";
   if (config_file.empty() && fs::exists(beside)) config_file = beside;
   ClipConfig config;
-  if (config_file.empty()) {
+  // A config.json knows no residual network.
+  if (config_file.empty() || has_resnet(state.tensors)) {
     config = clip_config_of(state.tensors, file.source);
     report(
         "assumed: no config.json; sizes from the tensors, heads of 64 channels, QuickGELU, as OpenAI's models have "
         "them (open_clip's own may have GELU, which the weights do not tell)");
   } else {
     config = ClipConfig::from_file(config_file);
-    check_size(config, state.tensors, file.source);
   }
+  check_size(config, state.tensors, file.source);
   LoadedClip out;
   out.source = file.source;
   out.format = file.format;

@@ -85,12 +85,16 @@ Variable ClipTextTower::operator()(const ClipTexts& texts, const ForwardContext&
 
 Clip::Clip(const ClipConfig& c)
     : config(c),
-      vision(vision_options(c)),
       text(c),
-      visual_projection(c.vision.hidden_size, c.projection_dim, false),
       text_projection(c.text.hidden_size, c.projection_dim, false),
       logit_scale(Tensor::full({}, c.logit_scale_init_value), true) {
   c.validate();
+  if (c.resnet) {
+    resnet.emplace(*c.resnet);
+    return;
+  }
+  vision = VisionTransformer(vision_options(c));
+  visual_projection = Linear(c.vision.hidden_size, c.projection_dim, false);
 }
 
 Variable Clip::pooled(const VisionTransformer::Output& output) const {
@@ -102,8 +106,19 @@ Variable Clip::pooled(const Variable& hidden, const ClipTexts& texts) const {
 }
 
 Variable Clip::image_features(const PatchRows& pictures, const ForwardContext& context) const {
+  check(!resnet.has_value(), "clip: the picture tower is a residual network, which takes pixels, not patches");
   const NameScope scope("vision_model");
   return in_type(visual_projection(pooled(vision(pictures, context))), logit_scale.dtype());
+}
+
+Variable Clip::image_features_of_pixels(const Variable& pixels, const ForwardContext& context) const {
+  if (resnet) {
+    const NameScope scope("visual");
+    return (*resnet)(in_type(pixels, logit_scale.dtype()), false).features;
+  }
+  PatchRows rows = PatchRows::of_pixels(pixels, config.patch_size);
+  rows.patches = in_type(rows.patches, context.activations_beside(logit_scale.dtype()));
+  return image_features(rows, context);
 }
 
 Variable Clip::text_features(const ClipTexts& texts, const ForwardContext& context) const {
@@ -118,8 +133,12 @@ void Clip::visit(const std::string& prefix, const ParameterVisitor& visitor) {
   text.position_embedding.visit(texts + ".embeddings.position_embedding", visitor);
   visit_blocks(text.blocks, texts, kBlocks, visitor);
   text.norm.visit(texts + ".final_layer_norm", visitor);
-  vision.visit(join_name(prefix, "vision_model"), kVisionNames, kBlocks, visitor);
-  visual_projection.visit(join_name(prefix, "visual_projection"), visitor);
+  if (resnet) {
+    resnet->visit(join_name(prefix, "visual"), visitor);
+  } else {
+    vision.visit(join_name(prefix, "vision_model"), kVisionNames, kBlocks, visitor);
+    visual_projection.visit(join_name(prefix, "visual_projection"), visitor);
+  }
   text_projection.visit(join_name(prefix, "text_projection"), visitor);
 }
 

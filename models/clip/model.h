@@ -44,7 +44,8 @@ struct ClipTextTower {
 
 struct Clip {
   ClipConfig config;
-  VisionTransformer vision;
+  VisionTransformer vision;              // empty, like visual_projection, where the picture tower is ...
+  std::optional<ModifiedResNet> resnet;  // ... a residual network (visual.…)
   ClipTextTower text;
   Linear visual_projection, text_projection;  // [projection, d], without bias
   Variable logit_scale;                       // scalar: the logarithm of what cosines are multiplied with
@@ -52,6 +53,9 @@ struct Clip {
   explicit Clip(const ClipConfig& config);
   // [pictures, projection] and [texts, projection], not normalised.
   Variable image_features(const PatchRows& pictures, const ForwardContext& context) const;
+  // The same of normalised pixels [pictures, 3, side, side], by either kind of tower; a residual network computes in
+  // the parameters' type, by its running statistics.
+  Variable image_features_of_pixels(const Variable& pixels, const ForwardContext& context) const;
   Variable text_features(const ClipTexts& texts, const ForwardContext& context) const;
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 

@@ -104,8 +104,14 @@ bool is_openai_name(std::string_view name) {
   return !translate(name, &NamePair::openai, &NamePair::hugging_face).empty() || !fused_place(name, kind).empty();
 }
 
+bool is_resnet_name(std::string_view name) {
+  for (const std::string_view part : {"conv", "bn", "layer", "attnpool."})
+    if (name.starts_with("visual.") && name.substr(std::string_view("visual.").size()).starts_with(part)) return true;
+  return false;
+}
+
 bool is_left_out(std::string_view name) {
-  return name.ends_with(".position_ids") ||
+  return name.ends_with(".position_ids") || name.ends_with(".num_batches_tracked") ||
          std::find(std::begin(kNumbers), std::end(kNumbers), name) != std::end(kNumbers);
 }
 
@@ -118,8 +124,10 @@ std::string_view without_tower(std::string_view name) {
 }  // namespace
 
 bool is_clip_name(std::string_view name) {
-  return is_hugging_face_name(name) || is_openai_name(without_tower(name)) || is_left_out(name);
+  return is_hugging_face_name(name) || is_openai_name(without_tower(name)) || is_left_out(name) || is_resnet_name(name);
 }
+
+bool has_resnet(const NamedTensors& tensors) { return tensors.contains("visual.layer1.0.conv1.weight"); }
 
 ClipState clip_names(const NamedTensors& file, const std::string& source) {
   ClipState out;
@@ -128,10 +136,16 @@ ClipState clip_names(const NamedTensors& file, const std::string& source) {
           ", which the file has already");
   };
   std::string left_out;
+  int64_t counts = 0;
+  const bool resnet = has_resnet(file);
   for (const auto& [own, tensor] : file) {
     const std::string_view name = without_tower(own);
     std::string_view kind;
-    if (is_left_out(own)) {
+    if (own.ends_with(".num_batches_tracked")) {
+      ++counts;
+    } else if (resnet && is_resnet_name(own)) {
+      put(own, tensor, own);
+    } else if (is_left_out(own)) {
       left_out += (left_out.empty() ? "" : ", ") + own;
     } else if (is_hugging_face_name(own) && own != "logit_scale") {
       put(own, tensor, own);
@@ -150,6 +164,7 @@ ClipState clip_names(const NamedTensors& file, const std::string& source) {
       put(own, tensor, own);
     }
   }
+  if (counts > 0) out.notes.push_back(text("ignored: num_batches_tracked of ", counts, " batch norms"));
   if (!left_out.empty()) out.notes.push_back("ignored: " + left_out + ", which are no parameters");
   return out;
 }
@@ -158,6 +173,10 @@ NamedTensors openai_names(const NamedTensors& hugging_face) {
   NamedTensors out;
   std::map<std::string, std::array<Tensor, 3>> fused;
   for (const auto& [name, tensor] : hugging_face) {
+    if (is_resnet_name(name)) {
+      out.emplace(name, tensor);
+      continue;
+    }
     const std::string other = translate(name, &NamePair::hugging_face, &NamePair::openai);
     const bool transposed = other == "visual.proj" || other == "text_projection";
     if (!other.empty()) {

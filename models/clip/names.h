@@ -16,6 +16,9 @@
 //     self_attn.out_proj.*, layer_norm1.*, layer_norm2.*           attn.out_proj.*, ln_1.*, ln_2.*
 //     mlp.fc1.*, mlp.fc2.*                                         mlp.c_fc.*, mlp.c_proj.*
 //
+// Models with a residual network for pictures have OpenAI's names alone: visual.{conv,bn}{1,2,3}.*, visual.layerN.*,
+// visual.attnpool.*, which stay as they are; num_batches_tracked, which only other momenta need, is left out.
+//
 // open_clip's class with a text tower of its own writes "text." before that tower's names.
 #pragma once
 
@@ -40,6 +43,9 @@ struct ClipState {
 // left out, and noted. Two tensors that stand for one parameter are an error, which `source` begins; names of neither
 // naming stay as they are.
 ClipState clip_names(const NamedTensors& file, const std::string& source);
+
+// Whether these are of a model whose picture tower is a residual network.
+bool has_resnet(const NamedTensors& tensors);
 
 // The same parameters under OpenAI's names.
 NamedTensors openai_names(const NamedTensors& hugging_face);

@@ -123,7 +123,7 @@ fails 2 "cannot open none.jsonl" "${flags[@]}" --annotations none.jsonl
 fails 2 "none: no such file or directory; expected a model's folder, a file of weights or a TOML file" info none
 fails 2 "--grid is '5', expected ROWSxCOLUMNS of patches" info run --grid 5
 fails 2 "--text is 41, expected 2 to 40 tokens" info run --text 41
-fails 2 'no op'\''s name contains "foo"; there are add' gradcheck --op foo
+fails 2 'no op'\''s name contains "foo"; there are a' gradcheck --op foo
 fails 2 "none: no such directory; expected the folder of a run" report none
 fails 2 "data: no run (there is no settings.toml)" report data
 rm run/summary.json

@@ -178,7 +178,45 @@ TEST_CASE("clip: loading is strict, and takes no memory on a configuration's wor
   ClipConfig huge = tests::tiny_clip_config();
   huge.text.hidden_size = huge.text.intermediate_size = 1 << 20;
   directory.write("config.json", huge.to_json());
-  CHECK(lacking(error_of([&] { load_clip(directory.path()); }), {"config.json does not belong to them"}) == "");
+  CHECK(lacking(error_of([&] { load_clip(directory.path()); }), {"they do not belong together"}) == "");
+}
+
+TEST_CASE("clip: a residual network for pictures, from its state dict alone") {
+  const tests::TemporaryDirectory directory;
+  ClipConfig config = tests::tiny_clip_config();
+  config.text.hidden_size = config.text.intermediate_size = 64;
+  config.text.num_attention_heads = 1;
+  config.eos_token_id = 2;
+  config.image_size = 64;
+  config.resnet =
+      ModifiedResNetOptions{.layers = {1, 2, 1, 1}, .width = 4, .output_dim = 6, .heads = 2, .image_size = 64};
+  Clip model(config);
+  tests::draw(model);
+  ParameterSet parameters(model);
+  NamedTensors file = openai_names(clip_file_views(parameters.state(), config));
+  file.emplace("visual.bn1.num_batches_tracked", Tensor::full({}, 3, DType::i64));
+  const std::filesystem::path weights = directory.path() / "rn.safetensors";
+  save_safetensors(weights.string(), file);
+  CHECK(is_clip(weights));
+  std::vector<std::string> lines;
+  ClipLoadOptions options;
+  options.report = [&](const std::string& line) { lines.push_back(line); };
+  const LoadedClip clip = load_clip(weights, options);
+  CHECK(lines.front() == "ignored: num_batches_tracked of 1 batch norms");
+  CHECK(clip.model->config.resnet->layers == config.resnet->layers);
+  CHECK(clip.model->config.image_size == 64);
+  const Variable picture = pixels(2, 64, 64);
+  CHECK(clip.model->image_features_of_pixels(picture, {}).value().to_vector<float>() ==
+        model.image_features_of_pixels(picture, {}).value().to_vector<float>());
+  CHECK(lacking(error_of([&] { clip.model->image_features(PatchRows::of_pixels(picture, 4), {}); }),
+                {"takes pixels, not patches"}) == "");
+  file.erase("visual.layer2.1.conv2.weight");
+  save_safetensors(weights.string(), file);
+  CHECK(lacking(error_of([&] { load_clip(weights); }), {"missing: visual.layer2.1.conv2.weight"}) == "");
+  // A shape that asks for more memory than the file could fill.
+  file["visual.layer1.0.conv1.weight"] = Tensor::zeros({100000, 1, 1, 1});
+  save_safetensors(weights.string(), file);
+  CHECK(lacking(error_of([&] { load_clip(weights); }), {"they do not belong together"}) == "");
 }
 
 TEST_CASE("clip: shapes that no model has are refused by name") {

@@ -27,7 +27,7 @@ inline ClipConfig tiny_clip_config() {
 // Every parameter is drawn, by its name.
 inline void draw(Clip& model, uint64_t seed = 1) {
   model.visit("", [&](const std::string& name, Variable& parameter) {
-    if (parameter.shape().dim() > 0) init_normal_(parameter, name, seed, 0.3);
+    if (parameter.requires_grad() && parameter.shape().dim() > 0) init_normal_(parameter, name, seed, 0.3);
   });
 }
 

@@ -1,6 +1,7 @@
 #include "vilt/serve/server.h"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -57,6 +58,14 @@ std::vector<std::string> values(const Request& request, const char* header) {
   return out;
 }
 
+bool is_address(const std::string& name) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  if (::getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
+  ::freeaddrinfo(found);
+  return true;
+}
+
 // Nothing from elsewhere, no script but our own, in nobody's frame.
 const httplib::Headers& safe_headers() {
   static const httplib::Headers kHeaders = {
@@ -104,13 +113,14 @@ class Server::Http : public httplib::Server {
       const int yes = 1;
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
-    errno = 0;
+    // The library tells neither whether a name was found, nor leaves errno alone while it looks.
+    check(is_address(options_.address), "cannot listen on ", escape_controls(options_.address), ", port ",
+          options_.port, ": there is no such address");
     port_ = options_.port == 0 ? bind_to_any_port(options_.address)
                                : (bind_to_port(options_.address, options_.port) ? options_.port : -1);
     const int error = errno;
     check(port_ > 0, "cannot listen on ", escape_controls(options_.address), ", port ", options_.port, ": ",
-          error == 0 ? "there is no such address" : std::strerror(error),
-          error == EADDRINUSE ? "; choose another --port, or 0 for any" : "");
+          std::strerror(error), error == EADDRINUSE ? "; choose another --port, or 0 for any" : "");
     ::listen(svr_sock_, SOMAXCONN);  // the library's five wait no longer than a burst of clients
   }
 
