@@ -58,7 +58,7 @@ std::vector<std::string> values(const Request& request, const char* header) {
   return out;
 }
 
-bool is_address(const std::string& name) {
+bool resolves(const std::string& name) {
   addrinfo hints{}, *found = nullptr;
   hints.ai_socktype = SOCK_STREAM;
   if (::getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
@@ -114,8 +114,8 @@ class Server::Http : public httplib::Server {
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
     // The library tells neither whether a name was found, nor leaves errno alone while it looks.
-    check(is_address(options_.address), "cannot listen on ", escape_controls(options_.address), ", port ",
-          options_.port, ": there is no such address");
+    check(resolves(options_.address), "cannot listen on ", escape_controls(options_.address), ", port ", options_.port,
+          ": there is no such address");
     port_ = options_.port == 0 ? bind_to_any_port(options_.address)
                                : (bind_to_port(options_.address, options_.port) ? options_.port : -1);
     const int error = errno;
