@@ -15,13 +15,11 @@ void check_rows(const char* loss, const Variable& rows, const Tensor& targets) {
   check(rows.size(0) > 0, "uniter: ", loss, " of no rows");
 }
 
-Tensor beside(const Tensor& targets, const Variable& x) { return targets.to(x.dtype()).to(x.value().device()); }
-
 }  // namespace
 
 Variable uniter_feature_loss(const Variable& prediction, const Tensor& features) {
   check_rows("masked features", prediction, features);
-  return mse_loss(prediction, beside(features, prediction));
+  return mse_loss(prediction, features.to(prediction.dtype()));
 }
 
 Variable uniter_region_loss(const Variable& logits, const Tensor& distributions) {
@@ -39,7 +37,7 @@ Variable uniter_region_loss(const Variable& logits, const Tensor& distributions)
 
 Variable uniter_region_kl_loss(const Variable& logits, const Tensor& distributions) {
   check_rows("masked regions", logits, distributions);
-  return kl_div(logits, beside(distributions, logits)) / static_cast<double>(logits.size(1));
+  return kl_div(logits, distributions.to(logits.dtype())) / static_cast<double>(logits.size(1));
 }
 
 UniterAlignment uniter_alignment(const Variable& hidden, const UniterBatch& batch, const Tensor& labels, double beta,
@@ -62,7 +60,7 @@ UniterAlignment uniter_alignment(const Variable& hidden, const UniterBatch& batc
 
 Variable uniter_answer_loss(const Variable& logits, const Tensor& targets) {
   check_rows("answers", logits, targets);
-  return bce_with_logits(logits, beside(targets, logits)) * static_cast<double>(logits.size(1));
+  return bce_with_logits(logits, targets.to(logits.dtype())) * static_cast<double>(logits.size(1));
 }
 
 Variable uniter_rank_loss(const Variable& scores, int64_t group, double margin) {

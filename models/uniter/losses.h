@@ -1,5 +1,5 @@
 // UNITER's losses, where they are more than one op of the house. Of masked words, of matching and of statements:
-// `cross_entropy`.
+// `cross_entropy`. Targets are converted to the type of what they are compared with, and lie on the host.
 #pragma once
 
 #include "models/uniter/batch.h"
