@@ -55,6 +55,7 @@ Outcome run_retrieval_metrics(const std::filesystem::path& directory);
 Outcome run_tensorboard(const std::filesystem::path& directory);
 Outcome run_torch_files(const std::filesystem::path& directory);
 Outcome run_training_trajectory(const std::filesystem::path& directory);
+Outcome run_uniter(const std::filesystem::path& directory);
 Outcome run_vilt_mlm(const std::filesystem::path& directory);
 Outcome run_vilt_nlvr2(const std::filesystem::path& directory);
 Outcome run_vilt_pretrain(const std::filesystem::path& directory);
