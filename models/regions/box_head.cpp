@@ -211,12 +211,12 @@ RegionLosses region_losses(const RegionOutput& output, const std::vector<RegionS
     }
   check(static_cast<int64_t>(labels.size()) == regions, "regions: ", labels.size(), " samples for ", regions,
         " regions");
-  const Tensor& like = output.box_deltas.value();
-  const Tensor differences = Tensor::from(targets, {static_cast<int64_t>(boxes.size()), 4}).to(like.dtype());
+  const Tensor differences =
+      Tensor::from(targets, {static_cast<int64_t>(boxes.size()), 4}).to(output.box_deltas.value().dtype());
   RegionLosses out;
   out.scores = cross_entropy(output.class_logits, Tensor::from(labels));
   out.boxes = smooth_l1_loss(gather_rows({reshape(output.box_deltas, {regions * classes, 4})}, Tensor::from(boxes)),
-                             differences.to(like.device()), 1.0 / 9, Reduction::sum) /
+                             differences, 1.0 / 9, Reduction::sum) /
               static_cast<double>(regions);
   return out;
 }

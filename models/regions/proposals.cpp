@@ -164,8 +164,7 @@ RegionLosses proposal_losses(const ObjectnessMaps& maps, const std::vector<TrueB
   check(!sampled.empty(), "regions: no anchor is sampled");
   const auto like_maps = [&](const std::vector<double>& values, int64_t columns) {
     return Tensor::from(values, {static_cast<int64_t>(values.size()) / columns, columns})
-        .to(maps.flat_logits.value().dtype())
-        .to(maps.flat_logits.value().device());
+        .to(maps.flat_logits.value().dtype());
   };
   const auto count = static_cast<double>(sampled.size());
   RegionLosses out;
