@@ -195,6 +195,30 @@ TEST_CASE("regions: a region's output does not depend on the others, nor on thei
         together.pooled.value().select(0, 2).to_vector<float>());
 }
 
+TEST_CASE("regions: a dilated last stage keeps the size of its bins and reads cells that lie two apart") {
+  RegionsConfig config = tiny(false);
+  config.cnn.layers = {1, 1, 1, 2};
+  config.dilated = true;
+  const BoxHead head = drawn(config).heads;
+  CHECK(head.stage[0].convolutions[1].settings.stride == Size2d(1));
+  CHECK(head.stage[0].convolutions[1].settings.dilation == Size2d(1));
+  CHECK(head.stage[1].convolutions[1].settings.dilation == Size2d(2));
+  ResidualBlock block(4, 1, 4, 1, true, 2);
+  for (Conv2d& convolution : block.convolutions)
+    convolution.weight = Variable(Tensor::full(convolution.weight.shape(), 1));
+  std::vector<float> values(4 * 49, 0);
+  values[24] = 1;  // the middle of the first plane
+  const Tensor x = Tensor::from(values, {1, 4, 7, 7});
+  const std::vector<float> y = block(Variable(x), false).value().to_vector<float>();
+  CHECK(y.size() == values.size());
+  for (size_t i = 0; i < 49; ++i) {
+    const size_t row = i / 7, column = i % 7;
+    const bool reached = row % 2 == 1 && column % 2 == 1;
+    CHECK((y[i] > 0) == reached);
+  }
+  CHECK(lacking(error_of([] { ResidualBlock(4, 4, 4, 1, false, 2); }), {"without bottleneck"}) == "");
+}
+
 TEST_CASE("region selection: none, one, boxes outside, probabilities that are not numbers") {
   const SelectionRule rule{.confidence = 0.2, .least = 2, .most = 3};
   Probabilities none(0, 3);
