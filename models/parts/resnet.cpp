@@ -3,15 +3,18 @@
 namespace tessera {
 namespace {
 
-Conv2d convolution(int64_t in, int64_t out, int64_t kernel, int64_t stride) {
-  return {in, out, kernel, {.stride = stride, .padding = kernel / 2}, false};
+Conv2d convolution(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t dilation = 1) {
+  return {in, out, kernel, {.stride = stride, .padding = kernel / 2 * dilation, .dilation = dilation}, false};
 }
 
 }  // namespace
 
-ResidualBlock::ResidualBlock(int64_t in, int64_t width, int64_t out, int64_t stride, bool bottleneck) {
+ResidualBlock::ResidualBlock(int64_t in, int64_t width, int64_t out, int64_t stride, bool bottleneck,
+                             int64_t dilation) {
+  check(dilation == 1 || bottleneck, "resnet: a dilation of ", dilation, " in a block without bottleneck");
   if (bottleneck) {
-    convolutions = {convolution(in, width, 1, 1), convolution(width, width, 3, stride), convolution(width, out, 1, 1)};
+    convolutions = {convolution(in, width, 1, 1), convolution(width, width, 3, stride, dilation),
+                    convolution(width, out, 1, 1)};
     norms = {BatchNorm2d(width), BatchNorm2d(width), BatchNorm2d(out)};
   } else {
     convolutions = {convolution(in, width, 3, stride), convolution(width, out, 3, 1)};
@@ -44,9 +47,9 @@ void ResidualBlock::visit(const std::string& prefix, const ParameterVisitor& vis
 ResNet::ResNet(const ResNetOptions& o) : options(o) {
   check(!o.widths.empty() && o.layers.size() == o.widths.size(), "resnet: ", o.layers.size(), " stages of ",
         o.widths.size(), " widths, expected as many and at least one");
-  stem = convolution(3, o.widths[0], 7, 2);
-  stem_norm = BatchNorm2d(o.widths[0]);
-  int64_t in = o.widths[0];
+  int64_t in = o.stem > 0 ? o.stem : o.widths[0];
+  stem = convolution(3, in, 7, 2);
+  stem_norm = BatchNorm2d(in);
   for (size_t stage = 0; stage < o.layers.size(); ++stage) {
     std::vector<ResidualBlock>& blocks = stages.emplace_back();
     for (int64_t i = 0; i < o.layers[stage]; ++i) {

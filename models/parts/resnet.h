@@ -15,7 +15,8 @@ namespace tessera {
 struct ResNetOptions {
   bool bottleneck = true;                          // blocks of 1 x 1, 3 x 3, 1 x 1; else of two 3 x 3
   std::vector<int64_t> layers{3, 4, 6, 3};         // blocks of each stage: those of ResNet-50
-  std::vector<int64_t> widths{64, 128, 256, 512};  // channels of a block's 3 x 3 convolutions; the stem has the first
+  std::vector<int64_t> widths{64, 128, 256, 512};  // channels of a block's 3 x 3 convolutions
+  int64_t stem = 0;                                // channels of the stem; 0: as many as the first width
 
   // Channels that a stage gives: four times its width with bottlenecks.
   int64_t channels(size_t stage) const { return widths[stage] * (bottleneck ? 4 : 1); }
@@ -29,7 +30,8 @@ struct ResidualBlock {
   std::optional<Conv2d> shortcut;    // downsample.0, where sizes change
   std::optional<BatchNorm2d> shortcut_norm;
 
-  ResidualBlock(int64_t in, int64_t width, int64_t out, int64_t stride, bool bottleneck);
+  // `dilation` is that of a bottleneck's 3 x 3 convolution.
+  ResidualBlock(int64_t in, int64_t width, int64_t out, int64_t stride, bool bottleneck, int64_t dilation = 1);
   Variable operator()(const Variable& x, bool training) const;
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };

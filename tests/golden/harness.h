@@ -30,6 +30,7 @@ Outcome run_command_line(const std::filesystem::path& directory, const std::stri
 Outcome run_adamw(const std::filesystem::path& directory);
 Outcome run_detector_ops(const std::filesystem::path& directory);
 Outcome run_conv_ops(const std::filesystem::path& directory);
+Outcome run_fasterrcnn(const std::filesystem::path& directory);
 Outcome run_finetune(const std::filesystem::path& directory);
 Outcome run_byte_pair(const std::filesystem::path& directory);
 Outcome run_bad_captions(const std::filesystem::path& directory);
@@ -47,8 +48,10 @@ Outcome run_karpathy_captions(const std::filesystem::path& directory);
 Outcome run_mpp(const std::filesystem::path& directory);
 Outcome run_nlvr2_format(const std::filesystem::path& directory);
 Outcome run_nlvr2_metrics(const std::filesystem::path& directory);
+Outcome run_pixelbert(const std::filesystem::path& directory);
 Outcome run_pos_embed(const std::filesystem::path& directory);
 Outcome run_randaugment(const std::filesystem::path& directory);
+Outcome run_regions(const std::filesystem::path& directory);
 Outcome run_resnet(const std::filesystem::path& directory);
 Outcome run_resize(const std::filesystem::path& directory);
 Outcome run_retrieval_metrics(const std::filesystem::path& directory);
