@@ -3,10 +3,8 @@
 namespace tessera {
 
 CoAttention::CoAttention(const VilbertConfig& c)
-    : query1(c.v_hidden_size, c.bi_hidden_size),
-      key_value1(c.v_hidden_size, 2 * c.bi_hidden_size),
-      query2(c.text.hidden_size, c.bi_hidden_size),
-      key_value2(c.text.hidden_size, 2 * c.bi_hidden_size),
+    : qkv1(c.v_hidden_size, 3 * c.bi_hidden_size),
+      qkv2(c.text.hidden_size, 3 * c.bi_hidden_size),
       dense1(c.bi_hidden_size, c.v_hidden_size),
       dense2(c.bi_hidden_size, c.text.hidden_size),
       norm1(c.v_hidden_size, c.text.layer_norm_eps),
@@ -22,12 +20,15 @@ CoAttention::CoAttention(const VilbertConfig& c)
       text_attention_dropout(c.text.attention_probs_dropout_prob) {}
 
 VilbertStreams CoAttention::operator()(const VilbertStreams& in, const ForwardContext& context) const {
+  const Variable of_picture = qkv1(in.vision), of_text = qkv2(in.text);
+  const auto part = [](const Variable& x, int64_t i) { return narrow(x, 1, i * x.size(1) / 3, x.size(1) / 3); };
   const auto [p_text, text_ticket] = context.dropout(text_attention_dropout);
-  const Variable seen_in_text = cross_attention(query1(in.vision), key_value2(in.text), in.cu_seqlens_vision,
-                                                in.cu_seqlens_text, heads, p_text, text_ticket);
+  const Variable seen_in_text = attention(part(of_picture, 0), part(of_text, 1), part(of_text, 2), in.cu_seqlens_vision,
+                                          in.cu_seqlens_text, heads, false, p_text, text_ticket);
   const auto [p_vision, vision_ticket] = context.dropout(vision_attention_dropout);
-  const Variable seen_in_picture = cross_attention(query2(in.text), key_value1(in.vision), in.cu_seqlens_text,
-                                                   in.cu_seqlens_vision, heads, p_vision, vision_ticket);
+  const Variable seen_in_picture =
+      attention(part(of_text, 0), part(of_picture, 1), part(of_picture, 2), in.cu_seqlens_text, in.cu_seqlens_vision,
+                heads, false, p_vision, vision_ticket);
   const auto added = [&](const Variable& residual, const Variable& branch, double rate, const LayerNorm& norm) {
     return add_layer_norm({residual, branch, rate}, norm, context).normalised;
   };
@@ -40,10 +41,10 @@ VilbertStreams CoAttention::operator()(const VilbertStreams& in, const ForwardCo
 }
 
 void CoAttention::visit(const std::string& prefix, const ParameterVisitor& visitor) {
-  const std::pair<const char*, Linear*> maps[] = {
-      {"biattention.query1", &query1}, {"biattention.key_value1", &key_value1},
-      {"biattention.query2", &query2}, {"biattention.key_value2", &key_value2},
-      {"biOutput.dense1", &dense1},    {"biOutput.dense2", &dense2}};
+  const std::pair<const char*, Linear*> maps[] = {{"biattention.qkv1", &qkv1},
+                                                  {"biattention.qkv2", &qkv2},
+                                                  {"biOutput.dense1", &dense1},
+                                                  {"biOutput.dense2", &dense2}};
   for (const auto& [name, map] : maps) map->visit(join_name(prefix, name), visitor);
   norm1.visit(join_name(prefix, "biOutput.LayerNorm1"), visitor);
   norm2.visit(join_name(prefix, "biOutput.LayerNorm2"), visitor);
@@ -57,7 +58,7 @@ void CoAttention::visit(const std::string& prefix, const ParameterVisitor& visit
 }
 
 std::map<std::string, Tensor> vilbert_file_views(const std::map<std::string, Tensor>& state) {
-  const std::string fused = ".biattention.key_value";
+  const std::string fused = ".biattention.qkv";
   std::map<std::string, Tensor> out;
   for (const auto& [name, tensor] : split_qkv(state)) {
     const size_t at = name.find(fused);
@@ -66,9 +67,12 @@ std::map<std::string, Tensor> vilbert_file_views(const std::map<std::string, Ten
       continue;
     }
     const std::string prefix = name.substr(0, at) + ".biattention.", rest = name.substr(at + fused.size());
-    const int64_t rows = tensor.size(0) / 2;
-    out.emplace(prefix + "key" + rest, tensor.narrow(0, 0, rows));
-    out.emplace(prefix + "value" + rest, tensor.narrow(0, rows, rows));
+    const int64_t rows = tensor.size(0) / 3;
+    int64_t first = 0;
+    for (const char* part : {"query", "key", "value"}) {
+      out.emplace(prefix + part + rest, tensor.narrow(0, first, rows));
+      first += rows;
+    }
   }
   return out;
 }

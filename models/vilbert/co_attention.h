@@ -17,9 +17,9 @@ struct VilbertStreams {
 };
 
 struct CoAttention {
-  // To bi_hidden_size, keys and values in one map, the rows of keys first: 1 of the pictures' rows, 2 of the text's
-  // tokens.
-  Linear query1, key_value1, query2, key_value2;
+  // To 3 bi_hidden_size, the rows of queries, then keys, then values, in one product as in self-attention: 1 of the
+  // pictures' rows, 2 of the text's tokens.
+  Linear qkv1, qkv2;
   Linear dense1, dense2;  // back to the width of each stream
   LayerNorm norm1, norm2, vision_norm, text_norm;
   Mlp vision_mlp, text_mlp;
@@ -28,13 +28,12 @@ struct CoAttention {
 
   explicit CoAttention(const VilbertConfig& config);
   VilbertStreams operator()(const VilbertStreams& in, const ForwardContext& context) const;
-  // biattention.{query,key_value}{1,2}.*, biOutput.*, v_intermediate.dense.*, v_output.*, t_intermediate.dense.*,
-  // t_output.*
+  // biattention.qkv{1,2}.*, biOutput.*, v_intermediate.dense.*, v_output.*, t_intermediate.dense.*, t_output.*
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };
 
 // Views of a state in memory under the published names: what split_qkv (models/parts/bert.h) does, and
-// "….biattention.key_value1.…" as its "….key1.…" and "….value1.…", likewise 2.
+// "….biattention.qkv1.…" as its "….query1.…", "….key1.…" and "….value1.…", likewise 2.
 std::map<std::string, Tensor> vilbert_file_views(const std::map<std::string, Tensor>& state);
 
 }  // namespace tessera
