@@ -56,7 +56,9 @@ VilbertLosses vilbert_losses(const VilbertPretraining::Scores& scores, const Vil
 }
 
 Variable WeightNormLinear::operator()(const Variable& x) const {
-  return linear(x, weight_v * (weight_g / sqrt(sum(square(weight_v)))), bias);
+  // In f64: what the scale is off by, all products share, and their errors add up instead of cancelling.
+  const Variable direction = cast(weight_v, DType::f64), length = sqrt(sum(square(direction)));
+  return linear(x, cast(direction * (cast(weight_g, DType::f64) / length), weight_v.dtype()), bias);
 }
 
 void WeightNormLinear::visit(const std::string& prefix, const ParameterVisitor& visitor) {
@@ -74,7 +76,7 @@ Variable VilbertVqa::scores(const Vilbert::Output& output, const ForwardContext&
 }
 
 Variable VilbertVqa::loss(const Variable& scores, const Tensor& targets) {
-  return bce_with_logits(scores, targets) * static_cast<double>(scores.size(1));
+  return bce_with_logits(scores, targets, Reduction::sum) / static_cast<double>(scores.size(0));
 }
 
 void VilbertVqa::visit(const std::string& prefix, const ParameterVisitor& visitor) {
