@@ -56,9 +56,10 @@ VilbertLosses vilbert_losses(const VilbertPretraining::Scores& scores, const Vil
 }
 
 Variable WeightNormLinear::operator()(const Variable& x) const {
-  // In f64: what the scale is off by, all products share, and their errors add up instead of cancelling.
-  const Variable direction = cast(weight_v, DType::f64), length = sqrt(sum(square(direction)));
-  return linear(x, cast(direction * (cast(weight_g, DType::f64) / length), weight_v.dtype()), bias);
+  // The whole matrix is one vector to be brought to length 1.
+  const Variable direction =
+      reshape(l2_normalise(reshape(weight_v, {1, weight_v.value().numel()}), 0), weight_v.shape());
+  return linear(x, direction * weight_g, bias);
 }
 
 void WeightNormLinear::visit(const std::string& prefix, const ParameterVisitor& visitor) {
