@@ -58,7 +58,7 @@ CropPreparation clip_preparation_from_json(std::string_view source, const std::s
   if (fields.given("size")) out.shorter = static_cast<int>(sizes_of(root, "size", {"shortest_edge"}, where)[0]);
   if (fields.given("crop_size")) {
     const std::vector<int64_t> crop = sizes_of(root, "crop_size", {"height", "width"}, where);
-    check(crop[0] == side && crop[1] == side, where, ": field 'crop_size' is ", root["crop_size"].dump(),
+    check(crop[0] == side && crop[1] == side, where, ": field 'crop_size' is ", root.at("crop_size").dump(),
           ", the model takes ", side, " x ", side, " pixels");
   }
   int64_t filter = 3;
@@ -68,7 +68,7 @@ CropPreparation clip_preparation_from_json(std::string_view source, const std::s
   read_channels(fields, root, "image_mean", out.norm.mean, where);
   read_channels(fields, root, "image_std", out.norm.std, where);
   for (const float deviation : out.norm.std)
-    check(deviation > 0, where, ": field 'image_std' is ", root["image_std"].dump(), ", expected more than 0");
+    check(deviation > 0, where, ": field 'image_std' has a ", deviation, ", expected more than 0");
   return out;
 }
 
