@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "io/config_fields.h"
 #include "models/parts/block_names.h"
 #include "nn/embedding.h"
 
@@ -24,6 +25,8 @@ struct BertConfig {
   double layer_norm_eps = 1e-12;
   double hidden_dropout_prob = 0.1, attention_probs_dropout_prob = 0.1;
 
+  // From the fields that Hugging Face's configurations call so; those that are not given stay.
+  void read(const ConfigFields& fields);
   // Of a block; of one that reads the states of another, `state_size` is theirs.
   BlockOptions block(bool causal = false, int64_t state_size = 0) const;
 };

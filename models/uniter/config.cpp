@@ -33,15 +33,7 @@ UniterConfig UniterConfig::from_json(const std::string& source, const std::strin
   const nlohmann::json root = parse_strict_json(source, origin);
   const ConfigFields fields(root, origin);
   UniterConfig out;
-  fields.read("vocab_size", out.bert.vocab_size);
-  fields.read("hidden_size", out.bert.hidden_size);
-  fields.read("num_hidden_layers", out.bert.num_hidden_layers);
-  fields.read("num_attention_heads", out.bert.num_attention_heads);
-  fields.read("intermediate_size", out.bert.intermediate_size);
-  fields.read("max_position_embeddings", out.bert.max_position_embeddings);
-  fields.read("type_vocab_size", out.bert.type_vocab_size);
-  fields.read("hidden_dropout_prob", out.bert.hidden_dropout_prob);
-  fields.read("attention_probs_dropout_prob", out.bert.attention_probs_dropout_prob);
+  out.bert.read(fields);
   fields.read("img_dim", out.img_dim);
   fields.read("img_label_dim", out.img_label_dim);
   fields.read("num_answers", out.num_answers);

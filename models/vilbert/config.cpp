@@ -79,16 +79,7 @@ VilbertConfig VilbertConfig::from_json(const std::string& source, const std::str
   const json root = parse_strict_json(source, origin);
   const ConfigFields fields(root, origin);
   VilbertConfig out;
-  fields.read("vocab_size", out.text.vocab_size);
-  fields.read("hidden_size", out.text.hidden_size);
-  fields.read("num_hidden_layers", out.text.num_hidden_layers);
-  fields.read("num_attention_heads", out.text.num_attention_heads);
-  fields.read("intermediate_size", out.text.intermediate_size);
-  fields.read("max_position_embeddings", out.text.max_position_embeddings);
-  fields.read("type_vocab_size", out.text.type_vocab_size);
-  fields.read("layer_norm_eps", out.text.layer_norm_eps);
-  fields.read("hidden_dropout_prob", out.text.hidden_dropout_prob);
-  fields.read("attention_probs_dropout_prob", out.text.attention_probs_dropout_prob);
+  out.text.read(fields);
   fields.read("v_feature_size", out.v_feature_size);
   fields.read("v_target_size", out.v_target_size);
   fields.read("v_hidden_size", out.v_hidden_size);

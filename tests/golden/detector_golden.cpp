@@ -3,11 +3,9 @@
 // losses, their gradients together and apart.
 #include <algorithm>
 
-#include "io/safetensors.h"
 #include "models/regions/detector.h"
-#include "tests/golden/compare.h"
 #include "tests/golden/device.h"
-#include "tests/golden/json.h"
+#include "tests/golden/model_case.h"
 
 namespace tessera::golden {
 namespace {
@@ -61,20 +59,9 @@ RegionsConfig regions_config(const nlohmann::json& config) {
   return out;
 }
 
-struct FasterRcnnCase {
-  nlohmann::json config;
-  NamedTensors weights;
-  SafeTensors file;
-  Comparison comparison;
-
-  explicit FasterRcnnCase(const std::filesystem::path& directory)
-      : config(read_json(directory / "config.json")),
-        weights(load_safetensors((directory / "model.safetensors").string()).tensors),
-        file(load_safetensors((directory / "case.safetensors").string())),
-        comparison(directory) {}
-
-  void compare(const std::string& name, const Tensor& got) { comparison.compare(name, got, file.at(name)); }
-  void compare(const std::string& name, const Variable& got) { compare(name, got.value()); }
+struct FasterRcnnCase : ModelCase {
+  using ModelCase::compare;
+  using ModelCase::ModelCase;
   void compare(const std::string& name, const std::vector<int64_t>& got) { compare(name, Tensor::from(got)); }
   // What the host computes in f64 of values in `dtype` is as exact as these.
   void compare(const std::string& name, const Boxes& got, DType dtype) { compare(name, tensor_of(got, dtype)); }

@@ -1,11 +1,9 @@
 // pixelbert_running_stats, pixelbert_batch_norm: Pixel-BERT with a residual network by its running statistics, on
 // pictures of several sizes, and in training, on a batch: feature maps, cells, states after every block, scores,
 // losses, all gradients, the running statistics afterwards.
-#include "io/safetensors.h"
 #include "models/pixelbert/model.h"
-#include "tests/golden/compare.h"
 #include "tests/golden/device.h"
-#include "tests/golden/json.h"
+#include "tests/golden/model_case.h"
 #include "tests/golden/padded_case.h"
 #include "tests/gradient_state.h"
 
@@ -37,20 +35,8 @@ PixelBertConfig pixelbert_config(const nlohmann::json& config) {
   return out;
 }
 
-struct PixelBertCase {
-  nlohmann::json config;
-  NamedTensors weights;
-  SafeTensors file;
-  Comparison comparison;
-
-  explicit PixelBertCase(const std::filesystem::path& directory)
-      : config(read_json(directory / "config.json")),
-        weights(load_safetensors((directory / "model.safetensors").string()).tensors),
-        file(load_safetensors((directory / "case.safetensors").string())),
-        comparison(directory) {}
-
-  void compare(const std::string& name, const Tensor& got) { comparison.compare(name, got, file.at(name)); }
-  void compare(const std::string& name, const Variable& got) { compare(name, got.value()); }
+struct PixelBertCase : ModelCase {
+  using ModelCase::ModelCase;
   int64_t pairs() const { return file.at("txt_lens").size(0); }
   Tensor picture(int64_t i, DType dtype) const {
     const Tensor one = file.at(text("image.", i)).to(dtype);

@@ -20,14 +20,9 @@ struct VseCase {
   NamedTensors weights() const {
     NamedTensors out;
     const NamedTensors all = load_safetensors((directory / "model.safetensors").string()).tensors;
-    for (const auto& [name, tensor] : all)
-      if (!name.ends_with("num_batches_tracked")) out.emplace(plain(name), tensor);
+    for (const auto& [name, plain] : plain_names(all, "golden", [](std::string_view) { return true; }))
+      if (!name.ends_with("num_batches_tracked")) out.emplace(plain, all.at(name));
     return out;
-  }
-  static std::string plain(const std::string& name) {
-    const std::string wrapper = ".module.";
-    const size_t at = name.find(wrapper);
-    return at == std::string::npos ? name : name.substr(0, at + 1) + name.substr(at + wrapper.size());
   }
   std::string published(const std::string& name) const {
     const std::string cnn = "img_enc.cnn.";

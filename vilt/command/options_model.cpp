@@ -4,7 +4,7 @@
 namespace tessera::command {
 
 void add_convert(CLI::App& app, Action& action) {
-  CLI::App* command = add_command(app, "convert", "Writes a model in the form that transformers opens",
+  CLI::App* command = add_command(app, "convert", "Writes a model, ViLT or CLIP, in the form that transformers opens",
                                   "vilt convert vilt_200k_mlm_itm.ckpt vilt-mlm --vocab bert-base-uncased/vocab.txt");
   auto arguments = std::make_shared<ConvertArguments>();
   command
@@ -13,7 +13,7 @@ void add_convert(CLI::App& app, Action& action) {
       ->required();
   command->add_option("OUT", arguments->to, "Folder to write (with --names authors: a file, NAME.safetensors)")
       ->required();
-  command->add_option("--names", arguments->names, "huggingface (default) or authors");
+  command->add_option("--names", arguments->names, "huggingface (default) or authors (of CLIP: OpenAI's)");
   command->add_option("--dtype", arguments->dtype, "f32 (default) or bf16");
   add_weights(command, arguments->weights);
   command->add_flag("--force", arguments->force,
