@@ -34,6 +34,11 @@ Variable ResidualBlock::operator()(const Variable& x, bool training) const {
   return relu(y + (shortcut ? (*shortcut_norm)((*shortcut)(x), training) : x));
 }
 
+void ResidualBlock::set_norm_eps(double eps) {
+  for (BatchNorm2d& norm : norms) norm.eps = eps;
+  if (shortcut_norm) shortcut_norm->eps = eps;
+}
+
 void ResidualBlock::visit(const std::string& prefix, const ParameterVisitor& visitor) {
   for (size_t i = 0; i < convolutions.size(); ++i) {
     convolutions[i].visit(join_name(prefix, text("conv", i + 1)), visitor);
@@ -69,6 +74,12 @@ ResNet::Output ResNet::operator()(const Variable& x, bool training) const {
     out.stages.push_back(y);
   }
   return out;
+}
+
+void ResNet::set_norm_eps(double eps) {
+  stem_norm.eps = eps;
+  for (std::vector<ResidualBlock>& blocks : stages)
+    for (ResidualBlock& block : blocks) block.set_norm_eps(eps);
 }
 
 Variable ResNet::Output::features() const {

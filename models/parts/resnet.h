@@ -33,6 +33,7 @@ struct ResidualBlock {
   // `dilation` is that of a bottleneck's 3 x 3 convolution.
   ResidualBlock(int64_t in, int64_t width, int64_t out, int64_t stride, bool bottleneck, int64_t dilation = 1);
   Variable operator()(const Variable& x, bool training) const;
+  void set_norm_eps(double eps);
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };
 
@@ -53,6 +54,8 @@ struct ResNet {
   };
   // x [n, 3, height, width], normalised. `training`: batch statistics, towards which the running ones move.
   Output operator()(const Variable& x, bool training) const;
+  // Of every normalisation; 1e-5 without.
+  void set_norm_eps(double eps);
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };
 

@@ -27,6 +27,7 @@ RegionBackbone::RegionBackbone(const RegionsConfig& config) : pyramid(config.pyr
     options.widths.pop_back();
   }
   body = ResNet(options);
+  body.set_norm_eps(config.norm_eps);
   for (size_t stage = 0; pyramid && stage < options.layers.size(); ++stage) {
     laterals.emplace_back(options.channels(stage), config.channels, 1);
     outputs.emplace_back(config.channels, config.channels, 3, Conv2dSettings{.padding = 1});
@@ -35,8 +36,8 @@ RegionBackbone::RegionBackbone(const RegionsConfig& config) : pyramid(config.pyr
 
 int64_t RegionBackbone::channels() const { return pyramid ? outputs[0].weight.size(0) : body.options.features(); }
 
-std::vector<Variable> RegionBackbone::operator()(const Variable& pixels) const {
-  const std::vector<Variable> stages = body(pixels, false).stages;
+std::vector<Variable> RegionBackbone::operator()(const Variable& pixels, bool batch_statistics) const {
+  const std::vector<Variable> stages = body(pixels, batch_statistics).stages;
   if (!pyramid) return {stages.back()};
   std::vector<Variable> levels(stages.size());
   Variable coarser;

@@ -88,6 +88,7 @@ BoxHead::BoxHead(const RegionsConfig& config, int64_t channels)
       deltas(config.features(), 4 * config.classes),
       rule(config.detections) {
   check(classes >= 2, "regions: ", classes, " classes, expected the background and at least one");
+  if (config.attributes > 0) attributes.emplace(config.features(), config.classes, config.attributes);
   if (config.pyramid) {
     first.emplace(channels * config.bins.area(), config.representation);
     second.emplace(config.representation, config.representation);
@@ -98,6 +99,7 @@ BoxHead::BoxHead(const RegionsConfig& config, int64_t channels)
   for (int64_t i = 0; i < config.cnn.layers[last]; ++i) {
     stage.emplace_back(in, config.cnn.widths[last], config.cnn.channels(last), i == 0 && !config.dilated ? 2 : 1, true,
                        i > 0 && config.dilated ? 2 : 1);
+    stage.back().set_norm_eps(config.norm_eps);
     in = config.cnn.channels(last);
   }
 }
@@ -170,6 +172,7 @@ void BoxHead::visit(const std::string& prefix, const ParameterVisitor& visitor) 
   for (size_t i = 0; i < stage.size(); ++i) stage[i].visit(join_name(prefix, text("box_head.layer4.", i)), visitor);
   scores.visit(join_name(prefix, "box_predictor.cls_score"), visitor);
   deltas.visit(join_name(prefix, "box_predictor.bbox_pred"), visitor);
+  if (attributes) attributes->visit(prefix, visitor);
 }
 
 Boxes region_candidates(const Boxes& proposals, const TrueBoxes& truth) {
@@ -191,9 +194,50 @@ RegionSample region_sample(const Boxes& candidates, const std::vector<int64_t>& 
     const int64_t match = matches.at(static_cast<size_t>(rows[i]));
     check(match != kBetween, "regions: candidate ", rows[i], " is sampled and is neither object nor background");
     out.labels.push_back(match >= 0 ? truth.labels.at(static_cast<size_t>(match)) : 0);
+    const bool known = match >= 0 && !truth.attributes.empty();
+    out.attributes.push_back(known ? truth.attributes.at(static_cast<size_t>(match)) : -1);
     const auto row = static_cast<Eigen::Index>(i);
     if (match >= 0)
       out.targets.row(row) = kRegionCoder.encode(picked(truth.boxes, {match}), out.boxes.middleRows(row, 1));
+  }
+  return out;
+}
+
+Variable attribute_loss(const AttributeHead& head, const RegionOutput& output,
+                        const std::vector<RegionSample>& samples) {
+  std::vector<int64_t> rows, labels, attributes;
+  int64_t row = 0;
+  for (const RegionSample& sample : samples)
+    for (size_t i = 0; i < sample.labels.size(); ++i, ++row) {
+      if (sample.attributes.at(i) < 0) continue;
+      rows.push_back(row);
+      labels.push_back(sample.labels[i]);
+      attributes.push_back(sample.attributes[i]);
+    }
+  if (rows.empty()) return Variable(Tensor::scalar(0, output.features.value().dtype()));
+  return cross_entropy(head(gather_rows({output.features}, Tensor::from(rows)), labels), Tensor::from(attributes));
+}
+
+std::vector<double> region_probabilities(const BoxHead& head, const RegionOutput& output) {
+  const auto host = [](const Variable& x) { return x.value().to(Device{}).to(DType::f64).to_vector<double>(); };
+  const auto classes = static_cast<size_t>(head.classes);
+  const std::vector<double> of_class = probabilities(host(output.class_logits), classes);
+  if (!head.attributes) return of_class;
+  std::vector<int64_t> likeliest;
+  for (size_t begin = 0; begin < of_class.size(); begin += classes) {
+    size_t best = 1;
+    for (size_t label = 2; label < classes; ++label)
+      if (of_class[begin + label] > of_class[begin + best]) best = label;
+    likeliest.push_back(static_cast<int64_t>(best));
+  }
+  const Variable logits = (*head.attributes)(output.features, likeliest);
+  const auto count = static_cast<size_t>(logits.size(1));
+  const std::vector<double> of_attribute = probabilities(host(logits), count);
+  std::vector<double> out;
+  for (size_t row = 0; row < likeliest.size(); ++row) {
+    out.push_back(of_class[row * classes]);
+    for (size_t label = 1; label < classes; ++label)
+      for (size_t k = 0; k < count; ++k) out.push_back(of_class[row * classes + label] * of_attribute[row * count + k]);
   }
   return out;
 }

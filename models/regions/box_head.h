@@ -4,8 +4,8 @@
 
 #include <optional>
 
+#include "models/regions/attributes.h"
 #include "models/regions/proposals.h"
-#include "nn/linear.h"
 
 namespace tessera {
 
@@ -29,8 +29,9 @@ struct Detections {
 // Regions of one picture to train on.
 struct RegionSample {
   Boxes boxes;
-  std::vector<int64_t> labels;  // 0 is background
-  Boxes targets;                // differences of the true box, 0 for background
+  std::vector<int64_t> labels;      // 0 is background
+  Boxes targets;                    // differences of the true box, 0 for background
+  std::vector<int64_t> attributes;  // -1: not known, or background
 };
 
 struct BoxHead {
@@ -40,6 +41,7 @@ struct BoxHead {
   std::optional<Linear> first, second;  // box_head.fc6, box_head.fc7: with a pyramid
   std::vector<ResidualBlock> stage;     // box_head.layer4: without, and then the mean over the bins
   Linear scores, deltas;                // box_predictor.cls_score, box_predictor.bbox_pred
+  std::optional<AttributeHead> attributes;
   DetectionRule rule;
 
   BoxHead() = default;
@@ -62,6 +64,14 @@ std::vector<int64_t> region_matches(const Boxes& candidates, const TrueBoxes& tr
 // The given rows; none of them may be kBetween.
 RegionSample region_sample(const Boxes& candidates, const std::vector<int64_t>& matches, const TrueBoxes& truth,
                            const std::vector<int64_t>& rows);
+// Cross-entropy of the attributes, the mean over the sampled regions whose attribute is known; 0 where there are none.
+Variable attribute_loss(const AttributeHead& head, const RegionOutput& output,
+                        const std::vector<RegionSample>& samples);
+// Of every region the probability of each class, background first; with attributes of each pair of class and attribute,
+// 1 + (class - 1) · attributes + attribute: the class's times the attribute's, both given the likeliest class.
+// [regions, classes], a row of it after the other.
+std::vector<double> region_probabilities(const BoxHead& head, const RegionOutput& output);
+
 // Over all sampled regions: the mean cross-entropy of the classes, and of those that hold an object the smooth L1
 // differences (beta 1/9) of their class's box, their sum divided by the number of all.
 RegionLosses region_losses(const RegionOutput& output, const std::vector<RegionSample>& samples);

@@ -31,11 +31,14 @@ struct RegionsConfig {
   // first three stages, and the fourth runs on each region.
   bool pyramid = true;
   ResNetOptions cnn;              // four stages of bottlenecks
+  double norm_eps = 1e-5;         // of every batch normalisation; torchvision's first weights want 0
   int64_t channels = 256;         // of the pyramid's levels
   int64_t representation = 1024;  // of the hidden layers
   // C4: the fourth stage keeps the size of its input, its later blocks dilated by 2.
   bool dilated = false;
   int64_t classes = 91;  // class 0 is background
+  // Of a region's object, such as its colour, as bottom-up-attention predicts them; 0: none. torchvision has none.
+  int64_t attributes = 0;
 
   std::vector<std::vector<double>> anchor_sizes{{32}, {64}, {128}, {256}, {512}};  // of each level
   std::vector<double> aspect_ratios{0.5, 1, 2};

@@ -27,11 +27,11 @@ FasterRcnn::Result FasterRcnn::detect(const PictureBatch& batch) const {
   return out;
 }
 
-FasterRcnn::Losses FasterRcnn::losses(const PictureBatch& batch, const std::vector<TrueBoxes>& original,
-                                      Random& random) const {
+FasterRcnn::Losses FasterRcnn::losses(const PictureBatch& batch, const std::vector<TrueBoxes>& original, Random& random,
+                                      bool batch_statistics) const {
   const std::vector<TrueBoxes> truths = resized_truths(batch, original, config.classes);
   const Size2d canvas = canvas_of(batch);
-  const std::vector<Variable> levels = backbone(Variable(batch.pixels));
+  const std::vector<Variable> levels = backbone(Variable(batch.pixels), batch_statistics);
   const ObjectnessMaps maps = rpn(levels, canvas);
   const std::vector<Boxes> proposals = rpn.proposals(maps, batch.resized, true);
   std::vector<std::vector<int64_t>> matches;
@@ -50,12 +50,14 @@ FasterRcnn::Losses FasterRcnn::losses(const PictureBatch& batch, const std::vect
     samples.push_back(region_sample(candidates, of_region, truths[i], rows));
     regions.push_back(samples.back().boxes);
   }
-  return {proposal_losses(maps, truths, matches, anchors),
-          region_losses(heads(levels, canvas.height, regions), samples)};
+  const RegionOutput output = heads(levels, canvas.height, regions);
+  return {proposal_losses(maps, truths, matches, anchors), region_losses(output, samples),
+          heads.attributes ? attribute_loss(*heads.attributes, output, samples) : Variable()};
 }
 
 Variable FasterRcnn::Losses::total() const {
-  return regions.scores + regions.boxes + proposals.scores + proposals.boxes;
+  const Variable sum = regions.scores + regions.boxes + proposals.scores + proposals.boxes;
+  return attributes.defined() ? sum + attributes * 0.5 : sum;
 }
 
 void FasterRcnn::visit(const std::string& prefix, const ParameterVisitor& visitor) {
@@ -77,10 +79,12 @@ std::vector<TrueBoxes> resized_truths(const PictureBatch& batch, const std::vect
       const int64_t label = truth.labels[static_cast<size_t>(row)];
       check(label >= 1 && label < classes, "regions: true box ", row, " of picture ", i, " has the label ", label,
             ", expected 1 to ", classes - 1);
+      check(truth.attributes.empty() || truth.attributes.size() == truth.labels.size(), "regions: picture ", i, " has ",
+            truth.labels.size(), " labels and ", truth.attributes.size(), " attributes");
       check(truth.boxes(row, 2) > truth.boxes(row, 0) && truth.boxes(row, 3) > truth.boxes(row, 1),
             "regions: true box ", row, " of picture ", i, " has no area");
     }
-    out.push_back({rescaled(truth.boxes, batch.originals[i], batch.resized[i]), truth.labels});
+    out.push_back({rescaled(truth.boxes, batch.originals[i], batch.resized[i]), truth.labels, truth.attributes});
   }
   return out;
 }

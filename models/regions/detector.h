@@ -25,10 +25,14 @@ struct FasterRcnn {
 
   struct Losses {
     RegionLosses proposals, regions;
+    Variable attributes;  // undefined without
+    // Their sum; the attributes' counts half, as published.
     Variable total() const;
   };
   // True boxes in the original pictures; a picture may have none. What is trained on is chosen by `random`.
-  Losses losses(const PictureBatch& batch, const std::vector<TrueBoxes>& truths, Random& random) const;
+  // batch_statistics: of the backbone's normalisation (models/regions/backbone.h).
+  Losses losses(const PictureBatch& batch, const std::vector<TrueBoxes>& truths, Random& random,
+                bool batch_statistics = false) const;
 
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };

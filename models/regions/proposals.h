@@ -15,6 +15,8 @@ namespace tessera {
 struct TrueBoxes {
   Boxes boxes;                  // sides above 0
   std::vector<int64_t> labels;  // classes from 1
+  // Of each box, -1 where it is not known; empty: of none.
+  std::vector<int64_t> attributes = {};
 };
 
 // What the network says of every anchor of n pictures.

@@ -146,7 +146,7 @@ FasterRcnn::Losses losses_of(FasterRcnnCase& golden, const FasterRcnn& model, co
     regions.push_back(samples.back().boxes);
   }
   return {proposal_losses(maps, truths, matches, anchors),
-          region_losses(model.heads(levels, batch.pixels.size(2), regions), samples)};
+          region_losses(model.heads(levels, batch.pixels.size(2), regions), samples), Variable()};
 }
 
 // Every gradient in the file under `prefix`. Batch normalisation has none there: it is frozen.

@@ -148,6 +148,23 @@ int run_embed(const VectorArguments& arguments);
 int run_search(const VectorArguments& arguments);
 int run_classify(const VectorArguments& arguments);
 
+// The detector: objects of pictures, and the regions that models of pictures and texts read.
+struct RegionsArguments {
+  std::string model, classes, device = "cpu";
+  std::vector<std::string> images;  // detect: files
+  std::string draw;                 // detect: PNG to write
+  bool json = false;                // detect
+  double least_score = 0.5;         // detect
+  std::string captions, folder;     // extract: a data set, or all pictures of a folder
+  std::string output;
+  int64_t shard_megabytes = 0, batch = 32;
+  int64_t least = -1, most = -1;  // regions of a picture; -1: the detector's rule
+  double confidence = -1;
+  bool half = false, go_on = false, force = false;
+};
+int run_regions_detect(const RegionsArguments& arguments);
+int run_regions_extract(const RegionsArguments& arguments);
+
 struct ConvertArguments {
   std::string from, to, dtype = "f32", names = "huggingface";
   WeightsArguments weights;

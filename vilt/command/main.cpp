@@ -75,6 +75,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_embed(app, action);
   add_search(app, action);
   add_classify(app, action);
+  add_regions(app, action);
   add_serve(app, action);
   add_convert(app, action);
   add_info(app, action);

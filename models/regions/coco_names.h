@@ -1,0 +1,28 @@
+// The names of COCO's objects by their identifiers, as torchvision's detectors count them: 0 is background, and eleven
+// numbers that COCO planned and did not use are "N/A".
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace tessera {
+
+inline constexpr std::array<std::string_view, 91> kCocoNames{
+    "background", "person",        "bicycle",       "car",          "motorcycle",     "airplane",
+    "bus",        "train",         "truck",         "boat",         "traffic light",  "fire hydrant",
+    "N/A",        "stop sign",     "parking meter", "bench",        "bird",           "cat",
+    "dog",        "horse",         "sheep",         "cow",          "elephant",       "bear",
+    "zebra",      "giraffe",       "N/A",           "backpack",     "umbrella",       "N/A",
+    "N/A",        "handbag",       "tie",           "suitcase",     "frisbee",        "skis",
+    "snowboard",  "sports ball",   "kite",          "baseball bat", "baseball glove", "skateboard",
+    "surfboard",  "tennis racket", "bottle",        "N/A",          "wine glass",     "cup",
+    "fork",       "knife",         "spoon",         "bowl",         "banana",         "apple",
+    "sandwich",   "orange",        "broccoli",      "carrot",       "hot dog",        "pizza",
+    "donut",      "cake",          "chair",         "couch",        "potted plant",   "bed",
+    "N/A",        "dining table",  "N/A",           "N/A",          "toilet",         "N/A",
+    "tv",         "laptop",        "mouse",         "remote",       "keyboard",       "cell phone",
+    "microwave",  "oven",          "toaster",       "sink",         "refrigerator",   "N/A",
+    "book",       "clock",         "vase",          "scissors",     "teddy bear",     "hair drier",
+    "toothbrush"};
+
+}  // namespace tessera
