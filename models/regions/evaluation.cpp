@@ -62,23 +62,27 @@ std::vector<Detections> detect_pairs(const FasterRcnn& model, const FasterRcnn::
 }
 
 RegionEvaluation evaluate_regions(const FasterRcnn& model, const RegionLabels& labels, const RegionKeys& keys,
-                                  const SampleSource& source, int64_t limit, int64_t batch) {
+                                  const SampleSource& source, const RegionEvaluationOptions& options) {
   const NoGrad no_grad;
   AveragePrecision pairs, classes;
   RegionEvaluation out;
-  const int64_t all = limit > 0 ? std::min(limit, source.images()) : source.images();
+  std::vector<int64_t> images;
+  const int64_t all = options.limit > 0 ? std::min(options.limit, source.images()) : source.images();
+  for (int64_t image = 0; image < all; ++image)
+    if (options.usable == nullptr || options.usable->usable(image)) images.push_back(image);
   const DType dtype = model.heads.scores.weight.value().dtype();
   const Device device = model.heads.scores.weight.value().device();
-  for (int64_t first = 0; first < all; first += batch) {
+  const auto batch = static_cast<size_t>(options.batch);
+  for (size_t first = 0; first < images.size(); first += batch) {
     std::vector<Tensor> pictures;
-    for (int64_t i = first; i < std::min(first + batch, all); ++i)
-      pictures.push_back(picture_pixels(source.resized(i)->image));
+    for (size_t i = first; i < std::min(first + batch, images.size()); ++i)
+      pictures.push_back(picture_pixels(source.resized(images[i])->image));
     PictureBatch prepared = picture_batch(pictures, model.config, dtype);
     prepared.pixels = prepared.pixels.to(device);
     const FasterRcnn::Result result = model.detect(prepared);
     const std::vector<Detections> found = detect_pairs(model, result);
     for (size_t i = 0; i < found.size(); ++i) {
-      const TrueBoxes truth = true_boxes(source.dataset(), first + static_cast<int64_t>(i), labels, keys);
+      const TrueBoxes truth = true_boxes(source.dataset(), images[first + i], labels, keys);
       std::vector<int64_t> of_pairs;
       for (size_t k = 0; k < truth.labels.size(); ++k)
         of_pairs.push_back(labels.pair(truth.labels[k], truth.attributes.empty() ? 0 : truth.attributes[k]));
@@ -88,6 +92,7 @@ RegionEvaluation evaluate_regions(const FasterRcnn& model, const RegionLabels& l
       out.boxes += truth.boxes.rows();
     }
     out.pictures += static_cast<int64_t>(found.size());
+    if (options.tell) options.tell(static_cast<size_t>(out.pictures), images.size());
   }
   out.pairs = pairs.mean();
   out.classes = classes.mean();

@@ -1,11 +1,13 @@
 // How well a detector finds what is annotated.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
 #include "data/boxes/average_precision.h"
 #include "data/samples.h"
+#include "data/usable_pictures.h"
 #include "models/regions/detector.h"
 #include "models/regions/labels.h"
 
@@ -30,8 +32,13 @@ struct RegionEvaluation {
   std::string words() const;  // one line
 };
 
-// On the first `limit` pictures of a data set; 0: all.
+struct RegionEvaluationOptions {
+  int64_t limit = 0;                 // the first so many pictures of the data set; 0: all
+  UsablePictures* usable = nullptr;  // of them; null: one that cannot be decoded is an error
+  int64_t batch = 16;                // pictures at once
+  std::function<void(size_t done, size_t of)> tell = {};
+};
 RegionEvaluation evaluate_regions(const FasterRcnn& model, const RegionLabels& labels, const RegionKeys& keys,
-                                  const SampleSource& source, int64_t limit = 0, int64_t batch = 16);
+                                  const SampleSource& source, const RegionEvaluationOptions& options = {});
 
 }  // namespace tessera

@@ -102,18 +102,30 @@ SelectionRule selection_rule(const RegionsConfig& config) {
   return {.confidence = 0.2, .least = 4, .most = 8, .nms = 0.3};
 }
 
-void extract_regions(const FasterRcnn& model, const ExtractionPictures& pictures, const SelectionRule& rule,
-                     RegionWriter& writer, int64_t batch, const ProgressCallback& progress) {
+int64_t extract_regions(const FasterRcnn& model, const ExtractionPictures& pictures, const SelectionRule& rule,
+                        RegionWriter& writer, int64_t batch, const ProgressCallback& progress,
+                        const std::function<void(const std::string&)>& left_out) {
+  int64_t written = 0;
   const auto all = static_cast<int64_t>(pictures.names.size());
   for (int64_t first = 0; first < all; first += batch) {
     const int64_t end = std::min(first + batch, all);
     std::vector<Image> images;
-    for (int64_t i = first; i < end; ++i) images.push_back(pictures.read(i));
+    std::vector<size_t> numbers;
+    for (int64_t i = first; i < end; ++i) {
+      try {
+        images.push_back(pictures.read(i));
+        numbers.push_back(static_cast<size_t>(i));
+      } catch (const Error& error) {
+        if (!left_out) throw;
+        left_out(error.what());
+      }
+    }
     std::vector<Regions> found = extract_regions(model, images, rule);
-    for (int64_t i = first; i < end; ++i)
-      writer.add(pictures.names[static_cast<size_t>(i)], std::move(found[static_cast<size_t>(i - first)]));
+    for (size_t k = 0; k < found.size(); ++k) writer.add(pictures.names[numbers[k]], std::move(found[k]));
+    written += static_cast<int64_t>(found.size());
     if (progress) progress(end, all);
   }
+  return written;
 }
 
 }  // namespace tessera

@@ -30,8 +30,10 @@ struct ExtractionPictures {
   std::vector<std::string> names;
   std::function<Image(int64_t picture)> read;
 };
-// Into `writer`, which is not finished.
-void extract_regions(const FasterRcnn& model, const ExtractionPictures& pictures, const SelectionRule& rule,
-                     RegionWriter& writer, int64_t batch, const ProgressCallback& progress);
+// Into `writer`, which is not finished. A picture that cannot be read is told to `left_out` and is not in the file;
+// without `left_out` it is an error. How many were written.
+int64_t extract_regions(const FasterRcnn& model, const ExtractionPictures& pictures, const SelectionRule& rule,
+                        RegionWriter& writer, int64_t batch, const ProgressCallback& progress,
+                        const std::function<void(const std::string&)>& left_out = {});
 
 }  // namespace tessera

@@ -38,12 +38,13 @@ RegionsConfig scenes_detector() {
 }
 
 RegionsTask::RegionsTask(const RegionsTaskOptions& options, const SampleSource& train, const SampleSource* validation,
-                         std::optional<RegionLabels> labels)
+                         Quarantine* quarantine)
     : options_(options),
       train_(train),
       validation_(validation),
-      labels_(labels ? std::move(*labels) : labels_of(train.dataset(), options.keys)),
-      sampler_(train.images(), {.batch_size = options.batch_size, .seed = options.seed}) {
+      labels_(labels_of(train.dataset(), options.keys)),
+      sampler_(train.images(), {.batch_size = options.batch_size, .seed = options.seed}),
+      quarantine_(quarantine != nullptr ? quarantine : &strict_) {
   check(options.accumulate > 0 && options.batch_size % options.accumulate == 0, "regions: a batch of ",
         options.batch_size, " pictures in ", options.accumulate, " parts, expected equal ones");
   options_.model = with_labels(options.model, labels_);
@@ -86,8 +87,18 @@ std::string RegionsTask::samples(std::span<const Batch> step) const {
   return out;
 }
 
+int64_t RegionsTask::usable_image(int64_t image, int64_t step, int64_t slot, StepImages& images) const {
+  if (images.usable(image)) return image;
+  const auto other = sampler_.replacement(step, slot, [&](int64_t candidate) { return images.usable(candidate); });
+  check(other.has_value(), "data: of ", train_.images(), " images not one can be used");
+  return *other;
+}
+
 std::vector<RegionsTask::Batch> RegionsTask::step(int64_t number) const {
-  const std::vector<int64_t> images = sampler_.samples(number);
+  std::vector<int64_t> images = sampler_.samples(number);
+  StepImages decoded(train_, *quarantine_, number, std::nullopt);
+  for (size_t i = 0; i < images.size(); ++i)
+    images[i] = usable_image(images[i], number, sampler_.first_slot() + static_cast<int64_t>(i), decoded);
   const size_t each = images.size() / static_cast<size_t>(options_.accumulate);
   std::vector<Batch> out;
   for (size_t first = 0; first < images.size(); first += each) {
@@ -96,7 +107,7 @@ std::vector<RegionsTask::Batch> RegionsTask::step(int64_t number) const {
     batch.part = static_cast<int64_t>(first / each);
     std::vector<Tensor> pictures;
     for (size_t i = first; i < first + each; ++i) {
-      pictures.push_back(picture_pixels(train_.resized(images[i])->image));
+      pictures.push_back(picture_pixels(decoded[images[i]].image));
       batch.truths.push_back(true_boxes(train_.dataset(), images[i], labels_, options_.keys));
       batch.images.push_back(images[i]);
     }
@@ -109,7 +120,7 @@ std::vector<RegionsTask::Batch> RegionsTask::step(int64_t number) const {
 Evaluated RegionsTask::evaluate() const {
   if (validation_ == nullptr) return {"{}", "no pictures to evaluate on"};
   const RegionEvaluation of =
-      evaluate_regions(*model_, labels_, options_.keys, *validation_, options_.evaluate_samples);
+      evaluate_regions(*model_, labels_, options_.keys, *validation_, {.limit = options_.evaluate_samples});
   return {of.json(), of.words()};
 }
 

@@ -8,7 +8,9 @@
 
 #include <memory>
 
+#include "data/quarantine.h"
 #include "data/sampler.h"
+#include "data/step_images.h"
 #include "models/regions/evaluation.h"
 #include "train/task.h"
 
@@ -37,9 +39,11 @@ class RegionsTask {
     int64_t step = 0, part = 0;   // from which what is trained on is chosen
   };
 
-  // `train` and `validation`, which may be null, must outlive the task. Without `labels`: those of `train`.
+  // `train`, and `validation` and `quarantine`, which may be null, must outlive the task. The labels are those of
+  // `train`. A picture that cannot be decoded goes into the quarantine, and another is drawn for it; without one it is
+  // an error.
   RegionsTask(const RegionsTaskOptions& options, const SampleSource& train, const SampleSource* validation = nullptr,
-              std::optional<RegionLabels> labels = {});
+              Quarantine* quarantine = nullptr);
 
   const FasterRcnn& model() const { return *model_; }
   const RegionLabels& labels() const { return labels_; }
@@ -59,6 +63,9 @@ class RegionsTask {
   std::string remarks() const { return ""; }
 
  private:
+  // The picture itself, or, if it cannot be decoded, another one.
+  int64_t usable_image(int64_t image, int64_t step, int64_t slot, StepImages& images) const;
+
   RegionsTaskOptions options_;
   const SampleSource& train_;
   const SampleSource* validation_;
@@ -66,6 +73,8 @@ class RegionsTask {
   std::unique_ptr<FasterRcnn> model_;
   std::unique_ptr<ParameterSet> parameters_;
   Sampler sampler_;
+  mutable Quarantine strict_{0, {}};  // lets nothing pass
+  Quarantine* quarantine_;
 };
 
 }  // namespace tessera

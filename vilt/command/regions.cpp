@@ -203,16 +203,18 @@ int run_regions_extract(const RegionsArguments& arguments) {
     for (const std::string& shard : there) fs::remove(shard);
   }
   RegionWriter writer(output, options);
-  extract_regions(*detector.model, pictures, rule, writer, arguments.batch, terminal_progress("pictures"));
+  const int64_t written =
+      extract_regions(*detector.model, pictures, rule, writer, arguments.batch, terminal_progress("pictures"),
+                      [](const std::string& line) { std::cerr << "left out: " << line << '\n'; });
   writer.finish();
-  std::cout << with_thousands(static_cast<int64_t>(pictures.names.size())) << " pictures";
+  std::cout << with_thousands(written) << " pictures";
   if (pictures.names.size() < all)
     std::cout << " (" << with_thousands(static_cast<int64_t>(all)) << " with those before)";
   std::cout << ":\n";
   for (const fs::path& file : writer.written()) {
-    const RegionFile written(file);
-    std::cout << "  " << written.path() << ": " << with_thousands(written.pictures()) << " pictures, "
-              << with_thousands(written.regions()) << " regions of " << written.features() << " features\n";
+    const RegionFile of(file);
+    std::cout << "  " << of.path() << ": " << with_thousands(of.pictures()) << " pictures, "
+              << with_thousands(of.regions()) << " regions of " << of.features() << " features\n";
   }
   return 0;
 }
