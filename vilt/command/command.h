@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,10 @@ struct TrainArguments {
   std::string precision, device;  // empty: as the settings say
 };
 int run_train(const TrainArguments& arguments);
+// Of settings that name a system (system.kind).
+int run_train_system(const TrainArguments& arguments);
+// The page of such a run; `command` is what makes it again.
+void write_system_report(const std::filesystem::path& run, const std::string& command);
 
 struct ReportArguments {
   std::vector<std::string> runs;
