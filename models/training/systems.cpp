@@ -1,5 +1,6 @@
 #include "models/training/systems.h"
 
+#include "models/regions/system.h"
 #include "models/training/job.h"
 
 namespace tessera {
@@ -32,7 +33,7 @@ constexpr SystemEntry entry_of() {
 }
 
 const std::vector<SystemEntry>& systems() {
-  static const std::vector<SystemEntry> all{};
+  static const std::vector<SystemEntry> all{entry_of<RegionsSystem>()};
   return all;
 }
 
