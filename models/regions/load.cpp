@@ -45,8 +45,25 @@ const Tensor& tensor_at(const NamedTensors& tensors, const std::string& name, in
   return found->second;
 }
 
+// Before memory is taken: a configuration is untrusted, and asks for no more than the file beside it has, but for
+// layers that are smaller than these.
+void check_size(const RegionsConfig& config, const NamedTensors& tensors, const std::string& source) {
+  const auto square = [](int64_t side) { return static_cast<double>(side) * static_cast<double>(side); };
+  double wanted = 5 * static_cast<double>(config.classes) * static_cast<double>(config.features()), there = 0;
+  for (size_t stage = 0; stage < config.cnn.widths.size(); ++stage)
+    wanted += 9 * square(config.cnn.widths[stage]) * static_cast<double>(config.cnn.layers[stage]);
+  if (config.pyramid)
+    wanted += 45 * square(config.channels) + square(config.representation) +
+              static_cast<double>(config.channels) * static_cast<double>(config.bins.area()) *
+                  static_cast<double>(config.representation);
+  for (const auto& [name, tensor] : tensors) there += static_cast<double>(tensor.numel());
+  check(wanted <= there, source, ": has ", there, " numbers, fewer than the ", wanted,
+        " that its configuration asks for in some layers alone");
+}
+
 LoadedDetector built(const DetectorFile& of, const NamedTensors& tensors, const std::string& source, Device device) {
   LoadedDetector out;
+  check_size(of.config, tensors, source);
   out.source = source;
   out.labels = of.labels;
   out.model = std::make_unique<FasterRcnn>(of.config);

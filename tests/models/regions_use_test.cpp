@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "data/regions/region_file.h"
+#include "io/files.h"
 #include "models/regions/extraction.h"
 #include "models/regions/initialise.h"
 #include "models/regions/load.h"
@@ -139,6 +140,21 @@ TEST_CASE("regions in use: torchvision's names, its first ones too, and what is 
   first["rpn.head.cls_logits.weight"] = Tensor::zeros({5, 8, 1, 1});
   CHECK(lacking(error_of([&] { loaded(first); }), {"5 anchors at a place"}) == "");
   CHECK(lacking(error_of([&] { loaded({{"vilt.weight", Tensor::zeros({1})}}); }), {"not a Faster R-CNN"}) == "");
+}
+
+TEST_CASE("regions in use: a configuration that asks for more than its weights have takes no memory") {
+  const DetectorData data;
+  RegionsTask task(tests::detector_options(), data.train_source);
+  const TemporaryDirectory folder;
+  task.save(folder.path());
+  const std::filesystem::path file = folder.path() / "regions.json";
+  const std::vector<uint8_t> bytes = read_file(file);
+  std::string json(bytes.begin(), bytes.end());
+  const std::string from = "\"representation\": 16";
+  REQUIRE(json.find(from) != std::string::npos);
+  json.replace(json.find(from), from.size(), "\"representation\": 65536");
+  write_file_atomically(file, json);
+  CHECK(lacking(error_of([&] { load_detector(folder.path()); }), {"model.safetensors", "fewer than"}) == "");
 }
 
 TEST_CASE("regions in use: a picture that cannot be read is left out where that may be, and else an error") {
