@@ -1,6 +1,8 @@
 #include "models/training/systems.h"
 
+#include "models/clip/system.h"
 #include "models/training/job.h"
+#include "models/vse/system.h"
 
 namespace tessera {
 namespace {
@@ -32,7 +34,7 @@ constexpr SystemEntry entry_of() {
 }
 
 const std::vector<SystemEntry>& systems() {
-  static const std::vector<SystemEntry> all{};
+  static const std::vector<SystemEntry> all{entry_of<ClipSystem>(), entry_of<VseSystem>()};
   return all;
 }
 
