@@ -5,8 +5,9 @@
 
 #include "models/clip/embedder.h"
 #include "models/clip/task.h"
-#include "models/parts/vector_scores.h"
+#include "models/training/two_towers.h"
 #include "models/vse/load.h"
+#include "models/vse/pictures.h"
 #include "models/vse/task.h"
 #include "tests/error_text.h"
 #include "tests/tiny_scenes.h"
@@ -324,6 +325,41 @@ TEST_CASE("two towers: what a task refuses") {
   VseTaskOptions features = vse_options();
   features.config.cnn.reset();
   CHECK(lacking(error_of([&] { VseTask(features, data.source, data.quarantine); }), {"no network that reads"}) == "");
+}
+
+TEST_CASE("two towers: scores of pairs and of all pictures with all texts") {
+  // Of number i the vector (i, 1): the score of a pair is image · caption + 1.
+  const VectorsOf vectors = [](std::span<const int64_t> numbers) {
+    std::vector<float> values;
+    for (const int64_t number : numbers) values.insert(values.end(), {static_cast<float>(number), 1});
+    return Tensor::from(values, {static_cast<int64_t>(numbers.size()), 2});
+  };
+  const CaptionModel model = vector_model(vectors, vectors, inner_product);
+  CHECK_FALSE(model.threshold);
+  CHECK(model.scores({2, 3, 3}, {5, 7, 5}) == std::vector<double>{11, 22, 16});
+  CHECK(model.scores({}, {}).empty());
+  CHECK(model.all({5, 7}, {2, 3, 0}) == std::vector<double>{11, 16, 1, 15, 22, 1});
+  const float picture[] = {1, -2, 3}, text[] = {2, -1, 3};
+  CHECK(vse_score(VseMeasure::cosine, picture, text, 3) == 13);
+  CHECK(vse_score(VseMeasure::order, picture, text, 3) == doctest::Approx(-std::sqrt(2.0)));
+}
+
+TEST_CASE("vse: pictures in the middle of a square, and the middle of larger ones") {
+  Image image = make_image(2, 3);
+  for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(i + 1);
+  const PixelNorm norm{{0, 0, 0},
+                       {1.0f / 255, 1.0f / 255, 1.0f / 255}};  // gives the levels themselves, but for rounding
+  std::vector<float> planes(3 * 16);
+  centred_planes(image, 4, norm, planes);
+  for (float& value : planes) value = std::round(value);
+  const std::vector<float> red(planes.begin(), planes.begin() + 16);
+  CHECK(red == std::vector<float>{0, 0, 0, 0, 1, 4, 7, 0, 10, 13, 16, 0, 0, 0, 0, 0});
+  CHECK(planes[16 + 4] == 2);
+  std::vector<float> one(3);
+  centred_planes(image, 1, norm, one);
+  for (float& value : one) value = std::round(value);
+  CHECK(one == std::vector<float>{4, 5, 6});
+  CHECK(lacking(error_of([&] { centred_planes(image, 2, norm, one); }), {"room for 3 numbers, expected 12"}) == "");
 }
 
 TEST_CASE("vse: words of captions, and a list that is none") {
