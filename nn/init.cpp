@@ -25,6 +25,11 @@ double normal_at(const Ticket& ticket, uint64_t index) {
   return radius * std::cos(6.283185307179586476925 * uniform(words[2], words[3]));
 }
 
+double uniform_at(const Ticket& ticket, uint64_t index) {
+  const Philox4 words = ticket.block(index);
+  return static_cast<double>((uint64_t{words[0]} << 32 | words[1]) >> 11) * 0x1p-52 - 1;
+}
+
 // Draw number `attempt` of an element lies in a stream of its own.
 double truncated_normal_at(Ticket ticket, uint64_t index) {
   for (;; ++ticket.stream) {
@@ -58,6 +63,10 @@ void init_normal_(Variable& parameter, const std::string& name, uint64_t seed, d
 
 void init_truncated_normal_(Variable& parameter, const std::string& name, uint64_t seed, double deviation) {
   fill(parameter, name, seed, deviation, truncated_normal_at);
+}
+
+void init_uniform_(Variable& parameter, const std::string& name, uint64_t seed, double bound) {
+  fill(parameter, name, seed, bound, uniform_at);
 }
 
 void init_fan_in_(Variable& parameter, const std::string& name, uint64_t seed) {

@@ -12,6 +12,8 @@ namespace tessera {
 void init_normal_(Variable& parameter, const std::string& name, uint64_t seed, double deviation);
 // Normal with values beyond two deviations drawn again. The deviation of the result is 0.88 of `deviation`.
 void init_truncated_normal_(Variable& parameter, const std::string& name, uint64_t seed, double deviation);
+// Uniform in [-bound, bound).
+void init_uniform_(Variable& parameter, const std::string& name, uint64_t seed, double bound);
 // Normal with deviation 1 / sqrt(inputs): keeps the variance of a linear map's output at its input's. `inputs` is the
 // product of all sizes but the first.
 void init_fan_in_(Variable& parameter, const std::string& name, uint64_t seed);

@@ -40,6 +40,20 @@ concept Learnable = requires(T& task, const typename T::Batch& batch, std::span<
   { task.samples(step) } -> std::convertible_to<std::string>;
 };
 
+// A task may have these too. What has to be known of a whole step before its losses are computed one micro-batch at a
+// time, in the order of `step` (train/whole_step_loss.h); every rank calls it. `tickets` are those that the losses will
+// draw from, which these draws do not use up.
+template <class T>
+concept BeginsSteps = requires(T& task, std::span<const typename T::Batch> step, Communicator& ranks,
+                               TicketSource tickets) {
+  task.begin_step(step, ranks, tickets);
+};
+// What is done to the parameters after each update, such as holding one to its range; on a GPU without waiting for it.
+template <class T>
+concept EndsUpdates = requires(T& task) {
+  task.after_update();
+};
+
 struct LearnerOptions {
   AdamWOptions optimizer;
   PolynomialSchedule schedule;
@@ -73,6 +87,7 @@ class UpdateRule {
   // Adds the losses of every micro-batch to `figures` and their gradients to the parameters'.
   using Passes = std::function<void(TicketSource& tickets, Figures& figures)>;
 
+  Communicator& ranks() { return ranks_; }
   std::vector<int64_t> over_ranks(std::vector<int64_t> divisors);
   // One update; false if its loss or gradient, which `figures` then has, is not finite: nothing has changed then.
   bool update(const Passes& passes, Figures& figures);
@@ -112,6 +127,7 @@ class Learner : public UpdateRule {
     Figures figures(figure_table());
     if (!UpdateRule::update(passes(step), figures))
       explain_non_finite(step, {figures.step, figures.loss, figures.gradient_norm});
+    if constexpr (EndsUpdates<Task>) task_.after_update();
     return figures;
   }
   // Runs a failed step, whose micro-batches are given once more.
@@ -128,6 +144,7 @@ class Learner : public UpdateRule {
       for (size_t i = 0; i < more.size(); ++i) divisors[i] += more[i];
     }
     return [this, &step, divisors = over_ranks(std::move(divisors))](TicketSource& tickets, Figures& figures) {
+      if constexpr (BeginsSteps<Task>) task_.begin_step(step, ranks(), tickets);
       for (const Batch& batch : step) {
         const Losses losses = task_.losses(batch, divisors, tickets);
         if (!losses.total.defined()) continue;

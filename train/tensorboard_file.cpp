@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char *kPrefix = "events.out.tfevents.", *kSuffix = ".tessera";
+constexpr const char *kEventPrefix = "events.out.tfevents.", *kEventSuffix = ".tessera";
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -26,7 +26,7 @@ std::vector<fs::path> event_files(const fs::path& run) {
   std::vector<fs::path> out;
   for (const fs::directory_entry& entry : fs::directory_iterator(run)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) out.push_back(entry.path());
+    if (name.starts_with(kEventPrefix) && name.ends_with(kEventSuffix)) out.push_back(entry.path());
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -55,7 +55,7 @@ TensorboardFile::TensorboardFile(const fs::path& run, int64_t resume_step) {
         kept += contents.substr(static_cast<size_t>(record.begin), static_cast<size_t>(record.end - record.begin));
   } else {
     remove(run);
-    path_ = run / text(kPrefix, static_cast<int64_t>(seconds_now()), kSuffix);
+    path_ = run / text(kEventPrefix, static_cast<int64_t>(seconds_now()), kEventSuffix);
   }
   if (kept.empty()) {
     Event first;

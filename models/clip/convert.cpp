@@ -5,6 +5,7 @@
 #include "io/new_folder.h"
 #include "io/printable.h"
 #include "models/clip/preparation.h"
+#include "models/parts/whole_pictures.h"
 
 namespace tessera {
 namespace {
@@ -34,9 +35,11 @@ std::vector<std::string> write_hugging_face_clip(const LoadedClip& clip, const f
   save_safetensors((folder.path() / "model.safetensors").string(), written_tensors(clip, dtype), {{"format", "pt"}});
   write_file_atomically(folder.path() / "config.json", config.to_json(), Durability::power);
   const CropPreparation& preparation = clip.preparation;
-  write_file_atomically(folder.path() / "preprocessor_config.json", clip_preparation_json(preparation),
-                        Durability::power);
-  if (preparation.rule == CropRule::torchvision)
+  write_file_atomically(
+      folder.path() / "preprocessor_config.json",
+      clip.whole_pictures ? whole_pictures_json(*clip.whole_pictures) : clip_preparation_json(preparation),
+      Durability::power);
+  if (!clip.whole_pictures && preparation.rule == CropRule::torchvision)
     remarks.push_back(
         "pictures were prepared as the published code does; transformers crops and treats transparency a "
         "little otherwise");

@@ -8,6 +8,7 @@
 #include "io/crc32c.h"
 #include "io/files.h"
 #include "io/printable.h"
+#include "models/parts/whole_pictures.h"
 
 namespace tessera {
 
@@ -48,24 +49,42 @@ Tensor ClipEmbedder::texts(const std::vector<std::string>& texts) const {
   return on_host_unit(model().text_features(ClipTexts::of(ids, model().config), context));
 }
 
-std::vector<float> ClipEmbedder::prepared(const fs::path& picture) const {
+PreparedPicture ClipEmbedder::prepared(const fs::path& picture) const {
   const std::vector<uint8_t> bytes = read_file(picture);
+  if (clip_.whole_pictures) {
+    const PictureOptions& options = *clip_.whole_pictures;
+    Image decoded = decode_image(bytes, shown(picture), {.respect_orientation = options.respect_orientation});
+    const Image image = prepare_image(std::move(decoded), options, shown(picture)).image;
+    return {{image.height / options.patch, image.width / options.patch},
+            PatchExtractor(options.patch, options.norm).extract(image)};
+  }
   const Image image = prepare_crop(bytes, shown(picture), clip_.preparation);
   std::vector<float> planes(3 * static_cast<size_t>(image.height) * static_cast<size_t>(image.width));
   normalised_planes(image, clip_.preparation.norm, planes);
-  return planes;
+  return {{}, std::move(planes)};
 }
 
-Tensor ClipEmbedder::pictures(const std::vector<std::vector<float>>& prepared) const {
-  const int64_t side = model().config.image_size;
+Tensor ClipEmbedder::pictures(const std::vector<PreparedPicture>& prepared) const {
   std::vector<float> all;
-  for (const std::vector<float>& planes : prepared) all.insert(all.end(), planes.begin(), planes.end());
-  const Tensor pixels = Tensor::from(all, {static_cast<int64_t>(prepared.size()), 3, side, side});
+  std::vector<Grid> grids;
+  for (const PreparedPicture& each : prepared) {
+    all.insert(all.end(), each.values.begin(), each.values.end());
+    grids.push_back(each.grid);
+  }
   const NoGrad no_grad;
   ForwardContext context;
   context.activations = options_.activations;
-  const Variable here(pixels.to(model().logit_scale.value().device()));
-  return on_host_unit(model().image_features_of_pixels(here, context));
+  const Device device = model().logit_scale.value().device();
+  if (clip_.whole_pictures) {
+    const int64_t row = 3 * model().config.patch_size * model().config.patch_size;
+    Variable rows(Tensor::from(all, {static_cast<int64_t>(all.size()) / row, row}).to(device));
+    const DType dtype = context.activations_beside(rows.dtype());
+    if (dtype != rows.dtype()) rows = cast(rows, dtype);
+    return on_host_unit(model().image_features({rows, grids}, context));
+  }
+  const int64_t side = model().config.image_size;
+  const Variable pixels(Tensor::from(all, {static_cast<int64_t>(prepared.size()), 3, side, side}).to(device));
+  return on_host_unit(model().image_features_of_pixels(pixels, context));
 }
 
 std::string ClipEmbedder::fingerprint() const {
@@ -76,6 +95,8 @@ std::string ClipEmbedder::fingerprint() const {
     // Each is weighed by its name, so that two that change places do not cancel.
     sum = sum * 31 + (crc32c(bytes) ^ crc32c(name));
   }
+  if (clip_.whole_pictures)
+    return text(sum, "/", crc32c(whole_pictures_json(*clip_.whole_pictures)), "/", name_of(options_.activations));
   return text(sum, "/", clip_.preparation.shorter, "/", static_cast<int>(clip_.preparation.filter), "/",
               static_cast<int>(clip_.preparation.rule), "/", name_of(options_.activations));
 }

@@ -19,6 +19,12 @@ struct EmbedderOptions {
   bool truncate = false;           // texts that are too long are cut; else they are an error
 };
 
+// The numbers that the picture tower reads.
+struct PreparedPicture {
+  Grid grid;                  // of patches, of a picture that stays whole
+  std::vector<float> values;  // [3, side, side] of one that was cropped; else rows of patches (PatchRows)
+};
+
 class ClipEmbedder {
  public:
   // `path` as load_clip's. A vocabulary that has another number of tokens than the model is an error.
@@ -31,10 +37,10 @@ class ClipEmbedder {
   // [texts, projection], f32. Needs a vocabulary.
   Tensor texts(const std::vector<std::string>& texts) const;
 
-  // The numbers that the picture tower reads: [3, side, side]. Errors name the file. Thread-safe.
-  std::vector<float> prepared(const std::filesystem::path& picture) const;
+  // Errors name the file. Thread-safe.
+  PreparedPicture prepared(const std::filesystem::path& picture) const;
   // [pictures, projection], f32, of such.
-  Tensor pictures(const std::vector<std::vector<float>>& prepared) const;
+  Tensor pictures(const std::vector<PreparedPicture>& prepared) const;
   // By what the model is known again: a checksum of its parameters and what prepares pictures.
   std::string fingerprint() const;
 

@@ -5,7 +5,9 @@
 #include "io/printable.h"
 #include "io/weights/weight_file.h"
 #include "models/clip/preparation.h"
+#include "models/parts/whole_pictures.h"
 #include "nn/state_differences.h"
+#include "train/checkpoint.h"
 
 namespace tessera {
 namespace {
@@ -101,6 +103,11 @@ void check_size(const ClipConfig& config, const NamedTensors& tensors, const std
         " parameters, the weights are ", held, " numbers; they do not belong together");
 }
 
+// The newest checkpoint of a run.
+fs::path weights_place(const fs::path& path) {
+  return fs::is_directory(path) && !holds_weights(path) ? newest_checkpoint(path).value_or(path) : path;
+}
+
 // Empty where there is none.
 fs::path find_vocabulary(const fs::path& directory) {
   for (const char* name : {"tokenizer.json", "vocab.json", "bpe_simple_vocab_16e6.txt.gz"})
@@ -110,7 +117,8 @@ fs::path find_vocabulary(const fs::path& directory) {
 
 }  // namespace
 
-bool is_clip(const fs::path& path) {
+bool is_clip(const fs::path& given) {
+  const fs::path path = weights_place(given);
   if (!holds_weights(path)) return false;
   const WeightFile file = read_weight_file(path, is_clip_name);
   return std::any_of(file.tensors.begin(), file.tensors.end(), [](const auto& entry) {
@@ -148,7 +156,8 @@ void load_clip_state(ParameterSet& parameters, const ClipConfig& config, const N
   for (auto& [name, view] : views) view.copy_(file.at(name));
 }
 
-LoadedClip load_clip(const fs::path& path, const ClipLoadOptions& options) {
+LoadedClip load_clip(const fs::path& given_path, const ClipLoadOptions& options) {
+  const fs::path path = weights_place(given_path);
   const auto report = [&](const std::string& line) {
     if (options.report) options.report(line);
   };
@@ -180,7 +189,8 @@ LoadedClip load_clip(const fs::path& path, const ClipLoadOptions& options) {
   out.model = std::make_unique<Clip>(config);
   out.parameters = std::make_unique<ParameterSet>(*out.model, options.dtype, "", options.device);
   load_clip_state(*out.parameters, config, state.tensors, file.source);
-  out.preparation = find_clip_preparation(directory, static_cast<int>(config.image_size));
+  if (!config.resnet) out.whole_pictures = find_whole_pictures(directory, static_cast<int>(config.patch_size));
+  if (!out.whole_pictures) out.preparation = find_clip_preparation(directory, static_cast<int>(config.image_size));
   out.vocabulary = options.vocabulary.empty() ? find_vocabulary(directory) : options.vocabulary;
   return out;
 }

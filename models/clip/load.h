@@ -8,6 +8,7 @@
 #include <string>
 
 #include "data/images/centre_crop.h"
+#include "data/pictures.h"
 #include "models/clip/model.h"
 #include "models/clip/names.h"
 #include "nn/parameter.h"
@@ -28,14 +29,16 @@ struct LoadedClip {
   std::string source, format;  // the file of weights, and what it is
   std::unique_ptr<Clip> model;
   std::unique_ptr<ParameterSet> parameters;
-  CropPreparation preparation;       // how its pictures are prepared (models/clip/preparation.h)
-  std::filesystem::path vocabulary;  // the file of byte pairs; empty where there is none
+  CropPreparation preparation;                   // how its pictures are prepared (models/clip/preparation.h), or ...
+  std::optional<PictureOptions> whole_pictures;  // ... that they are not cropped, and what is done to them then
+  std::filesystem::path vocabulary;              // the file of byte pairs; empty where there is none
 };
 
 // Whether the weights at `path` (as load_clip's) are CLIP's: by the names of their tensors.
 bool is_clip(const std::filesystem::path& path);
 
-// `path`: a Hugging Face directory or a file of weights, with Hugging Face's names or OpenAI's. Strict: where a tensor
+// `path`: a Hugging Face directory, a run's directory (its newest checkpoint) or a file of weights, with Hugging Face's
+// names or OpenAI's. Strict: where a tensor
 // is missing, unexpected or misshaped nothing is loaded.
 LoadedClip load_clip(const std::filesystem::path& path, const ClipLoadOptions& options = {});
 

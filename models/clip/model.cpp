@@ -5,6 +5,7 @@
 
 #include "autograd/finite.h"
 #include "autograd/functions.h"
+#include "tensor/ops/elementwise.h"
 
 namespace tessera {
 namespace {
@@ -144,6 +145,12 @@ void Clip::visit(const std::string& prefix, const ParameterVisitor& visitor) {
 
 void clamp_logit_scale_(Variable& logit_scale) {
   Tensor& value = logit_scale.mutable_value();
+  if (value.on_cuda()) {
+    // Without waiting for the device: what is in the range stays as it is, bit for bit, and ln 100 is met but for a
+    // rounding.
+    value.copy_(ops::relu(ops::sub(value, ops::relu(ops::add(value, -std::log(100.0))))));
+    return;
+  }
   value.fill_(std::clamp(value.to(DType::f64).item<double>(), 0.0, std::log(100.0)));
 }
 

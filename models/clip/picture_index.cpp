@@ -93,7 +93,7 @@ IndexUpdate index_pictures(const ClipEmbedder& embedder, const fs::path& folder,
 
   for (size_t first = 0; first < fresh.size(); first += static_cast<size_t>(batch)) {
     const size_t count = std::min(static_cast<size_t>(batch), fresh.size() - first);
-    std::vector<std::vector<float>> prepared(count);
+    std::vector<PreparedPicture> prepared(count);
     std::vector<std::string> errors(count);
     parallel_for(static_cast<int64_t>(count), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
@@ -105,7 +105,7 @@ IndexUpdate index_pictures(const ClipEmbedder& embedder, const fs::path& folder,
         }
       }
     });
-    std::vector<std::vector<float>> good;
+    std::vector<PreparedPicture> good;
     std::vector<size_t> places;
     for (size_t k = 0; k < count; ++k) {
       if (errors[k].empty()) {

@@ -7,7 +7,7 @@
 //   image_mean, image_std    CLIP's       three numbers, of levels 0..1
 //   do_resize, do_center_crop, do_rescale, do_normalize   true; false is an error, since the model takes one size
 //
-// All other fields have no meaning here.
+// All other fields have no meaning here. Models that take pictures whole: models/parts/whole_pictures.h.
 #pragma once
 
 #include <filesystem>

@@ -1,7 +1,9 @@
 #include "models/training/systems.h"
 
+#include "models/clip/system.h"
 #include "models/regions/system.h"
 #include "models/training/job.h"
+#include "models/vse/system.h"
 
 namespace tessera {
 namespace {
@@ -33,7 +35,7 @@ constexpr SystemEntry entry_of() {
 }
 
 const std::vector<SystemEntry>& systems() {
-  static const std::vector<SystemEntry> all{entry_of<RegionsSystem>()};
+  static const std::vector<SystemEntry> all{entry_of<RegionsSystem>(), entry_of<ClipSystem>(), entry_of<VseSystem>()};
   return all;
 }
 

@@ -1,5 +1,7 @@
 #include "models/vse/model.h"
 
+#include <cmath>
+
 #include <nlohmann/json.hpp>
 
 #include "io/config_fields.h"
@@ -32,6 +34,8 @@ ResNetOptions resnet_of(const json& object, const std::string& origin) {
   out.bottleneck = block == "bottleneck";
   out.layers = whole_numbers(object, "layers", origin);
   out.widths = whole_numbers(object, "widths", origin);
+  ConfigFields(object, origin, "resnet.").read("stem", out.stem);
+  check(out.stem >= 0 && out.stem <= 1 << 16, origin, ": field 'resnet.stem' is ", out.stem, ", expected 0 to 65536");
   return out;
 }
 
@@ -57,6 +61,18 @@ VseConfig VseConfig::from_json(const std::string& source, const std::string& ori
   fields.read("embed", out.embed);
   fields.read("layers", out.layers);
   fields.read("features", out.features);
+  bool unnormalised = false;
+  std::string measure = "cosine";
+  fields.read("no_imgnorm", unnormalised);
+  fields.read("use_abs", out.absolute);
+  fields.read("measure", measure);
+  check(measure == "cosine" || measure == "order", origin, ": field 'measure' is ", quoted_text(measure),
+        ", expected \"cosine\" or \"order\"");
+  out.normalise_images = !unnormalised;
+  out.measure = measure == "order" ? VseMeasure::order : VseMeasure::cosine;
+  fields.read("image_size", out.image_size);
+  check(out.image_size >= 1 && out.image_size <= 1 << 14, origin, ": field 'image_size' is ", out.image_size,
+        ", expected 1 to ", 1 << 14);
   if (fields.given("resnet")) {
     out.cnn = resnet_of(root.at("resnet"), origin);
     out.features = out.cnn->features();
@@ -69,6 +85,29 @@ VseConfig VseConfig::from_json(const std::string& source, const std::string& ori
   for (const auto& [name, value] : sizes)
     check(value >= 1 && value <= 1 << 24, origin, ": field '", name, "' is ", value, ", expected 1 to ", 1 << 24);
   return out;
+}
+
+std::string VseConfig::to_json() const {
+  nlohmann::ordered_json root;
+  root["model_type"] = "vse";
+  root["vocab"] = vocab;
+  root["word_dim"] = word_dim;
+  root["embed"] = embed;
+  root["layers"] = layers;
+  root["measure"] = measure == VseMeasure::order ? "order" : "cosine";
+  root["no_imgnorm"] = !normalise_images;
+  root["use_abs"] = absolute;
+  if (cnn) {
+    nlohmann::ordered_json& network = root["resnet"];
+    network["block"] = cnn->bottleneck ? "bottleneck" : "basic";
+    network["layers"] = cnn->layers;
+    network["widths"] = cnn->widths;
+    network["stem"] = cnn->stem;
+    root["image_size"] = image_size;
+  } else {
+    root["features"] = features;
+  }
+  return root.dump(2) + "\n";
 }
 
 VseTexts VseTexts::of(const std::vector<std::vector<int64_t>>& texts) {
@@ -100,6 +139,11 @@ Variable Vse::cnn_features(const Variable& pixels, bool training) const {
   return (*cnn)(pixels, training).features();
 }
 
+// A picture of which the network says nothing at all is zeros, not NaN.
+Variable Vse::image_embeddings_of_pixels(const Variable& pixels, bool training) const {
+  return image_embeddings(l2_normalise(cnn_features(pixels, training)));
+}
+
 Vse::TextOutput Vse::text_embeddings(const VseTexts& texts) const {
   const GruLayers::States states = rnn(words(texts.ids), texts.cu_seqlens);
   const Variable& last = states.last.back();
@@ -116,6 +160,15 @@ void Vse::visit(const std::string& prefix, const ParameterVisitor& visitor) {
   image_projection.visit(join_name(prefix, "img_enc.fc"), visitor);
   words.visit(join_name(prefix, "txt_enc.embed"), visitor);
   rnn.visit(join_name(prefix, "txt_enc.rnn"), visitor);
+}
+
+double vse_score(VseMeasure measure, const float* picture, const float* text, int64_t size) {
+  double sum = 0;
+  for (int64_t i = 0; i < size; ++i) {
+    const double lacking = std::max(0.0, double{text[i]} - picture[i]);
+    sum += measure == VseMeasure::order ? lacking * lacking : double{picture[i]} * text[i];
+  }
+  return measure == VseMeasure::order ? -std::sqrt(sum) : sum;
 }
 
 }  // namespace tessera

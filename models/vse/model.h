@@ -32,9 +32,13 @@ struct VseConfig {
   bool normalise_images = true;  // to length 1
   bool absolute = false;         // absolute values of both, as order embeddings are
 
-  // The fields of the published options, as JSON: vocab, word_dim, embed, layers, features or
-  // resnet {block, layers, widths}. Errors begin with `origin`.
+  // Pixels: the square in the middle of which a picture is laid, or which is its middle; where there is `cnn`.
+  int64_t image_size = 224;
+
+  // The fields of the published options, as JSON: vocab, word_dim, embed, layers, measure ("cosine" or "order"),
+  // no_imgnorm, use_abs, features or resnet {block, layers, widths, stem}, image_size. Errors begin with `origin`.
   static VseConfig from_json(const std::string& text, const std::string& origin);
+  std::string to_json() const;
 };
 
 // Texts, packed one after the other.
@@ -57,6 +61,8 @@ struct Vse {
   Variable image_embeddings(const Variable& features) const;
   // What the network says of pixels [n, 3, height, width], before it is brought to length 1: [n, features].
   Variable cnn_features(const Variable& pixels, bool training) const;
+  // Of pixels, by both: [n, embed].
+  Variable image_embeddings_of_pixels(const Variable& pixels, bool training) const;
   // The outputs of the recurrent network, [words, embed], and the texts' embeddings, [texts, embed].
   struct TextOutput {
     Variable states, last, embeddings;
@@ -66,5 +72,8 @@ struct Vse {
   Variable similarity(const Variable& images, const Variable& texts) const;
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };
+
+// The similarity of one picture's embedding and one text's, in f64.
+double vse_score(VseMeasure measure, const float* picture, const float* text, int64_t size);
 
 }  // namespace tessera

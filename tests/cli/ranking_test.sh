@@ -70,6 +70,19 @@ succeeds "a shortlist" "image R@10" "${ranks[@]}" --shortlist 2 --first-stage wh
 fails 2 "  candidates: 'the best 2 of" "${ranks[@]}" --shortlist 3 --first-stage whole --scores short
 fails 2 "scores of 40 pictures" "${ranks[@]}" --shortlist 2 --first-stage part
 fails 2 "there is no tensor 'scores'" "${ranks[@]}" --shortlist 2 --first-stage runs/begun/checkpoint-4/model.safetensors
+
+# The first stage by a model of two towers, which reads the pictures and texts by itself.
+mkdir clip && "$(dirname "$vilt")/tests/write_tiny_clip" clip || exit 1
+succeeds "a CLIP as the first stage" "first stage: CLIP, clip" "${ranks[@]}" --shortlist 3 --first-stage clip
+grep -qE '^first stage, text among the best 5 ' stdout && grep -qE '^first stage, image among the best 20 +1.000' stdout &&
+  grep -qE '^first stage, seconds ' stdout && grep -qE '^all pairs, seconds, extrapolated ' stdout
+report $? "... its recall by the number of candidates, and what both stages take"
+succeeds "... as JSON" '"first stage, text among the best 10"' "${ranks[@]}" --shortlist 3 --first-stage clip --json
+succeeds "... with all candidates" "image R@10" "${ranks[@]}" --shortlist 1000 --first-stage clip
+diff <(grep '^text \|^image ' stdout | grep -v 'first stage') <(grep '^text \|^image ' all) >/dev/null
+report $? "... has the figures of all pairs"
+fails 2 "data: neither CLIP's nor VSE++'s" "${ranks[@]}" --shortlist 3 --first-stage data
+fails 2 "nowhere: " "${ranks[@]}" --shortlist 3 --first-stage nowhere
 succeeds "the rule expected" '"text R@1"' "${ranks[@]}" --ties expected --json
 grep -q "mean rank" stdout
 [[ $? -eq 1 ]]

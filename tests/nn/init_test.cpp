@@ -57,6 +57,18 @@ TEST_CASE("init: truncated normal") {
   CHECK(m.largest > 0.99);
 }
 
+// The fourth moment of a uniform value is 9/5 of the second squared; its deviation is 1/√3 of the bound.
+TEST_CASE("init: uniform") {
+  Variable p = parameter({200, 200});
+  init_uniform_(p, "a", 3, 0.5);
+  const Moments m(p.value().to_vector<double>());
+  CHECK(std::abs(m.mean) < 0.025 * 0.5);
+  CHECK(m.deviation == doctest::Approx(0.5 / std::sqrt(3.0)).epsilon(0.02));
+  CHECK(m.kurtosis == doctest::Approx(1.8).epsilon(0.04));
+  CHECK(m.largest <= 0.5);
+  CHECK(m.largest > 0.499);
+}
+
 TEST_CASE("init: fan-in") {
   Variable p = parameter({400, 4, 25});
   init_fan_in_(p, "a", 3);

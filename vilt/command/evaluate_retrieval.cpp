@@ -12,6 +12,7 @@
 #include "train/interruption.h"
 #include "train/progress_line.h"
 #include "vilt/command/figures.h"
+#include "vilt/command/first_stage.h"
 #include "vilt/command/overwriting.h"
 #include "vilt/files/preprocessing.h"
 #include "vilt/tasks/retrieval_evaluation.h"
@@ -99,7 +100,7 @@ void check_options(const EvalArguments& arguments) {
   check(arguments.predictions.empty(),
         "--predictions is for answers and statements; --scores writes what ranking gives");
   check((arguments.shortlist > 0) == !arguments.first_stage.empty(),
-        "--shortlist N and --first-stage FILE belong together: the file says which are the best");
+        "--shortlist N and --first-stage PLACE belong together: the file or the run says which are the best");
   check(arguments.shortlist == 0 || arguments.folds == 0,
         "--folds and --shortlist exclude each other: each fold has candidates of its own");
 }
@@ -141,6 +142,16 @@ int eval_retrieval(const EvalArguments& arguments, const LoadedModel& model, con
   options.folds = arguments.folds;
   options.shortlist = arguments.shortlist;
   options.first_stage = arguments.first_stage;
+  if (const std::optional<TwoTowers> towers = two_towers(arguments.first_stage)) {
+    if (!arguments.json) std::cout << "first stage: " << towers->described << '\n';
+    options.first_stage_scores = [&source, towers](std::span<const int64_t> images, std::span<const int64_t> texts) {
+      std::vector<std::string> typed;
+      std::vector<std::filesystem::path> files;
+      for (const int64_t image : images) files.emplace_back(source.set.pictures[static_cast<size_t>(image)]);
+      for (const int64_t text : texts) typed.push_back(source.set.samples[static_cast<size_t>(text)].text);
+      return tower_scores(*towers, files, typed);
+    };
+  }
   options.image_folder = arguments.images;
   options.progress = [&](const RankingProgress& progress) { told(progress); };
   std::optional<SignalGuard> signals;

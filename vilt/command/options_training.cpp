@@ -120,7 +120,8 @@ void add_eval(CLI::App& app, Action& action) {
             "Retrieval: scores only so many of the best texts of a picture and pictures of a text, by --first-stage");
   command->add_option(
       "--first-stage", arguments->first_stage,
-      "Retrieval: safetensors with a tensor scores, F32 [pictures, texts], in the captions file's order");
+      "Retrieval: a run or a folder of CLIP's or VSE++'s, which then scores all pairs by itself; or safetensors with a "
+      "tensor scores, F32 [pictures, texts], in the captions file's order");
   command->add_option(
       "--scores", arguments->scores,
       "Retrieval: file that the scores are written to as they come; where it is there, goes on with it");

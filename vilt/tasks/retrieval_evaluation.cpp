@@ -1,6 +1,7 @@
 #include "vilt/tasks/retrieval_evaluation.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
 
@@ -49,6 +50,10 @@ RankingTask ranking_task(const DownstreamSource& source, const Selection& select
   return task;
 }
 
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
 // The scores of all pairs, in a file or in memory.
 class Scores {
  public:
@@ -89,27 +94,40 @@ class Scores {
 // A first stage's scores, and what they choose.
 class FirstStage {
  public:
-  FirstStage(const RetrievalOptions& options, const Selection& selected)
-      : options_(options), file_(options.first_stage) {
-    check(file_.pictures() == static_cast<int64_t>(selected.images.size()) &&
-              file_.texts() == static_cast<int64_t>(selected.texts.size()),
-          shown(options.first_stage), ": scores of ", file_.pictures(), " pictures and ", file_.texts(),
-          " texts, expected ", selected.images.size(), " and ", selected.texts.size(),
+  FirstStage(const RetrievalOptions& options, const Selection& selected) : options_(options) {
+    const auto start = Clock::now();
+    if (options.first_stage_scores)
+      matrix_ = options.first_stage_scores(selected.images, selected.texts);
+    else
+      file_.emplace(options.first_stage);
+    pictures_ = file_ ? file_->pictures() : matrix_.size(0);
+    texts_ = file_ ? file_->texts() : matrix_.size(1);
+    check(pictures_ == static_cast<int64_t>(selected.images.size()) &&
+              texts_ == static_cast<int64_t>(selected.texts.size()),
+          shown(options.first_stage), ": scores of ", pictures_, " pictures and ", texts_, " texts, expected ",
+          selected.images.size(), " and ", selected.texts.size(),
           ", in the order of the captions file, without the pictures that are left out");
+    seconds_ = seconds_since(start);
   }
 
-  std::vector<float> row(int64_t picture) { return file_.row(picture); }
-  std::vector<float> column(int64_t text) { return file_.column(text); }
+  // Spent on making or opening the scores.
+  double seconds() const { return seconds_; }
+  std::vector<float> row(int64_t picture) {
+    return file_ ? file_->row(picture) : matrix_.select(0, picture).to_vector<float>();
+  }
+  std::vector<float> column(int64_t text) {
+    return file_ ? file_->column(text) : matrix_.select(1, text).contiguous().to_vector<float>();
+  }
 
   // Of each picture the texts that it or they chose; `hash` is told the scores.
   std::vector<std::vector<int64_t>> chosen(FingerprintHash& hash) {
     std::vector<std::vector<int64_t>> out;
-    for (int64_t picture = 0; picture < file_.pictures(); ++picture) {
+    for (int64_t picture = 0; picture < pictures_; ++picture) {
       const std::vector<float> scores = row(picture);
       hash.add({reinterpret_cast<const char*>(scores.data()), scores.size() * sizeof(float)});
       out.push_back(shortlist_of(scores, text("picture ", picture)));
     }
-    for (int64_t t = 0; t < file_.texts(); ++t)
+    for (int64_t t = 0; t < texts_; ++t)
       for (const int64_t picture : shortlist_of(column(t), text("text ", t)))
         out[static_cast<size_t>(picture)].push_back(t);
     return out;
@@ -133,7 +151,10 @@ class FirstStage {
   }
 
   const RetrievalOptions& options_;
-  ScoreFile file_;
+  std::optional<ScoreFile> file_;  // or
+  Tensor matrix_;                  // [pictures, texts]
+  int64_t pictures_ = 0, texts_ = 0;
+  double seconds_ = 0;
 };
 
 ScoreFile::Identity identity_of(const DownstreamSource& source, const Selection& selected, const RankingTask& task,
@@ -158,6 +179,20 @@ void add_metrics(const RetrievalMetrics& metrics, const std::string& ending, Nam
     if (direction->median_rank)
       out.emplace_back(text(name, " median rank"), static_cast<double>(*direction->median_rank));
     if (direction->mean_rank) out.emplace_back(text(name, " mean rank"), *direction->mean_rank);
+  }
+}
+
+// How often the right one is among the first stage's K best: what a second stage on so many can find at most.
+void add_first_stage_recalls(const RetrievalStandings& standings, TieRule ties, NamedFigures& out) {
+  constexpr int64_t kPlaces[] = {1, 5, 10, 20, 50, 100};
+  for (const auto& [name, direction] :
+       {std::pair{"text", &standings.text_retrieval}, {"image", &standings.image_retrieval}}) {
+    for (const int64_t place : kPlaces) {
+      const auto found = std::ranges::count_if(
+          *direction, [&](const Standing& standing) { return rank_of(standing, ties).value_or(place + 1) <= place; });
+      out.emplace_back(text("first stage, ", name, " among the best ", place),
+                       static_cast<double>(found) / static_cast<double>(std::max<size_t>(1, direction->size())));
+    }
   }
 }
 
@@ -195,14 +230,20 @@ std::optional<NamedFigures> evaluate_retrieval(const ViltWithHeads& model, const
   for (std::vector<int64_t>& chosen : task.chosen) chosen = distinct.distinct(chosen);
   Scores scores(selected, options, identity);
   RankingOptions ranking;
-  ranking.progress = options.progress;
   ranking.stop = options.stop;
   if (scores.in_file()) ranking.known = [&](int64_t picture) { return distinct.distinct(scores.row(picture)); };
   const PairScorer scorer(model, options.context);
   const auto put = [&](auto pairs, auto values) {
     distinct.put(pairs, values, [&](auto all, auto of_all) { scores.put(all, of_all); });
   };
+  const auto start = Clock::now();
+  int64_t scored_before = -1;
+  ranking.progress = [&](const RankingProgress& progress) {
+    if (scored_before < 0) scored_before = progress.done;
+    if (options.progress) options.progress(progress);
+  };
   if (!rank_pairs(scorer, task, put, ranking)) return {};
+  const double ranking_seconds = seconds_since(start);
 
   const ScoreRow all_of_image = [&](int64_t image, std::span<double> out) {
     std::ranges::copy(scores.row(image), out.begin());
@@ -228,8 +269,15 @@ std::optional<NamedFigures> evaluate_retrieval(const ViltWithHeads& model, const
     const ScoreRow alone_of_image = [&](int64_t image, std::span<double> row) {
       std::ranges::copy(first_stage->row(image), row.begin());
     };
-    add_metrics(retrieval_metrics(retrieval_standings(images, selected.image_of_text, alone_of_image), options.ties),
-                ", first stage alone", out);
+    const RetrievalStandings alone = retrieval_standings(images, selected.image_of_text, alone_of_image);
+    add_metrics(retrieval_metrics(alone, options.ties), ", first stage alone", out);
+    add_first_stage_recalls(alone, options.ties, out);
+    out.emplace_back("first stage, seconds", first_stage->seconds());
+    out.emplace_back("second stage, seconds", ranking_seconds);
+    if (const int64_t scored = task.pairs() - std::max<int64_t>(0, scored_before); scored > 0)
+      out.emplace_back("all pairs, seconds, extrapolated", ranking_seconds * static_cast<double>(task.pictures) *
+                                                               static_cast<double>(task.texts.size()) /
+                                                               static_cast<double>(scored));
   }
   if (options.ranked)
     options.ranked({selected.images, selected.texts, selected.image_of_text, standings,

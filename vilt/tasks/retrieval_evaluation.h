@@ -35,9 +35,13 @@ struct RetrievalOptions {
   TieRule ties = TieRule::pessimistic;
   int64_t folds = 0;  // besides, the mean recalls of so many parts of neighbouring pictures; 0: none
   // Only the `shortlist` best texts of each picture and the best pictures of each text are scored, by the first stage's
-  // scores: a file as vilt/ranking/score_file.h has it. What is not scored stands behind all that is. 0: all pairs are.
+  // scores: a file as vilt/ranking/score_file.h has it, or what `first_stage_scores` makes. What is not scored stands
+  // behind all that is. 0: all pairs are.
   int64_t shortlist = 0;
   std::filesystem::path first_stage;
+  // Of pictures and texts by their numbers in the source: f32 [pictures, texts] on the CPU, higher is better. Is asked
+  // once; its time is told among the figures.
+  std::function<Tensor(std::span<const int64_t> images, std::span<const int64_t> texts)> first_stage_scores;
   // Where the scores go, to go on there; empty: they stay in memory. The identity is what only the caller knows: the
   // weights, how pictures are prepared.
   std::filesystem::path scores;
@@ -49,7 +53,8 @@ struct RetrievalOptions {
   std::function<bool()> stop;
 };
 
-// Nothing if it was stopped. `source` is of part.set(…).
+// Nothing if it was stopped. `source` is of part.set(…). With a shortlist also the first stage's own recall at more
+// places, and the seconds of both stages beside those of all pairs, which are extrapolated from the second stage's.
 std::optional<NamedFigures> evaluate_retrieval(const ViltWithHeads& model, const DownstreamSource& source,
                                                const DownstreamPart& part, const RetrievalOptions& options);
 

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# CLIP and VSE++ from nothing to a trained model, what is done with one, and a run that is stopped.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+make_data
+data=(data.captions=data/dataset.json data.images=data/images data.annotations=data/annotations.jsonl
+  data.vocabulary=data/vocab.txt train.threads=2 train.steps=20 train.evaluate_every=10 train.checkpoint_every=10
+  train.log_every=5 train.batch_size=8 train.evaluate_samples=8)
+declare -A tiny_of=(
+  [clip]="model.vision_size=16 model.vision_layers=1 model.vision_heads=2 model.text_size=16 model.text_layers=1 model.text_heads=2 model.projection_size=8"
+  [vse]="model.resnet_width=2 model.embed=8 model.word_dim=4 objectives.hardest_from=0.5")
+image=$(find data/images/test -name '*.jpg' | sort | head -n 1)
+
+for kind in clip vse; do
+  read -ra model <<<"${tiny_of[$kind]}"
+  settings=("$root/configs/scenes-$kind.toml" "${data[@]}" "${model[@]}")
+  succeeds "$kind: training prints the figures" "run: $kind" train "${settings[@]}" train.out="$kind"
+  grep -q '^matching random (ranked) ' stdout && grep -q '^matching sibling/colour (ranked) ' stdout &&
+    grep -q '^text R@1 ' stdout && grep -q '^loss = ' stdout
+  report $? "$kind: ... of matching, siblings and retrieval"
+  [[ $(grep -c '"learning_rate"' $kind/metrics.jsonl) -eq 4 && -s $kind/summary.json ]]
+  report $? "$kind: ... and writes them"
+  call train "${settings[@]}" train.out=cut train.steps=20 train.checkpoint_every=1 && [[ $status -eq 0 ]]
+  cmp -s $kind/checkpoint-20/model.safetensors cut/checkpoint-20/model.safetensors
+  report $? "$kind: checkpoints change nothing"
+  rm -r cut
+  "$vilt" train "${settings[@]}" train.out=cut train.checkpoint_every=1 >stdout 2>stderr </dev/null &
+  until compgen -G 'cut/checkpoint-*' >/dev/null || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+  kill -9 $! 2>/dev/null
+  wait $! 2>/dev/null
+  call train "${settings[@]}" train.out=cut train.checkpoint_every=1
+  [[ $status -eq 0 ]] && cmp -s $kind/checkpoint-20/model.safetensors cut/checkpoint-20/model.safetensors
+  report $? "$kind: a run that was killed ends with the same bits"
+  call train "${settings[@]}" train.out=one train.threads=1 data.workers=2
+  cmp -s $kind/checkpoint-20/model.safetensors one/checkpoint-20/model.safetensors
+  report $? "$kind: threads and workers change no bit"
+  succeeds "$kind: micro-batches" "trained 20 steps" train "${settings[@]}" train.out=parts train.accumulate=4
+  rm -r cut one parts
+  fails 2 "setting 'train.batch_size' is 1, expected at least 2" train "${settings[@]}" train.out=x train.batch_size=1
+done
+# The losses of the first step, before anything was updated: that of the whole step in one piece and in four.
+first_loss() { grep -o '"loss":[^,]*' "$1/metrics.jsonl" | head -n 1; }
+read -ra model <<<"${tiny_of[clip]}"
+for parts in 1 4; do
+  call train "$root/configs/scenes-clip.toml" "${data[@]}" "${model[@]}" train.out=loss$parts train.steps=1 train.log_every=1 \
+    train.accumulate=$parts
+done
+[[ -n $(first_loss loss1) ]] && awk -v a="$(first_loss loss1 | cut -d: -f2)" -v b="$(first_loss loss4 | cut -d: -f2)" \
+  'BEGIN { exit !(a > 1 && (a - b) * (a - b) < 1e-8) }'
+report $? "clip: the loss is that of the step, however it is cut ($(first_loss loss1) and $(first_loss loss4))"
+
+succeeds "a CLIP that was trained searches" "${image##*/}" search --model clip data/images/test "a red ring" --top 12
+succeeds "... keeps vectors" "12 pictures, 12 of them computed now" embed --model clip --images data/images/test --out index.safetensors
+succeeds "... classifies" "a ring" classify --model clip --classes "a ring,a cross" --template "{}" "$image"
+succeeds "... is written for others" "" convert clip clip-hf
+grep -q '"do_center_crop": false' clip-hf/preprocessor_config.json && [[ -s clip-hf/merges.txt ]]
+report $? "... with how its pictures are prepared"
+succeeds "what was written searches, too" "${image##*/}" search --model clip-hf data/images/test "a red ring" --top 12
+
+call train "${tiny[@]}" train.out=vilt train.steps=4
+for kind in clip vse; do
+  succeeds "$kind as the first stage" "first stage, text among the best 10" eval --model vilt --task retrieval \
+    --captions data/dataset.json --images data/images --shortlist 3 --first-stage $kind
+done
+grep -q "^first stage: VSE++, vse" stdout
+report $? "... says which"
