@@ -33,6 +33,7 @@ void pickle(Bytes bytes);
 void png(Bytes bytes);
 void preprocessing(Bytes bytes);  // preprocessor_config.json
 void query(Bytes bytes);          // a line of a file of queries
+void regions(Bytes bytes);        // a file of regions
 void safetensors(Bytes bytes);
 void scores(Bytes bytes);         // a file of scores of pairs
 void serve_request(Bytes bytes);  // of `vilt serve`: bodies, names of pictures, hosts
@@ -71,6 +72,7 @@ inline constexpr Target kTargets[] = {
     {"png", &png},
     {"preprocessing", &preprocessing},
     {"query", &query},
+    {"regions", &regions},
     {"safetensors", &safetensors},
     {"scores", &scores},
     {"serve_request", &serve_request},
