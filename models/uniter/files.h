@@ -12,11 +12,11 @@
 namespace tessera {
 
 struct UniterLoadOptions {
-  std::filesystem::path config;  // JSON; empty: config.json beside the weights, or what the tensors' shapes tell
+  std::filesystem::path config = {};  // JSON; empty: config.json beside the weights, or what the tensors' shapes tell
   DType dtype = DType::f32;
   Device device = {};
   // Is given one line for each thing that was accepted, ignored or assumed. Empty: nobody is told.
-  std::function<void(const std::string&)> report;
+  std::function<void(const std::string&)> report = {};
 };
 
 struct LoadedUniter {

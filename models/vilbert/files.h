@@ -13,11 +13,12 @@
 namespace tessera {
 
 struct VilbertLoadOptions {
-  std::filesystem::path config;  // JSON; empty: config.json beside the weights, or that of the published base model
+  std::filesystem::path config =
+      {};  // JSON; empty: config.json beside the weights, or that of the published base model
   DType dtype = DType::f32;
   Device device = {};
   // Is given one line for each thing that was accepted, ignored or assumed. Empty: nobody is told.
-  std::function<void(const std::string&)> report;
+  std::function<void(const std::string&)> report = {};
 };
 
 struct LoadedVilbert {
