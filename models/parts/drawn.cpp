@@ -24,4 +24,16 @@ ParameterVisitor drawing(const DrawnValues& how) {
   };
 }
 
+void centre_places(Linear& projection, std::span<const double> middle) {
+  const std::vector<float> weights = projection.weight.value().to_vector<float>();
+  check(projection.weight.size(1) == std::ssize(middle), "places: a projection of ", projection.weight.size(1),
+        " numbers, expected ", middle.size());
+  float* bias = projection.bias.mutable_value().mutable_data<float>();
+  for (size_t i = 0; i < weights.size() / middle.size(); ++i) {
+    double sum = 0;
+    for (size_t k = 0; k < middle.size(); ++k) sum += static_cast<double>(weights[i * middle.size() + k]) * middle[k];
+    bias[i] = static_cast<float>(-sum);
+  }
+}
+
 }  // namespace tessera

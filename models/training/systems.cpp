@@ -1,6 +1,8 @@
 #include "models/training/systems.h"
 
 #include "models/training/job.h"
+#include "models/uniter/system.h"
+#include "models/vilbert/system.h"
 
 namespace tessera {
 namespace {
@@ -32,7 +34,7 @@ constexpr SystemEntry entry_of() {
 }
 
 const std::vector<SystemEntry>& systems() {
-  static const std::vector<SystemEntry> all{};
+  static const std::vector<SystemEntry> all{entry_of<UniterSystem>(), entry_of<VilbertSystem>()};
   return all;
 }
 

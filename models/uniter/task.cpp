@@ -16,6 +16,7 @@ UniterWithHeads drawn_uniter(const UniterTaskOptions& options) {
   options.mix.validate();
   UniterWithHeads model(options.model, options.mix.heads());
   model.visit("", drawing(options.drawn));
+  if (options.centred_places) centre_places(model.uniter.region_embeddings.place_projection, kMiddleOfSeven);
   // Row 0 stands for regions that are not masked, and nothing reads it.
   model.uniter.region_embeddings.mask_embedding.weight.mutable_value().select(0, 0).fill_(0);
   return model;

@@ -16,6 +16,7 @@ struct UniterTaskOptions {
   UniterMix mix;
   RegionCollatorOptions collator;
   DrawnValues drawn;
+  bool centred_places = false;  // models/parts/drawn.h
   GroupFunction group = default_group;
   Device device = {};
   DType activations = DType::f32;  // or bf16: nn/precision.h
@@ -34,6 +35,7 @@ class UniterTask {
   std::vector<Batch> step(int64_t number) const;
 
   UniterWithHeads& model() { return model_; }
+  DType activations() const { return options_.activations; }
   ParameterSet& parameters() { return parameters_; }
   FigureTable figure_table() const { return uniter_figures(options_.mix); }
   ParameterGroup group(const std::string& name, const Variable& parameter) const {

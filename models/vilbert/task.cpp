@@ -16,6 +16,7 @@ VilbertPretraining drawn_vilbert(const VilbertTaskOptions& options) {
   options.weights.validate();
   VilbertPretraining model(options.model);
   model.visit("", drawing(options.drawn));
+  if (options.centred_places) centre_places(model.bert.region_embeddings.image_location_embeddings, kMiddleOfFive);
   return model;
 }
 

@@ -15,6 +15,7 @@ struct VilbertTaskOptions {
   VilbertWeights weights;
   RegionCollatorOptions collator;
   DrawnValues drawn;
+  bool centred_places = false;  // models/parts/drawn.h
   GroupFunction group = default_group;
   Device device = {};
   bool checkpoint_blocks = false;

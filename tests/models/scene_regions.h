@@ -41,10 +41,15 @@ inline RegionLookup scene_regions(const Dataset& dataset, double noise = 0.1) {
       classes[static_cast<size_t>(1 + colour * scenes::kShapeCount + shape)] += 0.9F;
       distributions.insert(distributions.end(), classes.begin(), classes.end());
     }
+    for (size_t i = 0; i < annotation.objects->size(); ++i) {
+      const auto row = distributions.begin() + static_cast<std::ptrdiff_t>(i * kSceneClasses);
+      out.objects.push_back(std::max_element(row, row + kSceneClasses) - row);
+    }
     const auto count = static_cast<int64_t>(annotation.objects->size());
     out.boxes = Tensor::from(boxes, {count, 4});
     out.features = Tensor::from(features, {count, kSceneChannels});
     out.distributions = Tensor::from(distributions, {count, kSceneClasses});
+    out.confidences = Tensor::full({count}, 1);
     return out;
   };
 }
