@@ -5,6 +5,7 @@
 #include "data/text/tokenizer_json.h"
 #include "data/text/vocabulary.h"
 #include "io/files.h"
+#include "io/new_folder.h"
 #include "io/printable.h"
 #include "nn/state_differences.h"
 
@@ -33,6 +34,18 @@ std::function<void()> open_region_model(const fs::path& folder, ParameterSet& pa
   const std::string differences = describe_differences(views(parameters.state()), *tensors);
   check(differences.empty(), path, ": the tensors are not those of the model", differences);
   return [=, &parameters] { load_region_model(parameters, views, *tensors, path); };
+}
+
+void write_region_model(const fs::path& folder, const std::string& config_json, const ParameterSet& parameters,
+                        const FileViews& views, const fs::path& vocabulary, DType dtype, bool replace) {
+  constexpr const char* kFiles[] = {"config.json", "model.safetensors", "vocab.txt"};
+  NewFolder made(folder, kFiles, replace);
+  NamedTensors tensors;
+  for (const auto& [name, view] : views(parameters.state())) tensors.emplace(name, view.to(dtype).contiguous());
+  save_safetensors((made.path() / "model.safetensors").string(), tensors, {{"format", "pt"}});
+  write_file_atomically(made.path() / "config.json", config_json, Durability::power);
+  if (!vocabulary.empty()) write_vocabulary(made.path() / "vocab.txt", Wordpiece::from_file(vocabulary).tokens());
+  made.put_in_place();
 }
 
 void load_region_model(const ParameterSet& parameters, const FileViews& views, const NamedTensors& file,

@@ -23,6 +23,12 @@ void save_region_model(const std::filesystem::path& folder, const std::string& c
 std::function<void()> open_region_model(const std::filesystem::path& folder, ParameterSet& parameters,
                                         const FileViews& views, const Wordpiece& vocabulary);
 
+// Writes such a folder anew, beside and renamed; with `replace` in the place of another one. Tensors in `dtype`, f32 or
+// bf16. `vocabulary`: a vocab.txt to be copied; empty: none.
+void write_region_model(const std::filesystem::path& folder, const std::string& config_json,
+                        const ParameterSet& parameters, const FileViews& views, const std::filesystem::path& vocabulary,
+                        DType dtype, bool replace);
+
 // Copies a file's tensors, under the published names, into the parameters. Where a tensor is missing, unexpected or
 // misshaped nothing is loaded and the error lists all.
 void load_region_model(const ParameterSet& parameters, const FileViews& views, const NamedTensors& file,

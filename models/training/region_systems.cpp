@@ -6,7 +6,9 @@
 namespace tessera {
 
 SettingSlots RegionSettings::slots_of_regions() {
-  return {{"regions.files", &files}, {"regions.feature_scale", &feature_scale}};
+  return {{"regions.files", &files},
+          {"regions.feature_scale", &feature_scale},
+          {"regions.projection_factor", &projection_factor}};
 }
 
 SettingSlots RegionSettings::slots_of_model() { return {{"model.max_length", &max_length}}; }
@@ -28,6 +30,7 @@ void RegionSettings::validate() const {
         "setting 'regions.files' is empty, expected the file, or a pattern or folder of files, in which a detector's "
         "regions of the pictures are");
   expect_above_zero("regions.feature_scale", feature_scale);
+  expect_above_zero("regions.projection_factor", projection_factor);
   expect_one_of("objectives.masking", masking, {"tokens", "strict"});
   expect_share("objectives.mask_rate", mask_rate);
   check(masking == "tokens" || mask_rate > 0,
@@ -63,6 +66,14 @@ RegionCollatorOptions region_collator_options(const SystemSettings& settings, co
   options.masking.content_first = own.content_first;
   options.masking.region_rate = own.region_mask_rate;
   return options;
+}
+
+GroupFunction region_groups(const RegionSettings& own, const std::string& projection) {
+  return [factor = own.projection_factor, projection](const std::string& name, const Variable& parameter) {
+    ParameterGroup group = default_group(name, parameter);
+    if (name.ends_with(projection)) group.learning_rate_multiplier = factor;
+    return group;
+  };
 }
 
 DrawnValues drawn_values(const SystemSettings& settings, const RegionSettings& own) {

@@ -9,6 +9,7 @@
 #include "models/parts/drawn.h"
 #include "models/parts/region_collator.h"
 #include "models/training/data.h"
+#include "nn/adamw.h"
 #include "train/evaluation/caption_evaluation.h"
 
 namespace tessera {
@@ -17,6 +18,7 @@ namespace tessera {
 struct RegionSettings {
   std::string files;               // regions.files: as of RegionFiles (data/regions/region_file.h)
   double feature_scale = 1;        // regions.feature_scale: features are multiplied by it
+  double projection_factor = 1;    // regions.projection_factor: of the learning rate, of their projection
   std::string masking = "tokens";  // or "strict": whole words (data/text/masking.h)
   double mask_rate = 0.15;         // of the words
   double content_first = 0;        // with "strict": chance that annotated words come before all others
@@ -36,6 +38,8 @@ struct RegionSettings {
 
 RegionCollatorOptions region_collator_options(const SystemSettings& settings, const RegionSettings& own,
                                               const SampleSource& train);
+// `projection`: the end of the name of the weight to which regions.projection_factor belongs.
+GroupFunction region_groups(const RegionSettings& own, const std::string& projection);
 DrawnValues drawn_values(const SystemSettings& settings, const RegionSettings& own);
 
 struct OpenedRegions {

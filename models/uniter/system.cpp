@@ -13,6 +13,7 @@ UniterTaskOptions uniter_task_options(const UniterSystem::Settings& settings, co
   out.mix = settings.options.mix;
   out.collator = region_collator_options(settings, settings.options.regions, data.train);
   out.drawn = drawn_values(settings, settings.options.regions);
+  out.group = region_groups(settings.options.regions, "img_embeddings.img_linear.weight");
   out.centred_places = settings.options.regions.places == "centred";
   out.device = device_named("train.device", settings.train.device);
   out.activations = use_precision(precision_named("train.precision", settings.train.precision), out.device);

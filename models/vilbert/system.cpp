@@ -16,6 +16,7 @@ VilbertTaskOptions vilbert_task_options(const VilbertSystem::Settings& settings,
   out.collator.masking.region_shown = settings.options.region_shown;
   out.collator.masking.false_pairs = settings.options.false_pairs;
   out.drawn = drawn_values(settings, settings.options.regions);
+  out.group = region_groups(settings.options.regions, "v_embeddings.image_embeddings.weight");
   out.centred_places = settings.options.regions.places == "centred";
   out.device = device_named("train.device", settings.train.device);
   use_precision(precision_named("train.precision", settings.train.precision), out.device);

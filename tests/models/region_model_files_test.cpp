@@ -1,6 +1,8 @@
 // UNITER's and ViLBERT's weights in and out.
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "io/files.h"
 #include "io/safetensors.h"
 #include "models/uniter/files.h"
@@ -138,6 +140,33 @@ TEST_CASE("uniter files: what does not fit is told, and nothing is loaded") {
   CHECK(lacking(refusal([](NamedTensors&) {}, R"({"img_dim": "five"})"), {"config.json", "img_dim"}) == "");
   CHECK(lacking(error_of([&] { load_uniter_files(file, {.config = directory.path() / "no.json"}); }),
                 {"no.json: no such file"}) == "");
+}
+
+TEST_CASE("uniter files: written anew, in f32 or bf16, in the place of such a folder and of no other") {
+  const tests::TemporaryDirectory directory;
+  const DrawnUniter drawn(wide_uniter(), {.matching = true});
+  const fs::path vocabulary = directory.path() / "words.txt", out = directory.path() / "out";
+  write_file_atomically(vocabulary, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n");
+  const auto write = [&](DType dtype, bool replace) {
+    return error_of([&] {
+      write_region_model(out, drawn.model.uniter.config.to_json(), drawn.parameters, split_qkv, vocabulary, dtype,
+                         replace);
+    });
+  };
+  CHECK(write(DType::f32, false) == "no error");
+  CHECK(state_of(*load_uniter_files(out).parameters) == state_of(drawn.parameters));
+  CHECK(fs::exists(out / "vocab.txt"));
+  CHECK(write(DType::bf16, false) != "no error");
+  CHECK(write(DType::bf16, true) == "no error");
+  for (const auto& [name, tensor] : load_safetensors((out / "model.safetensors").string()).tensors)
+    CHECK_MESSAGE(tensor.dtype() == DType::bf16, name);
+  // bf16 keeps eight bits.
+  const auto read = state_of(*load_uniter_files(out).parameters), kept = state_of(drawn.parameters);
+  size_t others = 0;
+  for (const auto& [name, values] : kept)
+    for (size_t i = 0; i < values.size(); ++i)
+      others += std::abs(read.at(name)[i] - values[i]) > std::abs(values[i]) / 256;
+  CHECK(others == 0);
 }
 
 TEST_CASE("vilbert files: a run's checkpoint reads back, and heads tell what a file is for") {

@@ -146,6 +146,17 @@ TEST_CASE("region systems: published defaults, the schedule of co-attention, and
   CHECK(lacking(error_of([&] { vilbert("[objectives]\nmatch_weight = 0.0\n"); }), {"objectives.match_weight"}) == "");
 }
 
+TEST_CASE("region systems: the projection of features has a rate of its own") {
+  RegionSettings settings;
+  settings.projection_factor = 0.5;
+  const GroupFunction group = region_groups(settings, "img_embeddings.img_linear.weight");
+  const Variable matrix = zero_parameter({2, 2}), vector = zero_parameter({2});
+  CHECK(group("uniter.img_embeddings.img_linear.weight", matrix).learning_rate_multiplier == 0.5);
+  CHECK(group("uniter.img_embeddings.img_linear.weight", matrix).decay);
+  CHECK(group("uniter.img_embeddings.pos_linear.weight", matrix).learning_rate_multiplier == 1);
+  CHECK(!group("uniter.pooler.dense.bias", vector).decay);
+}
+
 TEST_CASE("drawn values: places begin centred") {
   Linear projection(5, 2);
   projection.visit("p", drawing({.fan_in = true, .seed = 1}));
