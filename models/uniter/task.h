@@ -53,7 +53,7 @@ class UniterTask {
   std::vector<std::vector<int64_t>> told_words(const SampleSource& source,
                                                std::span<const RegionQuestion> questions) const;
 
-  // config.json, model.safetensors under the published names, vocab.txt (models/uniter/load.h reads them).
+  // config.json, model.safetensors under the published names, vocab.txt (models/uniter/files.h reads them).
   void save(const std::filesystem::path& folder) const;
   std::function<void()> open(const std::filesystem::path& folder);
   std::string remarks() const { return collator_.remarks(); }

@@ -70,6 +70,13 @@ inline VilbertTaskOptions vilbert_options(const RegionCollatorOptions& collator 
   return options;
 }
 
+inline UniterTask task_of(RegionScenes& scenes, const UniterTaskOptions& options, Share share = {}) {
+  return {options, scenes.source, scenes.lookup, scenes.quarantine, share};
+}
+inline VilbertTask task_of(RegionScenes& scenes, const VilbertTaskOptions& options, Share share = {}) {
+  return {options, scenes.source, scenes.lookup, scenes.quarantine, share};
+}
+
 // The first step, from `from` on, that has this task.
 inline int64_t step_with(const UniterTaskOptions& options, UniterObjective objective, int64_t from = 0) {
   while (options.mix.drawn(options.collator.seed, from) != objective) ++from;
