@@ -102,6 +102,27 @@ Masking mask_words(const std::vector<int64_t>& ids, const std::vector<int32_t>& 
   return out;
 }
 
+Masking mask_tokens(const std::vector<int64_t>& ids, const std::vector<int32_t>& words, double rate, bool at_least_one,
+                    const Wordpiece& vocabulary, Random& random) {
+  check(rate >= 0 && rate <= 1, "masking: rate is ", rate, ", expected 0 to 1");
+  check(ids.size() == words.size(), "masking: ", ids.size(), " ids and ", words.size(),
+        " word numbers, expected equally many");
+  Masking out{ids, std::vector<int64_t>(ids.size(), kIgnoreLabel)};
+  bool chosen = false;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (words[i] < 0 || random.uniform() >= rate) continue;
+    out.labels[i] = ids[i];
+    out.ids[i] = replacement(ids[i], vocabulary, random);
+    chosen = true;
+  }
+  const auto first = std::find_if(words.begin(), words.end(), [](int32_t word) { return word >= 0; });
+  if (chosen || !at_least_one || first == words.end()) return out;
+  const auto place = static_cast<size_t>(first - words.begin());
+  out.labels[place] = ids[place];
+  out.ids[place] = vocabulary.mask_id();
+  return out;
+}
+
 Masking mask_one_word(const std::vector<int64_t>& ids, const std::vector<int32_t>& words, int32_t word,
                       const Wordpiece& vocabulary) {
   const std::vector<Places> places = places_of_words(ids, words);

@@ -48,6 +48,11 @@ int64_t masking_budget(int64_t length, double rate);
 Masking mask_words(const std::vector<int64_t>& ids, const std::vector<int32_t>& words, const std::vector<bool>& content,
                    const MaskingOptions& options, const Wordpiece& vocabulary, Random& random);
 
+// Each piece by itself with chance `rate`, as BERT's first code has it. `at_least_one`: where none was chosen the first
+// becomes [MASK], as in UNITER's code. Places whose word is -1 are never chosen.
+Masking mask_tokens(const std::vector<int64_t>& ids, const std::vector<int32_t>& words, double rate, bool at_least_one,
+                    const Wordpiece& vocabulary, Random& random);
+
 // Every piece of one word becomes [MASK] and is to be predicted: for evaluation.
 Masking mask_one_word(const std::vector<int64_t>& ids, const std::vector<int32_t>& words, int32_t word,
                       const Wordpiece& vocabulary);

@@ -27,6 +27,8 @@ struct BertConfig {
 
   // From the fields that Hugging Face's configurations call so; those that are not given stay.
   void read(const ConfigFields& fields);
+  // The same fields into a configuration to be written.
+  void write(nlohmann::ordered_json& root) const;
   // Of a block; of one that reads the states of another, `state_size` is theirs.
   BlockOptions block(bool causal = false, int64_t state_size = 0) const;
 };

@@ -3,6 +3,8 @@
 #include "models/clip/system.h"
 #include "models/regions/system.h"
 #include "models/training/job.h"
+#include "models/uniter/system.h"
+#include "models/vilbert/system.h"
 #include "models/vse/system.h"
 
 namespace tessera {
@@ -35,7 +37,7 @@ constexpr SystemEntry entry_of() {
 }
 
 const std::vector<SystemEntry>& systems() {
-  static const std::vector<SystemEntry> all{entry_of<RegionsSystem>(), entry_of<ClipSystem>(), entry_of<VseSystem>()};
+  static const std::vector<SystemEntry> all{entry_of<RegionsSystem>(), entry_of<ClipSystem>(), entry_of<VseSystem>(), entry_of<UniterSystem>(), entry_of<VilbertSystem>()};
   return all;
 }
 

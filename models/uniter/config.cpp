@@ -41,4 +41,15 @@ UniterConfig UniterConfig::from_json(const std::string& source, const std::strin
   return out;
 }
 
+std::string UniterConfig::to_json() const {
+  nlohmann::ordered_json root;
+  root["model_type"] = "uniter";
+  bert.write(root);
+  root["hidden_act"] = "gelu";
+  root["img_dim"] = img_dim;
+  root["img_label_dim"] = img_label_dim;
+  root["num_answers"] = num_answers;
+  return root.dump(2) + "\n";
+}
+
 }  // namespace tessera

@@ -18,6 +18,8 @@ struct UniterConfig {
   void validate() const;
   // Unknown fields are ignored; a wrong type is an error that names `origin` and field.
   static UniterConfig from_json(const std::string& text, const std::string& origin);
+  // With the fields that the published JSON lacks (the code gives them): img_dim, img_label_dim, num_answers.
+  std::string to_json() const;
 };
 
 }  // namespace tessera

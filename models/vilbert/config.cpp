@@ -101,6 +101,27 @@ VilbertConfig VilbertConfig::from_json(const std::string& source, const std::str
   return out;
 }
 
+std::string VilbertConfig::to_json() const {
+  nlohmann::ordered_json root;
+  root["model_type"] = "vilbert";
+  text.write(root);
+  root["hidden_act"] = root["v_hidden_act"] = "gelu";
+  root["v_feature_size"] = v_feature_size;
+  root["v_target_size"] = v_target_size;
+  root["v_hidden_size"] = v_hidden_size;
+  root["v_num_hidden_layers"] = v_num_hidden_layers;
+  root["v_num_attention_heads"] = v_num_attention_heads;
+  root["v_intermediate_size"] = v_intermediate_size;
+  root["v_hidden_dropout_prob"] = v_hidden_dropout_prob;
+  root["v_attention_probs_dropout_prob"] = v_attention_probs_dropout_prob;
+  root["bi_hidden_size"] = bi_hidden_size;
+  root["bi_num_attention_heads"] = bi_num_attention_heads;
+  root["v_biattention_id"] = v_biattention_id;
+  root["t_biattention_id"] = t_biattention_id;
+  root["num_answers"] = num_answers;
+  return root.dump(2) + "\n";
+}
+
 std::vector<VilbertStep> vilbert_schedule(const VilbertConfig& config) {
   using Kind = VilbertStep::Kind;
   std::vector<VilbertStep> steps;

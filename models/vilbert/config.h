@@ -30,6 +30,7 @@ struct VilbertConfig {
   void validate() const;
   // Unknown fields are ignored, missing ones have the defaults; errors begin with `origin`.
   static VilbertConfig from_json(const std::string& text, const std::string& origin);
+  std::string to_json() const;
 };
 
 // One step through both streams.

@@ -39,6 +39,14 @@ VilbertPretraining::Scores VilbertPretraining::scores(const Vilbert::Output& out
           region_decoder(region_transform(output.streams.vision)), alignment(output.fused)};
 }
 
+Variable VilbertPretraining::word_scores(const Variable& text, const Tensor& rows) const {
+  return linear(word_transform(gather_rows({text}, rows)), bert.embeddings.word_embeddings.weight, word_bias);
+}
+
+Variable VilbertPretraining::region_scores(const Variable& vision, const Tensor& rows) const {
+  return region_decoder(region_transform(gather_rows({vision}, rows)));
+}
+
 void VilbertPretraining::visit(const std::string& prefix, const ParameterVisitor& visitor) {
   bert.visit(join_name(prefix, "bert"), visitor);
   word_transform.visit(join_name(prefix, "cls.predictions.transform"), visitor);

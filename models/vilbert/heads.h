@@ -32,6 +32,9 @@ struct VilbertPretraining {
     Variable match;    // [pairs, 2]
   };
   Scores scores(const Vilbert::Output& output) const;
+  // Of some rows of a stream alone, i64 [n]: [n, vocab_size], [n, v_target_size].
+  Variable word_scores(const Variable& text, const Tensor& rows) const;
+  Variable region_scores(const Variable& vision, const Tensor& rows) const;
   // bert.*, cls.predictions.*, cls.imagePredictions.*, cls.bi_seq_relationship.*
   void visit(const std::string& prefix, const ParameterVisitor& visitor);
 };

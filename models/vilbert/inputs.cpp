@@ -42,15 +42,25 @@ VilbertTexts VilbertTexts::of(const std::vector<std::vector<int64_t>>& texts, co
   return {Tensor::from(ids), Tensor::from(positions), Tensor::from(types), Tensor::from(marks)};
 }
 
-PictureRows picture_rows(const Tensor& features, const Tensor& boxes, double width, double height) {
+PictureRows picture_rows(const Tensor& features, const Tensor& boxes, double width, double height,
+                         const MaskedRegions& masked) {
   check(features.dim() == 2 && features.size(0) >= 1, "vilbert: features of regions are ", features.shape(),
         ", expected a row for each of at least one region");
   const int64_t regions = features.size(0), size = features.size(1);
   check(boxes.shape() == Shape{regions, 4}, "vilbert: boxes are ", boxes.shape(), ", expected ", Shape{regions, 4});
   check(width > 0 && height > 0, "vilbert: a picture of ", width, " x ", height, " pixels");
-  const auto values = features.to_vector<float>(), corners = boxes.to_vector<float>();
+  const std::vector<float> corners = boxes.to_vector<float>();
+  std::vector<float> values = features.to_vector<float>();
+  std::vector<bool> in_mean(static_cast<size_t>(regions), true);
+  for (const int64_t region : masked.masked) in_mean.at(static_cast<size_t>(region)) = false;
+  const auto count = std::max<double>(1, static_cast<double>(std::count(in_mean.begin(), in_mean.end(), true)));
   std::vector<double> mean(static_cast<size_t>(size), 0);
-  for (size_t i = 0; i < values.size(); ++i) mean[i % mean.size()] += values[i] / static_cast<double>(regions);
+  for (size_t i = 0; i < values.size(); ++i)
+    if (in_mean[i / mean.size()]) mean[i % mean.size()] += values[i] / count;
+  for (const int64_t region : masked.hidden) {
+    check(region >= 0 && region < regions, "vilbert: region ", region, " of ", regions, " is to be hidden");
+    std::fill_n(values.begin() + region * size, size, 0.0F);
+  }
   std::vector<float> rows(mean.begin(), mean.end()), locations{0, 0, 1, 1, 1};
   rows.insert(rows.end(), values.begin(), values.end());
   for (size_t i = 0; i < corners.size(); i += 4) {

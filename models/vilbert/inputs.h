@@ -24,10 +24,17 @@ struct PictureRows {
   Tensor locations;  // [rows, 5]: x1 / width, y1 / height, x2 / width, y2 / height, area / (width · height)
 };
 
+// Regions that are to be told, and those of them that the model does not see; both ascending.
+struct MaskedRegions {
+  std::vector<int64_t> masked = {}, hidden = {};
+};
+
 // Puts the row of the whole picture in front: the mean feature, at [0, 0, 1, 1, 1]. features [regions, v_feature_size]
-// and boxes [regions, 4] (x1, y1, x2, y2 in pixels), both f32 on the host. No region, or a picture without area, is an
+// and boxes [regions, 4] (x1, y1, x2, y2 in pixels), both f32 on the host. The mean is over the regions that are not
+// masked, or zero where all are; the features of hidden ones are zero. No region, or a picture without area, is an
 // error.
-PictureRows picture_rows(const Tensor& features, const Tensor& boxes, double width, double height);
+PictureRows picture_rows(const Tensor& features, const Tensor& boxes, double width, double height,
+                         const MaskedRegions& masked = {});
 
 struct VilbertPictures {
   Tensor features;    // [rows, v_feature_size]

@@ -4,8 +4,10 @@
 namespace tessera::command {
 
 void add_convert(CLI::App& app, Action& action) {
-  CLI::App* command = add_command(app, "convert", "Writes a model, ViLT or CLIP, in the form that transformers opens",
-                                  "vilt convert vilt_200k_mlm_itm.ckpt vilt-mlm --vocab bert-base-uncased/vocab.txt");
+  CLI::App* command =
+      add_command(app, "convert",
+                  "Writes a model, ViLT or CLIP, in the form that transformers opens; UNITER or ViLBERT as a folder",
+                  "vilt convert vilt_200k_mlm_itm.ckpt vilt-mlm --vocab bert-base-uncased/vocab.txt");
   auto arguments = std::make_shared<ConvertArguments>();
   command
       ->add_option("IN", arguments->from,

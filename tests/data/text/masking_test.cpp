@@ -165,4 +165,40 @@ TEST_CASE("mask_words: errors") {
                        Contains("the sequence has 11 pieces, expected at most 8"), Error);
 }
 
+TEST_CASE("mask_tokens: each piece by itself") {
+  const Wordpiece wordpiece = vocabulary();
+  const auto call = [&](double rate, bool at_least_one, uint64_t seed, const Ids& ids = kIds,
+                        const Words& words = kWords) {
+    Random random(5, seed);
+    return mask_tokens(ids, words, rate, at_least_one, wordpiece, random);
+  };
+  size_t chosen = 0, parts = 0;
+  for (uint64_t i = 0; i < 2000; ++i) {
+    const Masking masking = call(0.3, false, i);
+    chosen += chosen_pieces(masking);
+    CHECK(masking.labels.front() == kIgnoreLabel);
+    CHECK(masking.labels.back() == kIgnoreLabel);
+    for (size_t t = 0; t < kIds.size(); ++t) {
+      if (masking.labels[t] == kIgnoreLabel) CHECK(masking.ids[t] == kIds[t]);
+      if (masking.labels[t] != kIgnoreLabel) CHECK(masking.labels[t] == kIds[t]);
+    }
+    // A part of the word of three pieces.
+    const auto of_word = std::count_if(masking.labels.begin() + 2, masking.labels.begin() + 5,
+                                       [](int64_t label) { return label != kIgnoreLabel; });
+    parts += of_word == 1 || of_word == 2;
+  }
+  // 18,000 draws of 0.3: five standard deviations are 307.
+  CHECK(std::abs(static_cast<double>(chosen) - 5400) < 307);
+  CHECK(parts > 500);
+  CHECK(chosen_pieces(call(1, false, 0)) == 9);
+  CHECK(chosen_pieces(call(0, false, 0)) == 0);
+  const Masking least = call(0, true, 0);
+  CHECK(least.labels[1] == 10);
+  CHECK(least.ids[1] == wordpiece.mask_id());
+  CHECK(chosen_pieces(least) == 1);
+  CHECK(call(1, true, 0, {1, 2}, {-1, -1}).labels == Ids{kIgnoreLabel, kIgnoreLabel});
+  CHECK_THROWS_WITH_AS(call(2, true, 0), Contains("rate is 2"), Error);
+  CHECK_THROWS_WITH_AS(call(0.1, true, 0, {1}, {}), Contains("1 ids and 0 word numbers"), Error);
+}
+
 }  // namespace tessera::masking_test
