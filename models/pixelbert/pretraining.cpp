@@ -14,7 +14,7 @@ PixelBert drawn_pixelbert(const PixelBertOptions& options) {
 }  // namespace
 
 PixelBertPretraining::PixelBertPretraining(const PixelBertOptions& options)
-    : options_(options), model_(drawn_pixelbert(options)), parameters_(model_, DType::f32, "", options.device) {
+    : options_(options), model_(drawn_pixelbert(options)), parameters_(model_, options.dtype, "", options.device) {
   check(options.backbone_rate >= 0, "pixelbert: the factor on the network's learning rate is ", options.backbone_rate,
         ", expected at least 0");
 }
@@ -49,7 +49,7 @@ std::set<std::string> PixelBertPretraining::trained() const {
 }
 
 Variable PixelBertPretraining::cells_of(const Tensor& pictures) const {
-  const Variable input(pictures.to(parameters_.device()));
+  const Variable input(pictures.to(options_.dtype).to(parameters_.device()));
   if (options_.backbone != BackboneTraining::frozen)
     return model_.grids(input, options_.backbone == BackboneTraining::batch_statistics).pixels;
   Tensor features;

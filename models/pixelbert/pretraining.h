@@ -33,6 +33,7 @@ struct PixelBertOptions {
   double backbone_rate = 1;  // factor on the learning rate of the network's parameters
   double mlm_weight = 1, itm_weight = 1;
   bool checkpoint_blocks = false;  // as of ForwardContext
+  DType dtype = DType::f32;        // f64 for gradient checks
   Device device = {};
 };
 
