@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
 
 namespace tessera {
 namespace {
@@ -24,31 +23,15 @@ std::vector<int64_t> sample_cells(int64_t cells, int64_t most, Random& random) {
   return out;
 }
 
-PixelBertCollator::PixelBertCollator(const PairSource& source, const PixelBertConfig& config,
-                                     const PixelBertBatches& options, Quarantine& quarantine, Share share)
-    : source_(source),
-      config_(config),
-      options_(options),
-      quarantine_(quarantine),
-      sampler_(source.captions(), options, curriculum(), share) {
+PixelBertCollator::PixelBertCollator(const PairSource& source, const Sampler& sampler, const PixelBertConfig& config,
+                                     const PixelBertBatches& options, Quarantine& quarantine)
+    : source_(source), sampler_(sampler), config_(config), options_(options), quarantine_(quarantine) {
   check(options.masked_words || options.pairs, "pixelbert: neither masked words nor pairs are asked for");
   check(options.accumulate >= 1 && sampler_.slots() % options.accumulate == 0, "pixelbert: a step of ",
         sampler_.slots(), " captions cannot be cut into ", options.accumulate, " micro-batches of one size");
   check(options.sampled_cells >= 0, "pixelbert: ", options.sampled_cells, " cells to sample");
   if (options.masking.content_first > 0) source.require(AnnotationField::content_words, "objectives.content_first");
   if (options.sibling_negatives > 0) source.require(AnnotationField::sibling, "objectives.sibling_negatives");
-}
-
-std::vector<int64_t> PixelBertCollator::curriculum() const {
-  check(source_.captions() > 0, "data: the training split has no captions");
-  if (options_.curriculum_steps == 0) return {};
-  source_.require(AnnotationField::group, "train.curriculum");
-  std::vector<int64_t> group;
-  for (int64_t caption = 0; caption < source_.captions(); ++caption)
-    if (source_.group(caption) == options_.curriculum_group) group.push_back(caption);
-  check(!group.empty(), "data: no caption of the training split is in the group '", options_.curriculum_group,
-        "' (train.curriculum_group)");
-  return group;
 }
 
 // The caption itself, or, if its picture is bad, its replacement.

@@ -2,7 +2,7 @@
 // cells of a grid are seen. A step's batch is a function of (seed, step) alone.
 #pragma once
 
-#include <string>
+#include <optional>
 #include <vector>
 
 #include "data/quarantine.h"
@@ -29,8 +29,9 @@ struct PixelBertBatch {
   int64_t pairs() const { return pair_sequences.numel(); }
 };
 
-// The samples are captions.
-struct PixelBertBatches : SamplerOptions {
+struct PixelBertBatches {
+  int64_t batch_size = 32;  // captions per step, of all ranks together: the sampler's
+  uint64_t seed = 0;
   int64_t accumulate = 1;                  // micro-batches that a step is cut into
   int64_t sampled_cells = 100;             // of a grid, drawn anew for each sequence; 0, or more than there are: all
   bool masked_words = true, pairs = true;  // which sequences a step has
@@ -38,7 +39,6 @@ struct PixelBertBatches : SamplerOptions {
   MaskingOptions masking;
   double sibling_negatives = 0;        // share of false pictures that are the annotated sibling's
   bool false_images_in_batch = false;  // other false pictures: from the step's own pictures, or from the whole data set
-  std::string curriculum_group;        // of which the curriculum's captions are
 };
 
 // `most` of `cells` (0: all), ascending.
@@ -46,9 +46,9 @@ std::vector<int64_t> sample_cells(int64_t cells, int64_t most, Random& random);
 
 class PixelBertCollator {
  public:
-  // `source` and `quarantine` must outlive the collator.
-  PixelBertCollator(const PairSource& source, const PixelBertConfig& config, const PixelBertBatches& options,
-                    Quarantine& quarantine, Share share = {});
+  // What is referred to must outlive the collator. `sampler`: which captions a step has.
+  PixelBertCollator(const PairSource& source, const Sampler& sampler, const PixelBertConfig& config,
+                    const PixelBertBatches& options, Quarantine& quarantine);
 
   // The micro-batches of step `step`, counted from 0. Thread-safe.
   std::vector<PixelBertBatch> step(int64_t step) const;
@@ -61,7 +61,6 @@ class PixelBertCollator {
     Masking masking;
   };
 
-  std::vector<int64_t> curriculum() const;
   Draw draw(int64_t caption, int64_t step, int64_t slot, StepImages& images) const;
   std::optional<int64_t> false_image(const std::vector<Draw>& draws, const Draw& draw, int64_t step, int64_t slot,
                                      StepImages& images) const;
@@ -69,10 +68,10 @@ class PixelBertCollator {
   PixelBertBatch pack(std::span<const Draw> draws, int64_t step, int64_t first_slot, const StepImages& images) const;
 
   const PairSource& source_;
+  const Sampler& sampler_;
   PixelBertConfig config_;
   PixelBertBatches options_;
   Quarantine& quarantine_;
-  Sampler sampler_;
 };
 
 }  // namespace tessera

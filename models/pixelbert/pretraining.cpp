@@ -19,13 +19,13 @@ PixelBertPretraining::PixelBertPretraining(const PixelBertOptions& options)
         ", expected at least 0");
 }
 
-std::string PixelBertPretraining::loss_equation() const {
+std::string pixelbert_loss_equation(double mlm_weight, double itm_weight) {
   std::string out = "loss =";
   const auto add = [&](double weight, const char* term) {
     if (weight != 0) out += text(out.back() == '=' ? " " : " + ", weight, " · ", term);
   };
-  add(options_.mlm_weight, "mlm (mean over masked tokens)");
-  add(options_.itm_weight, "itm (mean over pairs)");
+  add(mlm_weight, "mlm (mean over masked tokens)");
+  add(itm_weight, "itm (mean over pairs)");
   return out;
 }
 

@@ -37,6 +37,9 @@ struct PixelBertOptions {
   Device device = {};
 };
 
+// "loss = 1 · mlm (mean over masked tokens) + …"
+std::string pixelbert_loss_equation(double mlm_weight, double itm_weight);
+
 class PixelBertPretraining {
  public:
   using Batch = PixelBertBatch;
@@ -48,8 +51,6 @@ class PixelBertPretraining {
   ParameterSet& parameters() { return parameters_; }
   const PixelBertOptions& options() const { return options_; }
   FigureTable figure_table() const { return {{"mlm", "masked"}, {"itm", "pairs"}}; }
-  // "loss = 1 · mlm (mean over masked tokens) + …"
-  std::string loss_equation() const;
   // Decays as `default_group`.
   ParameterGroup group(const std::string& name, const Variable& parameter) const;
   std::set<std::string> trained() const;

@@ -171,7 +171,7 @@ TEST_CASE("pixel-bert: what is trained, and how the running statistics move") {
   CHECK_FALSE(frozen.trained().contains("bert.pooler.dense.weight"));
   CHECK_FALSE(frozen.trained().contains("cls.seq_relationship.bias"));
   CHECK(frozen.trained().contains("cls.predictions.bias"));
-  CHECK(frozen.loss_equation() == "loss = 1 · mlm (mean over masked tokens)");
+  CHECK(pixelbert_loss_equation(1, 0) == "loss = 1 · mlm (mean over masked tokens)");
   options.itm_weight = 0.5;
   options.mlm_weight = 0;
   CHECK_FALSE(PixelBertPretraining(options).trained().contains("cls.predictions.bias"));
@@ -196,7 +196,8 @@ TEST_CASE("pixel-bert: one picture, an empty caption, one cell, a step of one") 
   PixelBertOptions options = tiny_pixelbert();
   PixelBertBatches batches = tiny_pixelbert_batches();
   batches.batch_size = 2;
-  PixelBertCollator collator(one.source, options.model, batches, one.quarantine);
+  const Sampler sampler(one.source.captions(), {.batch_size = 2});
+  PixelBertCollator collator(one.source, sampler, options.model, batches, one.quarantine);
   const Step step = collator.step(0);
   REQUIRE(step[0].pictures.size() == 1);
   CHECK(step[0].pictures[0].size(0) == 1);  // four sequences, one picture

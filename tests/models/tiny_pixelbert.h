@@ -38,6 +38,7 @@ struct PixelBertBench {
   Dataset dataset;
   SampleSource source;
   Quarantine quarantine{100, [](const std::string&) {}};
+  Sampler sampler;
   PixelBertCollator collator;
 
   explicit PixelBertBench(const PixelBertBatches& batches = tiny_pixelbert_batches(),
@@ -45,7 +46,8 @@ struct PixelBertBench {
                           Dataset set = tiny_scenes().open("train"))
       : dataset(std::move(set)),
         source(dataset, tiny_scenes().vocabulary(), samples()),
-        collator(source, config, batches, quarantine) {}
+        sampler(source.captions(), {.batch_size = batches.batch_size, .seed = batches.seed}),
+        collator(source, sampler, config, batches, quarantine) {}
 
   static SampleOptions samples() {
     SampleOptions options;
