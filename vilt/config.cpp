@@ -11,8 +11,6 @@
 namespace tessera {
 namespace {
 
-using nlohmann::json;
-
 // One list of all fields serves reading and writing.
 template <class Config, class Field>
 void visit_fields(Config& c, Field&& field) {
@@ -94,7 +92,7 @@ const Architecture kArchitectures[] = {
 };
 
 // {"0": "no", "1": "yes"} → the labels in order of class.
-std::vector<std::string> labels_in(const json& map, const std::string& origin) {
+std::vector<std::string> labels_in(const nlohmann::json& map, const std::string& origin) {
   check(map.is_object() && map.size() <= kMaxLabels, origin, ": the labels are not an object from class to label");
   std::vector<std::string> labels(map.size());
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -107,7 +105,7 @@ std::vector<std::string> labels_in(const json& map, const std::string& origin) {
 }
 
 // As transformers names them where a file says only how many there are.
-std::vector<std::string> numbered_labels(const json& count, const std::string& origin) {
+std::vector<std::string> numbered_labels(const nlohmann::json& count, const std::string& origin) {
   check(count.is_number_unsigned() && count <= kMaxLabels, origin, ": field 'num_labels' has the value ", count.dump(),
         ", expected a number of labels");
   std::vector<std::string> labels;
@@ -115,7 +113,7 @@ std::vector<std::string> numbered_labels(const json& count, const std::string& o
   return labels;
 }
 
-void read_architecture(ModelConfig& config, const json& root, const std::string& origin) {
+void read_architecture(ModelConfig& config, const nlohmann::json& root, const std::string& origin) {
   config.architecture.clear();
   const auto list = root.find("architectures");
   if (list != root.end() && list->is_array() && !list->empty()) {
@@ -139,7 +137,7 @@ void read_architecture(ModelConfig& config, const json& root, const std::string&
 
 ModelConfig ModelConfig::from_json(const std::string& source, const std::string& origin,
                                    const std::vector<std::string>& labels) {
-  const json root = parse_strict_json(source, origin);
+  const nlohmann::json root = parse_strict_json(source, origin);
   const ConfigFields fields(root, origin);
   ModelConfig config;
   read_architecture(config, root, origin);
@@ -172,7 +170,7 @@ ModelConfig ModelConfig::from_json(const std::string& source, const std::string&
 }
 
 std::vector<std::string> labels_of_json(const std::string& object, const std::string& origin) {
-  const json root = parse_strict_json(object, origin);
+  const nlohmann::json root = parse_strict_json(object, origin);
   return labels_in(root.is_object() && root.contains("id2label") ? root["id2label"] : root, origin);
 }
 

@@ -61,6 +61,8 @@ struct TrainArguments {
   std::string precision, device;  // empty: as the settings say
 };
 int run_train(const TrainArguments& arguments);
+// Of settings that name a system (system.kind).
+int run_train_system(const TrainArguments& arguments);
 
 struct ReportArguments {
   std::vector<std::string> runs;

@@ -11,9 +11,9 @@
 #include "io/printable.h"
 #include "tensor/error.h"
 #include "train/progress_line.h"
+#include "train/sources/training_data.h"
 #include "vilt/command/command.h"
 #include "vilt/command/overwriting.h"
-#include "vilt/tasks/training_data.h"
 
 namespace tessera::command {
 

@@ -7,15 +7,15 @@
 #include "data/tasks/vqa_results.h"
 #include "io/printable.h"
 #include "tensor/error.h"
+#include "train/evaluation/evaluation_progress.h"
+#include "train/sources/training_data.h"
 #include "vilt/ask/inputs.h"
 #include "vilt/command/command.h"
 #include "vilt/command/evaluate_retrieval.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/overwriting.h"
 #include "vilt/tasks/downstream_evaluation.h"
-#include "vilt/tasks/evaluation_progress.h"
 #include "vilt/tasks/settings_memory.h"
-#include "vilt/tasks/training_data.h"
 
 namespace tessera::command {
 

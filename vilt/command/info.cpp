@@ -94,7 +94,7 @@ Subject from_settings(const fs::path& path) {
   subject.prefetch = settings.data.prefetch;
   subject.cache_bytes = settings.data.cache_bytes;
   if (!there) subject.origin += " (" + shown(weights) + " does not exist yet: counted with the sizes of the settings)";
-  const fs::path words = vocabulary_path(settings);
+  const fs::path words = vocabulary_path(settings.data);
   if (!weights.empty() && there && settings.data.vocabulary.empty()) {
     // The words come with the weights.
   } else if (fs::exists(words)) {

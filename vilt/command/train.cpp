@@ -1,24 +1,21 @@
 // `vilt train`: from a TOML file to a trained model and its report. `vilt report`: the report alone, once more.
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <sstream>
 
 #include "data/sets/dataset.h"
 #include "io/printable.h"
+#include "models/training/systems.h"
 #include "nn/precision.h"
 #include "tensor/device.h"
 #include "tensor/error.h"
 #include "train/checkpoint.h"
 #include "train/progress_line.h"
+#include "train/sources/training_data.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
 #include "vilt/command/overwriting.h"
+#include "vilt/command/run_lock.h"
 #include "vilt/files/load_model.h"
 #include "vilt/report/comparison.h"
 #include "vilt/report/downstream_report.h"
@@ -30,7 +27,6 @@
 #include "vilt/tasks/settings.h"
 #include "vilt/tasks/settings_memory.h"
 #include "vilt/tasks/trainer.h"
-#include "vilt/tasks/training_data.h"
 
 namespace tessera::command {
 namespace {
@@ -56,24 +52,6 @@ std::string command_line(const TrainArguments& arguments) {
   if (arguments.cuda_graph) overrides.append(" --cuda-graph");
   return text("vilt train ", shell_word(arguments.config), overrides);
 }
-
-// Held while a run is trained, so that two processes do not write into one folder. The system releases it with the
-// process, however that ends.
-class RunLock {
- public:
-  explicit RunLock(const fs::path& run) {
-    fs::create_directories(run);
-    file_ = open((run / ".lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-    check(file_ >= 0, shown(run), ": cannot be written to: ", std::strerror(errno));
-    check(flock(file_, LOCK_EX | LOCK_NB) == 0, shown(run), ": another process is training there");
-  }
-  ~RunLock() { close(file_); }
-  RunLock(const RunLock&) = delete;
-  RunLock& operator=(const RunLock&) = delete;
-
- private:
-  int file_ = -1;
-};
 
 fs::path report_of(const fs::path& run) { return run / "report.html"; }
 
@@ -107,7 +85,7 @@ void rebuild_report(const fs::path& run, const std::string& command) {
   check_is_run(run);
   check(fs::exists(run / "summary.json"), shown(run), ": the run is not finished; `vilt train` continues it");
   Settings settings = Settings::from_toml(run / "settings.toml");
-  refuse_commands(settings, shown(run / "settings.toml"));
+  refuse_commands(settings.data, shown(run / "settings.toml"));
   if (settings.train.task != "pretraining") return report_finetuning(run, settings, command);
   const ProgressLine progress;
   progress.show("reading the model and the data set …");
@@ -120,7 +98,7 @@ void rebuild_report(const fs::path& run, const std::string& command) {
     progress.clear();
     std::cerr << "note: " << note << '\n';
   }
-  const Dataset dataset = open_test_data(settings);
+  const Dataset dataset = open_test_data(settings.data);
   const SampleSource source(dataset, *trained.vocabulary, sample_options(settings));
   const Summary summary = read_summary(run / "summary.json");
   progress.show("making the report …");
@@ -156,6 +134,7 @@ int compare_runs(const ReportArguments& arguments) {
 }  // namespace
 
 int run_train(const TrainArguments& arguments) {
+  if (!system_named(arguments.config, arguments.overrides).empty()) return run_train_system(arguments);
   Settings settings = Settings::from_toml(arguments.config, arguments.overrides);
   settings.train.checkpoint_blocks |= arguments.checkpoint_blocks;
   if (!arguments.precision.empty()) settings.train.precision = arguments.precision;

@@ -5,12 +5,12 @@
 
 #include "io/words.h"
 #include "report/html.h"
+#include "train/evaluation/spread.h"
 #include "vilt/ask/inference.h"
 #include "vilt/report/downstream_report.h"
 #include "vilt/report/map_svg.h"
 #include "vilt/report/shown_pictures.h"
 #include "vilt/tasks/evaluation_parts.h"
-#include "vilt/tasks/spread.h"
 
 namespace tessera {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "report/charts.h"
+#include "train/evaluation/annotated_captions.h"
 #include "vilt/report/retrieval_findings.h"
-#include "vilt/tasks/annotated_captions.h"
 #include "vilt/tasks/downstream_files.h"
 #include "vilt/tasks/settings.h"
 #include "vilt/tasks/summary.h"

@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-#include "vilt/tasks/spread.h"
+#include "train/evaluation/spread.h"
 
 namespace tessera {
 namespace {

@@ -8,11 +8,11 @@
 #include "io/words.h"
 #include "report/bar_chart.h"
 #include "report/html.h"
+#include "train/evaluation/annotated_captions.h"
 #include "vilt/ask/inference.h"
 #include "vilt/report/downstream_report.h"
 #include "vilt/report/map_svg.h"
 #include "vilt/report/shown_pictures.h"
-#include "vilt/tasks/annotated_captions.h"
 
 namespace tessera {
 namespace {

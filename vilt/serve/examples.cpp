@@ -4,9 +4,9 @@
 
 #include "io/printable.h"
 #include "tensor/error.h"
+#include "train/sources/training_data.h"
 #include "vilt/tasks/downstream_files.h"
 #include "vilt/tasks/settings.h"
-#include "vilt/tasks/training_data.h"
 
 namespace tessera::serve {
 
@@ -86,7 +86,7 @@ Examples test_examples(const fs::path& model, size_t most, std::ostream& log) {
     if (const DownstreamTask* task = downstream_task(settings.train.task))
       add_part(read_part(*task, settings, DataPart::test, told), collector);
     else
-      add_captions(open_test_data(settings), collector);
+      add_captions(open_test_data(settings.data), collector);
   } catch (const std::exception& error) {
     log << "note: no test pictures of the run are offered: " << error.what() << '\n';
     return {};

@@ -5,9 +5,9 @@
 #include "data/tasks/nlvr2_metrics.h"
 #include "data/tasks/vqa_accuracy.h"
 #include "io/words.h"
+#include "train/evaluation/spread.h"
 #include "vilt/ask/questions.h"
 #include "vilt/tasks/evaluation_parts.h"
-#include "vilt/tasks/spread.h"
 
 namespace tessera {
 namespace {

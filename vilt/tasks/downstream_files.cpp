@@ -8,7 +8,7 @@
 #include "data/tasks/vqa_list.h"
 #include "io/printable.h"
 #include "tensor/error.h"
-#include "vilt/tasks/training_data.h"
+#include "train/sources/training_data.h"
 
 namespace tessera {
 namespace {
@@ -18,14 +18,14 @@ namespace fs = std::filesystem;
 bool is_published_vqa(const fs::path& file) { return file.filename().string().ends_with("questions.json"); }
 
 // The file of a part; validation's for test where there is none for it. Empty: the part is a split of data.captions.
-std::string file_of(const Settings::Data& data, DataPart part) {
+std::string file_of(const DataSettings& data, DataPart part) {
   if (part == DataPart::train) return data.captions;
   if (part == DataPart::unseen) return data.unseen_captions;
   if (part == DataPart::test && !data.test_captions.empty()) return data.test_captions;
   return data.validation_captions;
 }
 
-const std::string& split_of(const Settings::Data& data, DataPart part) {
+const std::string& split_of(const DataSettings& data, DataPart part) {
   return part == DataPart::train        ? data.train_split
          : part == DataPart::validation ? data.validation_split
                                         : data.test_split;
@@ -37,7 +37,7 @@ void tell(const LeftOut& left_out, std::ostream& log) {
   if (left_out.count > named) log << "left out: " << left_out.count - named << " more lines\n";
 }
 
-std::vector<VqaQuestion> published_questions(const Settings::Data& data, const fs::path& file, std::ostream& log) {
+std::vector<VqaQuestion> published_questions(const DataSettings& data, const fs::path& file, std::ostream& log) {
   const fs::path annotations = annotations_beside(file);
   check(!annotations.empty(), shown(file), ": there are no annotations beside it (v2_mscoco_…_annotations.json), so ",
         "that nothing says what is right");
@@ -47,7 +47,7 @@ std::vector<VqaQuestion> published_questions(const Settings::Data& data, const f
   return std::move(read.questions);
 }
 
-std::vector<VqaQuestion> listed_questions(const Settings::Data& data, const fs::path& file, DataPart part,
+std::vector<VqaQuestion> listed_questions(const DataSettings& data, const fs::path& file, DataPart part,
                                           std::ostream& log) {
   const std::string& wanted = split_of(data, part);
   VqaListOptions options{.max_left_out = data.max_bad_files};
@@ -70,7 +70,7 @@ std::vector<VqaQuestion> listed_questions(const Settings::Data& data, const fs::
            : "");
 }
 
-DownstreamPart questions_of(const Settings::Data& data, DataPart part, std::ostream& log) {
+DownstreamPart questions_of(const DataSettings& data, DataPart part, std::ostream& log) {
   const std::string own = file_of(data, part);
   const fs::path file = own.empty() ? data.captions : own;
   check(part == DataPart::train || !own.empty() || !is_published_vqa(file),
@@ -84,7 +84,7 @@ DownstreamPart questions_of(const Settings::Data& data, DataPart part, std::ostr
   return out;
 }
 
-DownstreamPart statements_of(const Settings::Data& data, DataPart part, std::ostream& log) {
+DownstreamPart statements_of(const DataSettings& data, DataPart part, std::ostream& log) {
   const std::string file = file_of(data, part);
   check(!file.empty(), "setting 'data.validation_captions' is empty, expected the statements of validation");
   DownstreamPart out;
@@ -96,7 +96,7 @@ DownstreamPart statements_of(const Settings::Data& data, DataPart part, std::ost
   return out;
 }
 
-void refuse_shards(const DownstreamTask& task, const Settings::Data& data) {
+void refuse_shards(const DownstreamTask& task, const DataSettings& data) {
   for (const std::string& captions : {data.captions, data.validation_captions, data.test_captions})
     check(captions.empty() || !are_shards(captions, data.kind), shown(captions),
           ": tar shards are for pre-training; the task '", task.name, "' needs a file of ", task.samples,
@@ -127,12 +127,12 @@ DownstreamPart read_part(const DownstreamTask& task, const Settings& settings, D
   DownstreamPart out;
   out.words = settings.data.captions;
   if (part == DataPart::test || part == DataPart::unseen) {
-    out.captions = part == DataPart::test ? open_test_data(settings) : open_unseen_data(settings);
+    out.captions = part == DataPart::test ? open_test_data(settings.data) : open_unseen_data(settings.data);
     return out;
   }
   // Both parts are read at once, and what is to be told is told with the first.
   std::ostringstream told;
-  TrainingData data = open_training_data(settings, part == DataPart::train ? log : told);
+  TrainingData data = open_training_data(settings.data, part == DataPart::train ? log : told);
   out.captions = part == DataPart::train ? std::move(data.train) : std::move(data.validation);
   return out;
 }

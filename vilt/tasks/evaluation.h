@@ -22,13 +22,10 @@
 #include <optional>
 #include <string>
 
-#include "data/samples.h"
-#include "data/usable_pictures.h"
+#include "train/evaluation/caption_evaluation.h"
 #include "vilt/ask/inference.h"
 
 namespace tessera {
-
-using Figure = std::optional<double>;
 
 struct Evaluation {
   int64_t samples = 0, content_words = 0, pointed_words = 0, pictures_left_out = 0;
@@ -47,8 +44,7 @@ struct EvaluationOptions {
   bool controls = true;  // wrong images and transport plans, which take most of the time
   PlanSettings plan;
   ForwardContext context;  // how the model computes (its activations)
-  // Is told now and then how many of a part's questions are answered.
-  std::function<void(const char* part, size_t done, size_t of)> progress = {};
+  EvaluationTell progress = {};
   // Of the source's pictures; null: one that cannot be decoded is an error.
   UsablePictures* usable = nullptr;
 };
@@ -59,10 +55,6 @@ Evaluation evaluate(const ViltWithHeads& model, const SampleSource& source, cons
 // object with the same number. With one object per scene this control shows whether words find "the object" or theirs.
 Evaluation evaluate_shuffled(const ViltWithHeads& model, const SampleSource& source,
                              const EvaluationOptions& options = {});
-
-// A false image for every sentence, by the rule above. Images whose sentences are annotated as true are avoided.
-std::vector<int64_t> false_images(const SampleSource& source, const std::vector<int64_t>& sentences,
-                                  UsablePictures* usable = nullptr);
 
 // The token positions of an object's head noun in `ids`; empty if it was cut off.
 std::vector<int64_t> head_noun(const SampleSource& source, int64_t sentence, int64_t object);

@@ -41,9 +41,6 @@ class ImagePool {
   std::map<int64_t, std::weak_ptr<const PatchedImage>> images_;
 };
 
-// The annotation of an image's first sentence, or null.
-const Annotation* first_annotation(const Dataset& dataset, int64_t image);
-
 // Runs in slices, so that only a slice's images are in memory as floats.
 inline constexpr size_t kSlice = 512;
 

@@ -6,8 +6,8 @@
 #include "data/images/resize.h"
 #include "io/words.h"
 #include "report/heat_map.h"
+#include "train/evaluation/spread.h"
 #include "vilt/ask/inference.h"
-#include "vilt/tasks/spread.h"
 
 namespace tessera {
 namespace {

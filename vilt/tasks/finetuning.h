@@ -25,6 +25,7 @@ class Finetuning {
   ViltWithHeads& model() { return model_; }
   const ViltWithHeads& model() const { return model_; }
   ParameterSet& parameters() { return parameters_; }
+  DType activations() const { return context_.activations; }
   const ForwardContext& context() const { return context_; }  // how the model computes outside of training
   FigureTable figure_table() const { return {task_.term}; }
   ParameterGroup group(const std::string& name, const Variable& parameter) const;

@@ -2,9 +2,9 @@
 
 #include "data/text/vocabulary.h"
 #include "io/printable.h"
+#include "train/evaluation/evaluation_progress.h"
 #include "train/progress_line.h"
 #include "vilt/tasks/downstream_evaluation.h"
-#include "vilt/tasks/evaluation_progress.h"
 #include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/pretraining.h"
 #include "vilt/tasks/run_scores.h"
@@ -25,21 +25,22 @@ Wordpiece vocabulary_of(const DownstreamPart& part) {
 
 }  // namespace
 
-FinetuningJob::FinetuningJob(Settings& settings, const TrainOptions&, std::ostream& log)
-    : settings_(settings), log_(log), task_(*downstream_task(settings.train.task)) {}
+FinetuningJob::FinetuningJob(Settings settings, const TrainOptions& options)
+    : ViltJob(std::move(settings), options), task_(*downstream_task(settings_.train.task)) {}
 
 std::string FinetuningJob::described() const {
   return text("loss = ", task_.term.name, " (mean over ", task_.samples, ")");
 }
 
-void FinetuningJob::prepare(const std::optional<std::filesystem::path>& checkpoint, LoadedModel* initial) {
+void FinetuningJob::begin(const std::optional<std::filesystem::path>& checkpoint) {
+  read_weights(checkpoint);
   {
     const ProgressLine progress;
     progress.show(text("reading ", shown(settings_.data.captions), " …"));
     train_part_ = read_part(task_, settings_, DataPart::train, log_);
   }
   check(train_part_.size() > 0, train_part_.words, ": there are no ", task_.samples, " to train on");
-  vocabulary_ = open_run_vocabulary(settings_, checkpoint, initial, [&] { return vocabulary_of(train_part_); });
+  vocabulary_ = open_run_vocabulary(settings_, checkpoint, initial(), [&] { return vocabulary_of(train_part_); });
   if (task_.images == 2) labels_ = {"False", "True"};
   if (task_.classifies && task_.images == 1) {
     AnswerCounts counts;
@@ -53,6 +54,7 @@ void FinetuningJob::prepare(const std::optional<std::filesystem::path>& checkpoi
     settings_.train.steps = steps_of_epochs(static_cast<int64_t>(train_.source->set.samples.size()), train.batch_size,
                                             train.accumulate, train.epochs);
   settings_.model = downstream_config(task_, settings_.model, labels_);
+  settings_.model.validate();
 }
 
 FinetuningJob::Split FinetuningJob::ready(DownstreamPart part, Unanswerable rule) const {
@@ -67,8 +69,8 @@ void FinetuningJob::open() {
   if (has_unseen_part(task_, settings_)) read_part(task_, settings_, DataPart::unseen, log_);
 }
 
-FinetuningJob::Task FinetuningJob::task(const LoadedModel* initial, Quarantine& quarantine) const {
-  return Task(settings_, initial, *vocabulary_, labels_, *train_.source, {validation_.part, *validation_.source},
+FinetuningJob::Task FinetuningJob::task(Quarantine& quarantine) const {
+  return Task(settings_, initial(), *vocabulary_, labels_, *train_.source, {validation_.part, *validation_.source},
               quarantine);
 }
 
@@ -83,7 +85,7 @@ std::string FinetuningJob::samples() const {
   return out;
 }
 
-std::vector<std::string> FinetuningJob::notes() const {
+std::vector<std::string> FinetuningJob::begun(const Task& task) {
   std::vector<std::string> notes;
   const DownstreamSet& set = train_.source->set;
   int64_t cut = 0;
@@ -102,7 +104,7 @@ std::vector<std::string> FinetuningJob::notes() const {
                          "\"From scratch\")"));
   if (settings_.data.test_captions.empty() && !settings_.data.validation_captions.empty())
     notes.emplace_back("data.test_captions is empty: the figures at the end are those of validation");
-  return notes;
+  return drop_weights(task.beginnings(), notes);
 }
 
 std::map<std::string, std::string> FinetuningJob::fingerprint() const {

@@ -1,4 +1,4 @@
-// What fine-tuning does around the loop (vilt/tasks/training.h): its data and answers, and its figures at the end.
+// What fine-tuning does around the loop (train/training.h): its data and answers, and its figures at the end.
 #pragma once
 
 #include <map>
@@ -8,24 +8,24 @@
 #include <vector>
 
 #include "vilt/tasks/finetuning_run.h"
-#include "vilt/tasks/trainer.h"
+#include "vilt/tasks/vilt_job.h"
 
 namespace tessera {
 
-class FinetuningJob {
+class FinetuningJob : public ViltJob {
  public:
   using Task = FinetuningRun;
 
-  FinetuningJob(Settings& settings, const TrainOptions& options, std::ostream& log);
+  FinetuningJob(Settings settings, const TrainOptions& options);
 
   std::string described() const;
-  void prepare(const std::optional<std::filesystem::path>& checkpoint, LoadedModel* initial);
+  void begin(const std::optional<std::filesystem::path>& checkpoint);
   void open();
-  Task task(const LoadedModel* initial, Quarantine& quarantine) const;
+  Task task(Quarantine& quarantine) const;
   std::string samples() const;
-  std::vector<std::string> notes() const;
+  std::vector<std::string> begun(const Task& task);
   std::map<std::string, std::string> fingerprint() const;
-  const Wordpiece& vocabulary() const { return *vocabulary_; }
+  int64_t vocabulary_size() const { return static_cast<int64_t>(vocabulary_->size()); }
   Summary finish(Task& task, const RunFacts& facts);
 
  private:
@@ -35,8 +35,6 @@ class FinetuningJob {
   };
   Split ready(DownstreamPart part, Unanswerable rule) const;
 
-  Settings& settings_;
-  std::ostream& log_;
   const DownstreamTask& task_;
   std::unique_ptr<Wordpiece> vocabulary_;
   std::vector<std::string> labels_;

@@ -6,6 +6,7 @@
 #include "io/words.h"
 #include "nn/precision.h"
 #include "tensor/device.h"
+#include "train/training.h"
 #include "vilt/files/model_folder.h"
 #include "vilt/initialise.h"
 #include "vilt/tasks/example_pictures.h"
@@ -95,15 +96,7 @@ ObjectiveOptions objective_options(const Settings& settings) {
   return {from.mlm_weight, from.itm_weight, from.wpa_weight, from.ipot_beta, from.ipot_iterations, from.mpp_weight};
 }
 
-LearnerOptions learner_options(const Settings& settings) {
-  LearnerOptions options;
-  options.optimizer = adamw_options(settings.optimizer);
-  options.schedule = schedule_of(settings.optimizer, settings.train.steps);
-  options.clip = settings.optimizer.clip;
-  options.seed = static_cast<uint64_t>(settings.train.seed);
-  options.graph = settings.train.cuda_graph;
-  return options;
-}
+LearnerOptions learner_options(const Settings& settings) { return learner_options(settings.train, settings.optimizer); }
 
 ViltWithHeads drawn_model(const Settings& settings) {
   ViltWithHeads model(settings.model);

@@ -35,6 +35,7 @@ class Pretraining {
   ViltWithHeads& model() { return model_; }
   const ViltWithHeads& model() const { return model_; }
   ParameterSet& parameters() { return parameters_; }
+  DType activations() const { return context_.activations; }
   const ForwardContext& context() const { return context_; }  // how the model computes outside of training
   FigureTable figure_table() const { return objective_table(objectives_); }
   ParameterGroup group(const std::string& name, const Variable& parameter) const;

@@ -2,24 +2,26 @@
 
 #include "data/sets/fingerprint.h"
 #include "data/shards/shard_source.h"
+#include "train/evaluation/evaluation_progress.h"
 #include "train/progress_line.h"
-#include "vilt/tasks/evaluation_progress.h"
+#include "train/sources/training_data.h"
 #include "vilt/tasks/initial_weights.h"
 #include "vilt/tasks/run_vocabulary.h"
-#include "vilt/tasks/training_data.h"
 #include "vilt/tasks/training_notes.h"
 
 namespace tessera {
 
 std::string PretrainingJob::described() const { return loss_equation(objective_options(settings_)); }
 
-void PretrainingJob::prepare(const std::optional<std::filesystem::path>& checkpoint, LoadedModel* initial) {
-  vocabulary_ = open_run_vocabulary(settings_, checkpoint, initial);
+void PretrainingJob::begin(const std::optional<std::filesystem::path>& checkpoint) {
+  read_weights(checkpoint);
+  vocabulary_ = open_run_vocabulary(settings_, checkpoint, initial());
   settings_.model = model_config(settings_);
+  settings_.model.validate();
 }
 
 void PretrainingJob::open() {
-  TrainingData data = open_training_data(settings_, log_);
+  TrainingData data = open_training_data(settings_.data, log_);
   if (!settings_.data.unseen_split.empty()) check_unseen(data.unseen);
   train_set_ = std::move(data.train);
   validation_.dataset = std::move(data.validation);
@@ -37,15 +39,17 @@ void PretrainingJob::open_source(Split& split) const {
   split.source = std::make_unique<SampleSource>(split.dataset, *vocabulary_, sample_options(settings_));
 }
 
-PretrainingJob::Task PretrainingJob::task(const LoadedModel* initial, Quarantine& quarantine) const {
-  return Task(settings_, initial, *vocabulary_, *train_, *validation_.source, quarantine);
+PretrainingJob::Task PretrainingJob::task(Quarantine& quarantine) const {
+  return Task(settings_, initial(), *vocabulary_, *train_, *validation_.source, quarantine);
 }
 
 std::string PretrainingJob::samples() const {
   return text(train_->captions(), " captions of ", train_->images(), " images");
 }
 
-std::vector<std::string> PretrainingJob::notes() const { return training_notes(settings_, *train_); }
+std::vector<std::string> PretrainingJob::begun(const Task& task) {
+  return drop_weights(task.beginnings(), training_notes(settings_, *train_));
+}
 
 std::map<std::string, std::string> PretrainingJob::fingerprint() const {
   if (!shards_fingerprint_.empty()) return shards_fingerprint_;
@@ -63,7 +67,7 @@ void PretrainingJob::check_unseen(const Dataset& unseen) const {
 }
 
 Summary PretrainingJob::finish(Task& task, const RunFacts& facts) {
-  Split test{open_test_data(settings_), nullptr};
+  Split test{open_test_data(settings_.data), nullptr};
   open_source(test);
   ViltWithHeads untrained = drawn_model(settings_);
   ParameterSet untrained_parameters(untrained, DType::f32, "", task.parameters().device());
@@ -93,7 +97,7 @@ Summary PretrainingJob::finish(Task& task, const RunFacts& facts) {
   summary.blocks["untrained"] = evaluate(untrained, *test.source, of_untrained);
   summary.blocks["shuffled_caption"] = evaluate_shuffled(task.model(), *test.source, options);
   if (!settings_.data.unseen_split.empty()) {
-    Split unseen{open_unseen_data(settings_), nullptr};
+    Split unseen{open_unseen_data(settings_.data), nullptr};
     open_source(unseen);
     options.group = settings_.data.unseen_group;
     UsablePictures usable_unseen = usable_of(unseen);

@@ -1,4 +1,4 @@
-// What pre-training does around the loop (vilt/tasks/training.h): its data, and its figures at the end.
+// What pre-training does around the loop (train/training.h): its data, and its figures at the end.
 #pragma once
 
 #include <map>
@@ -8,25 +8,24 @@
 #include <vector>
 
 #include "vilt/tasks/pretraining.h"
-#include "vilt/tasks/trainer.h"
+#include "vilt/tasks/vilt_job.h"
 
 namespace tessera {
 
-class PretrainingJob {
+class PretrainingJob : public ViltJob {
  public:
   using Task = PretrainingRun;
 
-  PretrainingJob(Settings& settings, const TrainOptions& options, std::ostream& log)
-      : settings_(settings), options_(options), log_(log) {}
+  using ViltJob::ViltJob;
 
   std::string described() const;
-  void prepare(const std::optional<std::filesystem::path>& checkpoint, LoadedModel* initial);
+  void begin(const std::optional<std::filesystem::path>& checkpoint);
   void open();
-  Task task(const LoadedModel* initial, Quarantine& quarantine) const;
+  Task task(Quarantine& quarantine) const;
   std::string samples() const;
-  std::vector<std::string> notes() const;
+  std::vector<std::string> begun(const Task& task);
   std::map<std::string, std::string> fingerprint() const;
-  const Wordpiece& vocabulary() const { return *vocabulary_; }
+  int64_t vocabulary_size() const { return static_cast<int64_t>(vocabulary_->size()); }
   Summary finish(Task& task, const RunFacts& facts);
 
  private:
@@ -38,9 +37,6 @@ class PretrainingJob {
   void open_source(Split& split) const;
   void check_unseen(const Dataset& unseen) const;
 
-  Settings& settings_;
-  const TrainOptions& options_;
-  std::ostream& log_;
   std::unique_ptr<Wordpiece> vocabulary_;
   Dataset train_set_;  // empty where shards are trained on
   std::unique_ptr<PairSource> train_;

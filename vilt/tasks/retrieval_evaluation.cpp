@@ -8,9 +8,9 @@
 #include "data/tasks/cascade.h"
 #include "io/printable.h"
 #include "io/words.h"
+#include "train/evaluation/annotated_recalls.h"
+#include "train/evaluation/spread.h"
 #include "vilt/ranking/distinct_texts.h"
-#include "vilt/tasks/annotated_recalls.h"
-#include "vilt/tasks/spread.h"
 
 namespace tessera {
 namespace {

@@ -1,6 +1,6 @@
 // Recall at 1, 5 and 10 of texts for a picture and of pictures for a text, median and mean ranks, by the scores of all
 // pairs or of a shortlist; equal scores count as wrong unless a rule for ties says otherwise. With annotations also
-// what such figures are worth (vilt/tasks/annotated_recalls.h).
+// what such figures are worth (train/evaluation/annotated_recalls.h).
 #pragma once
 
 #include <filesystem>

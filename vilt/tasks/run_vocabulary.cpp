@@ -11,11 +11,11 @@ std::unique_ptr<Wordpiece> found_vocabulary(const Settings& settings, const std:
                                             LoadedModel* initial, const std::function<Wordpiece()>& make) {
   const bool given = !settings.data.vocabulary.empty();
   if (!given && initial && initial->vocabulary) return std::move(initial->vocabulary);
-  const bool beside = fs::exists(vocabulary_path(settings));
+  const bool beside = fs::exists(vocabulary_path(settings.data));
   if (!given && checkpoint && (!settings.train.init_from.empty() || (make && !beside)))
     return std::make_unique<Wordpiece>(Wordpiece::from_file(*checkpoint / "vocab.txt"));
   if (!given && make && !beside) return std::make_unique<Wordpiece>(make());
-  const fs::path words = vocabulary_path(settings);
+  const fs::path words = vocabulary_path(settings.data);
   check(fs::exists(words), shown(words), ": no vocabulary there; `vilt vocab` makes one from the captions");
   return std::make_unique<Wordpiece>(Wordpiece::from_file(words));
 }
@@ -26,7 +26,7 @@ std::unique_ptr<Wordpiece> open_run_vocabulary(Settings& settings, const std::op
                                                LoadedModel* initial, const std::function<Wordpiece()>& make) {
   auto vocabulary = found_vocabulary(settings, checkpoint, initial, make);
   const auto size = static_cast<int64_t>(vocabulary->size());
-  const std::string words = shown(vocabulary_path(settings));
+  const std::string words = shown(vocabulary_path(settings.data));
   check(!initial || size == settings.model.vocab_size, words, ": has ", size,
         " tokens, the weights of 'train.init_from' ", settings.model.vocab_size);
   check(!initial || !initial->vocabulary || initial->vocabulary->tokens() == vocabulary->tokens(), words,

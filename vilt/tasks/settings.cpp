@@ -1,285 +1,49 @@
 #include "vilt/tasks/settings.h"
 
-#include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
-#include <sstream>
-#include <utility>
-#include <variant>
-
-#include <toml++/toml.h>
-
 #include "io/files.h"
 #include "io/printable.h"
-#include "tensor/error.h"
-#include "vilt/tasks/setting_names.h"
 
 namespace tessera {
 namespace {
 
-using DataSets = std::vector<Settings::DataSet>;
-using Slot = std::variant<std::string*, double*, int64_t*, bool*, DataSets*>;
-
-// Every setting by its dotted key, in the order in which they are written.
-std::vector<std::pair<std::string, Slot>> slots(Settings& s) {
+SettingSlots slots_of(Settings& s) {
   auto& [data, image, model, init, objectives, downstream, optimizer, train] = s;
-  return {
-      {"data.sets", &data.sets},
-      {"data.captions", &data.captions},
-      {"data.validation_captions", &data.validation_captions},
-      {"data.test_captions", &data.test_captions},
-      {"data.unseen_captions", &data.unseen_captions},
-      {"data.kind", &data.kind},
-      {"data.images", &data.images},
-      {"data.annotations", &data.annotations},
-      {"data.vocabulary", &data.vocabulary},
-      {"data.train_split", &data.train_split},
-      {"data.validation_split", &data.validation_split},
-      {"data.test_split", &data.test_split},
-      {"data.unseen_split", &data.unseen_split},
-      {"data.unseen_group", &data.unseen_group},
-      {"data.shuffle_buffer", &data.shuffle_buffer},
-      {"data.cache_bytes", &data.cache_bytes},
-      {"data.workers", &data.workers},
-      {"data.prefetch", &data.prefetch},
-      {"data.max_bad_files", &data.max_bad_files},
-      {"image.resize", &image.resize},
-      {"image.shorter", &image.shorter},
-      {"image.mean", &image.mean},
-      {"image.std", &image.std},
-      {"image.max_patches", &image.max_patches},
-      {"image.augment", &image.augment},
-      {"image.respect_orientation", &image.respect_orientation},
-      {"model.hidden_size", &model.hidden_size},
-      {"model.num_hidden_layers", &model.num_hidden_layers},
-      {"model.num_attention_heads", &model.num_attention_heads},
-      {"model.intermediate_size", &model.intermediate_size},
-      {"model.image_size", &model.image_size},
-      {"model.patch_size", &model.patch_size},
-      {"model.max_position_embeddings", &model.max_position_embeddings},
-      {"model.hidden_dropout_prob", &model.hidden_dropout_prob},
-      {"model.layer_norm_eps", &model.layer_norm_eps},
-      {"model.tie_word_embeddings", &model.tie_word_embeddings},
-      {"init.linear", &init.linear},
-      {"init.std", &init.std},
-      {"init.positions", &init.positions},
-      {"objectives.mlm_weight", &objectives.mlm_weight},
-      {"objectives.itm_weight", &objectives.itm_weight},
-      {"objectives.wpa_weight", &objectives.wpa_weight},
-      {"objectives.mpp_weight", &objectives.mpp_weight},
-      {"objectives.patch_mask_rate", &objectives.patch_mask_rate},
-      {"objectives.patch_replace_rate", &objectives.patch_replace_rate},
-      {"objectives.ipot_beta", &objectives.ipot_beta},
-      {"objectives.ipot_iterations", &objectives.ipot_iterations},
-      {"objectives.masking", &objectives.masking},
-      {"objectives.mask_rate", &objectives.mask_rate},
-      {"objectives.content_first", &objectives.content_first},
-      {"objectives.sibling_negatives", &objectives.sibling_negatives},
-      {"objectives.false_images", &objectives.false_images},
-      {"downstream.least_answers", &downstream.least_answers},
-      {"downstream.false_texts", &downstream.false_texts},
-      {"downstream.sibling_negatives", &downstream.sibling_negatives},
-      {"optimizer.variant", &optimizer.variant},
-      {"optimizer.learning_rate", &optimizer.learning_rate},
-      {"optimizer.beta1", &optimizer.beta1},
-      {"optimizer.beta2", &optimizer.beta2},
-      {"optimizer.eps", &optimizer.eps},
-      {"optimizer.weight_decay", &optimizer.weight_decay},
-      {"optimizer.patch_projection_factor", &optimizer.patch_projection_factor},
-      {"optimizer.head_factor", &optimizer.head_factor},
-      {"optimizer.warmup", &optimizer.warmup},
-      {"optimizer.power", &optimizer.power},
-      {"optimizer.end_learning_rate", &optimizer.end_learning_rate},
-      {"optimizer.clip", &optimizer.clip},
-      {"train.task", &train.task},
-      {"train.init_from", &train.init_from},
-      {"train.epochs", &train.epochs},
-      {"train.steps", &train.steps},
-      {"train.test_samples", &train.test_samples},
-      {"train.extend", &train.extend},
-      {"train.changed_data", &train.changed_data},
-      {"train.batch_size", &train.batch_size},
-      {"train.accumulate", &train.accumulate},
-      {"train.precision", &train.precision},
-      {"train.checkpoint_blocks", &train.checkpoint_blocks},
-      {"train.seed", &train.seed},
-      {"train.curriculum", &train.curriculum},
-      {"train.curriculum_group", &train.curriculum_group},
-      {"train.log_every", &train.log_every},
-      {"train.evaluate_every", &train.evaluate_every},
-      {"train.checkpoint_every", &train.checkpoint_every},
-      {"train.evaluate_samples", &train.evaluate_samples},
-      {"train.tensorboard", &train.tensorboard},
-      {"train.tensorboard_pictures", &train.tensorboard_pictures},
-      {"train.device", &train.device},
-      {"train.cuda_graph", &train.cuda_graph},
-      {"train.threads", &train.threads},
-      {"train.out", &train.out},
-      {"train.title", &train.title},
-  };
-}
-
-// Errors begin with `origin`: of a file "FILE: ".
-Slot find_slot(Settings& settings, const std::string& key, const std::string& origin) {
-  std::vector<std::string> names;
-  for (const auto& [name, slot] : slots(settings)) {
-    if (name == key) return slot;
-    names.push_back(name);
-  }
-  const std::string beginning = key.substr(0, 60);  // no setting is nearly as long
-  const NearestSetting meant = nearest_setting(beginning, names);
-  fail(origin, "unknown setting '", beginning, key.size() > beginning.size() ? "..." : "", "'; did you mean '",
-       meant.name, "'?", meant.remark.empty() ? "" : " (" + meant.remark + ")");
-}
-
-// The settings of one data set by their names in its table.
-std::vector<std::pair<std::string, Slot>> slots(Settings::DataSet& set) {
-  return {{"captions", &set.captions},
-          {"images", &set.images},
-          {"annotations", &set.annotations},
-          {"kind", &set.kind},
-          {"weight", &set.weight}};
-}
-
-void assign(const Slot& slot, const toml::node& value, const std::string& key, const std::string& origin);
-
-DataSets read_data_sets(const toml::node& value, const std::string& origin) {
-  const toml::array* list = value.as_array();
-  check(list != nullptr && (list->empty() || list->is_homogeneous(toml::node_type::table)), origin,
-        "setting 'data.sets' is no list of tables, expected [{captions = \"...\", images = \"...\", weight = 1}, ...]");
-  DataSets sets;
-  for (const toml::node& entry : *list) {
-    const std::string key = text("data.sets[", sets.size(), "].");
-    auto known = slots(sets.emplace_back());
-    for (const auto& field : *entry.as_table()) {
-      const std::string name(field.first.str());
-      const auto slot = std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == name; });
-      check(slot != known.end(), origin, "unknown setting '", key, name.substr(0, 60),
-            "', expected captions, images, annotations, kind, weight");
-      assign(slot->second, field.second, key + name, origin);
-    }
-  }
-  return sets;
-}
-
-void assign(const Slot& slot, const toml::node& value, const std::string& key, const std::string& origin) {
-  const auto wrong = [&](const char* expected) {
-    std::ostringstream got;
-    value.visit([&](const auto& concrete) { got << concrete; });
-    fail(origin, "setting '", key, "' is ", got.str(), ", expected ", expected);
-  };
-  if (const auto* target = std::get_if<std::string*>(&slot)) {
-    const auto v = value.value_exact<std::string>();
-    if (!v) wrong("a string in quotes");
-    **target = *v;
-  } else if (const auto* sets = std::get_if<DataSets*>(&slot)) {
-    **sets = read_data_sets(value, origin);
-  } else if (const auto* number = std::get_if<double*>(&slot)) {
-    const auto v = value.is_number() ? value.value<double>() : std::nullopt;
-    if (!v || !std::isfinite(*v)) wrong("a number");
-    **number = *v;
-  } else if (const auto* integer = std::get_if<int64_t*>(&slot)) {
-    const auto v = value.value_exact<int64_t>();
-    if (!v) wrong("a whole number");
-    **integer = *v;
-  } else {
-    const auto v = value.value_exact<bool>();
-    if (!v) wrong("true or false");
-    *std::get<bool*>(slot) = *v;
-  }
-}
-
-void assign_table(Settings& settings, const toml::table& table, const std::string& prefix, const std::string& origin) {
-  for (const auto& [key, value] : table) {
-    const std::string name = prefix + std::string(key.str());
-    if (const toml::table* inner = value.as_table())
-      assign_table(settings, *inner, name + ".", origin);
-    else
-      assign(find_slot(settings, name, origin), value, name, origin);
-  }
-}
-
-// The shortest number that reads back as the same: 0.1, not 0.10000000000000001.
-std::string shortest(double value) {
-  std::array<char, 32> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  const std::string number(digits.data(), end);
-  return number.find_first_of(".e") == std::string::npos ? number + ".0" : number;
-}
-
-void write(std::ostream& out, const Slot& slot) {
-  if (const auto* number = std::get_if<double*>(&slot)) {
-    out << shortest(**number);
-  } else if (const auto* sets = std::get_if<DataSets*>(&slot)) {
-    const char* before = "[";
-    for (Settings::DataSet& set : **sets) {
-      out << before << "{";
-      before = "";
-      for (const auto& [name, field] : slots(set)) {
-        out << std::exchange(before, ", ") << name << " = ";
-        write(out, field);
-      }
-      out << "}";
-    }
-    out << ((*sets)->empty() ? "[]" : "]");
-  } else if (const auto* integer = std::get_if<int64_t*>(&slot)) {
-    out << toml::value(**integer);
-  } else if (const auto* truth = std::get_if<bool*>(&slot)) {
-    out << toml::value(**truth);
-  } else {
-    out << toml::value(**std::get_if<std::string*>(&slot));
-  }
-}
-
-// a.b.c = 1 makes tables in tables, which toml++ builds and takes apart by recursion, as deep as there are dots.
-void check_depth(const std::string& source, const std::string& origin) {
-  constexpr int kDeepest = 100;
-  int dots = 0, line = 1;
-  char before = 0;
-  for (const char c : source) {
-    line += c == '\n';
-    const bool in_a_row = c == '.' && before == '.';  // no key, but a line in a comment
-    before = c;
-    dots = in_a_row ? dots : c == '.' ? dots + 1 : c == '\n' || c == '=' || c == ',' || c == '{' ? 0 : dots;
-    check(dots <= kDeepest, origin, ": line ", line, ": more than ", kDeepest, " dots");
-  }
-}
-
-constexpr const char* kBeyond = "not representable in 64 bits";  // toml++'s words
-constexpr const char* kTooLarge = "too large: expected a whole number from -9223372036854775808 to 9223372036854775807";
-
-std::string trimmed(const std::string& text) {
-  const size_t first = text.find_first_not_of(" \t"), last = text.find_last_not_of(" \t");
-  return first == std::string::npos ? "" : text.substr(first, last - first + 1);
-}
-
-bool is_whole(const std::string& value) {
-  const size_t digits = value.starts_with('-') || value.starts_with('+') ? 1 : 0;
-  return value.size() > digits && value.find_first_not_of("0123456789", digits) == std::string::npos;
-}
-
-toml::table parse(const std::string& source, const std::string& origin) {
-  check_depth(source, origin);
-  try {
-    return toml::parse(source);
-  } catch (const toml::parse_error& error) {
-    const std::string description(error.description());
-    const bool too_large = description.find(kBeyond) != std::string::npos;
-    fail(origin, ": line ", error.source().begin.line, ": ", description, too_large ? "; " : "",
-         too_large ? kTooLarge : "");
-  }
-}
-
-// train.task, as far as it is there and a text; what is wrong with it is told later.
-std::string task_named(const toml::table& table, const std::vector<std::string>& overrides) {
-  std::string task = table["train"]["task"].value_or(Settings().train.task);
-  for (const std::string& assignment : overrides) {
-    const size_t equals = assignment.find('=');
-    if (equals != std::string::npos && trimmed(assignment.substr(0, equals)) == "train.task")
-      task = trimmed(assignment.substr(equals + 1));
-  }
-  return task;
+  SettingSlots slots = tessera::slots_of(data);
+  append(slots, tessera::slots_of(image));
+  append(slots, {
+                    {"model.hidden_size", &model.hidden_size},
+                    {"model.num_hidden_layers", &model.num_hidden_layers},
+                    {"model.num_attention_heads", &model.num_attention_heads},
+                    {"model.intermediate_size", &model.intermediate_size},
+                    {"model.image_size", &model.image_size},
+                    {"model.patch_size", &model.patch_size},
+                    {"model.max_position_embeddings", &model.max_position_embeddings},
+                    {"model.hidden_dropout_prob", &model.hidden_dropout_prob},
+                    {"model.layer_norm_eps", &model.layer_norm_eps},
+                    {"model.tie_word_embeddings", &model.tie_word_embeddings},
+                    {"init.linear", &init.linear},
+                    {"init.std", &init.std},
+                    {"init.positions", &init.positions},
+                    {"objectives.mlm_weight", &objectives.mlm_weight},
+                    {"objectives.itm_weight", &objectives.itm_weight},
+                    {"objectives.wpa_weight", &objectives.wpa_weight},
+                    {"objectives.mpp_weight", &objectives.mpp_weight},
+                    {"objectives.patch_mask_rate", &objectives.patch_mask_rate},
+                    {"objectives.patch_replace_rate", &objectives.patch_replace_rate},
+                    {"objectives.ipot_beta", &objectives.ipot_beta},
+                    {"objectives.ipot_iterations", &objectives.ipot_iterations},
+                    {"objectives.masking", &objectives.masking},
+                    {"objectives.mask_rate", &objectives.mask_rate},
+                    {"objectives.content_first", &objectives.content_first},
+                    {"objectives.sibling_negatives", &objectives.sibling_negatives},
+                    {"objectives.false_images", &objectives.false_images},
+                    {"downstream.least_answers", &downstream.least_answers},
+                    {"downstream.false_texts", &downstream.false_texts},
+                    {"downstream.sibling_negatives", &downstream.sibling_negatives},
+                });
+  append(slots, tessera::slots_of(optimizer));
+  append(slots, tessera::slots_of(train));
+  return slots;
 }
 
 }  // namespace
@@ -291,65 +55,20 @@ Settings Settings::from_toml(const std::filesystem::path& path, const std::vecto
 
 Settings Settings::from_text(const std::string& source, const std::string& origin,
                              const std::vector<std::string>& overrides) {
-  const toml::table table = parse(source, origin);
-  Settings settings = defaults_of(task_named(table, overrides));
-  assign_table(settings, table, "", origin + ": ");
+  Settings settings = defaults_of(named_setting(source, origin, overrides, "train.task", Settings().train.task));
+  read_settings(slots_of(settings), source, origin);
   for (const std::string& override_ : overrides) settings.set(override_);
   settings.validate();
   return settings;
 }
 
-void Settings::set(const std::string& assignment) {
-  const size_t equals = assignment.find('=');
-  const std::string key = trimmed(assignment.substr(0, equals));
-  check(equals != std::string::npos && !key.empty(), "setting '", assignment, "': expected section.key=value");
-  const std::string value = trimmed(assignment.substr(equals + 1));
-  const Slot slot = find_slot(*this, key, "");
-  if (const auto* target = std::get_if<std::string*>(&slot)) {  // the shell has taken the quotes away
-    **target = value;
-    return;
-  }
-  toml::table table;
-  try {
-    // A number of any size may stand for one with a fraction.
-    table = toml::parse("value = " + value + (std::holds_alternative<double*>(slot) && is_whole(value) ? ".0" : ""));
-  } catch (const toml::parse_error& error) {
-    const bool large = std::string(error.description()).find(kBeyond) != std::string::npos;
-    check(!large, "setting '", key, "' is ", value, ", which is ", kTooLarge);
-    table.insert("value", value);  // no number and no truth value: told as the text that it is
-  }
-  assign(slot, *table.get("value"), key, "");
-}
+void Settings::set(const std::string& assignment) { set_setting(slots_of(*this), assignment); }
 
-std::vector<std::pair<std::string, std::string>> Settings::listed() const {
+ListedSettings Settings::listed() const {
   Settings copy = *this;
-  std::vector<std::pair<std::string, std::string>> out;
-  for (const auto& [name, slot] : slots(copy)) {
-    std::ostringstream value;
-    write(value, slot);
-    out.emplace_back(name, value.str());
-  }
-  return out;
+  return tessera::listed(slots_of(copy));
 }
 
-std::string Settings::to_toml() const {
-  std::string out, section;
-  for (const auto& [name, value] : listed()) {
-    const size_t dot = name.find('.');
-    if (name.substr(0, dot) != section) {
-      if (!section.empty()) out += '\n';
-      section = name.substr(0, dot);
-      out += text('[', section, "]\n");
-    }
-    out += text(name.substr(dot + 1), " = ", value, '\n');
-  }
-  return out;
-}
-
-std::filesystem::path vocabulary_path(const Settings& settings) {
-  if (!settings.data.vocabulary.empty()) return settings.data.vocabulary;
-  const std::string& captions = settings.data.sets.empty() ? settings.data.captions : settings.data.sets[0].captions;
-  return std::filesystem::path(captions).parent_path() / "vocab.txt";
-}
+std::string Settings::to_toml() const { return settings_toml(listed()); }
 
 }  // namespace tessera

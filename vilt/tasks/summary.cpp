@@ -67,26 +67,9 @@ Evaluation read_block(const Json& in) {
   return e;
 }
 
-Json figures_block(const NamedFigures& figures) {
-  Json out = Json::object();
-  for (const auto& [name, value] : figures) out[name] = value;
-  return out;
-}
-
-NamedFigures read_figures_block(const Json& in) {
-  NamedFigures out;
-  for (const auto& [name, value] : in.items()) out.emplace_back(name, value.get<double>());
-  return out;
-}
-
 }  // namespace
 
 std::string evaluation_json(const Evaluation& evaluation) { return block(evaluation).dump(2); }
-
-bool is_count(std::string_view figure) {
-  return figure == "questions" || figure == "statements" || figure == "images" || figure == "texts" ||
-         figure == kPicturesLeftOut || figure.ends_with("median rank");
-}
 
 NamedFigures named_figures(const Evaluation& evaluation) {
   NamedFigures out;
@@ -108,18 +91,12 @@ NamedFigures named_figures(const Evaluation& evaluation) {
   return out;
 }
 
-std::string figures_json(const NamedFigures& figures) { return figures_block(figures).dump(2); }
-
 std::string summary_json(const Summary& summary) {
+  if (!summary.task.empty()) return summary_json(static_cast<const TaskSummary&>(summary));
   Json out;
-  if (!summary.task.empty()) {
-    out["task"] = summary.task;
-    for (const auto& [name, figures] : summary.figures) out[name] = figures_block(figures);
-  } else {
-    for (const char* name : {"test", "test_unseen", "untrained", "shuffled_caption"}) {
-      const auto found = summary.blocks.find(name);
-      out[name] = found == summary.blocks.end() ? Json(nullptr) : block(found->second);
-    }
+  for (const char* name : {"test", "test_unseen", "untrained", "shuffled_caption"}) {
+    const auto found = summary.blocks.find(name);
+    out[name] = found == summary.blocks.end() ? Json(nullptr) : block(found->second);
   }
   out["train_seconds"] = summary.train_seconds;
   out["steps"] = summary.steps;
@@ -132,18 +109,12 @@ Summary read_summary(const std::filesystem::path& path) {
   const Json in = Json::parse(bytes.begin(), bytes.end(), nullptr, false);
   check(in.is_object(), shown(path), ": not a JSON object");
   Summary summary;
+  static_cast<TaskSummary&>(summary) = read_task_summary(path);
+  if (!summary.task.empty()) return summary;
+  summary.figures.clear();
   try {
-    summary.task = in.value("task", std::string());
-    for (const auto& [name, value] : in.items()) {
-      if (!value.is_object()) continue;
-      if (summary.task.empty())
-        summary.blocks[name] = read_block(value);
-      else
-        summary.figures[name] = read_figures_block(value);
-    }
-    summary.train_seconds = in.at("train_seconds").get<double>();
-    summary.steps = in.at("steps").get<int64_t>();
-    summary.parameters = in.at("parameters").get<int64_t>();
+    for (const auto& [name, value] : in.items())
+      if (value.is_object()) summary.blocks[name] = read_block(value);
   } catch (const nlohmann::json::exception& error) {
     fail(shown(path), ": ", error.what());
   }

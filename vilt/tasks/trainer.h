@@ -5,19 +5,16 @@
 #pragma once
 
 #include <functional>
-#include <iosfwd>
 
 #include "data/samples.h"
+#include "train/training.h"
 #include "vilt/heads.h"
 #include "vilt/tasks/settings.h"
 #include "vilt/tasks/summary.h"
 
 namespace tessera {
 
-struct TrainOptions {
-  bool fresh = false;           // removes what an earlier run left in the directory
-  bool keep_signals = false;    // SIGINT and SIGTERM end training after the step, by Interrupted (train/interruption.h)
-  std::ostream* log = nullptr;  // nullptr: std::cout
+struct TrainOptions : TrainingOptions {
   // Called at the end with the summary, before summary.json is written: writes the report.
   std::function<void(const Settings&, const Summary&, const ViltWithHeads& trained, const ViltWithHeads& untrained,
                      const SampleSource& test)>

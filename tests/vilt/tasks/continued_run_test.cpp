@@ -84,7 +84,7 @@ TEST_CASE("A run goes on wherever it lies, whatever its paths are called, with s
   settings.train.out = (directory.path() / "." / "moved" / "").string();
   settings.data.captions = fs::relative(settings.data.captions).string();
   settings.data.images += "/../images/";
-  settings.data.vocabulary = vocabulary_path(settings).string();
+  settings.data.vocabulary = vocabulary_path(settings.data).string();
   settings.data.max_bad_files = 77;
   settings.train.evaluate_every = 5;
   settings.train.evaluate_samples = 3;
@@ -96,7 +96,7 @@ TEST_CASE("A run goes on wherever it lies, whatever its paths are called, with s
 TEST_CASE("Data that have changed are an error that says in what, or a note") {
   const TemporaryDirectory directory;
   Settings settings = settings_in(directory.path() / "run");
-  settings.data.vocabulary = vocabulary_path(settings).string();
+  settings.data.vocabulary = vocabulary_path(settings.data).string();
   settings.data.captions = directory.path() / "set.json";
   settings.data.annotations.clear();
   settings.objectives.content_first = settings.objectives.sibling_negatives = 0;

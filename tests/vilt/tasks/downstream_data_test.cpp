@@ -83,7 +83,7 @@ TEST_CASE("Steps are counted as the published program counts them on one device"
     const int64_t micro = row.at("per_gpu_batch"), accumulate = row.at("accumulate");
     const int64_t steps = steps_of_epochs(row.at("pairs"), micro * accumulate, accumulate, row.at("epochs"));
     CHECK(steps == row.at("max_steps").get<int64_t>());
-    Settings::Optimizer optimizer;
+    OptimizerSettings optimizer;
     optimizer.warmup = row.at("warmup");
     CHECK(static_cast<int64_t>(optimizer.warmup * static_cast<double>(steps)) == row.at("warmup_steps").get<int64_t>());
     ++seen;

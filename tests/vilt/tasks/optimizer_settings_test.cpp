@@ -38,8 +38,8 @@ std::vector<std::string> names_of(const std::string& name) {
   return out;
 }
 
-Settings::Optimizer settings_of(const json& expected) {
-  Settings::Optimizer settings;
+OptimizerSettings settings_of(const json& expected) {
+  OptimizerSettings settings;
   settings.head_factor = expected["lr_mult"];
   settings.warmup = expected["warmup"];
   return settings;
@@ -51,7 +51,7 @@ TEST_CASE("Decay and rate of every parameter are those of the published fine-tun
   for (const std::string task : {"vqa", "nlvr2", "retrieval"}) {
     CAPTURE(task);
     const json expected = published(task);
-    const Settings::Optimizer settings = settings_of(expected);
+    const OptimizerSettings settings = settings_of(expected);
     ViltWithHeads model(config_of(task));
     const ParameterSet parameters(model);
     std::set<std::string> seen;
@@ -70,7 +70,7 @@ TEST_CASE("Decay and rate of every parameter are those of the published fine-tun
 }
 
 TEST_CASE("Variant torch decays no vector, and the head for retrieval has the body's rate") {
-  Settings::Optimizer settings;
+  OptimizerSettings settings;
   settings.variant = "torch";
   settings.head_factor = 7;
   ViltWithHeads model(config_of("vqa")), ranking(config_of("retrieval"));
@@ -90,7 +90,7 @@ TEST_CASE("Steps of warm-up are cut off, not rounded") {
     const json expected = published(task);
     CHECK(schedule_of(settings_of(expected), expected["max_steps"]).warmup == expected["warmup_steps"]);
   }
-  Settings::Optimizer settings;
+  OptimizerSettings settings;
   settings.warmup = 0.29;
   CHECK(schedule_of(settings, 100).warmup == 28);  // 0.29 · 100 is 28.999999999999996, which Python's int() cuts, too
 }

@@ -1,4 +1,4 @@
-#include "vilt/tasks/setting_names.h"
+#include "train/settings/setting_names.h"
 
 #include <doctest/doctest.h>
 

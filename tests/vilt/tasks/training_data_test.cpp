@@ -1,4 +1,4 @@
-#include "vilt/tasks/training_data.h"
+#include "train/sources/training_data.h"
 
 #include <doctest/doctest.h>
 
@@ -39,8 +39,8 @@ struct Opened {
 
 Opened open(const Settings& settings) {
   std::ostringstream log;
-  TrainingData data = open_training_data(settings, log);
-  return {std::move(data), open_test_data(settings), log.str()};
+  TrainingData data = open_training_data(settings.data, log);
+  return {std::move(data), open_test_data(settings.data), log.str()};
 }
 
 Settings settings_of(const TemporaryDirectory& folder) {

@@ -1,5 +1,5 @@
 // Pre-training on tar shards.
-#include "vilt/tasks/training_shards.h"
+#include "train/sources/training_shards.h"
 
 #include <set>
 
@@ -8,7 +8,7 @@
 #include "distributed/communicator.h"
 #include "tests/vilt/input/batch_equality.h"
 #include "tests/vilt/tasks/short_run.h"
-#include "vilt/tasks/training_data.h"
+#include "train/sources/training_data.h"
 
 namespace tessera::training_shards_test {
 namespace {
@@ -58,7 +58,7 @@ struct Bench {
 
   static ShardSets open(const Settings& settings) {
     std::ostringstream log;
-    return open_training_shards(settings, log);
+    return open_training_shards(settings.data, log);
   }
   static CollatorOptions options(const Settings& settings, const ShardSource& source) {
     CollatorOptions options = collator_options(settings);
@@ -210,7 +210,7 @@ TEST_CASE("Training on shards: several sets are drawn by weight, or as one") {
   const Shards shards;
   Settings settings = shards.settings();
   const auto set = [&](const char* glob, double weight) {
-    return Settings::DataSet{.captions = (shards.folder() / glob).string(), .images = "", .weight = weight};
+    return DataSetSettings{.captions = (shards.folder() / glob).string(), .images = "", .weight = weight};
   };
   settings.data.captions.clear();
   settings.data.sets = {set("train-00000[0-1].tar", 1), set("train-00000[2-4].tar", 3)};

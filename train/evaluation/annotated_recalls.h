@@ -5,7 +5,7 @@
 
 #include "data/pictures.h"
 #include "data/sets/dataset.h"
-#include "vilt/tasks/summary.h"
+#include "train/evaluation/run_facts.h"
 
 namespace tessera {
 

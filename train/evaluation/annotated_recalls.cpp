@@ -1,10 +1,10 @@
-#include "vilt/tasks/annotated_recalls.h"
+#include "train/evaluation/annotated_recalls.h"
 
 #include <functional>
 #include <map>
 #include <string>
 
-#include "vilt/tasks/annotated_captions.h"
+#include "train/evaluation/annotated_captions.h"
 
 namespace tessera {
 namespace {

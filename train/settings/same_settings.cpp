@@ -1,4 +1,4 @@
-#include "vilt/tasks/same_settings.h"
+#include "train/settings/same_settings.h"
 
 #include <algorithm>
 #include <sstream>
@@ -89,12 +89,11 @@ std::string only_in(const std::vector<Line>& lines, const std::vector<Line>& oth
 
 }  // namespace
 
-void check_same_settings(const fs::path& stored, const Settings& current) {
-  Settings earlier = Settings::from_toml(stored);
-  earlier.train.steps = std::max(earlier.train.steps, current.train.steps);
-  const auto before = binding_lines(earlier.to_toml()), now = binding_lines(current.to_toml());
-  const std::string differences = only_in(now, before, "\n  now     ") + only_in(before, now, "\n  before  ");
-  check(differences.empty(), shown(stored.parent_path()),
+void check_same_settings(const fs::path& run, const std::string& before, const std::string& now) {
+  const auto lines_before = binding_lines(before), lines_now = binding_lines(now);
+  const std::string differences =
+      only_in(lines_now, lines_before, "\n  now     ") + only_in(lines_before, lines_now, "\n  before  ");
+  check(differences.empty(), shown(run),
         ": holds a run with other settings; use --fresh to start over or train.out=FOLDER for another place",
         differences);
 }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "data/sets/dataset.h"
-#include "vilt/tasks/settings.h"
-#include "vilt/tasks/training_shards.h"
+#include "train/settings/common_settings.h"
+#include "train/sources/training_shards.h"
 
 namespace tessera {
 
@@ -21,17 +21,17 @@ struct TrainingData {
   Dataset unseen;      // empty where data.unseen_split is
 };
 // Opens what only the end of the run reads, too: a mistake there should not cost a training.
-TrainingData open_training_data(const Settings& settings, std::ostream& log);
+TrainingData open_training_data(const DataSettings& data, std::ostream& log);
 
 // The test split: of data.test_captions; else, where validation has a file of its own, of that, and where that has no
 // such split its validation pictures; else of data.captions or of those of data.sets that have it.
-Dataset open_test_data(const Settings& settings);
+Dataset open_test_data(const DataSettings& data);
 // data.unseen_split, of data.test_captions or data.captions.
-Dataset open_unseen_data(const Settings& settings);
+Dataset open_unseen_data(const DataSettings& data);
 
 // Of settings that lie in the folder of a run, which somebody else may have made: an error where captions are a
 // command.
-void refuse_commands(const Settings& settings, const std::string& where);
+void refuse_commands(const DataSettings& data, const std::string& where);
 
 // A line for the layout, the notes and the first lines that were left out; shared with the commands that read captions.
 void tell_remarks(const Dataset& dataset, const std::string& captions, std::ostream& out);

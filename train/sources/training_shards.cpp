@@ -1,4 +1,4 @@
-#include "vilt/tasks/training_shards.h"
+#include "train/sources/training_shards.h"
 
 #include <algorithm>
 #include <string>
@@ -39,25 +39,24 @@ void tell_shards(const ShardSet& set, const std::string& captions, size_t shards
   if (more > 0) log << "left out: " << with_thousands(more) << " more samples\n";
 }
 
-std::shared_ptr<const ShardSet> open_set(const Settings& settings, const std::string& captions, std::ostream& log) {
+std::shared_ptr<const ShardSet> open_set(const DataSettings& data, const std::string& captions, std::ostream& log) {
   const std::vector<std::string> shards = expand_shards(captions);
   const int threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   IndexedShards found = open_shard_indexes(shards, threads, terminal_progress("indexes of shards"));
   ShardSetOptions options;
-  options.most_bad = settings.data.max_bad_files;
-  options.window = settings.data.shuffle_buffer;
+  options.most_bad = data.max_bad_files;
+  options.window = data.shuffle_buffer;
   auto set = std::make_shared<const ShardSet>(shards, std::move(found), options);
-  check_splits(*set, captions, settings.data.train_split);
+  check_splits(*set, captions, data.train_split);
   tell_shards(*set, captions, shards.size(), log);
   return set;
 }
 
 }  // namespace
 
-bool trains_on_shards(const Settings& settings) {
-  const auto& data = settings.data;
+bool trains_on_shards(const DataSettings& data) {
   if (data.sets.empty()) return are_shards(data.captions, data.kind);
-  const auto of_shards = [](const Settings::DataSet& set) { return are_shards(set.captions, set.kind); };
+  const auto of_shards = [](const DataSetSettings& set) { return are_shards(set.captions, set.kind); };
   const auto shards = std::find_if(data.sets.begin(), data.sets.end(), of_shards);
   if (shards == data.sets.end()) return false;
   const auto other = std::find_if_not(data.sets.begin(), data.sets.end(), of_shards);
@@ -68,8 +67,7 @@ bool trains_on_shards(const Settings& settings) {
   return true;
 }
 
-ShardSets open_training_shards(const Settings& settings, std::ostream& log) {
-  const auto& data = settings.data;
+ShardSets open_training_shards(const DataSettings& data, std::ostream& log) {
   const std::string& first = data.sets.empty() ? data.captions : data.sets[0].captions;
   check(!data.validation_captions.empty(),
         "setting 'data.validation_captions' is empty, and of shards nothing is held out (", shown(first),
@@ -79,11 +77,11 @@ ShardSets open_training_shards(const Settings& settings, std::ostream& log) {
   check(data.annotations.empty(), "setting 'data.annotations' is ", printable(data.annotations),
         ", and captions in shards have none; leave it empty");
   ShardSets out;
-  if (data.sets.empty()) return {open_set(settings, data.captions, log)};
-  for (const Settings::DataSet& set : data.sets) {
+  if (data.sets.empty()) return {open_set(data, data.captions, log)};
+  for (const DataSetSettings& set : data.sets) {
     check(set.annotations.empty(), "setting 'data.sets' names annotations of ", shown(set.captions),
           ", and captions in shards have none");
-    out.push_back(open_set(settings, set.captions, log));
+    out.push_back(open_set(data, set.captions, log));
     log << "trained on: " << with_thousands(out.back()->captions()) << " captions of " << shown(set.captions);
     if (set.weight > 0) log << ", weight " << set.weight;
     log << '\n';

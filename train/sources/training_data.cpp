@@ -1,4 +1,4 @@
-#include "vilt/tasks/training_data.h"
+#include "train/sources/training_data.h"
 
 #include "data/shards/sources.h"
 #include "io/printable.h"
@@ -14,19 +14,18 @@ struct Source {
   std::string captions, images, annotations, kind;
 };
 
-Source source_of(const Settings& settings, const std::string& captions) {
-  const auto& data = settings.data;
+Source source_of(const DataSettings& data, const std::string& captions) {
   const std::string& images = data.images.empty() && !data.sets.empty() ? data.sets[0].images : data.images;
   return {captions, images, captions == data.captions ? data.annotations : "", data.kind};
 }
 
 // `remaining`: the split of pictures of which nothing tells theirs; empty: some of them are held out.
-Dataset open(const Settings& settings, const Source& source, std::vector<std::string> splits,
+Dataset open(const DataSettings& data, const Source& source, std::vector<std::string> splits,
              const std::string& remaining) {
   DatasetOptions options;
   options.splits = std::move(splits);
   options.annotations = source.annotations;
-  options.max_missing = settings.data.max_bad_files;
+  options.max_missing = data.max_bad_files;
   options.kind = source.kind;
   options.remaining_split = remaining;
   const ProgressLine progress;
@@ -36,24 +35,23 @@ Dataset open(const Settings& settings, const Source& source, std::vector<std::st
   return dataset;
 }
 
-Dataset open(const Settings& settings, const std::string& captions, std::vector<std::string> splits,
+Dataset open(const DataSettings& data, const std::string& captions, std::vector<std::string> splits,
              const std::string& remaining) {
-  return open(settings, source_of(settings, captions), std::move(splits), remaining);
+  return open(data, source_of(data, captions), std::move(splits), remaining);
 }
 
 // In a file of its own, validation takes all that has no other split; then nothing is held out of the training's.
-std::string remaining_of_training(const Settings& settings) {
-  return settings.data.validation_captions.empty() ? "" : settings.data.train_split;
+std::string remaining_of_training(const DataSettings& data) {
+  return data.validation_captions.empty() ? "" : data.train_split;
 }
 
 bool has_split(const Dataset& dataset, const std::string& split) { return dataset.remarks().splits.contains(split); }
 
 // Of the data sets data.sets, whole, in order.
-std::vector<Dataset> open_sets(const Settings& settings) {
+std::vector<Dataset> open_sets(const DataSettings& data) {
   std::vector<Dataset> sets;
-  for (const Settings::DataSet& set : settings.data.sets)
-    sets.push_back(
-        open(settings, {set.captions, set.images, set.annotations, set.kind}, {}, remaining_of_training(settings)));
+  for (const DataSetSettings& set : data.sets)
+    sets.push_back(open(data, {set.captions, set.images, set.annotations, set.kind}, {}, remaining_of_training(data)));
   return sets;
 }
 
@@ -68,15 +66,14 @@ Dataset joined_split(const std::vector<Dataset>& sets, const std::string& split)
 }
 
 // What is trained on: missing pictures are among the others.
-Dataset joined_training(const Settings& settings, const std::vector<Dataset>& sets) {
+Dataset joined_training(const DataSettings& data, const std::vector<Dataset>& sets) {
   std::vector<Dataset> parts;
-  for (const Dataset& set : sets) parts.push_back(set.part(settings.data.train_split));
+  for (const Dataset& set : sets) parts.push_back(set.part(data.train_split));
   return Dataset::joined(parts);
 }
 
-Dataset open_validation_file(const Settings& settings, std::ostream& log) {
-  const auto& data = settings.data;
-  const Dataset validation = open(settings, data.validation_captions, {data.validation_split}, data.validation_split);
+Dataset open_validation_file(const DataSettings& data, std::ostream& log) {
+  const Dataset validation = open(data, data.validation_captions, {data.validation_split}, data.validation_split);
   tell_remarks(validation, data.validation_captions, log);
   tell_missing(validation, log);
   if (data.test_captions.empty() && !has_split(validation, data.test_split))
@@ -86,32 +83,31 @@ Dataset open_validation_file(const Settings& settings, std::ostream& log) {
 }
 
 // Shards are of one split: all else is in files of its own.
-TrainingData open_with_shards(const Settings& settings, std::ostream& log) {
+TrainingData open_with_shards(const DataSettings& data, std::ostream& log) {
   TrainingData out;
-  out.shards = open_training_shards(settings, log);
-  out.validation = open_validation_file(settings, log);
-  open_test_data(settings);
-  if (!settings.data.unseen_split.empty()) out.unseen = open_unseen_data(settings);
+  out.shards = open_training_shards(data, log);
+  out.validation = open_validation_file(data, log);
+  open_test_data(data);
+  if (!data.unseen_split.empty()) out.unseen = open_unseen_data(data);
   return out;
 }
 
-TrainingData open_training_sets(const Settings& settings, std::ostream& log) {
-  const auto& data = settings.data;
-  const std::vector<Dataset> sets = open_sets(settings);
+TrainingData open_training_sets(const DataSettings& data, std::ostream& log) {
+  const std::vector<Dataset> sets = open_sets(data);
   for (size_t i = 0; i < sets.size(); ++i) {
     tell_remarks(sets[i], data.sets[i].captions, log);
     tell_missing(sets[i], log, data.train_split);
   }
   TrainingData out;
-  out.train = joined_training(settings, sets);
-  out.validation = data.validation_captions.empty() ? joined_split(sets, data.validation_split)
-                                                    : open_validation_file(settings, log);
+  out.train = joined_training(data, sets);
+  out.validation =
+      data.validation_captions.empty() ? joined_split(sets, data.validation_split) : open_validation_file(data, log);
   if (data.validation_captions.empty() && data.test_captions.empty())
     joined_split(sets, data.test_split);
   else
-    open_test_data(settings);
+    open_test_data(data);
   if (!data.unseen_split.empty())
-    out.unseen = data.test_captions.empty() ? joined_split(sets, data.unseen_split) : open_unseen_data(settings);
+    out.unseen = data.test_captions.empty() ? joined_split(sets, data.unseen_split) : open_unseen_data(data);
   for (size_t i = 0; i < sets.size(); ++i) {
     const int64_t captions = out.train.part_sizes()[i];
     log << "trained on: " << with_thousands(captions) << " captions of " << shown(data.sets[i].captions);
@@ -123,10 +119,9 @@ TrainingData open_training_sets(const Settings& settings, std::ostream& log) {
 
 }  // namespace
 
-void refuse_commands(const Settings& settings, const std::string& where) {
-  const auto& data = settings.data;
+void refuse_commands(const DataSettings& data, const std::string& where) {
   std::vector<std::string> all{data.captions, data.validation_captions, data.test_captions};
-  for (const Settings::DataSet& set : data.sets) all.push_back(set.captions);
+  for (const DataSetSettings& set : data.sets) all.push_back(set.captions);
   for (const std::string& captions : all)
     check(!captions.starts_with(kPipe), where, ": names the command ", printable(captions),
           " as captions; commands are run for `vilt train` and for what stands on the command line alone");
@@ -147,16 +142,15 @@ void tell_missing(const Dataset& dataset, std::ostream& out, const std::string& 
       out << "left out: " << shown(image.path()) << ": there is no such file\n";
 }
 
-TrainingData open_training_data(const Settings& settings, std::ostream& log) {
-  const auto& data = settings.data;
-  if (trains_on_shards(settings)) return open_with_shards(settings, log);
-  if (!data.sets.empty()) return open_training_sets(settings, log);
+TrainingData open_training_data(const DataSettings& data, std::ostream& log) {
+  if (trains_on_shards(data)) return open_with_shards(data, log);
+  if (!data.sets.empty()) return open_training_sets(data, log);
   const bool one_file = data.validation_captions.empty() && data.test_captions.empty();
   std::vector<std::string> splits{data.train_split};
   if (data.validation_captions.empty()) splits.push_back(data.validation_split);
   if (one_file) splits.push_back(data.test_split);
   if (data.test_captions.empty() && !data.unseen_split.empty()) splits.push_back(data.unseen_split);
-  const Dataset all = open(settings, data.captions, splits, remaining_of_training(settings));
+  const Dataset all = open(data, data.captions, splits, remaining_of_training(data));
   tell_remarks(all, data.captions, log);
   tell_missing(all, log, data.train_split);
 
@@ -165,34 +159,31 @@ TrainingData open_training_data(const Settings& settings, std::ostream& log) {
   if (data.validation_captions.empty()) {
     out.validation = all.part(data.validation_split).without_missing();
   } else {
-    out.validation = open_validation_file(settings, log);
+    out.validation = open_validation_file(data, log);
   }
   if (one_file)
     all.part(data.test_split).without_missing();
   else
-    open_test_data(settings);
+    open_test_data(data);
   if (!data.unseen_split.empty())
-    out.unseen =
-        data.test_captions.empty() ? all.part(data.unseen_split).without_missing() : open_unseen_data(settings);
+    out.unseen = data.test_captions.empty() ? all.part(data.unseen_split).without_missing() : open_unseen_data(data);
   return out;
 }
 
-Dataset open_test_data(const Settings& settings) {
-  const auto& data = settings.data;
+Dataset open_test_data(const DataSettings& data) {
   if (!data.test_captions.empty())
-    return open(settings, data.test_captions, {data.test_split}, data.test_split).without_missing();
-  if (data.validation_captions.empty() && !data.sets.empty()) return joined_split(open_sets(settings), data.test_split);
-  if (data.validation_captions.empty()) return open(settings, data.captions, {data.test_split}, "").without_missing();
-  const Dataset validation = open(settings, data.validation_captions, {data.validation_split}, data.validation_split);
+    return open(data, data.test_captions, {data.test_split}, data.test_split).without_missing();
+  if (data.validation_captions.empty() && !data.sets.empty()) return joined_split(open_sets(data), data.test_split);
+  if (data.validation_captions.empty()) return open(data, data.captions, {data.test_split}, "").without_missing();
+  const Dataset validation = open(data, data.validation_captions, {data.validation_split}, data.validation_split);
   if (!has_split(validation, data.test_split)) return validation.without_missing();
-  return open(settings, data.validation_captions, {data.test_split}, data.validation_split).without_missing();
+  return open(data, data.validation_captions, {data.test_split}, data.validation_split).without_missing();
 }
 
-Dataset open_unseen_data(const Settings& settings) {
-  const auto& data = settings.data;
-  if (data.test_captions.empty() && !data.sets.empty()) return joined_split(open_sets(settings), data.unseen_split);
+Dataset open_unseen_data(const DataSettings& data) {
+  if (data.test_captions.empty() && !data.sets.empty()) return joined_split(open_sets(data), data.unseen_split);
   const std::string& captions = data.test_captions.empty() ? data.captions : data.test_captions;
-  return open(settings, captions, {data.unseen_split}, remaining_of_training(settings)).without_missing();
+  return open(data, captions, {data.unseen_split}, remaining_of_training(data)).without_missing();
 }
 
 }  // namespace tessera

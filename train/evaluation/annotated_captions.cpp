@@ -1,4 +1,4 @@
-#include "vilt/tasks/annotated_captions.h"
+#include "train/evaluation/annotated_captions.h"
 
 namespace tessera {
 

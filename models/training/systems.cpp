@@ -1,0 +1,64 @@
+#include "models/training/systems.h"
+
+#include "models/training/job.h"
+
+namespace tessera {
+namespace {
+
+using Path = std::filesystem::path;
+using Overrides = std::vector<std::string>;
+
+template <class System>
+SystemRun run_of(const Path& config, const Overrides& overrides) {
+  const auto settings = SystemJob<System>::Settings::from_toml(config, overrides);
+  return {settings.train.out, settings.train.device};
+}
+
+template <class System>
+TaskSummary train_by(const Path& config, const Overrides& overrides, const TrainingOptions& options) {
+  SystemJob<System> job(SystemJob<System>::Settings::from_toml(config, overrides), options);
+  return Training<SystemJob<System>>(job, options).go();
+}
+
+struct SystemEntry {
+  const char* name;
+  SystemRun (*run)(const Path& config, const Overrides& overrides);
+  TaskSummary (*train)(const Path& config, const Overrides& overrides, const TrainingOptions& options);
+};
+
+template <class System>
+constexpr SystemEntry entry_of() {
+  return {System::kName, run_of<System>, train_by<System>};
+}
+
+const std::vector<SystemEntry>& systems() {
+  static const std::vector<SystemEntry> all{};
+  return all;
+}
+
+const SystemEntry& system_of(const Path& config, const Overrides& overrides) {
+  const std::string kind = system_named(config, overrides);
+  std::string names;
+  for (const SystemEntry& entry : systems()) {
+    if (entry.name == kind) return entry;
+    names += text(names.empty() ? "" : ", ", entry.name);
+  }
+  fail("setting '", kSystemKind, "' is '", kind, "', expected one of: ", names, "; without it ViLT is trained");
+}
+
+}  // namespace
+
+std::string system_named(const Path& config, const Overrides& overrides) {
+  const std::vector<uint8_t> bytes = read_file(config);
+  return named_setting({bytes.begin(), bytes.end()}, shown(config), overrides, kSystemKind, "");
+}
+
+SystemRun system_run(const Path& config, const Overrides& overrides) {
+  return system_of(config, overrides).run(config, overrides);
+}
+
+TaskSummary train_system(const Path& config, const Overrides& overrides, const TrainingOptions& options) {
+  return system_of(config, overrides).train(config, overrides, options);
+}
+
+}  // namespace tessera
