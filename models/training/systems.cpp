@@ -1,5 +1,7 @@
 #include "models/training/systems.h"
 
+#include "models/pixelbert/system.h"
+
 #include "models/training/job.h"
 
 namespace tessera {
@@ -32,7 +34,7 @@ constexpr SystemEntry entry_of() {
 }
 
 const std::vector<SystemEntry>& systems() {
-  static const std::vector<SystemEntry> all{};
+  static const std::vector<SystemEntry> all{entry_of<PixelBertSystem>()};
   return all;
 }
 
