@@ -9,6 +9,17 @@ Conv2d convolution(int64_t in, int64_t out, int64_t kernel, int64_t stride, int6
 
 }  // namespace
 
+Size2d ResNetOptions::map_size(Size2d picture) const {
+  // An odd kernel that is padded by half of it leaves every stride-th pixel, the first among them.
+  const auto halved = [&](int64_t side) {
+    side = (side + stem_stride - 1) / stem_stride;
+    if (stem_pool) side = (side + 1) / 2;
+    for (size_t stage = 1; stage < widths.size(); ++stage) side = (side + 1) / 2;
+    return side;
+  };
+  return {halved(picture.height), halved(picture.width)};
+}
+
 ResidualBlock::ResidualBlock(int64_t in, int64_t width, int64_t out, int64_t stride, bool bottleneck,
                              int64_t dilation) {
   check(dilation == 1 || bottleneck, "resnet: a dilation of ", dilation, " in a block without bottleneck");
@@ -52,8 +63,10 @@ void ResidualBlock::visit(const std::string& prefix, const ParameterVisitor& vis
 ResNet::ResNet(const ResNetOptions& o) : options(o) {
   check(!o.widths.empty() && o.layers.size() == o.widths.size(), "resnet: ", o.layers.size(), " stages of ",
         o.widths.size(), " widths, expected as many and at least one");
+  check(o.stem_kernel > 0 && o.stem_kernel % 2 == 1 && o.stem_stride > 0, "resnet: a stem of ", o.stem_kernel, " x ",
+        o.stem_kernel, " pixels with stride ", o.stem_stride, ", expected an odd kernel and a positive stride");
   int64_t in = o.stem > 0 ? o.stem : o.widths[0];
-  stem = convolution(3, in, 7, 2);
+  stem = convolution(3, in, o.stem_kernel, o.stem_stride);
   stem_norm = BatchNorm2d(in);
   for (size_t stage = 0; stage < o.layers.size(); ++stage) {
     std::vector<ResidualBlock>& blocks = stages.emplace_back();
@@ -67,7 +80,7 @@ ResNet::ResNet(const ResNetOptions& o) : options(o) {
 ResNet::Output ResNet::operator()(const Variable& x, bool training) const {
   Output out;
   out.stem = relu(stem_norm(stem(x), training));
-  out.pool = max_pool2d(out.stem, {.kernel = 3, .stride = 2, .padding = 1});
+  out.pool = options.stem_pool ? max_pool2d(out.stem, {.kernel = 3, .stride = 2, .padding = 1}) : out.stem;
   Variable y = out.pool;
   for (const std::vector<ResidualBlock>& blocks : stages) {
     for (const ResidualBlock& block : blocks) y = block(y, training);

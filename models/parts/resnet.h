@@ -1,6 +1,7 @@
 // Residual networks (He, Zhang, Ren, Sun: "Deep Residual Learning for Image Recognition", CVPR 2016) as torchvision
 // builds them: a 7 x 7 stem, a max pool, four stages of blocks; where a stage halves the picture, the stride is that of
-// a block's 3 x 3 convolution. Parameters have torchvision's names.
+// a block's 3 x 3 convolution. Parameters have torchvision's names. For pictures of a few dozen pixels the options give
+// smaller stems and fewer stages.
 #pragma once
 
 #include <optional>
@@ -17,11 +18,15 @@ struct ResNetOptions {
   std::vector<int64_t> layers{3, 4, 6, 3};         // blocks of each stage: those of ResNet-50
   std::vector<int64_t> widths{64, 128, 256, 512};  // channels of a block's 3 x 3 convolutions
   int64_t stem = 0;                                // channels of the stem; 0: as many as the first width
+  int64_t stem_kernel = 7, stem_stride = 2;        // padded by half the kernel, which is odd
+  bool stem_pool = true;                           // the max pool behind it, which halves the map
 
   // Channels that a stage gives: four times its width with bottlenecks.
   int64_t channels(size_t stage) const { return widths[stage] * (bottleneck ? 4 : 1); }
   // The features of a picture.
   int64_t features() const { return channels(widths.size() - 1); }
+  // Of the last map, for a picture of this size.
+  Size2d map_size(Size2d picture) const;
 };
 
 struct ResidualBlock {
@@ -47,7 +52,7 @@ struct ResNet {
   explicit ResNet(const ResNetOptions& options);
 
   struct Output {
-    Variable stem, pool;           // after the first ReLU; after the max pool
+    Variable stem, pool;           // after the first ReLU; after the max pool, or the same without one
     std::vector<Variable> stages;  // [n, channels(stage), height, width]
     // The mean over the picture: [n, features].
     Variable features() const;

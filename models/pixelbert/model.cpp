@@ -10,29 +10,46 @@ struct PackedPairs {
   std::vector<int64_t> marks{0};
 };
 
-PackedPairs packed(const PixelBertPairs& pairs, const BertConfig& config) {
+void check_lengths(const PixelBertPairs& pairs, const BertConfig& config) {
   const size_t count = pairs.texts.size();
-  check(count > 0 && pairs.pixels.size() == count && pairs.selected.size() == count, "pixelbert: ", count, " texts, ",
-        pairs.pixels.size(), " pictures and ", pairs.selected.size(),
+  check(count > 0 && pairs.pictures.size() == count && pairs.selected.size() == count, "pixelbert: ", count, " texts, ",
+        pairs.pictures.size(), " pictures and ", pairs.selected.size(),
         " selections of cells, expected as many and at least one");
-  PackedPairs out;
-  int64_t cells_before = 0;
-  for (const std::vector<int64_t>& words : pairs.texts) cells_before += static_cast<int64_t>(words.size());
   for (size_t i = 0; i < count; ++i) {
     const auto length = static_cast<int64_t>(pairs.texts[i].size());
     check(length > 0 && length <= config.max_position_embeddings, "pixelbert: text ", i, " has ", length,
           " words, expected 1 to ", config.max_position_embeddings);
-    for (int64_t position = 0; position < length; ++position) {
+    const CellRange& picture = pairs.pictures[i];
+    const bool exists = picture.table >= 0 && picture.table < static_cast<int64_t>(pairs.pixels.size());
+    check(exists && picture.first >= 0 && picture.count >= 0 &&
+              picture.first + picture.count <= pairs.pixels[static_cast<size_t>(picture.table)].size(0),
+          "pixelbert: picture ", i, " is cells ", picture.first, " to ", picture.first + picture.count, " of table ",
+          picture.table, ", which are not there");
+  }
+}
+
+PackedPairs packed(const PixelBertPairs& pairs, const BertConfig& config) {
+  check_lengths(pairs, config);
+  PackedPairs out;
+  std::vector<int64_t> before;  // rows in front of each table: all words, then the tables one after another
+  int64_t rows = 0;
+  for (const std::vector<int64_t>& words : pairs.texts) rows += static_cast<int64_t>(words.size());
+  for (const Variable& table : pairs.pixels) {
+    before.push_back(rows);
+    rows += table.size(0);
+  }
+  for (size_t i = 0; i < pairs.texts.size(); ++i) {
+    for (size_t position = 0; position < pairs.texts[i].size(); ++position) {
       out.order.push_back(static_cast<int64_t>(out.ids.size()));
-      out.ids.push_back(pairs.texts[i][static_cast<size_t>(position)]);
-      out.positions.push_back(position);
+      out.ids.push_back(pairs.texts[i][position]);
+      out.positions.push_back(static_cast<int64_t>(position));
     }
-    const int64_t cells = pairs.pixels[i].size(0);
+    const CellRange& picture = pairs.pictures[i];
     for (const int64_t cell : pairs.selected[i]) {
-      check(cell >= 0 && cell < cells, "pixelbert: cell ", cell, " of picture ", i, ", which has ", cells);
-      out.order.push_back(cells_before + cell);
+      check(cell >= 0 && cell < picture.count, "pixelbert: cell ", cell, " of picture ", i, ", which has ",
+            picture.count);
+      out.order.push_back(before[static_cast<size_t>(picture.table)] + picture.first + cell);
     }
-    cells_before += cells;
     out.marks.push_back(static_cast<int64_t>(out.order.size()));
   }
   return out;
@@ -52,8 +69,7 @@ PixelBert::PixelBert(const PixelBertConfig& c)
       transform_norm(c.bert.hidden_size, c.bert.layer_norm_eps),
       decoder_bias(zero_parameter({c.bert.vocab_size})),
       match(c.bert.hidden_size, 2) {
-  check((c.position_rows > 0) == (c.position_columns > 0), "pixelbert: embeddings of ", c.position_rows, " rows and ",
-        c.position_columns, " columns, expected both or none");
+  c.validate();
   if (c.position_rows > 0) {
     row_embeddings.emplace(c.position_rows, c.bert.hidden_size);
     column_embeddings.emplace(c.position_columns, c.bert.hidden_size);
@@ -62,22 +78,24 @@ PixelBert::PixelBert(const PixelBertConfig& c)
 }
 
 PixelGrids PixelBert::grids(const Variable& pictures, bool training) const {
+  check(pictures.shape().dim() == 4 && pictures.size(1) == 3, "pixelbert: pictures are ", pictures.shape(),
+        ", expected [n, 3, height, width]");
+  config.grid({pictures.size(2), pictures.size(3)});
+  return cells(backbone(pictures, training).stages.back());
+}
+
+PixelGrids PixelBert::cells(const Variable& features) const {
   PixelGrids out;
-  out.features = backbone(pictures, training).stages.back();
-  const int64_t n = pictures.size(0), halves = config.pool ? 2 : 1;
-  out.rows = out.features.size(2) / halves;
-  out.columns = out.features.size(3) / halves;
-  check(out.rows > 0 && out.columns > 0, "pixelbert: a picture of ", pictures.size(2), " x ", pictures.size(3),
-        " leaves no cell of the grid");
-  const Variable map = config.pool ? max_pool2d(out.features, {.kernel = 2, .stride = 2}) : out.features;
-  const int64_t d = config.bert.hidden_size, cells = out.rows * out.columns;
-  out.pixels = reshape(contiguous(permute(projection(map), {0, 2, 3, 1})), {n * cells, d});
+  out.features = features;
+  const int64_t n = features.size(0), halves = config.pool ? 2 : 1;
+  out.rows = features.size(2) / halves;
+  out.columns = features.size(3) / halves;
+  const Variable map = config.pool ? max_pool2d(features, {.kernel = 2, .stride = 2}) : features;
+  out.pixels = reshape(contiguous(permute(projection(map), {0, 2, 3, 1})), {n * out.cells(), config.bert.hidden_size});
   if (row_embeddings) {
-    check(out.rows <= config.position_rows && out.columns <= config.position_columns, "pixelbert: a grid of ", out.rows,
-          " x ", out.columns, " cells, expected at most ", config.position_rows, " x ", config.position_columns);
     std::vector<int64_t> row, column;
-    for (int64_t i = 0; i < n * cells; ++i) {
-      row.push_back(i % cells / out.columns);
+    for (int64_t i = 0; i < n * out.cells(); ++i) {
+      row.push_back(i % out.cells() / out.columns);
       column.push_back(i % out.columns);
     }
     out.pixels = out.pixels + (*row_embeddings)(Tensor::from(row)) + (*column_embeddings)(Tensor::from(column));

@@ -10,18 +10,14 @@
 #include <optional>
 #include <vector>
 
-#include "models/parts/bert.h"
-#include "models/parts/resnet.h"
+#include "models/pixelbert/config.h"
 #include "nn/linear.h"
 
 namespace tessera {
 
-struct PixelBertConfig {
-  BertConfig bert;
-  ResNetOptions cnn;
-  bool pool = true;  // halve the map by a 2 x 2 max pool: an odd last row or column is dropped
-  // Learned embeddings of a cell's row and column, for grids of up to this many; 0: none.
-  int64_t position_rows = 0, position_columns = 0;
+// Cells of one picture: a run of rows of one of several tables.
+struct CellRange {
+  int64_t table = 0, first = 0, count = 0;
 };
 
 // What the network makes of n pictures of one size.
@@ -30,14 +26,20 @@ struct PixelGrids {
   Variable pixels;    // [n · rows · columns, hidden], row by row, a picture after the other
   int64_t rows = 0, columns = 0;
 
-  // The cells of one picture: [rows · columns, hidden].
-  Variable of(int64_t picture) const { return narrow(pixels, 0, picture * rows * columns, rows * columns); }
+  int64_t cells() const { return rows * columns; }
+  // Where one picture's cells lie, where `pixels` are table `table`.
+  CellRange range(int64_t picture, int64_t table = 0) const { return {table, picture * cells(), cells()}; }
+  // The cells of one picture: [cells, hidden].
+  Variable of(int64_t picture) const { return narrow(pixels, 0, picture * cells(), cells()); }
 };
 
 // Text and cells of each pair, packed: a pair's words, then its cells in the order in which they are given.
 struct PixelBertPairs {
   std::vector<std::vector<int64_t>> texts;  // ids, the first of each the one that stands for the pair
-  std::vector<Variable> pixels;             // of each pair's picture, [cells, hidden]
+  // Tables of cells, [cells, hidden] each: the pictures of one size lie in one. Pairs that have a picture in common
+  // read the same rows.
+  std::vector<Variable> pixels;
+  std::vector<CellRange> pictures;  // of each pair its picture
   // Which cells are seen, by their place in the grid, row by row. In pre-training a random sample, in fine-tuning all.
   std::vector<std::vector<int64_t>> selected;
 };
@@ -61,6 +63,8 @@ struct PixelBert {
   // pictures [n, 3, height, width], normalised. `training`: batch statistics, towards which the running ones move.
   // A picture that leaves no cell is an error.
   PixelGrids grids(const Variable& pictures, bool training) const;
+  // The second half of it: features [n, channels, height, width], the network's last map.
+  PixelGrids cells(const Variable& features) const;
 
   struct Output {
     Variable embedding;            // [tokens, hidden], the input of the first block

@@ -1,6 +1,8 @@
 #include "models/training/systems.h"
 
+
 #include "models/clip/system.h"
+#include "models/pixelbert/system.h"
 #include "models/regions/system.h"
 #include "models/training/job.h"
 #include "models/uniter/system.h"
@@ -37,7 +39,7 @@ constexpr SystemEntry entry_of() {
 }
 
 const std::vector<SystemEntry>& systems() {
-  static const std::vector<SystemEntry> all{entry_of<RegionsSystem>(), entry_of<ClipSystem>(), entry_of<VseSystem>(), entry_of<UniterSystem>(), entry_of<VilbertSystem>()};
+  static const std::vector<SystemEntry> all{entry_of<RegionsSystem>(), entry_of<ClipSystem>(), entry_of<VseSystem>(), entry_of<UniterSystem>(), entry_of<VilbertSystem>(), entry_of<PixelBertSystem>()};
   return all;
 }
 

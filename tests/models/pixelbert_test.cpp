@@ -64,9 +64,10 @@ TEST_CASE("pixel-bert: a pair alone and among others; the order of its cells doe
   const auto pooled = [&](const PixelBertPairs& pairs, int64_t row) {
     return model(pairs, {}).pooled.value().select(0, row).to_vector<float>();
   };
-  const auto alone = pooled({{{3, 1, 4}}, {one.pixels}, {{6, 0, 3}}}, 0);
-  const auto among = pooled({{{5}, {3, 1, 4}}, {other.pixels, one.pixels}, {{}, {0, 3, 6}}}, 1);
-  const auto unseen = pooled({{{3, 1, 4}}, {one.pixels}, {{}}}, 0);
+  const auto alone = pooled({{{3, 1, 4}}, {one.pixels}, {one.range(0)}, {{6, 0, 3}}}, 0);
+  const auto among =
+      pooled({{{5}, {3, 1, 4}}, {other.pixels, one.pixels}, {other.range(0), one.range(0, 1)}, {{}, {0, 3, 6}}}, 1);
+  const auto unseen = pooled({{{3, 1, 4}}, {one.pixels}, {one.range(0)}, {{}}}, 0);
   double apart = 0;
   for (size_t i = 0; i < alone.size(); ++i) {
     CHECK(among[i] == doctest::Approx(alone[i]).epsilon(1e-5));
@@ -79,12 +80,15 @@ TEST_CASE("pixel-bert: what it does not take") {
   const PixelBert model = drawn(tiny());
   const Variable cells = model.grids(pictures(1, 40, 57), false).pixels;
   const auto refusal = [&](const PixelBertPairs& pairs) { return error_of([&] { model(pairs, {}); }); };
+  const CellRange all{0, 0, 8};
   CHECK(lacking(refusal({}), {"0 texts, 0 pictures"}) == "");
-  CHECK(lacking(refusal({{{1}}, {cells}, {}}), {"1 texts, 1 pictures and 0 selections"}) == "");
-  CHECK(lacking(refusal({{{}}, {cells}, {{0}}}), {"text 0 has 0 words, expected 1 to 4"}) == "");
-  CHECK(lacking(refusal({{{1, 2, 3, 4, 5}}, {cells}, {{0}}}), {"text 0 has 5 words"}) == "");
-  CHECK(lacking(refusal({{{1}}, {cells}, {{8}}}), {"cell 8 of picture 0, which has 8"}) == "");
-  CHECK(lacking(refusal({{{1}}, {cells}, {{-1}}}), {"cell -1 of picture 0"}) == "");
+  CHECK(lacking(refusal({{{1}}, {cells}, {all}, {}}), {"1 texts, 1 pictures and 0 selections"}) == "");
+  CHECK(lacking(refusal({{{}}, {cells}, {all}, {{0}}}), {"text 0 has 0 words, expected 1 to 4"}) == "");
+  CHECK(lacking(refusal({{{1, 2, 3, 4, 5}}, {cells}, {all}, {{0}}}), {"text 0 has 5 words"}) == "");
+  CHECK(lacking(refusal({{{1}}, {cells}, {all}, {{8}}}), {"cell 8 of picture 0, which has 8"}) == "");
+  CHECK(lacking(refusal({{{1}}, {cells}, {all}, {{-1}}}), {"cell -1 of picture 0"}) == "");
+  CHECK(lacking(refusal({{{1}}, {cells}, {{0, 1, 8}}, {{0}}}), {"picture 0 is cells 1 to 9 of table 0"}) == "");
+  CHECK(lacking(refusal({{{1}}, {cells}, {{1, 0, 8}}, {{0}}}), {"of table 1, which are not there"}) == "");
 }
 
 }  // namespace tessera::pixelbert_test
