@@ -31,6 +31,8 @@ void add_align(CLI::App& app, Action& action);
 void add_embed(CLI::App& app, Action& action);
 void add_search(CLI::App& app, Action& action);
 void add_classify(CLI::App& app, Action& action);
+// options_zoo.cpp
+void add_zoo(CLI::App& app, Action& action);
 // options_serve.cpp
 void add_serve(CLI::App& app, Action& action);
 // options_model.cpp
