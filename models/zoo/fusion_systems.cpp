@@ -139,8 +139,10 @@ PixelBertConfig pixelbert_config(bool quick) {
 
 // Cells of the grid: the network halves a picture five times, rounding up, and the pool once more, rounding down.
 Size2d grid_of(const PixelBert& model, Size2d picture) {
-  multiply_adds(model.backbone, picture);
-  return {picture.height / 2, picture.width / 2};
+  Size2d plane = picture;
+  multiply_adds(model.backbone, plane);
+  check(plane.least() >= 2, "zoo: pixelbert: a picture of ", picture, " leaves no cell of the grid");
+  return {plane.height / 2, plane.width / 2};
 }
 
 std::vector<Part> pixelbert_pictures(const Work& work) {
@@ -160,7 +162,6 @@ std::vector<Part> pixelbert_rest(const Work& work) {
   draw(*model);
   const BertConfig& bert = model->config.bert;
   const int64_t words = pixelbert_words(work), cells = grid_of(*model, work.picture).area();
-  check(cells > 0, "zoo: pixelbert: a picture of ", work.picture, " leaves no cell of the grid");
   std::vector<int64_t> ids, positions, order, marks{0};
   for (int64_t i = 0; i < work.batch; ++i) {
     for (const int64_t id : text_of(words, bert.vocab_size, static_cast<uint64_t>(i))) ids.push_back(id);

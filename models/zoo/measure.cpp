@@ -1,15 +1,20 @@
 #include "models/zoo/measure.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 
 #include "autograd/tape.h"
 
 namespace tessera::zoo {
-double milliseconds_of(const std::function<void()>& run) {
-  const auto start = std::chrono::steady_clock::now();
+double milliseconds_of(const std::function<void()>& run, bool processor_time) {
+  const auto now = [processor_time] {
+    timespec time{};
+    clock_gettime(processor_time ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+    return 1e3 * static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_nsec);
+  };
+  const double start = now();
   run();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return now() - start;
 }
 
 double median(std::vector<double> times) {
@@ -23,10 +28,11 @@ namespace {
 // Of each part, all runs.
 std::vector<std::vector<double>> times_of(const std::vector<Part>& parts, const MeasureOptions& options) {
   std::vector<std::vector<double>> first, out(parts.size());
-  for (size_t i = 0; i < parts.size(); ++i) first.push_back({milliseconds_of(parts[i].run)});
+  for (size_t i = 0; i < parts.size(); ++i) first.push_back({milliseconds_of(parts[i].run, options.processor_time)});
   for (int64_t round = 0; round < options.repeat; ++round)
     for (size_t i = 0; i < parts.size(); ++i)
-      if (first[i][0] <= options.long_milliseconds) out[i].push_back(milliseconds_of(parts[i].run));
+      if (first[i][0] <= options.long_milliseconds)
+        out[i].push_back(milliseconds_of(parts[i].run, options.processor_time));
   for (size_t i = 0; i < parts.size(); ++i)
     if (out[i].empty()) out[i] = first[i];
   return out;

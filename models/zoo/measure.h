@@ -38,6 +38,8 @@ struct MeasureOptions {
   int64_t repeat = 3;
   Size2d picture = 0;  // 0: each system's own
   bool quick = false;
+  // The processor's time, of all threads together: less at the mercy of what else the machine does.
+  bool processor_time = false;
   // A part whose first run takes longer is not run again: caches that are cold for a moment no longer matter then.
   double long_milliseconds = 4000;
   std::function<void(const std::string&)> progress = [](const std::string&) {};
@@ -48,7 +50,7 @@ struct MeasureOptions {
 // those of Precision::highest afterwards.
 std::vector<MeasuredSystem> measure(const std::vector<System>& systems, const MeasureOptions& options);
 
-double milliseconds_of(const std::function<void()>& run);
+double milliseconds_of(const std::function<void()>& run, bool processor_time = false);
 double median(std::vector<double> times);
 
 // Suppression of a detector's regions class by class, by bottom-up-attention's rule: as published, from the boxes anew
@@ -58,6 +60,6 @@ struct SuppressionTimes {
   double published_ms = 0, shared_ms = 0;
   bool equal = false;  // in what they choose
 };
-SuppressionTimes measure_suppression(bool quick, int64_t repeat);
+SuppressionTimes measure_suppression(bool quick, int64_t repeat, bool processor_time = false);
 
 }  // namespace tessera::zoo

@@ -54,16 +54,16 @@ std::vector<double> confidences_as_published(const Boxes& boxes, const Probabili
 }
 
 // After one that is not counted.
-double median_ms(int64_t repeat, const std::function<void()>& run) {
+double median_ms(int64_t repeat, bool processor_time, const std::function<void()>& run) {
   run();
   std::vector<double> times;
-  for (int64_t i = 0; i < repeat; ++i) times.push_back(milliseconds_of(run));
+  for (int64_t i = 0; i < repeat; ++i) times.push_back(milliseconds_of(run, processor_time));
   return median(std::move(times));
 }
 
 }  // namespace
 
-SuppressionTimes measure_suppression(bool quick, int64_t repeat) {
+SuppressionTimes measure_suppression(bool quick, int64_t repeat, bool processor_time) {
   check(repeat >= 1, "zoo: ", repeat, " repetitions, expected at least 1");
   const Boxes boxes = proposals(quick ? 40 : 300);
   const int64_t classes = quick ? 30 : 1600;
@@ -71,8 +71,9 @@ SuppressionTimes measure_suppression(bool quick, int64_t repeat) {
   std::vector<double> published;
   SelectedRegions shared;
   SuppressionTimes out{.boxes = boxes.rows(), .classes = classes};
-  out.published_ms = median_ms(repeat, [&] { published = confidences_as_published(boxes, probabilities); });
-  out.shared_ms = median_ms(repeat, [&] { shared = select_regions(boxes, probabilities); });
+  out.published_ms =
+      median_ms(repeat, processor_time, [&] { published = confidences_as_published(boxes, probabilities); });
+  out.shared_ms = median_ms(repeat, processor_time, [&] { shared = select_regions(boxes, probabilities); });
   out.chosen = static_cast<int64_t>(shared.rows.size());
   out.equal = published == shared.confidences;
   return out;

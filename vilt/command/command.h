@@ -154,7 +154,7 @@ struct ZooArguments {
   std::vector<std::string> precisions{"highest", "bf16"};
   int64_t repeat = 3, threads = 0;  // 0: as many as the machine has
   std::string size, json, html;
-  bool quick = false, force = false;
+  bool processor_time = false, quick = false, force = false;
   std::string typed;  // the command, for the page
 };
 int run_zoo(const ZooArguments& arguments);

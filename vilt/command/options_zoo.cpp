@@ -19,6 +19,7 @@ std::string typed_again(const ZooArguments& arguments) {
   out += text(" --repeat ", arguments.repeat);
   if (arguments.threads > 0) out += text(" --threads ", arguments.threads);
   if (!arguments.size.empty()) out += " --size " + arguments.size;
+  if (arguments.processor_time) out += " --processor-time";
   if (arguments.quick) out += " --quick";
   return out + " --html " + arguments.html;
 }
@@ -48,6 +49,8 @@ void add_zoo(CLI::App& app, Action& action) {
                       "HEIGHTxWIDTH of the pictures (default each system's published size); CLIP's is fixed");
   command->add_option("--json", arguments->json, "File for all figures");
   command->add_option("--html", arguments->html, "File for a page with charts and tables");
+  command->add_flag("--processor-time", arguments->processor_time,
+                    "Measures the processor's time, of all threads together, on a machine that has other work");
   command->add_flag("--quick", arguments->quick, "Everything tiny: for trying the command out, not for figures");
   command->add_flag("--force", arguments->force, "Replaces files that hold something else");
   command->callback([arguments, &action] {

@@ -85,6 +85,7 @@ zoo::MeasureOptions options_of(const ZooArguments& arguments) {
   options.repeat = arguments.repeat;
   options.picture = picture_size(arguments.size);
   options.quick = arguments.quick;
+  options.processor_time = arguments.processor_time;
   return options;
 }
 
@@ -109,7 +110,7 @@ int run_zoo(const ZooArguments& arguments) {
     result.options.progress = [&progress](const std::string& line) { progress.show(line); };
     result.systems = zoo::measure(systems, result.options);
     progress.show("suppression by classes …");
-    result.suppression = zoo::measure_suppression(arguments.quick, arguments.repeat);
+    result.suppression = zoo::measure_suppression(arguments.quick, arguments.repeat, arguments.processor_time);
     result.options.progress = {};
   }
   std::cout << zoo_table(result);

@@ -97,15 +97,16 @@ std::string table_section(const ZooResult& result) {
                  "; ", system.picture, "</small></th>", cell(escape_html(system.tokens)),
                  cell(mega(parameters_without_text(system))),
                  paper(published ? short_number(published->parameters, 4) : ""),
-                 cell(giga(2 * static_cast<double>(system.multiply_adds()))),
+                 cell(giga(static_cast<double>(system.multiply_adds()))),
                  paper(published ? short_number(published->flops, 4) : ""));
     for (const Column& column : columns_of(result)) rows += cell(time_text(of_pair(system, column)), "result");
     rows += paper(published ? "~" + short_number(published->milliseconds) : "") + "</tr>\n";
   }
   return table(head, rows) +
-         "<p class=\"note\">Parameters without those of the text's own part, as the paper has them. FLOPs are twice "
-         "the multiply-adds of products and convolutions; the paper's counter includes more. The paper's times are of "
-         "a Xeon E5-2650 with a P40 GPU (Table 6); its tokens and pictures may differ from those here.</p>\n";
+         "<p class=\"note\">Parameters without those of the text's own part, as the paper has them. A multiply-add is "
+         "two operations; what the paper's counter counts is not published, and neither number reproduces it for all "
+         "systems. The paper's times are of a Xeon E5-2650 with a P40 GPU (Table 6); its detectors and tokens differ "
+         "from those here in details.</p>\n";
 }
 
 std::string parts_section(const ZooResult& result) {

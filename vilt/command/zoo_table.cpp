@@ -131,7 +131,9 @@ ordered_json json_of(const MeasuredSystem& system) {
 
 std::string zoo_table(const ZooResult& result) {
   std::ostringstream out;
-  out << result.machine << "\nMilliseconds of one pair of a picture and a text, the median of " << result.options.repeat
+  out << result.machine
+      << (result.options.processor_time ? "\nMilliseconds of the processor, all threads together, " : "\nMilliseconds ")
+      << "of one pair of a picture and a text, the median of " << result.options.repeat
       << (result.options.repeat == 1 ? " run" : " runs") << "; random weights"
       << (result.options.quick ? " of tiny systems" : "") << ".\n"
       << "Parameters; multiply-adds of one pair: of products and convolutions alone, each counted as 1.\n\n";
@@ -161,6 +163,7 @@ std::string zoo_json(const ZooResult& result) {
                    {"definition", kDefinition},
                    {"quick", result.options.quick},
                    {"repeat", result.options.repeat},
+                   {"processor_time", result.options.processor_time},
                    {"systems", ordered_json::array()}};
   for (const MeasuredSystem& system : result.systems) out["systems"].push_back(json_of(system));
   const zoo::SuppressionTimes& nms = result.suppression;
