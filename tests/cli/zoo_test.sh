@@ -40,6 +40,21 @@ succeeds "another size" "64 x 160; tokens 11 + 5" zoo --quick --systems vilt --s
 succeeds "CLIP's pictures have theirs" "64 x 64; tokens 5 + 12" zoo --quick --systems clip-b32 --size 96x96 --batch 1 --precision highest --repeat 1
 succeeds "the processor's time" "Milliseconds of the processor" zoo --quick --systems vse --processor-time --batch 1 --repeat 1
 
+mkdir -p runs/clip runs/vilt runs/bad runs/worse runs/none
+echo '{"task":"clip","test":{"matching random (ranked)":0.98,"matching sibling (ranked)":0.61},"train_seconds":200,"steps":9,"parameters":1234}' \
+  >runs/clip/summary.json
+echo '{"test":{"itm_accuracy_random":0.99,"itm_accuracy_hard":0.91,"mlm_accuracy_content":0.95},"train_seconds":301.5,"parameters":99000}' \
+  >runs/vilt/summary.json
+echo '[]' >runs/bad/summary.json
+echo '{"train_seconds":-1,"parameters":2}' >runs/worse/summary.json
+succeeds "finished runs" "clip: clip" zoo --quick --systems vse --batch 1 --repeat 1 --html zoo.html --json runs.json --runs runs/clip runs/vilt/
+grep -qE 'clip: clip +1.2 K +200 +0.980 +0.610 +-$' stdout && grep -qE 'vilt: vilt +99.0 K +302 +0.990 +0.910 +0.950$' stdout &&
+  has runs.json '"matching_sibling": 0.61' '"masked_words": null' && has zoo.html '<h2>Accuracy against time</h2>' '91.0' '--runs runs/clip runs/vilt/'
+report $? "... with what they have learnt, and when"
+fails 2 "runs/none: no finished run (there is no summary.json)" zoo --quick --runs runs/none
+fails 2 "runs/bad/summary.json: not a JSON object" zoo --quick --runs runs/bad
+fails 2 "runs/worse/summary.json: 'train_seconds' is no number from 0 on" zoo --quick --runs runs/clip runs/worse
+
 echo "my notes" >notes.html && cp notes.html notes.json
 fails 2 "notes.json: exists already" zoo --quick --systems vilt --repeat 1 --json notes.json
 fails 2 "notes.html: exists already" zoo --quick --systems vilt --repeat 1 --html notes.html
@@ -64,3 +79,13 @@ fails 2 "pixelbert: a picture of 32 x 32 leaves no cell of the grid" zoo --quick
 call zoo --quick --systems vilt --repeat 1 --html none/page.html
 [[ $status -ne 0 && ! -e none ]] && grep -q '^vilt: ' stderr
 report $? "a folder that is not there is an error"
+
+source "$root/tests/cli/chromium.sh"
+if chromium_or_skip "the page in a browser"; then
+  call zoo --quick --repeat 1 --html "$work/page.html"
+  phone_page page.html 360 >"$work/phone.html"
+  for page in page phone; do
+    open_page "$work/$page.html" && [[ ! -s $work/console && $(attribute data-overflow) == 0 ]]
+    verdict $? "$page.html: nothing in the console, nothing sticks out at the side"
+  done
+fi

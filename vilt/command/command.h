@@ -150,6 +150,7 @@ int run_classify(const VectorArguments& arguments);
 
 struct ZooArguments {
   std::vector<std::string> systems;  // none: all
+  std::vector<std::string> runs;     // folders, for what they have learnt
   std::vector<int64_t> batches{1, 8};
   std::vector<std::string> precisions{"highest", "bf16"};
   int64_t repeat = 3, threads = 0;  // 0: as many as the machine has

@@ -19,6 +19,7 @@ std::string typed_again(const ZooArguments& arguments) {
   out += text(" --repeat ", arguments.repeat);
   if (arguments.threads > 0) out += text(" --threads ", arguments.threads);
   if (!arguments.size.empty()) out += " --size " + arguments.size;
+  for (size_t i = 0; i < arguments.runs.size(); ++i) out += (i == 0 ? " --runs " : " ") + arguments.runs[i];
   if (arguments.processor_time) out += " --processor-time";
   if (arguments.quick) out += " --quick";
   return out + " --html " + arguments.html;
@@ -47,6 +48,10 @@ void add_zoo(CLI::App& app, Action& action) {
   add_count(command, "--threads", arguments->threads, "Threads (default all cores)");
   command->add_option("--size", arguments->size,
                       "HEIGHTxWIDTH of the pictures (default each system's published size); CLIP's is fixed");
+  command
+      ->add_option("--runs", arguments->runs,
+                   "Finished runs of small models: what they have learnt, beside the time of their training")
+      ->expected(1, -1);
   command->add_option("--json", arguments->json, "File for all figures");
   command->add_option("--html", arguments->html, "File for a page with charts and tables");
   command->add_flag("--processor-time", arguments->processor_time,

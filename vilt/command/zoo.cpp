@@ -100,7 +100,11 @@ int64_t parameters_without_text(const zoo::MeasuredSystem& system) {
 
 int run_zoo(const ZooArguments& arguments) {
   const std::vector<zoo::System> systems = chosen_systems(arguments.systems);
-  ZooResult result{.machine = "", .options = options_of(arguments), .systems = {}, .suppression = {}};
+  ZooResult result{.machine = "",
+                   .options = options_of(arguments),
+                   .systems = {},
+                   .suppression = {},
+                   .runs = read_zoo_runs(arguments.runs)};
   // Minutes of measuring are not to end at a file that is in the way.
   if (!arguments.json.empty()) check_may_write(arguments.json, arguments.force);
   if (arguments.threads > 0) set_thread_count(static_cast<int>(arguments.threads));

@@ -11,11 +11,22 @@ namespace tessera::command {
 // ViLT-B/32, which models/ knows nothing of.
 zoo::System zoo_vilt();
 
+// A training that is done. Figures are of the test split; absent where it has none.
+struct ZooRun {
+  std::string name, system;
+  int64_t parameters = 0;
+  double train_seconds = 0;
+  std::optional<double> random, sibling, words;
+};
+// Errors name a folder without summary.json, and a file that is none.
+std::vector<ZooRun> read_zoo_runs(const std::vector<std::string>& folders);
+
 struct ZooResult {
   std::string machine;  // for people: processor, threads, instructions
   zoo::MeasureOptions options;
   std::vector<zoo::MeasuredSystem> systems;
   zoo::SuppressionTimes suppression;
+  std::vector<ZooRun> runs;
 };
 
 std::string zoo_table(const ZooResult& result);

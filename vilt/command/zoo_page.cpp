@@ -144,6 +144,30 @@ std::string suppression_section(const ZooResult& result) {
               ".</p>\n");
 }
 
+std::string runs_section(const ZooResult& result) {
+  if (result.runs.empty()) return "";
+  StackedBars chart;
+  chart.title = "Seconds of training";
+  chart.note = "Right: told apart from a sibling picture";
+  chart.unit = " s";
+  chart.series = {{"training", 1, {}}};
+  std::string rows;
+  for (const ZooRun& run : result.runs) {
+    chart.rows.push_back(run.name);
+    chart.ends.push_back(percent(run.sibling));
+    chart.series[0].values.push_back(run.train_seconds);
+    rows += text("<tr><th scope=\"row\">", escape_html(run.name), "<small>", escape_html(run.system), "</small></th>",
+                 cell(with_thousands(run.parameters)), cell(fixed(run.train_seconds, 0)), cell(percent(run.random)),
+                 cell(percent(run.sibling), "result"), cell(percent(run.words)), "</tr>\n");
+  }
+  return "<p>Small models, trained on scenes: what they have learnt of the test split, and in what time.</p>\n<div "
+         "class=\"charts\">" +
+         stacked_bars_html(chart) + "</div>\n" +
+         table({"Run", "Parameters", "Seconds of training", "Matching, random picture", "Matching, sibling picture",
+                "Masked words"},
+               rows);
+}
+
 std::string method_section(const ZooResult& result) {
   return text(
       "<p>Weights are random, so no figure says anything of accuracy. Each part runs on what the parts before "
@@ -170,6 +194,7 @@ std::string zoo_page(const ZooResult& result, const std::string& command) {
                    {"table-6", "Table 6", "Table 6, redrawn", table_section(result)},
                    {"parts", "Parts", "Every part", parts_section(result)},
                    {"suppression", "Suppression", "Suppression by classes", suppression_section(result)},
+                   {"runs", "Runs", "Accuracy against time", runs_section(result)},
                    {"method", "Method", "How it was measured", method_section(result)}};
   return page_html(page);
 }

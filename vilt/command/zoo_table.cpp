@@ -1,4 +1,5 @@
 // What `vilt zoo` prints and writes as JSON.
+#include <algorithm>
 #include <iomanip>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -91,6 +92,31 @@ void print_system(std::ostream& out, const MeasuredSystem& system, const zoo::Me
       << counted(parameters_without_text(system)) << "), " << fixed_text(published->flops, 1) << " GFLOPs\n";
 }
 
+std::string share(const std::optional<double>& value) { return value ? fixed_text(*value, 3) : "-"; }
+
+void print_runs(std::ostream& out, const std::vector<ZooRun>& runs) {
+  if (runs.empty()) return;
+  out << "\nFinished runs, on their test splits\n";
+  row(out, "", "", "seconds of", {"matching", "matching", "masked"});
+  row(out, "", "parameters", "training", {"random", "sibling", "words"});
+  for (const ZooRun& run : runs)
+    row(out, text("  ", run.system, ": ", run.name), counted(run.parameters), fixed_text(run.train_seconds, 0),
+        {share(run.random), share(run.sibling), share(run.words)});
+}
+
+ordered_json json_of(const ZooRun& run) {
+  const auto value = [](const std::optional<double>& figure) {
+    return figure ? ordered_json(*figure) : ordered_json(nullptr);
+  };
+  return {{"name", run.name},
+          {"system", run.system},
+          {"parameters", run.parameters},
+          {"train_seconds", run.train_seconds},
+          {"matching_random", value(run.random)},
+          {"matching_sibling", value(run.sibling)},
+          {"masked_words", value(run.words)}};
+}
+
 ordered_json json_of(const MeasuredSystem& system) {
   const zoo::System& s = system.system;
   ordered_json out{{"name", s.name},
@@ -155,6 +181,7 @@ std::string zoo_table(const ZooResult& result) {
       << milliseconds(nms.shared_ms) << " ms\nas written here (overlaps found once); "
       << (nms.equal ? "the same regions.\n" : "NOT the same regions.\n");
   out << "Published figures: " << kPaper << ".\n";
+  print_runs(out, result.runs);
   return out.str();
 }
 
@@ -170,6 +197,8 @@ std::string zoo_json(const ZooResult& result) {
   out["suppression"] = {{"boxes", nms.boxes},         {"classes", nms.classes},
                         {"chosen", nms.chosen},       {"published_ms", nms.published_ms},
                         {"shared_ms", nms.shared_ms}, {"equal", nms.equal}};
+  out["runs"] = ordered_json::array();
+  for (const ZooRun& run : result.runs) out["runs"].push_back(json_of(run));
   return out.dump(1) + "\n";
 }
 
