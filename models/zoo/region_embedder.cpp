@@ -1,7 +1,7 @@
 // The picture embedder of the region models: bottom-up-attention's detector (Anderson et al., CVPR 2018) as far as
 // torchvision's definitions go (models/regions/): ResNet-101, its first three stages for the whole picture, 300 of
 // 6,000 proposals, the fourth stage dilated on each of them, 1,600 classes and the background.
-#include <cmath>
+#include <algorithm>
 
 #include "io/words.h"
 #include "models/regions/detector.h"
@@ -44,32 +44,49 @@ Probabilities softmax_of(const Variable& logits) {
   return out;
 }
 
+// Pictures go through it one after another, and their regions by hundreds: what a stage computes of a large picture,
+// and of all its regions, is half a gigabyte, and nothing would be gained by more at once.
 struct Pipeline {
   FasterRcnn model;
-  PictureBatch batch;
-  std::vector<Variable> levels;
-  ObjectnessMaps maps;
+  std::vector<Variable> pictures;  // [1, 3, height, width]
+  Size2d picture, canvas;
+  // Of each picture, what a part leaves.
+  std::vector<std::vector<Variable>> levels;
+  std::vector<ObjectnessMaps> maps;
   std::vector<Boxes> proposals;
-  std::vector<Probabilities> probabilities;  // of each picture
+  std::vector<Probabilities> probabilities;
   std::vector<SelectedRegions> selected;
 
-  explicit Pipeline(const Work& work) : model(detector_config(work.quick)) {
+  explicit Pipeline(const Work& work)
+      : model(detector_config(work.quick)),
+        picture(work.picture),
+        canvas(canvas_of(work.picture)),
+        levels(static_cast<size_t>(work.batch)),
+        maps(levels.size()),
+        proposals(levels.size()),
+        probabilities(levels.size()),
+        selected(levels.size()) {
     draw(model);
-    const Size2d canvas = canvas_of(work.picture);
-    batch.pixels = noise({work.batch, 3, canvas.height, canvas.width}, 0);
-    batch.originals.assign(static_cast<size_t>(work.batch), work.picture);
-    batch.resized = batch.originals;
+    for (int64_t i = 0; i < work.batch; ++i)
+      pictures.emplace_back(noise({1, 3, canvas.height, canvas.width}, static_cast<uint64_t>(i)));
   }
-  Size2d canvas() const { return {batch.pixels.size(2), batch.pixels.size(3)}; }
 
-  // One picture after another: the maps of all regions of a batch would be many gigabytes.
-  void run_heads() {
-    probabilities.clear();
-    for (size_t i = 0; i < proposals.size(); ++i) {
-      std::vector<Variable> of_picture;
-      for (const Variable& level : levels)
-        of_picture.push_back(contiguous(narrow(level, 0, static_cast<int64_t>(i), 1)));
-      probabilities.push_back(softmax_of(model.heads(of_picture, canvas().height, {proposals[i]}).class_logits));
+  template <class Do>
+  static std::function<void()> for_each(const std::shared_ptr<Pipeline>& self, Do act) {
+    return [self, act] {
+      for (size_t i = 0; i < self->pictures.size(); ++i) act(*self, i);
+    };
+  }
+
+  void run_head(size_t i) {
+    constexpr Eigen::Index kAtOnce = 100;
+    const Boxes& boxes = proposals[i];
+    Probabilities& out = probabilities[i];
+    out.resize(boxes.rows(), model.config.classes);
+    for (Eigen::Index begin = 0; begin < boxes.rows(); begin += kAtOnce) {
+      const Eigen::Index count = std::min(kAtOnce, boxes.rows() - begin);
+      const RegionOutput regions = model.heads(levels[i], canvas.height, {boxes.middleRows(begin, count)});
+      out.middleRows(begin, count) = softmax_of(regions.class_logits);
     }
   }
 };
@@ -80,7 +97,7 @@ std::vector<Part> region_parts(const Work& work) {
   const auto p = std::make_shared<Pipeline>(work);
   FasterRcnn& model = p->model;
   const RegionsConfig& config = model.config;
-  Size2d plane = p->canvas();
+  Size2d plane = p->canvas;
   const int64_t backbone = multiply_adds(model.backbone.body, plane);
   Size2d hidden = plane;
   int64_t rpn = multiply_adds(model.rpn.hidden, hidden);
@@ -89,24 +106,20 @@ std::vector<Part> region_parts(const Work& work) {
   Size2d bins = config.bins;
   for (const ResidualBlock& block : model.heads.stage) head += multiply_adds(block, bins);
   head *= config.proposals.after_nms;
-  const auto nms = [](const std::string& name, std::function<void()> run) {
-    Part part{.name = name};
-    part.run = std::move(run);
-    return part;
+  const auto part = [&](const std::string& name, int64_t parameters, int64_t count, auto act) {
+    return Part{name, Role::picture, parameters, count, Pipeline::for_each(p, act)};
   };
   return {
-      {"backbone", Role::picture, parameters_of_layer(model.backbone), backbone,
-       [p] { p->levels = p->model.backbone(Variable(p->batch.pixels)); }},
-      {"RPN", Role::picture, parameters_of_layer(model.rpn), rpn,
-       [p] { p->maps = p->model.rpn(p->levels, p->canvas()); }},
-      nms("NMS of proposals", [p] { p->proposals = p->model.rpn.proposals(p->maps, p->batch.resized, false); }),
-      {"RoI head", Role::picture, parameters_of_layer(model.heads), head, [p] { p->run_heads(); }},
-      nms(text("NMS of ", with_thousands(config.classes - 1), " classes"),
-          [p] {
-            p->selected.clear();
-            for (size_t i = 0; i < p->proposals.size(); ++i)
-              p->selected.push_back(select_regions(p->proposals[i], p->probabilities[i]));
-          }),
+      part("backbone", parameters_of_layer(model.backbone), backbone,
+           [](Pipeline& of, size_t i) { of.levels[i] = of.model.backbone(of.pictures[i]); }),
+      part("RPN", parameters_of_layer(model.rpn), rpn,
+           [](Pipeline& of, size_t i) { of.maps[i] = of.model.rpn(of.levels[i], of.canvas); }),
+      part(
+          "NMS of proposals", 0, 0,
+          [](Pipeline& of, size_t i) { of.proposals[i] = of.model.rpn.proposals(of.maps[i], {of.picture}, false)[0]; }),
+      part("RoI head", parameters_of_layer(model.heads), head, [](Pipeline& of, size_t i) { of.run_head(i); }),
+      part(text("NMS of ", with_thousands(config.classes - 1), " classes"), 0, 0,
+           [](Pipeline& of, size_t i) { of.selected[i] = select_regions(of.proposals[i], of.probabilities[i]); }),
   };
 }
 
