@@ -2,6 +2,7 @@
 // random weights, at the sizes that were published, in parts.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -71,12 +72,12 @@ template <class Model>
 void draw(Model& model);
 void draw_parameter(const std::string& name, Variable& parameter);
 
-// Of the parameters that `visit` names below `prefix`; buffers are none.
+// Elements of the parameters that `visit` names; buffers are none.
 int64_t parameters_of(const std::function<void(const ParameterVisitor&)>& visit);
 
 // f32, uniform in [-1, 1).
 Tensor noise(const Shape& shape, uint64_t stream);
-// A text of so many tokens, the first and the last those that are given.
+// So many ids below `vocabulary`.
 std::vector<int64_t> text_of(int64_t tokens, int64_t vocabulary, uint64_t stream);
 
 template <class Model>
