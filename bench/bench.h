@@ -3,10 +3,10 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <utility>
@@ -35,6 +35,7 @@ struct Arguments {
   int warmup = 3;
   int reps = 9;
   int64_t samples = 1'000'000;  // shards
+  bool processor_time = false;  // on the CPU: the time of all threads together
   int workers = -1;             // loader: of the loader that makes batches; -1: pictures alone
 };
 
@@ -42,15 +43,22 @@ struct Milliseconds {
   double median, least, most;
 };
 
+// Of the wall's clock, or of the processor's time of this process.
+inline double milliseconds_now(bool processor_time) {
+  timespec time{};
+  clock_gettime(processor_time ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  return 1e3 * static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_nsec);
+}
+
 // Of `reps` calls after `warmup` calls that do not count.
 template <class Run>
-Milliseconds median_ms(Run&& run, int warmup, int reps) {
+Milliseconds median_ms(Run&& run, int warmup, int reps, bool processor_time = false) {
   for (int i = 0; i < warmup; ++i) run();
   std::vector<double> times;
   for (int i = 0; i < reps; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = milliseconds_now(processor_time);
     run();
-    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    times.push_back(milliseconds_now(processor_time) - start);
   }
   std::sort(times.begin(), times.end());
   const size_t middle = times.size() / 2;
@@ -101,6 +109,15 @@ void bench_device_gemm(const Arguments& arguments);  // gemm on a GPU
 void bench_ipot(const Arguments& arguments);
 void bench_loader(const Arguments& arguments);
 void bench_shards(const Arguments& arguments);
+// Whole models beside PyTorch's classes (bench/peers/peer_zoo.py).
+void bench_zoo_resnet50(const Arguments& arguments);
+void bench_zoo_resnet50_step(const Arguments& arguments);
+void bench_zoo_clip(const Arguments& arguments);
+void bench_zoo_clip_step(const Arguments& arguments);
+void bench_zoo_uniter(const Arguments& arguments);
+void bench_zoo_regions(const Arguments& arguments);
+void bench_zoo_gru(const Arguments& arguments);
+void bench_zoo_gru_step(const Arguments& arguments);
 void bench_scaling(const Arguments& arguments);  // tables for people
 
 }  // namespace tessera::bench

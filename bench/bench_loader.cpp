@@ -1,6 +1,7 @@
 // From the bytes of a JPEG file to normalised patches, on one thread; or to packed batches, by the loader of training.
 #include <sys/resource.h>
 
+#include <chrono>
 #include <memory>
 
 #include "bench/bench.h"

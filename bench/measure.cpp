@@ -1,5 +1,6 @@
 // How long a call takes on the CPU or on a GPU.
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <string>
 
@@ -85,7 +86,7 @@ void measure(const Arguments& arguments, const std::function<void()>& run,
   int warmup = arguments.warmup;
   const auto once = [&] {
     if (gpu) return measure_on_gpu(arguments, run, call, extra);
-    const Milliseconds ms = median_ms(run, warmup, arguments.reps);
+    const Milliseconds ms = median_ms(run, warmup, arguments.reps, arguments.processor_time);
     report(arguments, ms, extra(ms));
   };
   if (!arguments.turns) return once();

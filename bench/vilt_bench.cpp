@@ -1,5 +1,6 @@
 // vilt_bench step|infer|rank|attention|ipot|adamw|gemm|conv|loader|shards|scaling: how long the parts of a ViLT
-// training take, one JSON line for each measurement. vilt_bench device: what is measured on.
+// training take, one JSON line for each measurement. vilt_bench zoo-…: whole models of other systems. vilt_bench
+// device: what is measured on.
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -42,9 +43,26 @@ void report(const Arguments& arguments, const Milliseconds& ms, const JsonFields
 namespace {
 
 const std::map<std::string, void (*)(const Arguments&)> kWorks{
-    {"adamw", bench_adamw}, {"attention", bench_attention}, {"conv", bench_conv},     {"device", bench_device},
-    {"gemm", bench_gemm},   {"infer", bench_infer},         {"ipot", bench_ipot},     {"loader", bench_loader},
-    {"rank", bench_rank},   {"scaling", bench_scaling},     {"shards", bench_shards}, {"step", bench_step},
+    {"adamw", bench_adamw},
+    {"attention", bench_attention},
+    {"conv", bench_conv},
+    {"device", bench_device},
+    {"gemm", bench_gemm},
+    {"infer", bench_infer},
+    {"ipot", bench_ipot},
+    {"loader", bench_loader},
+    {"rank", bench_rank},
+    {"scaling", bench_scaling},
+    {"shards", bench_shards},
+    {"step", bench_step},
+    {"zoo-clip", bench_zoo_clip},
+    {"zoo-clip-step", bench_zoo_clip_step},
+    {"zoo-gru", bench_zoo_gru},
+    {"zoo-gru-step", bench_zoo_gru_step},
+    {"zoo-regions", bench_zoo_regions},
+    {"zoo-resnet50", bench_zoo_resnet50},
+    {"zoo-resnet50-step", bench_zoo_resnet50_step},
+    {"zoo-uniter", bench_zoo_uniter},
 };
 
 bool runs_on_gpu(const std::string& work) {
@@ -86,6 +104,7 @@ int run(int argc, char** argv) {
                "blocks are computed again in backward, to save memory");
   app.add_flag("--table", arguments.table,
                "gemm, conv: at the end a table of the shares of the peak; always where the output is a terminal");
+  app.add_flag("--processor-time", arguments.processor_time, "zoo-…: the processor's time, of all threads together");
   app.add_flag("--compile", arguments.compile, "accepted and ignored");
   app.add_option("--compile-mode", arguments.compile_mode, "accepted and ignored");
   app.add_option("--threads", arguments.threads)->check(CLI::PositiveNumber)->capture_default_str();

@@ -43,9 +43,10 @@ SelectedRegions select_regions(const Boxes& boxes, const Probabilities& probabil
         " regions, expected an interval from 0 on");
   SelectedRegions out;
   out.confidences.assign(static_cast<size_t>(boxes.rows()), 0.0);
+  const SharedSuppression suppressed(boxes, rule.nms, rule.ends);
   for (Eigen::Index label = 1; label < probabilities.cols(); ++label) {
     const std::vector<double> scores = column(probabilities, label);
-    for (const int64_t row : suppressed(boxes, scores, rule.nms, rule.ends)) {
+    for (const int64_t row : suppressed(scores)) {
       double& confidence = out.confidences[static_cast<size_t>(row)];
       confidence = std::max(confidence, scores[static_cast<size_t>(row)]);
     }

@@ -2,7 +2,7 @@
 # What the command says about itself.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-commands=(scenes vocab data train report eval answer fill match rank reason align embed search classify regions serve convert info gradcheck)
+commands=(scenes vocab data train report eval answer fill match rank reason align embed search classify regions serve zoo convert info gradcheck)
 for command in "${commands[@]}"; do
   [[ $command == data ]] && continue  # data_test.sh has its commands
   call "$command" --help

@@ -175,6 +175,29 @@ TEST_CASE(
   CHECK_THROWS_WITH(suppressed_by_class(half, scores, Rows{1}, 0.5), "nms: 2 scores, 1 classes");
 }
 
+TEST_CASE("nms with shared overlaps says of every ranking what it says without") {
+  for (const int64_t count : {0, 1, 63, 64, 65, 130})
+    for (const BoxEnds ends : {BoxEnds::at_corner, BoxEnds::behind_pixel}) {
+      CAPTURE(count);
+      Boxes all = random_boxes(count, 7);
+      if (count > 60) {
+        all.row(3) << 1, 1, 1, 1;     // without area
+        all.row(5) << 0, kNan, 9, 9;  // no box
+        all.row(8) << 9, 9, 2, 2;     // the wrong way round
+      }
+      const SharedSuppression shared(all, 0.3, ends);
+      Random random(8);
+      for (int ranking = 0; ranking < 4; ++ranking) {
+        std::vector<double> scores;
+        for (int64_t i = 0; i < count; ++i)
+          scores.push_back(random.below(9) == 0 ? kNan : static_cast<double>(random.below(8)) / 8);
+        CHECK(shared(scores) == suppressed(all, scores, 0.3, ends));
+      }
+    }
+  CHECK_THROWS_WITH(SharedSuppression(Boxes(2, 4), -1), "nms: threshold is -1, expected at least 0");
+  CHECK_THROWS_WITH(SharedSuppression(Boxes::Zero(3, 4), 0.5)(std::vector<double>{1, 2}), "nms: 3 boxes, 2 scores");
+}
+
 // The published list of the first Faster R-CNN for ratios 1/2, 1, 2 and scales 8, 16, 32, less one pixel of origin.
 TEST_CASE("anchors: the published list, rounding to even, and their order on a grid") {
   const std::vector<double> ratios{0.5, 1, 2}, scales{8, 16, 32};

@@ -77,6 +77,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_classify(app, action);
   add_regions(app, action);
   add_serve(app, action);
+  add_zoo(app, action);
   add_convert(app, action);
   add_info(app, action);
   add_gradcheck(app, action);
@@ -112,6 +113,7 @@ std::string memory_advice(const std::string& command) {
   if (command == "eval" || command == "report") return "close other programs, or take a machine with more memory";
   if (command == "info") return "lower the sizes of the model, --batch, --text or --grid";
   if (command == "gradcheck") return "check fewer ops at once (--op)";
+  if (command == "zoo") return "lower --batch or --size, or measure fewer --systems";
   if (command == "serve") return "lower --batch, --connections, --megabytes or --megapixels";
   if (command == "align" || command == "convert") return "use a smaller model or picture";
   return "lower --batch or use smaller pictures";

@@ -33,6 +33,8 @@ void add_search(CLI::App& app, Action& action);
 void add_classify(CLI::App& app, Action& action);
 // options_regions.cpp
 void add_regions(CLI::App& app, Action& action);
+// options_zoo.cpp
+void add_zoo(CLI::App& app, Action& action);
 // options_serve.cpp
 void add_serve(CLI::App& app, Action& action);
 // options_model.cpp
