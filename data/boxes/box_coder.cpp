@@ -6,9 +6,11 @@ namespace tessera {
 namespace {
 
 void check_sides(const char* what, const Boxes& boxes) {
-  for (Eigen::Index i = 0; i < boxes.rows(); ++i)
-    check(boxes(i, 2) > boxes(i, 0) && boxes(i, 3) > boxes(i, 1), "box coder: ", what, ' ', i, " is ",
-          boxes(i, 2) - boxes(i, 0), " × ", boxes(i, 3) - boxes(i, 1), ", expected sides above 0");
+  for (Eigen::Index i = 0; i < boxes.rows(); ++i) {
+    const double width = boxes(i, 2) - boxes(i, 0), height = boxes(i, 3) - boxes(i, 1);
+    check(width > 0 && height > 0 && std::isfinite(width) && std::isfinite(height), "box coder: ", what, ' ', i, " is ",
+          width, " × ", height, ", expected finite sides above 0");
+  }
 }
 
 }  // namespace
