@@ -20,6 +20,7 @@ Boxes BoxCoder::encode(const Boxes& boxes, const Boxes& references) const {
   check_sides("box", boxes);
   check_sides("reference", references);
   Boxes deltas(boxes.rows(), 4);
+  if (boxes.rows() == 0) return deltas;
   for (int axis = 0; axis < 2; ++axis) {
     const Eigen::ArrayXd length = boxes.col(axis + 2) - boxes.col(axis);
     const Eigen::ArrayXd of_reference = references.col(axis + 2) - references.col(axis);

@@ -100,6 +100,9 @@ TEST_CASE("boxes: to tensors and back, clipped, short sides, levels of a pyramid
   CHECK(boxes_with_sides(some, 0.5) == Rows{0, 1});
   CHECK(boxes_with_sides(some, 0.6) == Rows{0});
   CHECK(boxes_with_sides(Boxes(0, 4), 1).empty());
+  CHECK(clipped(Boxes(0, 4), 60, 40).rows() == 0);
+  CHECK(pyramid_levels(Boxes(0, 4)).empty());
+  CHECK(areas(Boxes(0, 4)).size() == 0);
   const Boxes sizes = boxes({{0, 0, 1, 1},
                              {0, 0, 112, 112},
                              {0, 0, 223, 223},
@@ -159,6 +162,7 @@ TEST_CASE("box coder: decoding undoes encoding; by class; growth is bounded") {
   CHECK((got.row(1) == boxes({{2, 0, 4, 2}}).row(0)).all());
   CHECK(got(3, 2) - got(3, 0) == doctest::Approx(1000));
   CHECK(BoxCoder{}.decode(BoxCoder::Deltas(0, 4), Boxes(0, 4)).rows() == 0);
+  CHECK(BoxCoder{}.encode(Boxes(0, 4), Boxes(0, 4)).rows() == 0);
   CHECK_THROWS_WITH(BoxCoder{}.encode(boxes({{1, 1, 1, 2}}), boxes({{0, 0, 1, 1}})),
                     "box coder: box 0 is 0 × 1, expected finite sides above 0");
   CHECK_THROWS_WITH(BoxCoder{}.encode(boxes({{1, 1, 2, 2}}), boxes({{0, 0, 1, kNan}})),
