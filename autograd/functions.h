@@ -180,8 +180,8 @@ Variable smooth_l1_loss(const Variable& x, const Tensor& targets, double beta = 
 // CLIP's: e^log_scale · images textsᵀ of rows of unit length, images [m, d] and texts [n, d], log_scale one number.
 Variable contrastive_logits(const Variable& images, const Variable& texts, const Variable& log_scale);
 // The mean of the cross-entropies of its rows and of its columns; row i of images [n, d] belongs to row i of texts. f32
-// and f64; between similarities and loss all is f64. The scale is taken as it is: whoever trains it holds it to its
-// range, after each update.
+// and f64; between similarities and loss all is f64. A batch of one pair costs 0 and trains nothing. The scale is taken
+// as it is: whoever trains it holds it to its range, after each update.
 Variable contrastive_loss(const Variable& images, const Variable& texts, const Variable& log_scale);
 // The hinges of VSE++ on similarities [n, n] with the pairs on the diagonal, summed: max(0, margin + S_ij - S_ii) and
 // max(0, margin + S_ij - S_jj) over all i ≠ j, or only the largest of each row and of each column.

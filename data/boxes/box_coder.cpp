@@ -6,9 +6,11 @@ namespace tessera {
 namespace {
 
 void check_sides(const char* what, const Boxes& boxes) {
-  for (Eigen::Index i = 0; i < boxes.rows(); ++i)
-    check(boxes(i, 2) > boxes(i, 0) && boxes(i, 3) > boxes(i, 1), "box coder: ", what, ' ', i, " is ",
-          boxes(i, 2) - boxes(i, 0), " × ", boxes(i, 3) - boxes(i, 1), ", expected sides above 0");
+  for (Eigen::Index i = 0; i < boxes.rows(); ++i) {
+    const double width = boxes(i, 2) - boxes(i, 0), height = boxes(i, 3) - boxes(i, 1);
+    check(width > 0 && height > 0 && std::isfinite(width) && std::isfinite(height), "box coder: ", what, ' ', i, " is ",
+          width, " × ", height, ", expected finite sides above 0");
+  }
 }
 
 }  // namespace
@@ -18,6 +20,7 @@ Boxes BoxCoder::encode(const Boxes& boxes, const Boxes& references) const {
   check_sides("box", boxes);
   check_sides("reference", references);
   Boxes deltas(boxes.rows(), 4);
+  if (boxes.rows() == 0) return deltas;
   for (int axis = 0; axis < 2; ++axis) {
     const Eigen::ArrayXd length = boxes.col(axis + 2) - boxes.col(axis);
     const Eigen::ArrayXd of_reference = references.col(axis + 2) - references.col(axis);

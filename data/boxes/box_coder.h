@@ -15,9 +15,10 @@ namespace tessera {
 struct BoxCoder {
   std::array<double, 4> weights{1, 1, 1, 1};  // (10, 10, 5, 5) for regions: deviations of 0.1 and 0.2
 
-  // A row each. Boxes and references need sides above 0.
+  // A row each. Boxes and references need finite sides above 0.
   Boxes encode(const Boxes& boxes, const Boxes& references) const;
   // deltas [n, 4 · classes] for n references → [n · classes, 4]: of the first reference all classes, then of the next.
+  // What is no number gives corners that are none.
   using Deltas = Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   Boxes decode(const Deltas& deltas, const Boxes& references) const;
 };

@@ -18,7 +18,9 @@ Tensor tensor_of(const Boxes& boxes, DType dtype) {
   return corners.to(dtype);
 }
 
+// Columns of no rows are formed nowhere below: Eigen would count on from a null pointer.
 Eigen::ArrayXd areas(const Boxes& boxes, BoxEnds ends) {
+  if (boxes.rows() == 0) return Eigen::ArrayXd(0);
   const double more = ends == BoxEnds::behind_pixel ? 1 : 0;
   return (boxes.col(2) - boxes.col(0) + more) * (boxes.col(3) - boxes.col(1) + more);
 }
@@ -27,6 +29,7 @@ Eigen::ArrayXXd intersection_over_union(const Boxes& a, const Boxes& b, BoxEnds 
   const double more = ends == BoxEnds::behind_pixel ? 1 : 0;
   const Eigen::ArrayXd area_a = areas(a, ends), area_b = areas(b, ends);
   Eigen::ArrayXXd result(a.rows(), b.rows());
+  if (result.size() == 0) return result;
   for (Eigen::Index j = 0; j < b.rows(); ++j) {
     const Eigen::ArrayXd width = a.col(2).min(b(j, 2)) - a.col(0).max(b(j, 0)) + more;
     const Eigen::ArrayXd height = a.col(3).min(b(j, 3)) - a.col(1).max(b(j, 1)) + more;
@@ -38,6 +41,7 @@ Eigen::ArrayXXd intersection_over_union(const Boxes& a, const Boxes& b, BoxEnds 
 
 Boxes clipped(const Boxes& boxes, double height, double width) {
   Boxes result(boxes.rows(), 4);
+  if (boxes.rows() == 0) return result;
   for (int k = 0; k < 4; ++k) result.col(k) = boxes.col(k).max(0).min(k % 2 == 0 ? width : height);
   return result;
 }

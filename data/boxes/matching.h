@@ -16,8 +16,8 @@ struct MatchRule {
   // every box would be among the best.
   bool best_of_each = false;
 };
-// overlap [true boxes, boxes] → for each box the index of a true box, kBackground or kBetween. Without true boxes all
-// are background.
+// overlap [true boxes, boxes], numbers of 0 to 1 → for each box the index of a true box, kBackground or kBetween.
+// Without true boxes all are background.
 std::vector<int64_t> matched(const Eigen::ArrayXXd& overlap, const MatchRule& rule);
 
 // At most `count` of the boxes, chosen by `random` without replacement: of those that stand for a true box at most

@@ -112,7 +112,11 @@ ClipConfig ClipConfig::from_json(const std::string& source, const std::string& o
   read("text_config", config.text, [&](const ConfigFields& own) { visit_text(config, into(own)); });
   fields.read("projection_dim", config.projection_dim);
   fields.read("logit_scale_init_value", config.logit_scale_init_value);
-  config.validate();
+  try {
+    config.validate();
+  } catch (const Error& error) {
+    fail(origin, ": ", error.what());
+  }
   return config;
 }
 

@@ -11,6 +11,7 @@
 #include "data/pictures.h"
 #include "models/clip/model.h"
 #include "models/clip/names.h"
+#include "models/clip/shape_config.h"
 #include "nn/parameter.h"
 
 namespace tessera {
@@ -41,10 +42,6 @@ bool is_clip(const std::filesystem::path& path);
 // names or OpenAI's. Strict: where a tensor
 // is missing, unexpected or misshaped nothing is loaded.
 LoadedClip load_clip(const std::filesystem::path& path, const ClipLoadOptions& options = {});
-
-// The configuration that shapes tell, of tensors under Hugging Face's names. What they cannot tell is as OpenAI's
-// models have it: heads of 64 channels, QuickGELU, the text pooled at the largest id. `source` begins messages.
-ClipConfig clip_config_of(const NamedTensors& tensors, const std::string& source);
 
 // Copies a file's tensors, under Hugging Face's names, into the parameters. Strict.
 void load_clip_state(ParameterSet& parameters, const ClipConfig& config, const NamedTensors& file,

@@ -83,7 +83,7 @@ Boxes rescaled(const Boxes& boxes, Size2d from, Size2d to) {
     return static_cast<double>(static_cast<float>(b) / static_cast<float>(a));
   };
   Boxes out(boxes.rows(), 4);
-  for (int k = 0; k < 4; ++k)
+  for (int k = 0; k < 4 && boxes.rows() > 0; ++k)
     out.col(k) = boxes.col(k) * (k % 2 == 0 ? ratio(from.width, to.width) : ratio(from.height, to.height));
   return out;
 }

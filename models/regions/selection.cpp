@@ -13,6 +13,7 @@ namespace {
 Places fractions(const Boxes& boxes, double height, double width) {
   check(height > 0 && width > 0, "regions: a picture of ", height, " x ", width);
   Places out(boxes.rows(), 6);
+  if (boxes.rows() == 0) return out;
   for (int k = 0; k < 4; ++k) out.col(k) = boxes.col(k) / (k % 2 == 0 ? width : height);
   out.col(4) = (boxes.col(2) - boxes.col(0)) / width;
   out.col(5) = (boxes.col(3) - boxes.col(1)) / height;
@@ -77,6 +78,7 @@ int64_t kept_by_confidence(const SelectedRegions& regions, const SelectionRule& 
 Places places_of_seven(const Boxes& boxes, double height, double width) {
   const Places six = fractions(boxes, height, width);
   Places out(boxes.rows(), 7);
+  if (boxes.rows() == 0) return out;
   out.leftCols(6) = six;
   out.col(6) = six.col(4) * six.col(5);
   return out;
@@ -86,6 +88,7 @@ Places places_of_five(const Boxes& boxes, double height, double width) {
   const Places six = fractions(boxes, height, width);
   Places out(boxes.rows() + 1, 5);
   out.row(0) << 0, 0, 1, 1, 1;
+  if (boxes.rows() == 0) return out;
   out.bottomRows(boxes.rows()).leftCols(4) = six.leftCols(4);
   out.col(4).tail(boxes.rows()) = six.col(4) * six.col(5);
   return out;

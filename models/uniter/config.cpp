@@ -25,6 +25,8 @@ void UniterConfig::validate() const {
   between("img_dim", img_dim, 1, kLargest);
   between("img_label_dim", img_label_dim, 2, kLargest);
   between("num_answers", num_answers, 1, kLargest);
+  check(bert.layer_norm_eps > 0 && bert.layer_norm_eps < 1, "uniter: layer_norm_eps is ", bert.layer_norm_eps,
+        ", expected more than 0 and less than 1");
   for (const double rate : {bert.hidden_dropout_prob, bert.attention_probs_dropout_prob})
     check(rate >= 0 && rate < 1, "uniter: a dropout is ", rate, ", expected at least 0 and less than 1");
 }
@@ -37,7 +39,11 @@ UniterConfig UniterConfig::from_json(const std::string& source, const std::strin
   fields.read("img_dim", out.img_dim);
   fields.read("img_label_dim", out.img_label_dim);
   fields.read("num_answers", out.num_answers);
-  out.validate();
+  try {
+    out.validate();
+  } catch (const Error& error) {
+    fail(origin, ": ", error.what());
+  }
   return out;
 }
 

@@ -11,7 +11,8 @@
 //
 // Everything is f64 between S and the results, which are rounded once: dlog_scale is a sum of n² terms that cancel (all
 // of it where features are equal), and roundings of equal probabilities would add up, all with one sign. Logarithms of
-// sums are kept relative to the line's largest similarity, so that of one pair nothing is left but zeros.
+// sums are kept relative to the line's largest similarity, so that of one pair nothing is left but zeros: a batch of
+// one has nothing to be told apart from, and trains nothing.
 //
 // S and log_scale (one number, any shape) f32 or f64, on a GPU f32. n = 0: the loss is 0.
 #pragma once

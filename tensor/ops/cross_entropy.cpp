@@ -17,7 +17,8 @@ namespace tessera::ops {
 namespace {
 
 constexpr const char* kCrossEntropyOp = "cross_entropy";
-// Probabilities of so few classes are taken in f64: p - 1 of a label that is nearly certain keeps its digits.
+// Probabilities of so few classes, and their sums, are taken in f64: p - 1 of a label that is nearly certain keeps its
+// digits.
 constexpr int64_t kFewClasses = 16;
 
 int64_t check_labels(const Tensor& logits, const Tensor& labels, int64_t ignore_index) {
@@ -45,6 +46,10 @@ double log_sum_exp_of(const T* x, int64_t n) {
   A buffer[kBuffer];
   double total = 0;
   const A most = simd::maximum(x, n);
+  if (n <= kFewClasses) {
+    for (int64_t j = 0; j < n; ++j) total += std::exp(static_cast<double>(x[j]) - static_cast<double>(most));
+    return static_cast<double>(most) + std::log(total);
+  }
   for (int64_t begin = 0; begin < n; begin += kBuffer) {
     const int64_t count = n - begin < kBuffer ? n - begin : kBuffer;
     for (int64_t j = 0; j < count; ++j) buffer[j] = vmath::exp(static_cast<A>(x[begin + j]) - most);
@@ -112,9 +117,26 @@ T precise_gradient(double factor, const T* x, int64_t c, int64_t label, double n
   return static_cast<T>(static_cast<Arithmetic<T>>(factor * (c == label ? probability - 1 : probability)));
 }
 
+// Of few classes in f32. A row of the gradient sums to zero, but rounded it would by an error of the label's element,
+// as large as that of all others together; every sum of rows behind it, such as the gradient of a bias that all classes
+// share, would be made of these errors alone. So the largest other element, at least 1 / (classes - 1) of the label's,
+// takes what the roundings leave: its own error grows to at most 2^-23 (classes - 1) of it.
+void balanced_row(double factor, const float* x, int64_t label, double norm, int64_t classes, float* dx) {
+  double rest = 0;
+  int64_t largest = label == 0 ? 1 : 0;
+  for (int64_t c = 0; c < classes; ++c) {
+    dx[c] = precise_gradient(factor, x, c, label, norm);
+    rest += static_cast<double>(dx[c]);
+    if (c != label && std::fabs(dx[c]) > std::fabs(dx[largest])) largest = c;
+  }
+  if (classes > 1) dx[largest] = static_cast<float>(static_cast<double>(dx[largest]) - rest);
+}
+
 // x, dx [classes].
 template <class T>
 void backward_row(double factor, const T* x, int64_t label, double norm, int64_t classes, T* dx) {
+  if constexpr (std::is_same_v<T, float>)
+    if (classes <= kFewClasses) return balanced_row(factor, x, label, norm, classes, dx);
   if (classes <= kFewClasses) {
     for (int64_t c = 0; c < classes; ++c) dx[c] = precise_gradient(factor, x, c, label, norm);
     return;

@@ -10,6 +10,9 @@
 //
 //   dx_ic = dloss / divisor · (exp(x_ic - log_sum_exp_i) - [c = l_i]),   0 in rows that do not count.
 //
+// On a CPU, gradients of at most 16 classes are taken in f64, and of f32 logits a row of them sums to zero more closely
+// than their roundings would: the largest other element than the label's takes what those leave.
+//
 // Logits and their gradients may be bf16; the loss is f32 then, and the arithmetic as of f32 logits. Labels and targets
 // lie on the host; on a GPU logits are f32 or bf16.
 #pragma once

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "tensor/cuda/dispatch.h"
 #include "tensor/cuda/memory.h"
@@ -68,16 +69,60 @@ void normalise_row_backward(const X* dy, const X* x, const T* w, const T* mean, 
   });
 }
 
+// Calls f(W{}) with the type in which rows of d elements of T are computed: f64 for narrow rows of f32 (layer_norm.h).
+constexpr int64_t kNarrowRow = 48;
+template <class T, class F>
+void dispatch_row(int64_t d, F&& f) {
+  if constexpr (std::is_same_v<T, float>)
+    if (d <= kNarrowRow) return f(double{});
+  f(Arithmetic<T>{});
+}
+
+// normalise_row in type W.
+template <class W, class X, class Y, class A>
+void forward_row(const X* x, const A* w, const A* b, Y* y, int64_t d, double eps, A* mean, A& rstd) {
+  if constexpr (std::is_same_v<W, A>) {
+    normalise_row(x, w, b, y, d, static_cast<A>(eps), mean, rstd);
+  } else {
+    W row[kNarrowRow]{}, scale[kNarrowRow]{}, shift[kNarrowRow]{}, parts[2], deviation;
+    convert_row(x, row, d);
+    convert_row(w, scale, d);
+    convert_row(b, shift, d);
+    normalise_row(row, scale, shift, row, d, eps, parts, deviation);
+    convert_row(row, y, d);
+    mean[0] = static_cast<A>(parts[0]);
+    mean[1] = static_cast<A>(parts[0] - static_cast<W>(mean[0]) + parts[1]);
+    rstd = static_cast<A>(deviation);
+  }
+}
+
+// normalise_row_backward in type W, which is that of the partial sums.
+template <class W, class X, class A, class Write>
+void backward_row(const X* dy, const X* x, const A* w, const A* mean, A rstd, int64_t d, W* dw, W* db, Write&& write) {
+  if constexpr (std::is_same_v<W, A>) {
+    normalise_row_backward(dy, x, w, mean, rstd, d, dw, db, write);
+  } else {
+    W gradient[kNarrowRow]{}, row[kNarrowRow]{}, scale[kNarrowRow]{}, dx[kNarrowRow]{};
+    const W parts[2] = {static_cast<W>(mean[0]), static_cast<W>(mean[1])};
+    convert_row(dy, gradient, d);
+    convert_row(x, row, d);
+    convert_row(w, scale, d);
+    normalise_row_backward(gradient, row, scale, parts, static_cast<W>(rstd), d, dw, db,
+                           [&](auto, int64_t i, const auto& value) { simd::store(dx + i, value); });
+    for (int64_t i = 0; i < d; ++i) write(simd::LoadScalar{}, i, dx[i]);
+  }
+}
+
 // Checks the places for the gradients and writes them from the partial sums [dw | db].
-template <class T>
-void write_norm_gradients(const RowSums<T>& sums, const ParameterGradients& gradients, int64_t d) {
+template <class A, class W>
+void write_norm_gradients(const RowSums<W>& sums, const ParameterGradients& gradients, int64_t d) {
   if (gradients.dweight.defined()) {
     Tensor dw = gradients.dweight;
-    sums.write(dw.mutable_data<T>(), 0, d, gradients.accumulate_weight);
+    sums.write(dw.mutable_data<A>(), 0, d, gradients.accumulate_weight);
   }
   if (gradients.dbias.defined()) {
     Tensor db = gradients.dbias;
-    sums.write(db.mutable_data<T>(), d, d, gradients.accumulate_bias);
+    sums.write(db.mutable_data<A>(), d, d, gradients.accumulate_bias);
   }
 }
 
@@ -114,9 +159,12 @@ LayerNorm layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, 
     const A *scale = w.data<A>(), *shift = b.data<A>();
     T* y = result.y.mutable_data<T>();
     A *mean = result.mean.mutable_data<A>(), *rstd = result.rstd.mutable_data<A>();
-    parallel_for(rows, chunk_rows(rows, d), [=, &from](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        normalise_row(in + i * from.ld, scale, shift, y + i * d, d, static_cast<A>(eps), mean + 2 * i, rstd[i]);
+    dispatch_row<T>(d, [=, &from](auto work) {
+      using W = decltype(work);
+      parallel_for(rows, chunk_rows(rows, d), [=, &from](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          forward_row<W>(in + i * from.ld, scale, shift, y + i * d, d, eps, mean + 2 * i, rstd[i]);
+      });
     });
   });
   return result;
@@ -146,13 +194,16 @@ Tensor layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weig
     const T *g = dy_rows.data<T>(), *in = from.tensor.data<T>();
     const A *scale = w.data<A>(), *means = mean.data<A>(), *rstds = rstd.data<A>();
     T* out = dx.mutable_data<T>();
-    RowSums<A> sums(rows, d, 2 * d);
-    sums.run([&](int64_t begin, int64_t end, A* partial) {
-      for (int64_t i = begin; i < end; ++i)
-        normalise_row_backward(g + i * d, in + i * from.ld, scale, means + 2 * i, rstds[i], d, partial, partial + d,
-                               [to = out + i * d](auto, int64_t j, const auto& value) { simd::store(to + j, value); });
+    dispatch_row<T>(d, [&](auto work) {
+      using W = decltype(work);
+      RowSums<W> sums(rows, d, 2 * d);
+      sums.run([&](int64_t begin, int64_t end, W* partial) {
+        for (int64_t i = begin; i < end; ++i)
+          backward_row(g + i * d, in + i * from.ld, scale, means + 2 * i, rstds[i], d, partial, partial + d,
+                       [to = out + i * d](auto, int64_t j, const auto& value) { simd::store(to + j, value); });
+      });
+      write_norm_gradients<A>(sums, gradients, d);
     });
-    write_norm_gradients(sums, gradients, d);
   });
   return dx;
 }
@@ -248,7 +299,20 @@ DropoutAddLayerNorm dropout_add_layer_norm(const Tensor& x, const Tensor& residu
           simd::for_row<A>(d, [a = add + i * d, b = in + i * d, row](auto load, int64_t j) {
             simd::store(row + j, load(a + j) + load(b + j));
           });
-        normalise_row(row, scale, shift, y + i * d, d, static_cast<A>(eps), mean + 2 * i, rstd[i]);
+        dispatch_row<T>(d, [&](auto work) {
+          using W = decltype(work);
+          const auto normalise = [&](const auto* source) {
+            forward_row<W>(source, scale, shift, y + i * d, d, eps, mean + 2 * i, rstd[i]);
+          };
+          if constexpr (std::is_same_v<W, A>) {
+            normalise(row);
+          } else {  // of the sum before it is rounded
+            W unrounded[kNarrowRow]{};
+            for (int64_t j = 0; j < d; ++j)
+              unrounded[j] = mask.drops() ? W(row[j]) : W(add[i * d + j]) + W(in[i * d + j]);
+            normalise(unrounded);
+          }
+        });
       }
     });
   });
@@ -281,24 +345,27 @@ DropoutAddGradients dropout_add_layer_norm_backward(const Tensor& d_sum, const T
     const T* dy = through.defined() ? through.data<T>() : nullptr;
     T* out = dy ? total.mutable_data<T>() : nullptr;
     T* dropped = mask.drops() ? dx.mutable_data<T>() : nullptr;
-    RowSums<A> sums(rows, d, 2 * d);
-    sums.run([&](int64_t begin, int64_t end, A* partial) {
-      MaskRows mask_rows(mask);
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t at = i * d;
-        const auto backward = [&](auto&& write) {
-          normalise_row_backward(dy + at, s + at, scale, means + 2 * i, rstds[i], d, partial, partial + d, write);
-        };
-        if (dy && add)
-          backward([to = out + at, from = add + at](auto load, int64_t j, const auto& value) {
-            simd::store(to + j, load(from + j) + value);
-          });
-        else if (dy)
-          backward([&](auto, int64_t j, const auto& value) { simd::store(out + at + j, value); });
-        if (dropped) add_dropout_row<T, false>(nullptr, (dy ? out : add) + at, dropped + at, d, at, mask, mask_rows);
-      }
+    dispatch_row<T>(d, [&](auto work) {
+      using W = decltype(work);
+      RowSums<W> sums(rows, d, 2 * d);
+      sums.run([&](int64_t begin, int64_t end, W* partial) {
+        MaskRows mask_rows(mask);
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t at = i * d;
+          const auto backward = [&](auto&& write) {
+            backward_row(dy + at, s + at, scale, means + 2 * i, rstds[i], d, partial, partial + d, write);
+          };
+          if (dy && add)
+            backward([to = out + at, from = add + at](auto load, int64_t j, const auto& value) {
+              simd::store(to + j, load(from + j) + value);
+            });
+          else if (dy)
+            backward([&](auto, int64_t j, const auto& value) { simd::store(out + at + j, value); });
+          if (dropped) add_dropout_row<T, false>(nullptr, (dy ? out : add) + at, dropped + at, d, at, mask, mask_rows);
+        }
+      });
+      write_norm_gradients<A>(sums, gradients, d);
     });
-    write_norm_gradients(sums, gradients, d);
   });
   return {dx, total};
 }

@@ -8,8 +8,10 @@
 // x [..., d], weight and bias [d], mean [rows, 2], rstd [rows]. Statistics are taken in two passes, in the dtype of x
 // (f32 or f64; f32 if x is bf16, and so are then weight, bias, their gradients, mean and rstd). The mean is kept as the
 // sum of two numbers, the second being what the first lacks: rounded to one number, it would shift all of a row's x̂ by
-// up to rstd · ulp(mean) / 2, in f32 3e-5 for a deviation of 1e-3 around 0.5, and dw sums that shift up. Errors name
-// the shapes.
+// up to rstd · ulp(mean) / 2, in f32 3e-5 for a deviation of 1e-3 around 0.5, and dw sums that shift up. Rows of at
+// most 48 elements of f32 are computed in f64 on the CPU and rounded once, forward and backward, for the reason for
+// which small products are (tensor/gemm/exact_sums.h); since only a row's length decides, a row does not depend on how
+// many there are. Errors name the shapes.
 #pragma once
 
 #include "tensor/ops/parameter_gradients.h"

@@ -1,5 +1,7 @@
 #include "tensor/ops/linear.h"
 
+#include <type_traits>
+
 #include "tensor/cuda/dispatch.h"
 #include "tensor/ops/elementwise_kernels.h"
 #include "tensor/ops/linear_device.h"
@@ -15,6 +17,16 @@ namespace {
 Tensor workspace_for_sums(int64_t rows, int64_t columns, Device device) {
   if constexpr (kHasCuda) return Tensor::empty({cuda::column_workspace(rows, columns)}, DType::f32, device);
   return {};
+}
+
+// Calls f(W{}) with the type in which columns of T are summed: f64 of few columns of f32, the outputs of a head, whose
+// gradients often cancel; their sums are rounded once.
+template <class T, class F>
+void dispatch_sums(int64_t columns, F&& f) {
+  constexpr int64_t kFewColumns = 16;
+  if constexpr (std::is_same_v<T, float>)
+    if (columns <= kFewColumns) return f(double{});
+  f(Arithmetic<T>{});
 }
 
 }  // namespace
@@ -128,17 +140,20 @@ void column_sums_(Tensor& sums, const Tensor& x, bool accumulate) {
     using T = decltype(tag);
     using A = Arithmetic<T>;
     const T* from = a.tensor.data<T>();
-    RowSums<A> total(rows, columns, columns);
-    total.run([&](int64_t begin, int64_t end, A* __restrict partial) {
-      int64_t i = begin;
-      for (; i + 4 <= end; i += 4) {
-        const T *r0 = from + i * a.ld, *r1 = r0 + a.ld, *r2 = r1 + a.ld, *r3 = r2 + a.ld;
-        for (int64_t j = 0; j < columns; ++j) partial[j] += (A(r0[j]) + A(r1[j])) + (A(r2[j]) + A(r3[j]));
-      }
-      for (; i < end; ++i)
-        for (int64_t j = 0; j < columns; ++j) partial[j] += A(from[i * a.ld + j]);
+    dispatch_sums<T>(columns, [&](auto work) {
+      using W = decltype(work);
+      RowSums<W> total(rows, columns, columns);
+      total.run([&](int64_t begin, int64_t end, W* __restrict partial) {
+        int64_t i = begin;
+        for (; i + 4 <= end; i += 4) {
+          const T *r0 = from + i * a.ld, *r1 = r0 + a.ld, *r2 = r1 + a.ld, *r3 = r2 + a.ld;
+          for (int64_t j = 0; j < columns; ++j) partial[j] += (W(r0[j]) + W(r1[j])) + (W(r2[j]) + W(r3[j]));
+        }
+        for (; i < end; ++i)
+          for (int64_t j = 0; j < columns; ++j) partial[j] += W(from[i * a.ld + j]);
+      });
+      total.write(sums.mutable_data<A>(), 0, columns, accumulate);
     });
-    total.write(sums.mutable_data<A>(), 0, columns, accumulate);
   });
 }
 

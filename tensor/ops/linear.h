@@ -10,6 +10,8 @@
 // tensor/gemm/packed/weight_copies.h), sums are f32, and y, `before`, dx and da are rounded when they are stored; y is
 // GELU of the rounded `before`. Errors name the shapes.
 //
+// On a CPU, db of at most 16 outputs of f32, as heads have, is summed in f64.
+//
 // On a GPU (f32 and bf16) biases beside bf16 activations are rounded to bf16 too: cuBLASLt adds no other ones, and to
 // add them afterwards would round twice. That errs by up to 2⁻⁹ of the bias, where rounding the weights errs by as much
 // of each term.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
@@ -44,13 +45,22 @@ class RowSums {
   }
 
   // Entries [first, first + count) of the total go to `out`, or are added to it.
-  void write(T* out, int64_t first, int64_t count, bool accumulate) const {
+  template <class Out>
+  void write(Out* out, int64_t first, int64_t count, bool accumulate) const {
     const T* partial = partial_.data<T>();
     parallel_for(count, std::max<int64_t>(64, grain_for(chunks_)), [=, this](int64_t begin, int64_t end) {
-      if (!accumulate) std::fill(out + begin, out + end, T{0});
-      for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
-        const T* from = partial + chunk * width_ + first;
-        for (int64_t i = begin; i < end; ++i) out[i] += from[i];
+      if constexpr (std::is_same_v<T, Out>) {
+        if (!accumulate) std::fill(out + begin, out + end, T{0});
+        for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+          const T* from = partial + chunk * width_ + first;
+          for (int64_t i = begin; i < end; ++i) out[i] += from[i];
+        }
+      } else {  // finer sums are rounded once
+        for (int64_t i = begin; i < end; ++i) {
+          T total = accumulate ? static_cast<T>(out[i]) : T{0};
+          for (int64_t chunk = 0; chunk < chunks_; ++chunk) total += partial[chunk * width_ + first + i];
+          out[i] = static_cast<Out>(total);
+        }
       }
     });
   }

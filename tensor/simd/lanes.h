@@ -97,10 +97,9 @@ inline auto load(const T* p) {
     return v;
   }
 }
-// The first n elements, n < kLanes; zeros behind them.
-template <class T>
+// The first n elements, n < kLanes<A>, as a vector of A; zeros behind them.
+template <class A, class T>
 inline auto load_first(const T* p, int64_t n) {
-  using A = Arithmetic<T>;
   A lanes[kLanes<A>] = {};
   for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<A>(p[i]);
   return load(lanes);

@@ -1,6 +1,6 @@
 // Row-strided matrices copied into memory of their own, padded with zeros to whole vectors, as simd::product wants
-// them, and back. In memory of their own they have the type of the arithmetic: bf16 is widened to f32, and rounded on
-// the way back.
+// them, and back. In memory of their own they have the type T of the arithmetic: bf16 is widened to f32, f32 to f64
+// where the arithmetic is f64, and rounded on the way back.
 #pragma once
 
 #include <algorithm>
@@ -10,12 +10,32 @@
 
 namespace tessera::simd {
 
+namespace detail {
+
+// A vector of T from the elements from p on, and to them.
+template <class T, class E>
+inline Vector<T> load_widened(const E* p) {
+  if constexpr (std::is_same_v<T, Arithmetic<E>>)
+    return load(p);
+  else
+    return __builtin_convertvector(load<kVectorBytes / 2>(p), Vector<T>);
+}
+template <class T, class E>
+inline void store_rounded(E* p, const Vector<T>& value) {
+  if constexpr (std::is_same_v<T, Arithmetic<E>>)
+    store(p, value);
+  else
+    store(p, __builtin_convertvector(value, Vector<E, kVectorBytes / 2>));
+}
+
+}  // namespace detail
+
 // to [n, padded width] = from's rows, zero in the padding.
 template <class E, class T = Arithmetic<E>>
 void pack_rows(const E* from, int64_t stride, int64_t n, int64_t width, T* to) {
   const int64_t whole = width / kLanes<T> * kLanes<T>, length = padded<T>(width);
   for (int64_t i = 0; i < n; ++i, from += stride, to += length) {
-    for (int64_t d = 0; d < whole; d += kLanes<T>) store(to + d, load(from + d));
+    for (int64_t d = 0; d < whole; d += kLanes<T>) store(to + d, detail::load_widened<T>(from + d));
     for (int64_t d = whole; d < width; ++d) to[d] = static_cast<T>(from[d]);
     for (int64_t d = width; d < length; ++d) to[d] = T{0};
   }
@@ -35,7 +55,7 @@ void pack_transposed(const E* from, int64_t stride, int64_t n, int64_t width, T 
         const E* row = from + (i + r) * stride + d;
         block[r] = Vector<T>{};
         if (i + r >= n) continue;
-        block[r] = (columns == kBlock ? load(row) : load_first(row, columns)) * factor;
+        block[r] = (columns == kBlock ? detail::load_widened<T>(row) : load_first<T>(row, columns)) * factor;
       }
       transpose_block<T>(block);
 #pragma GCC unroll 16
@@ -49,7 +69,7 @@ template <class E, class T = Arithmetic<E>>
 void unpack_rows(const T* from, int64_t n, int64_t width, E* to, int64_t stride) {
   const int64_t whole = width / kLanes<T> * kLanes<T>, length = padded<T>(width);
   for (int64_t i = 0; i < n; ++i, from += length, to += stride) {
-    for (int64_t d = 0; d < whole; d += kLanes<T>) store(to + d, load(from + d));
+    for (int64_t d = 0; d < whole; d += kLanes<T>) detail::store_rounded<T>(to + d, load(from + d));
     for (int64_t d = whole; d < width; ++d) to[d] = static_cast<E>(from[d]);
   }
 }

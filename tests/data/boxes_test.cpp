@@ -100,6 +100,9 @@ TEST_CASE("boxes: to tensors and back, clipped, short sides, levels of a pyramid
   CHECK(boxes_with_sides(some, 0.5) == Rows{0, 1});
   CHECK(boxes_with_sides(some, 0.6) == Rows{0});
   CHECK(boxes_with_sides(Boxes(0, 4), 1).empty());
+  CHECK(clipped(Boxes(0, 4), 60, 40).rows() == 0);
+  CHECK(pyramid_levels(Boxes(0, 4)).empty());
+  CHECK(areas(Boxes(0, 4)).size() == 0);
   const Boxes sizes = boxes({{0, 0, 1, 1},
                              {0, 0, 112, 112},
                              {0, 0, 223, 223},
@@ -108,6 +111,37 @@ TEST_CASE("boxes: to tensors and back, clipped, short sides, levels of a pyramid
                              {5, 5, 5, 5},
                              {5, 5, 4, 9}});
   CHECK(pyramid_levels(sizes) == Rows{0, 1, 1, 2, 3, 0, 0});
+}
+
+TEST_CASE("boxes: outside the picture, without end, and so large that their area is none") {
+  constexpr double kHuge = 1e200, kInfinity = std::numeric_limits<double>::infinity();
+  // Outside they shrink to an edge, and have no side.
+  const Boxes outside = boxes({{-9, -9, -1, -1}, {50, 10, 60, 20}, {-5, 90, 45, 99}});
+  CHECK((clipped(outside, 60, 40) == boxes({{0, 0, 0, 0}, {40, 10, 40, 20}, {0, 60, 40, 60}})).all());
+  CHECK(boxes_with_sides(clipped(outside, 60, 40), 1e-3).empty());
+  CHECK((clipped(boxes({{-kInfinity, 3, kInfinity, kHuge}}), 60, 40) == boxes({{0, 3, 40, 60}})).all());
+  // Overlaps are numbers of 0 to 1, whatever the boxes are.
+  const Boxes all = boxes({{0, 0, 2, 2},
+                           {-kHuge, -kHuge, kHuge, kHuge},
+                           {-kInfinity, 0, kInfinity, 1},
+                           {0, 0, kInfinity, kInfinity},
+                           {2, 2, 0, 0},
+                           {kInfinity, kInfinity, -kInfinity, -kInfinity}});
+  for (const BoxEnds ends : {BoxEnds::at_corner, BoxEnds::behind_pixel}) {
+    const Eigen::ArrayXXd overlap = intersection_over_union(all, all, ends);
+    for (const double value : overlap.reshaped()) CHECK((value >= 0 && value <= 1));
+  }
+  CHECK(suppressed(all, std::vector<double>(6, 0.5), 0.5) == Rows{0, 1, 2, 3, 4, 5});
+  CHECK(pyramid_levels(all) == Rows{0, 3, 3, 3, 0, 3});
+  CHECK_THROWS_WITH(BoxCoder{}.encode(boxes({{0, 0, kInfinity, 1}}), boxes({{0, 0, 1, 1}})),
+                    "box coder: box 0 is inf × 1, expected finite sides above 0");
+  BoxCoder::Deltas odd(2, 4);
+  odd << kNan, 0, 0, 0, 0, 0, -kInfinity, kInfinity;
+  const Boxes decoded = BoxCoder{}.decode(odd, boxes({{0, 0, 2, 2}, {0, 0, 2, 2}}));
+  CHECK(std::isnan(decoded(0, 0)));
+  CHECK((decoded.row(0).tail(1) == 2).all());
+  CHECK(decoded(1, 2) - decoded(1, 0) == 0);  // and no taller than 62.5 times its reference
+  CHECK(decoded(1, 3) - decoded(1, 1) == doctest::Approx(125));
 }
 
 // Logarithm and exponential are good to an ulp each.
@@ -128,10 +162,11 @@ TEST_CASE("box coder: decoding undoes encoding; by class; growth is bounded") {
   CHECK((got.row(1) == boxes({{2, 0, 4, 2}}).row(0)).all());
   CHECK(got(3, 2) - got(3, 0) == doctest::Approx(1000));
   CHECK(BoxCoder{}.decode(BoxCoder::Deltas(0, 4), Boxes(0, 4)).rows() == 0);
+  CHECK(BoxCoder{}.encode(Boxes(0, 4), Boxes(0, 4)).rows() == 0);
   CHECK_THROWS_WITH(BoxCoder{}.encode(boxes({{1, 1, 1, 2}}), boxes({{0, 0, 1, 1}})),
-                    "box coder: box 0 is 0 × 1, expected sides above 0");
+                    "box coder: box 0 is 0 × 1, expected finite sides above 0");
   CHECK_THROWS_WITH(BoxCoder{}.encode(boxes({{1, 1, 2, 2}}), boxes({{0, 0, 1, kNan}})),
-                    "box coder: reference 0 is 1 × nan, expected sides above 0");
+                    "box coder: reference 0 is 1 × nan, expected finite sides above 0");
   CHECK_THROWS_WITH(BoxCoder{}.decode(BoxCoder::Deltas(2, 6), Boxes(2, 4)),
                     "box coder: deltas are [2, 6], expected [2, 4 · classes]");
 }

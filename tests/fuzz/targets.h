@@ -17,19 +17,23 @@ namespace tessera::fuzz {
 
 using Bytes = std::span<const uint8_t>;
 
-void annotations(Bytes bytes);  // annotations.jsonl of a small data set
-void byte_pairs(Bytes bytes);   // merges and vocabularies of byte-level BPE
-void clean_text(Bytes bytes);   // any text, cleaned and tokenised by it
-void config(Bytes bytes);       // config.json
-void dataset(Bytes bytes);      // a captions file, in every layout
-void event_file(Bytes bytes);   // TensorBoard's records
-void file_kind(Bytes bytes);    // the words for a file that is something else
+void annotations(Bytes bytes);   // annotations.jsonl of a small data set
+void boxes(Bytes bytes);         // a list of boxes with scores
+void byte_pairs(Bytes bytes);    // merges and vocabularies of byte-level BPE
+void clean_text(Bytes bytes);    // any text, cleaned and tokenised by it
+void clip_weights(Bytes bytes);  // the configuration that a file of CLIP's weights tells
+void config(Bytes bytes);        // config.json
+void dataset(Bytes bytes);       // a captions file, in every layout
+void event_file(Bytes bytes);    // TensorBoard's records
+void file_kind(Bytes bytes);     // the words for a file that is something else
 void gif(Bytes bytes);
 void jpeg(Bytes bytes);
+void model_config(Bytes bytes);       // config.json of the systems in models/
 void nlvr2(Bytes bytes);              // statements about pairs of pictures
 void nlvr2_predictions(Bytes bytes);  // identifier,prediction
 void orientation(Bytes bytes);        // the TIFF block of EXIF
 void pickle(Bytes bytes);
+void picture_index(Bytes bytes);  // of vilt search
 void png(Bytes bytes);
 void preprocessing(Bytes bytes);  // preprocessor_config.json
 void query(Bytes bytes);          // a line of a file of queries
@@ -57,18 +61,22 @@ struct Target {
 };
 inline constexpr Target kTargets[] = {
     {"annotations", &annotations},
+    {"boxes", &boxes},
     {"byte_pairs", &byte_pairs},
     {"clean_text", &clean_text},
+    {"clip_weights", &clip_weights},
     {"config", &config},
     {"dataset", &dataset},
     {"event_file", &event_file},
     {"file_kind", &file_kind},
     {"gif", &gif},
     {"jpeg", &jpeg},
+    {"model_config", &model_config},
     {"nlvr2", &nlvr2},
     {"nlvr2_predictions", &nlvr2_predictions},
     {"orientation", &orientation},
     {"pickle", &pickle},
+    {"picture_index", &picture_index},
     {"png", &png},
     {"preprocessing", &preprocessing},
     {"query", &query},

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "data/images/image.h"
-#include "models/clip/picture_index.h"
+#include "models/clip/index_pictures.h"
 #include "models/clip/preparation.h"
 #include "tests/error_text.h"
 #include "tests/models/tiny_clip.h"
@@ -122,8 +122,12 @@ TEST_CASE("picture index: files that are none") {
   CHECK(lacking(refusal({{"vectors", vectors}}, {{"model", "m"}, {"pictures", "[3]"}}), {"x.safetensors"}) == "");
   CHECK(lacking(refusal({{"vectors", vectors}}, {{"model", "m"}, {"pictures", "[]"}}),
                 {"0 pictures, but the vectors are"}) == "");
-  CHECK(refusal({{"vectors", vectors}},
-                {{"model", "m"}, {"pictures", R"([{"name": "a", "bytes": 3, "changed": 4}])"}}) == "no error");
+  const std::map<std::string, std::string> one{{"model", "m"},
+                                               {"pictures", R"([{"name": "a", "bytes": 3, "changed": 4}])"}};
+  CHECK(refusal({{"vectors", vectors}}, one) == "no error");
+  for (const float bad : {NAN, INFINITY})
+    CHECK(lacking(refusal({{"vectors", Tensor::from(std::vector<float>{1, bad}, {1, 2})}}, one),
+                  {"x.safetensors", "the vector of 'a'", "expected numbers"}) == "");
 }
 
 TEST_CASE("nearest: falling cosines, of equals the first") {
@@ -138,6 +142,11 @@ TEST_CASE("nearest: falling cosines, of equals the first") {
   CHECK(rows(1) == std::vector<int64_t>{0});
   CHECK(rows(100).size() == 4);
   CHECK(nearest(Tensor::zeros({0, 2}), query, 3).empty());
+  // All equal, and some that are not numbers: in the order of their rows, those last.
+  const Tensor odd = Tensor::from(std::vector<float>{NAN, 0, 1, 1, NAN, 0, 1, 2, 1, 3}, {5, 2});
+  std::vector<int64_t> order;
+  for (const Hit& hit : nearest(odd, query, 5)) order.push_back(hit.row);
+  CHECK(order == std::vector<int64_t>{1, 3, 4, 0, 2});
   CHECK(lacking(error_of([&] { nearest(vectors, Tensor::zeros({3}), 1); }), {"search: vectors are [4, 2]"}) == "");
 }
 

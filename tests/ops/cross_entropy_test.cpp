@@ -66,6 +66,31 @@ TEST_CASE("cross_entropy: gradcheck, and a forgotten mean is caught") {
   CHECK_FALSE(gradcheck_one(planted, {random_normal({5, 9}, 1)}).ok);
 }
 
+TEST_CASE("cross_entropy: gradients of few classes in f32 sum to zero and stay exact") {
+  for (const int64_t classes : {1, 2, 3, 16}) {
+    CAPTURE(classes);
+    const Tensor logits = random_normal({200, classes}, 1, DType::f32);
+    std::vector<int64_t> labels;
+    for (int64_t i = 0; i < 200; ++i) labels.push_back(i % classes);
+    Variable x(logits, true), wide(logits.to(DType::f64), true);
+    cross_entropy(x, i64(labels), Reduction::sum).backward();
+    cross_entropy(wide, i64(labels), Reduction::sum).backward();
+    const std::vector<double> got = x.grad().to(DType::f64).to_vector<double>(),
+                              exact = wide.grad().to_vector<double>();
+    for (size_t i = 0; i < 200; ++i) {
+      double sum = 0, other = 0;
+      for (size_t c = 0; c < static_cast<size_t>(classes); ++c) {
+        const size_t at = i * static_cast<size_t>(classes) + c;
+        sum += got[at];
+        if (static_cast<int64_t>(c) != labels[i]) other = std::max(other, std::fabs(got[at]));
+        // Its own rounding, and in the largest other element those of the row: 2^-23 (classes - 1) of it.
+        CHECK(std::fabs(got[at] - exact[at]) <= 1.2e-7 * static_cast<double>(classes) * std::fabs(exact[at]));
+      }
+      CHECK(std::fabs(sum) <= 6e-8 * other);  // half a unit of the place where the rest went
+    }
+  }
+}
+
 TEST_CASE("bce_with_logits equals its formula, and does not overflow") {
   const Tensor x = random_normal({3, 5}, 1), raw = random_normal({3, 5}, 2);
   std::vector<double> targets;

@@ -17,7 +17,7 @@ const auto kLayerNorm = [](std::span<const Variable> in) { return layer_norm(in[
 TEST_CASE("layer_norm equals its reference on odd sizes and strided inputs") {
   for (const DType dtype : {DType::f32, DType::f64})
     for (const Shape& shape : {Shape{7, 5}, Shape{1, 1}, Shape{3}, Shape{0, 4}, Shape{4, 0}, Shape{2, 3, 33},
-                               Shape{50, 64}, Shape{3, 771}}) {
+                               Shape{5, 49}, Shape{50, 64}, Shape{3, 771}}) {
       CAPTURE(shape);
       const int64_t d = shape.back();
       const Tensor x = random_normal(shape, 1, dtype);
@@ -52,6 +52,39 @@ TEST_CASE("layer_norm: narrow rows far from zero are normalised as exactly as ot
   const Tensor expected_dw = ops::mul(dy.to(DType::f64), expected).view({37});
   CHECK(relative_difference(result.y, expected) <= 5e-7);
   CHECK(relative_difference(dw, expected_dw) <= 5e-7);
+}
+
+// Half a unit of a result's last place; in f32 arithmetic it would be several, of several times larger numbers.
+TEST_CASE("layer_norm: narrow rows of f32 are those of f64, rounded once") {
+  const auto rounded_once = [](const Tensor& got, const Tensor& expected) {
+    const std::vector<double> a = values_of(got), b = values_of(expected);
+    bool ok = a.size() == b.size();
+    for (size_t i = 0; ok && i < a.size(); ++i) ok = std::fabs(a[i] - b[i]) <= 0.51 * 1.2e-7 * std::fabs(b[i]) + 1e-14;
+    return ok;
+  };
+  const auto wide = [](const Tensor& x) { return x.to(DType::f64); };
+  for (const int64_t d : {1, 5, 16, 37, 48}) {
+    CAPTURE(d);
+    const Tensor x = random_normal({70, d}, 1, DType::f32), residual = random_normal({70, d}, 2, DType::f32);
+    const Tensor dy = random_normal({70, d}, 3, DType::f32), w = random_normal({d}, 4, DType::f32);
+    const Tensor b = random_normal({d}, 5, DType::f32), dw = Tensor::empty({d}), db = Tensor::full({d}, 7);
+    const ops::LayerNorm got = ops::layer_norm(x, w, b, 1e-5), exact = ops::layer_norm(wide(x), wide(w), wide(b), 1e-5);
+    CHECK(rounded_once(got.y, exact.y));
+    CHECK(rounded_once(got.rstd, exact.rstd));
+    const Tensor dx = ops::layer_norm_backward(dy, x, w, got.mean, got.rstd, {dw, db, false, true});
+    const Tensor dw64 = Tensor::empty({d}, DType::f64), db64 = Tensor::full({d}, 7, DType::f64);
+    const Tensor dx64 =
+        ops::layer_norm_backward(wide(dy), wide(x), wide(w), wide(got.mean), wide(got.rstd), {dw64, db64, false, true});
+    CHECK(rounded_once(dx, dx64));
+    CHECK(rounded_once(dw, dw64));
+    CHECK(rounded_once(db, db64));
+    // A row does not depend on how many there are.
+    CHECK(same_bits(ops::layer_norm(x.narrow(0, 3, 1), w, b, 1e-5).y, got.y.narrow(0, 3, 1)));
+    // Of a sum with a residual, before that sum is rounded.
+    const ops::DropoutAddLayerNorm sum = ops::dropout_add_layer_norm(x, residual, w, b, 1e-5, 0, {});
+    CHECK(rounded_once(sum.normalised, ops::layer_norm(ops::add(wide(x), wide(residual)), wide(w), wide(b), 1e-5).y));
+    CHECK(rounded_once(sum.sum, ops::add(wide(x), wide(residual))));
+  }
 }
 
 TEST_CASE("layer_norm: gradients") {

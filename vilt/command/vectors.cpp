@@ -11,7 +11,7 @@
 #include "io/printable.h"
 #include "io/safetensors.h"
 #include "io/words.h"
-#include "models/clip/picture_index.h"
+#include "models/clip/index_pictures.h"
 #include "models/clip/zero_shot.h"
 #include "nn/precision.h"
 #include "tensor/device.h"

@@ -47,6 +47,9 @@ struct AttentionResult {
 // q [query tokens, heads · d_h]; k, v [key tokens, heads · d_h]; cu_queries, cu_keys i64 [sequences + 1]. f32, f64 or
 // bf16.
 //
+// On the CPU, heads narrower than 16 elements of f32 are computed in f64 and rounded once, forward and backward, as
+// small products are (tensor/gemm/exact_sums.h): models so small are there to be checked, and cost nothing either way.
+//
 // bf16: scores, softmax and all sums are f32, results are rounded when they are stored, and log_sum_exp is f32. Where
 // the instruction set multiplies pairs of bf16, P and dS are rounded to bf16 as factors of P V, Pᵀ dO, dS K and dSᵀ Q,
 // which adds 2^-8 of the sum of the terms' magnitudes to an element's error.

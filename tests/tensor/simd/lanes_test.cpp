@@ -35,7 +35,7 @@ TEST_CASE("simd: masks, the first elements, the largest lane") {
       const simd::Vector<T> zero{}, kept = simd::first_lanes<T>(n) ? simd::load(x.data()) : zero;
       for (int64_t i = 0; i < lanes; ++i) CHECK(kept[i] == (i < n ? x[static_cast<size_t>(i)] : T{0}));
       if (n < 0 || n >= lanes) continue;
-      const simd::Vector<T> first = simd::load_first(x.data(), n);
+      const simd::Vector<T> first = simd::load_first<T>(x.data(), n);
       for (int64_t i = 0; i < lanes; ++i) CHECK(first[i] == kept[i]);
     }
     CHECK(simd::largest_lane<T>(simd::load(x.data())) == static_cast<T>(lanes));
