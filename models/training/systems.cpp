@@ -1,6 +1,5 @@
 #include "models/training/systems.h"
 
-
 #include "models/clip/system.h"
 #include "models/pixelbert/system.h"
 #include "models/regions/system.h"
@@ -39,7 +38,9 @@ constexpr SystemEntry entry_of() {
 }
 
 const std::vector<SystemEntry>& systems() {
-  static const std::vector<SystemEntry> all{entry_of<RegionsSystem>(), entry_of<ClipSystem>(), entry_of<VseSystem>(), entry_of<UniterSystem>(), entry_of<VilbertSystem>(), entry_of<PixelBertSystem>()};
+  static const std::vector<SystemEntry> all{entry_of<RegionsSystem>(), entry_of<ClipSystem>(),
+                                            entry_of<VseSystem>(),     entry_of<UniterSystem>(),
+                                            entry_of<VilbertSystem>(), entry_of<PixelBertSystem>()};
   return all;
 }
 
