@@ -26,16 +26,6 @@ std::map<std::string, double> means(const std::map<std::string, std::vector<doub
 
 }  // namespace
 
-Tensor picture_pixels(const Image& image) {
-  const int64_t pixels = int64_t{image.height} * image.width;
-  Tensor out = Tensor::empty({3, image.height, image.width});
-  float* to = out.mutable_data<float>();
-  for (int64_t i = 0; i < pixels; ++i)
-    for (int64_t k = 0; k < 3; ++k)
-      to[k * pixels + i] = static_cast<float>(image.pixels[static_cast<size_t>(3 * i + k)]) / 255;
-  return out;
-}
-
 std::vector<Detections> detect_pairs(const FasterRcnn& model, const FasterRcnn::Result& result) {
   std::vector<Detections> out = result.detections;
   if (!model.heads.attributes || !result.regions.features.defined()) return out;

@@ -13,9 +13,6 @@
 
 namespace tessera {
 
-// A picture's pixels, from 0 to 1: f32 [3, height, width].
-Tensor picture_pixels(const Image& image);
-
 // One batch of pictures and what is found in them; labels are those of pairs (models/regions/labels.h), and scores the
 // product of the class's and its surest attribute's probability.
 std::vector<Detections> detect_pairs(const FasterRcnn& model, const FasterRcnn::Result& result);

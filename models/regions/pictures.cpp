@@ -54,6 +54,16 @@ void draw(const Tensor& picture, Size2d size, const RegionsConfig& config, doubl
 
 }  // namespace
 
+Tensor picture_pixels(const Image& image) {
+  const int64_t pixels = int64_t{image.height} * image.width;
+  Tensor out = Tensor::empty({3, image.height, image.width});
+  float* to = out.mutable_data<float>();
+  for (int64_t i = 0; i < pixels; ++i)
+    for (int64_t k = 0; k < 3; ++k)
+      to[k * pixels + i] = static_cast<float>(image.pixels[static_cast<size_t>(3 * i + k)]) / 255;
+  return out;
+}
+
 PictureBatch picture_batch(const std::vector<Tensor>& pictures, const RegionsConfig& config, DType dtype) {
   check(!pictures.empty(), "regions: no pictures");
   PictureBatch out;

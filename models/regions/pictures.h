@@ -2,6 +2,7 @@
 #pragma once
 
 #include "data/boxes/boxes.h"
+#include "data/images/image.h"
 #include "models/regions/config.h"
 
 namespace tessera {
@@ -10,6 +11,9 @@ struct PictureBatch {
   Tensor pixels;                           // [n, 3, height, width], both multiples of 32
   std::vector<Size2d> originals, resized;  // of each picture
 };
+
+// A picture's pixels, from 0 to 1: f32 [3, height, width].
+Tensor picture_pixels(const Image& image);
 
 // pictures f32 or f64 [3, height, width] of values from 0 to 1 → a batch in `dtype`. Each is normalised, then scaled by
 // s = min(min_size / short side, max_size / long side) to ⌊s height⌋ × ⌊s width⌋ (rounding may lose a pixel), bilinear

@@ -73,7 +73,7 @@ class RegionsTask {
   std::unique_ptr<FasterRcnn> model_;
   std::unique_ptr<ParameterSet> parameters_;
   Sampler sampler_;
-  mutable Quarantine strict_{0, {}};  // lets nothing pass
+  Quarantine strict_{0, {}};  // lets nothing pass
   Quarantine* quarantine_;
 };
 
