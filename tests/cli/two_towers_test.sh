@@ -13,7 +13,7 @@ image=$(find data/images/test -name '*.jpg' | sort | head -n 1)
 for kind in clip vse; do
   read -ra model <<<"${tiny_of[$kind]}"
   settings=("$root/configs/scenes-$kind.toml" "${data[@]}" "${model[@]}")
-  succeeds "$kind: training prints the figures" "run: $kind" train "${settings[@]}" train.out="$kind"
+  succeeds "$kind: training prints the figures" "report: $kind/report.html" train "${settings[@]}" train.out="$kind"
   grep -q '^matching random (ranked) ' stdout && grep -q '^matching sibling/colour (ranked) ' stdout &&
     grep -q '^text R@1 ' stdout && grep -q '^loss = ' stdout
   report $? "$kind: ... of matching, siblings and retrieval"
@@ -52,7 +52,7 @@ succeeds "a CLIP that was trained searches" "${image##*/}" search --model clip d
 succeeds "... keeps vectors" "12 pictures, 12 of them computed now" embed --model clip --images data/images/test --out index.safetensors
 succeeds "... of all pictures" "of them computed now" embed --model clip --images data/images --out all.safetensors
 read -ra model <<<"${tiny_of[vse]}"
-succeeds "vse: trained on vectors that are kept" "run: stored" train "$root/configs/scenes-vse.toml" "${data[@]}" "${model[@]}" \
+succeeds "vse: trained on vectors that are kept" "report: stored/report.html" train "$root/configs/scenes-vse.toml" "${data[@]}" "${model[@]}" \
   train.out=stored model.features=all.safetensors
 fails 2 "index.safetensors: has no features of " train "$root/configs/scenes-vse.toml" "${data[@]}" "${model[@]}" \
   train.out=lost model.features=index.safetensors
