@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "tensor/error.h"
+
 namespace tessera {
 namespace {
 
@@ -37,7 +39,7 @@ DrawnPairs PairDraws::step(int64_t step) const {
   const auto usable = [&](int64_t caption) { return out.images.usable(source_.image_of(caption)); };
   std::vector<int64_t> captions = sampler_.samples(step);
   for (size_t i = 0; i < captions.size(); ++i) {
-    if (usable(captions[i])) continue;
+    if (!options_.decode || usable(captions[i])) continue;
     const std::optional<int64_t> other =
         sampler_.replacement(step, sampler_.first_slot() + static_cast<int64_t>(i), usable);
     check(other.has_value(), "data: of the images of ", sampler_.candidates(step), " captions not one can be used");

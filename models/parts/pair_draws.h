@@ -14,6 +14,7 @@ namespace tessera {
 
 struct PairDrawOptions : SamplerOptions {
   int64_t accumulate = 1;        // micro-batches that a step, or a rank's share of it, is cut into
+  bool decode = true;            // pictures; without, none is looked at, and none is replaced
   bool rand_augment = false;     // pictures are augmented anew in every step
   std::string curriculum_group;  // of which the curriculum's captions are
 };

@@ -38,6 +38,8 @@ VseTaskOptions task_options(const VseSystem::Settings& settings, const SampleSou
   config.cnn->widths = {width, 2 * width, 4 * width, 8 * width};
   options.vocabulary = from.vocabulary;
   options.least_count = from.least_count;
+  options.features = from.features;
+  options.image_folder = settings.data.images;
   options.resnet = from.resnet_weights;
   options.train_resnet = from.train_resnet;
   options.margin = from.margin;
@@ -53,6 +55,7 @@ VseTaskOptions task_options(const VseSystem::Settings& settings, const SampleSou
 SettingSlots VseSystem::Options::slots() {
   return {{"model.resnet", &resnet},
           {"model.resnet_width", &resnet_width},
+          {"model.features", &features},
           {"model.resnet_weights", &resnet_weights},
           {"model.train_resnet", &train_resnet},
           {"model.image_size", &image_size},
@@ -76,6 +79,10 @@ void VseSystem::Options::validate(const SystemSettings& settings) const {
     known += text(known.empty() ? "" : ", ", depth.number);
   }
   check(is_known, "setting 'model.resnet' is ", resnet, ", expected one of: ", known);
+  check(features.empty() || resnet_weights.empty(),
+        "settings 'model.features' and 'model.resnet_weights' are both there, expected one of them");
+  check(features.empty() || settings.data.sets.empty(),
+        "setting 'model.features' is for one data set, whose pictures are in data.images");
   expect_between("model.resnet_width", resnet_width, 1, 1 << 12);
   expect_between("model.image_size", image_size, 1, 1 << 14);
   expect_between("model.embed", embed, 1, 1 << 16);

@@ -17,6 +17,7 @@ struct VseSystem {
   struct Options {
     int64_t resnet = 50;         // 10, 18 or 34 (blocks of two convolutions), 50, 101 or 152 (bottlenecks)
     int64_t resnet_width = 64;   // channels of its first stage, which double from stage to stage
+    std::string features;        // features of pictures in its place (models/vse/stored_features.h); empty: none
     std::string resnet_weights;  // a file with torchvision's names; empty: drawn
     bool train_resnet = true;
     int64_t image_size = 224;  // pixels: the square that pictures are laid in (models/vse/pictures.h)

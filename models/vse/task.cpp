@@ -61,15 +61,28 @@ void load_resnet(Vse& model, const fs::path& path) {
   });
 }
 
-Vse drawn_vse(const VseTaskOptions& options, const VseWords& words) {
-  check(options.config.cnn.has_value(), "vse: there is no network that reads pictures");
+std::optional<StoredFeatures> stored(const VseTaskOptions& options) {
+  if (options.features.empty()) return std::nullopt;
+  check(options.resnet.empty(), "vse: stored features and a file of weights for the network that would make them");
+  return StoredFeatures(options.features, options.image_folder);
+}
+
+Vse drawn_vse(const VseTaskOptions& options, const VseWords& words, const StoredFeatures* features) {
   VseConfig config = options.config;
   config.vocab = words.size();
-  config.features = config.cnn->features();
+  if (features) config.cnn.reset();
+  check(features || config.cnn.has_value(), "vse: there is no network that reads pictures, and no features of them");
+  config.features = features ? features->size() : config.cnn->features();
   Vse model(config);
   initialise(model, options.draws.seed);
   if (!options.resnet.empty()) load_resnet(model, options.resnet);
   return model;
+}
+
+PairDrawOptions draws_of(const VseTaskOptions& options) {
+  PairDrawOptions draws = options.draws;
+  draws.decode = options.features.empty();
+  return draws;
 }
 
 // What keeps the running statistics as they are while it lives: the first pass over a step must not move them twice.
@@ -95,10 +108,11 @@ class KeptStatistics {
 VseTask::VseTask(const VseTaskOptions& options, const SampleSource& train, Quarantine& quarantine, Share share)
     : options_(options),
       train_(train),
+      features_(stored(options)),
       words_(words_of(options, train)),
-      model_(drawn_vse(options, words_)),
+      model_(drawn_vse(options, words_, features_ ? &*features_ : nullptr)),
       parameters_(model_, DType::f32, "", options.device),
-      draws_(train, options.draws, quarantine, share),
+      draws_(train, draws_of(options), quarantine, share),
       loss_([this](const WholeStepLoss::Features& all, std::span<const Variable>) {
         return ranking_hinge_loss(model_.similarity(all[0], all[1]), options_.margin, negatives_);
       }) {
@@ -118,11 +132,15 @@ std::optional<std::set<std::string>> VseTask::trained() const {
   return out;
 }
 
-void VseTask::add_picture(const SampleSource& source, const ResizedImage& image, VseBatch& batch) const {
+void VseTask::add_pixels(const SampleSource& source, const ResizedImage& image, VseBatch& batch) const {
   const auto side = static_cast<int>(model_.config.image_size);
-  const size_t begin = batch.pixels.size(), values = 3 * static_cast<size_t>(side) * static_cast<size_t>(side);
-  batch.pixels.resize(begin + values);
-  centred_planes(image.image, side, source.options().norm, std::span(batch.pixels).subspan(begin));
+  const size_t begin = batch.pictures.size(), values = 3 * static_cast<size_t>(side) * static_cast<size_t>(side);
+  batch.pictures.resize(begin + values);
+  centred_planes(image.image, side, source.options().norm, std::span(batch.pictures).subspan(begin));
+}
+
+void VseTask::add_features(const SampleSource& source, int64_t image, VseBatch& batch) const {
+  features_->append(source.dataset().images()[static_cast<size_t>(image)].path(), batch.pictures);
 }
 
 std::vector<VseBatch> VseTask::step(int64_t number) const {
@@ -132,7 +150,10 @@ std::vector<VseBatch> VseTask::step(int64_t number) const {
     VseBatch& batch = out.emplace_back();
     batch.step = number;
     for (const int64_t caption : captions) {
-      add_picture(train_, drawn.images[train_.image_of(caption)], batch);
+      if (features_)
+        add_features(train_, train_.image_of(caption), batch);
+      else
+        add_pixels(train_, drawn.images[train_.image_of(caption)], batch);
       batch.texts.push_back(words_.encode(train_.caption(caption)));
       batch.sample_ids.push_back(train_.id_of(caption));
     }
@@ -141,8 +162,13 @@ std::vector<VseBatch> VseTask::step(int64_t number) const {
 }
 
 Variable VseTask::picture_embeddings(const VseBatch& batch, bool training) const {
+  const auto count = static_cast<int64_t>(batch.pictures.size());
+  if (features_) {
+    const Tensor features = Tensor::from(batch.pictures, {count / features_->size(), features_->size()});
+    return model_.image_embeddings(l2_normalise(Variable(features.to(parameters_.device()))));
+  }
   const int64_t side = model_.config.image_size, values = 3 * side * side;
-  const Tensor pixels = Tensor::from(batch.pixels, {static_cast<int64_t>(batch.pixels.size()) / values, 3, side, side});
+  const Tensor pixels = Tensor::from(batch.pictures, {count / values, 3, side, side});
   const Variable here(pixels.to(parameters_.device()));
   if (!training || options_.train_resnet) return model_.image_embeddings_of_pixels(here, training);
   Variable features;
@@ -207,7 +233,8 @@ Tensor VseTask::text_vectors(const SampleSource& source, std::span<const int64_t
 Tensor VseTask::picture_vectors(const SampleSource& source, std::span<const int64_t> images) const {
   const NoGrad no_grad;
   VseBatch batch;
-  for (const int64_t image : images) add_picture(source, *source.resized(image), batch);
+  for (const int64_t image : images)
+    features_ ? add_features(source, image, batch) : add_pixels(source, *source.resized(image), batch);
   return picture_embeddings(batch, false).value().to(Device{});
 }
 

@@ -15,6 +15,7 @@
 
 #include "models/parts/pair_draws.h"
 #include "models/vse/model.h"
+#include "models/vse/stored_features.h"
 #include "models/vse/words.h"
 #include "train/task.h"
 #include "train/whole_step_loss.h"
@@ -22,7 +23,10 @@
 namespace tessera {
 
 struct VseTaskOptions {
-  VseConfig config;                  // with `cnn`; `vocab` is the vocabulary's
+  VseConfig config;  // with `cnn`, or without and then with `features`; `vocab` is the vocabulary's
+  // Features of pictures in the place of the network (models/vse/stored_features.h), and the folder that their names
+  // are relative to.
+  std::filesystem::path features, image_folder;
   std::filesystem::path vocabulary;  // words.txt; empty: the words of the training captions ...
   int64_t least_count = 4;           // ... that occur so often
   // A file of weights with torchvision's names (models/parts/resnet.h) that the network begins with; empty: drawn.
@@ -37,8 +41,8 @@ struct VseTaskOptions {
 };
 
 struct VseBatch {
-  int64_t step = 0;           // counted from 0
-  std::vector<float> pixels;  // [pictures, 3, image_size, image_size]
+  int64_t step = 0;             // counted from 0
+  std::vector<float> pictures;  // [pictures, 3, image_size, image_size], or features [pictures, features]
   std::vector<std::vector<int64_t>> texts;
   std::vector<int64_t> sample_ids;
 };
@@ -76,12 +80,14 @@ class VseTask {
   double score(const float* picture, const float* text, int64_t size) const;
 
  private:
-  void add_picture(const SampleSource& source, const ResizedImage& image, VseBatch& batch) const;
+  void add_pixels(const SampleSource& source, const ResizedImage& image, VseBatch& batch) const;
+  void add_features(const SampleSource& source, int64_t image, VseBatch& batch) const;
   Variable picture_embeddings(const VseBatch& batch, bool training) const;
   WholeStepLoss::Features features(const VseBatch& batch) const;
 
   VseTaskOptions options_;
   const SampleSource& train_;
+  std::optional<StoredFeatures> features_;
   VseWords words_;
   Vse model_;
   ParameterSet parameters_;

@@ -13,7 +13,7 @@ image=$(find data/images/test -name '*.jpg' | sort | head -n 1)
 for kind in clip vse; do
   read -ra model <<<"${tiny_of[$kind]}"
   settings=("$root/configs/scenes-$kind.toml" "${data[@]}" "${model[@]}")
-  succeeds "$kind: training prints the figures" "run: $kind" train "${settings[@]}" train.out="$kind"
+  succeeds "$kind: training prints the figures" "report: $kind/report.html" train "${settings[@]}" train.out="$kind"
   grep -q '^matching random (ranked) ' stdout && grep -q '^matching sibling/colour (ranked) ' stdout &&
     grep -q '^text R@1 ' stdout && grep -q '^loss = ' stdout
   report $? "$kind: ... of matching, siblings and retrieval"
@@ -50,6 +50,12 @@ report $? "clip: the loss is that of the step, however it is cut ($(first_loss l
 
 succeeds "a CLIP that was trained searches" "${image##*/}" search --model clip data/images/test "a red ring" --top 12
 succeeds "... keeps vectors" "12 pictures, 12 of them computed now" embed --model clip --images data/images/test --out index.safetensors
+succeeds "... of all pictures" "of them computed now" embed --model clip --images data/images --out all.safetensors
+read -ra model <<<"${tiny_of[vse]}"
+succeeds "vse: trained on vectors that are kept" "report: stored/report.html" train "$root/configs/scenes-vse.toml" "${data[@]}" "${model[@]}" \
+  train.out=stored model.features=all.safetensors
+fails 2 "index.safetensors: has no features of " train "$root/configs/scenes-vse.toml" "${data[@]}" "${model[@]}" \
+  train.out=lost model.features=index.safetensors
 succeeds "... classifies" "a ring" classify --model clip --classes "a ring,a cross" --template "{}" "$image"
 succeeds "... is written for others" "" convert clip clip-hf
 grep -q '"do_center_crop": false' clip-hf/preprocessor_config.json && [[ -s clip-hf/merges.txt ]]

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "autograd/functions.h"
+#include "io/safetensors.h"
 #include "models/clip/embedder.h"
 #include "models/clip/task.h"
 #include "models/training/two_towers.h"
@@ -309,6 +311,47 @@ TEST_CASE("vse: a checkpoint is loaded, with its words and how pictures are prep
   CHECK(lacking(error_of([&] { load_vse(folder); }), {"words.txt"}) == "");
 }
 
+TEST_CASE("vse: stored features in the place of a network") {
+  const tests::TemporaryDirectory directory;
+  const fs::path file = directory.path() / "features.safetensors", images = tiny_scenes().folder() / "images";
+  Data data;
+  std::string names;
+  std::vector<float> values;
+  for (const DatasetImage& image : data.dataset.images()) {
+    names += text(names.empty() ? "[" : ",", "{\"name\":\"", image.path().lexically_relative(images).string(), "\"}");
+    Random random(5, static_cast<uint64_t>(image.id));
+    for (int i = 0; i < 7; ++i) values.push_back(static_cast<float>(random.normal()));
+  }
+  const Tensor vectors = Tensor::from(values, {static_cast<int64_t>(data.dataset.images().size()), 7});
+  save_safetensors(file.string(), {{"vectors", vectors}}, {{"pictures", names + "]"}});
+  VseTaskOptions options = vse_options(8, 2);
+  options.features = file;
+  options.image_folder = images;
+  VseTask task(options, data.source, data.quarantine);
+  CHECK_FALSE(task.model().cnn.has_value());
+  CHECK(task.model().config.features == 7);
+  // The picture of the second caption, by its own row.
+  const int64_t second[] = {1};
+  const Variable row = l2_normalise(Variable(vectors.narrow(0, data.source.image_of(1), 1).contiguous()));
+  CHECK(task.picture_vectors(data.source, second).to_vector<float>() ==
+        task.model().image_embeddings(row).value().to_vector<float>());
+  check_resuming<VseTask>(options);
+  task.save(directory.path());
+  CHECK(lacking(error_of([&] { load_vse(directory.path()).images({"a.jpg"}); }), {"takes features of pictures"}) == "");
+
+  options.image_folder = images.parent_path();
+  VseTask elsewhere(options, data.source, data.quarantine);
+  CHECK(lacking(error_of([&] { elsewhere.step(0); }), {"features.safetensors: has no features of "}) == "");
+  save_safetensors(file.string(), {{"vectors", vectors}}, {{"pictures", "[\"a\"]"}});
+  CHECK(lacking(error_of([&] { StoredFeatures(file, images); }), {"'pictures' has 1 entries"}) == "");
+  save_safetensors(file.string(), {{"vectors", vectors.narrow(0, 0, 2).contiguous()}}, {{"pictures", R"(["a","a"])"}});
+  CHECK(lacking(error_of([&] { StoredFeatures(file, images); }), {"is there twice"}) == "");
+  save_safetensors(file.string(), {{"vectors", vectors.narrow(0, 0, 1).contiguous()}}, {{"pictures", "[3]"}});
+  CHECK(lacking(error_of([&] { StoredFeatures(file, images); }), {"an entry without a name"}) == "");
+  save_safetensors(file.string(), {{"other", vectors}}, {{"pictures", "[]"}});
+  CHECK(lacking(error_of([&] { StoredFeatures(file, images); }), {"no features of pictures"}) == "");
+}
+
 TEST_CASE("two towers: what a task refuses") {
   Data data;
   CHECK(lacking(error_of([&] { ClipTask(clip_options(1), data.source, data.quarantine); }),
@@ -324,7 +367,8 @@ TEST_CASE("two towers: what a task refuses") {
   CHECK(lacking(error_of([&] { VseTask(margin, data.source, data.quarantine); }), {"the margin is"}) == "");
   VseTaskOptions features = vse_options();
   features.config.cnn.reset();
-  CHECK(lacking(error_of([&] { VseTask(features, data.source, data.quarantine); }), {"no network that reads"}) == "");
+  CHECK(lacking(error_of([&] { VseTask(features, data.source, data.quarantine); }),
+                {"no network that reads pictures, and no features"}) == "");
 }
 
 TEST_CASE("two towers: scores of pairs and of all pictures with all texts") {
