@@ -98,6 +98,19 @@ void assign_table(const SettingSlots& slots, const toml::table& table, const std
   }
 }
 
+void list_table(const toml::table& table, const std::string& prefix, ListedSettings& out) {
+  for (const auto& [key, value] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const toml::table* inner = value.as_table()) {
+      list_table(*inner, name + ".", out);
+      continue;
+    }
+    std::ostringstream written;
+    value.visit([&](const auto& concrete) { written << concrete; });
+    out.emplace_back(name, written.str());
+  }
+}
+
 // The shortest number that reads back as the same: 0.1, not 0.10000000000000001.
 std::string shortest(double value) {
   std::array<char, 32> digits;
@@ -279,6 +292,12 @@ void read_settings(const SettingSlots& slots, const std::string& source, const s
   assign_table(slots, parse(source, origin), "", origin + ": ");
 }
 
+void read_known_settings(const SettingSlots& slots, const std::string& source, const std::string& origin) {
+  const toml::table table = parse(source, origin);
+  for (const auto& [key, slot] : slots)
+    if (const auto value = table.at_path(key)) assign(slot, *value.node(), key, origin + ": ");
+}
+
 void set_setting(const SettingSlots& slots, const std::string& assignment) {
   const size_t equals = assignment.find('=');
   const std::string key = trimmed(assignment.substr(0, equals));
@@ -308,6 +327,12 @@ ListedSettings listed(const SettingSlots& slots) {
     write(value, slot);
     out.emplace_back(name, value.str());
   }
+  return out;
+}
+
+ListedSettings listed_in(const std::string& source, const std::string& origin) {
+  ListedSettings out;
+  list_table(parse(source, origin), "", out);
   return out;
 }
 

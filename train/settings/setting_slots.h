@@ -36,6 +36,8 @@ std::string named_setting(const std::string& source, const std::string& origin,
 
 // Errors begin with `origin` and tell line or key.
 void read_settings(const SettingSlots& slots, const std::string& source, const std::string& origin);
+// The same of those keys that have a slot; others are passed over.
+void read_known_settings(const SettingSlots& slots, const std::string& source, const std::string& origin);
 // Applies one `section.key=value`.
 void set_setting(const SettingSlots& slots, const std::string& assignment);
 
@@ -43,5 +45,7 @@ void set_setting(const SettingSlots& slots, const std::string& assignment);
 using ListedSettings = std::vector<std::pair<std::string, std::string>>;
 ListedSettings listed(const SettingSlots& slots);
 std::string settings_toml(const ListedSettings& settings);
+// All that a TOML source says, whatever the settings are for.
+ListedSettings listed_in(const std::string& source, const std::string& origin);
 
 }  // namespace tessera

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,8 @@ struct TrainArguments {
 int run_train(const TrainArguments& arguments);
 // Of settings that name a system (system.kind).
 int run_train_system(const TrainArguments& arguments);
+// The page of such a run; `command` is what makes it again.
+void write_system_report(const std::filesystem::path& run, const std::string& command);
 
 struct ReportArguments {
   std::vector<std::string> runs;

@@ -84,6 +84,7 @@ void report_finetuning(const fs::path& run, const Settings& settings, const std:
 void rebuild_report(const fs::path& run, const std::string& command) {
   check_is_run(run);
   check(fs::exists(run / "summary.json"), shown(run), ": the run is not finished; `vilt train` continues it");
+  if (is_of_other_system(run)) return write_system_report(run, command);
   Settings settings = Settings::from_toml(run / "settings.toml");
   refuse_commands(settings.data, shown(run / "settings.toml"));
   if (settings.train.task != "pretraining") return report_finetuning(run, settings, command);

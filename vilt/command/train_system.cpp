@@ -7,9 +7,14 @@
 #include "vilt/command/figures.h"
 #include "vilt/command/overwriting.h"
 #include "vilt/command/run_lock.h"
+#include "vilt/report/comparison.h"
 #include "vilt/tasks/settings_memory.h"
 
 namespace tessera::command {
+
+void write_system_report(const std::filesystem::path& run, const std::string& command) {
+  write_file_atomically(run / "report.html", system_report_html(read_single_run(run), command));
+}
 
 int run_train_system(const TrainArguments& arguments) {
   std::vector<std::string> overrides = arguments.overrides;
@@ -30,7 +35,8 @@ int run_train_system(const TrainArguments& arguments) {
   static_cast<TaskSummary&>(summary) = train_system(arguments.config, overrides, options);
   std::cout << '\n';
   print_summary(std::cout, summary);
-  std::cout << "run: " << shown(run.out) << '\n';
+  write_system_report(run.out, "vilt train " + arguments.config);
+  std::cout << "report: " << shown(run.out / "report.html") << '\n';
   return 0;
 }
 

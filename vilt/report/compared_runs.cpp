@@ -24,11 +24,36 @@ std::optional<TrainingState> newest_state(const fs::path& run) {
   }
 }
 
+std::string text_of(const fs::path& file) {
+  const std::vector<uint8_t> bytes = read_file(file);
+  return {bytes.begin(), bytes.end()};
+}
+
+// "system.kind" of settings; "": ViLT's.
+std::string system_of(const std::string& toml, const fs::path& file) {
+  return named_setting(toml, shown(file), {}, "system.kind", "");
+}
+
+void read_settings_of(const fs::path& file, ComparedRun& run) {
+  const std::string toml = text_of(file);
+  run.task = system_of(toml, file);
+  run.other_system = !run.task.empty();
+  if (run.other_system) {
+    run.settings = listed_in(toml, shown(file));
+    read_known_settings(slots_of(run.train), toml, shown(file));
+    return;
+  }
+  const Settings settings = Settings::from_text(toml, shown(file));
+  run.task = settings.train.task;
+  run.train = settings.train;
+  run.settings = settings.listed();
+}
+
 ComparedRun read_run(const fs::path& folder) {
   check_is_run(folder);
   ComparedRun run;
   run.folder = folder;
-  run.settings = Settings::from_toml(folder / "settings.toml");
+  read_settings_of(folder / "settings.toml", run);
   run.log = read_metrics(folder / "metrics.jsonl");
   if (fs::exists(folder / "summary.json")) {
     run.summary = read_summary(folder / "summary.json");
@@ -55,6 +80,18 @@ std::vector<std::pair<std::string, NamedFigures>> ComparedRun::blocks() const {
     return a.first.starts_with("test") > b.first.starts_with("test");
   });
   return out;
+}
+
+bool is_of_other_system(const fs::path& run) {
+  const fs::path file = run / "settings.toml";
+  return !system_of(text_of(file), file).empty();
+}
+
+ComparedRun read_single_run(const fs::path& folder) {
+  ComparedRun run = read_run(folder);
+  run.letter = "A";
+  run.name = shown(fs::canonical(folder).filename());
+  return run;
 }
 
 void check_is_run(const fs::path& folder) {

@@ -24,7 +24,7 @@ bool may_differ_among_seeds(std::string_view key) {
 
 std::string all_but_the_seed(const ComparedRun& run) {
   std::string out;
-  for (const auto& [key, value] : run.settings.listed())
+  for (const auto& [key, value] : run.settings)
     if (!may_differ_among_seeds(key)) out += text(key, " = ", value, '\n');
   for (const auto& [what, value] : run.data) out += text(what, " = ", value, '\n');
   return out + text(run.summary ? run.summary->steps : run.step);
@@ -45,7 +45,7 @@ std::string run_cell(const char* label, const std::string& value) {
 std::vector<TaskRuns> by_task(std::span<const ComparedRun> runs) {
   std::vector<TaskRuns> out;
   for (const ComparedRun& run : runs) {
-    const std::string& task = run.settings.train.task;
+    const std::string& task = run.group();
     auto place = std::find_if(out.begin(), out.end(), [&](const TaskRuns& one) { return one.task == task; });
     if (place == out.end()) place = out.insert(out.end(), {task, {}});
     place->runs.push_back(&run);
@@ -65,7 +65,7 @@ std::vector<RunList> by_seed(const TaskRuns& task) {
   std::vector<RunList> out;
   for (auto& [key, runs] : alike) {
     std::set<int64_t> seeds;
-    for (const ComparedRun* run : runs) seeds.insert(run->settings.train.seed);
+    for (const ComparedRun* run : runs) seeds.insert(run->train.seed);
     if (seeds.size() > 1) out.push_back(std::move(runs));
   }
   return out;
@@ -88,19 +88,19 @@ std::string compared_runs_html(std::span<const ComparedRun> runs) {
   std::string rows;
   for (const ComparedRun& run : runs) {
     const RunLine line = line_of(run);
-    const int64_t steps = run.settings.train.steps;
+    const int64_t steps = run.train.steps;
     rows += text("<tr><th scope=\"row\" class=\"c", line.colour, "\">", line_key(line.line), escape_html(run.title()),
-                 "<small>", escape_html(run.settings.train.title), "</small></th>");
-    rows += run_cell("task", run.settings.train.task);
+                 "<small>", escape_html(run.train.title), "</small></th>");
+    rows += run_cell("task", run.task);
     rows += run_cell("steps", run.finished()
                                   ? with_thousands(run.summary->steps)
                                   : text(with_thousands(run.step), " of ", with_thousands(steps), ", unfinished"));
-    rows += run_cell("samples a step", with_thousands(run.settings.train.batch_size));
+    rows += run_cell("samples a step", with_thousands(run.train.batch_size));
     rows += run_cell("parameters", run.summary ? with_thousands(run.summary->parameters) : "–");
     rows += run_cell("training time", run.summary ? duration(run.summary->train_seconds) : "–");
-    rows += run_cell("seed", text(run.settings.train.seed));
-    rows += run_cell("device", run.settings.train.device);
-    rows += run_cell("precision", run.settings.train.precision) + "</tr>\n";
+    rows += run_cell("seed", text(run.train.seed));
+    rows += run_cell("device", run.train.device);
+    rows += run_cell("precision", run.train.precision) + "</tr>\n";
   }
   std::string head;
   for (const char* name :
@@ -125,6 +125,27 @@ std::string comparison_html(std::span<const ComparedRun> runs, const std::string
                                  {"curves", "Curves", "Curves", compared_curves_html(tasks)},
                                  {"settings", "Settings", "Settings that differ", compared_settings_html(runs)}},
                     .generator = std::string(generator.substr(0, generator.find('"')))});
+}
+
+std::string system_report_html(const ComparedRun& run, const std::string& command) {
+  const std::vector<TaskRuns> tasks = by_task({&run, 1});
+  std::string settings;
+  for (const auto& [key, value] : run.settings)
+    settings += "<tr><th scope=\"row\">" + escape_html(key) + "</th>" + run_cell("value", value) + "</tr>\n";
+  const std::string title = run.train.title.empty() ? run.name : run.train.title;
+  return page_html({.title = title,
+                    .lead = "A run of the system " + run.task + ".",
+                    .command = command,
+                    .facts = "",
+                    .symbols = "",
+                    .tiles = remarks_html(comparison_remarks({&run, 1})),
+                    .sections = {{"runs", "Run", "Run", compared_runs_html({&run, 1})},
+                                 {"figures", "Figures", "Final figures", compared_figures_html(tasks)},
+                                 {"curves", "Curves", "Curves", compared_curves_html(tasks)},
+                                 {"settings", "Settings", "Settings",
+                                  "<div class=\"scroll\"><table class=\"figures wrapped\"><tbody>\n" + settings +
+                                      "</tbody></table></div>\n"}},
+                    .generator = ""});
 }
 
 }  // namespace tessera

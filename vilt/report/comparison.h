@@ -22,4 +22,7 @@ std::vector<std::string> comparison_remarks(std::span<const ComparedRun> runs);
 // `command` is what makes the page again.
 std::string comparison_html(std::span<const ComparedRun> runs, const std::string& command);
 
+// The report of a run of another system than ViLT: its figures, curves and settings.
+std::string system_report_html(const ComparedRun& run, const std::string& command);
+
 }  // namespace tessera

@@ -70,7 +70,7 @@ void remark_progress(const RunList& runs, std::vector<std::string>& out) {
   for (const ComparedRun* run : runs) {
     if (!run->finished())
       out.push_back(text(run->title(), " is unfinished, at step ", with_thousands(run->step), " of ",
-                         with_thousands(run->settings.train.steps), ": it has no final figures yet."));
+                         with_thousands(run->train.steps), ": it has no final figures yet."));
     if (run->log.training.empty() && run->log.evaluations.empty())
       out.push_back(run->title() + " has logged nothing yet.");
     else if (run->log.evaluations.empty())
@@ -102,7 +102,7 @@ void remark_samples(const TaskRuns& task, std::vector<std::string>& out) {
 void remark_repetitions(const TaskRuns& task, std::vector<std::string>& out) {
   for (const RunList& alike : by_seed(task)) {
     std::map<int64_t, RunList> of_seed;
-    for (const ComparedRun* run : alike) of_seed[run->settings.train.seed].push_back(run);
+    for (const ComparedRun* run : alike) of_seed[run->train.seed].push_back(run);
     for (const auto& [seed, runs] : of_seed)
       if (runs.size() > 1)
         out.push_back(text(titles_of(runs), " have the same settings and the same seed, ", seed, '.'));
@@ -121,9 +121,9 @@ std::vector<std::string> comparison_remarks(std::span<const ComparedRun> runs) {
   }
   for (const TaskRuns& task : tasks) {
     remark_data(task.runs, out);
-    const std::string steps = unequal(task.runs, [](const ComparedRun& run) { return run.settings.train.steps; });
+    const std::string steps = unequal(task.runs, [](const ComparedRun& run) { return run.train.steps; });
     if (!steps.empty()) out.push_back("The runs are of different numbers of steps: " + steps + ".");
-    const std::string batch = unequal(task.runs, [](const ComparedRun& run) { return run.settings.train.batch_size; });
+    const std::string batch = unequal(task.runs, [](const ComparedRun& run) { return run.train.batch_size; });
     if (!batch.empty())
       out.push_back("A step has different numbers of samples, and curves are over steps: " + batch + ".");
     remark_samples(task, out);

@@ -1,6 +1,7 @@
 // The final figures of compared runs, and the settings in which they differ.
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -150,7 +151,7 @@ std::string block_html(const TaskRuns& task, const std::string& name, const std:
 }  // namespace
 
 std::optional<double> samples_of(const NamedFigures& figures) {
-  for (const std::string_view count : {"samples", "questions", "statements", "images"})
+  for (const std::string_view count : {"samples", "captions", "questions", "statements", "images"})
     for (const auto& [name, value] : figures)
       if (name == count) return value;
   return std::nullopt;
@@ -179,25 +180,32 @@ std::string compared_figures_html(const std::vector<TaskRuns>& tasks) {
 }
 
 std::string compared_settings_html(std::span<const ComparedRun> runs) {
-  std::vector<std::vector<std::pair<std::string, std::string>>> listed;
-  listed.reserve(runs.size());
-  for (const ComparedRun& run : runs) listed.push_back(run.settings.listed());
+  std::vector<std::string> keys;
+  std::vector<std::map<std::string, std::string>> values;
+  RunList all;
+  for (const ComparedRun& run : runs) {
+    all.push_back(&run);
+    values.emplace_back(run.settings.begin(), run.settings.end());
+    for (const auto& [key, value] : run.settings)
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  }
   std::string rows;
   size_t equal = 0;
-  RunList all;
-  for (const ComparedRun& run : runs) all.push_back(&run);
-  for (size_t i = 0; i < listed[0].size(); ++i) {
-    const std::string& key = listed[0][i].first;
+  for (const std::string& key : keys) {
     if (key == "train.out") continue;
-    if (std::all_of(listed.begin(), listed.end(),
-                    [&](const auto& of) { return of[i].second == listed[0][i].second; })) {
+    const auto value_of = [&](const auto& of) {
+      const auto found = of.find(key);
+      return found == of.end() ? std::string("–") : found->second;  // a setting of another system
+    };
+    const std::string first = value_of(values[0]);
+    if (std::all_of(values.begin(), values.end(), [&](const auto& of) { return value_of(of) == first; })) {
       ++equal;
       continue;
     }
     rows += "<tr><th scope=\"row\">" + escape_html(key) + "</th>";
     for (size_t run = 0; run < runs.size(); ++run)
       rows +=
-          text("<td data-label=\"", escape_html(runs[run].title()), "\">", escape_html(listed[run][i].second), "</td>");
+          text("<td data-label=\"", escape_html(runs[run].title()), "\">", escape_html(value_of(values[run])), "</td>");
     rows += "</tr>\n";
   }
   const std::string note =

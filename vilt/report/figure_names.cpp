@@ -34,8 +34,9 @@ constexpr KnownTitle kTitles[] = {{"loss", "Loss"},
 bool has(std::string_view name, std::string_view part) { return name.find(part) != std::string_view::npos; }
 
 bool is_control(std::string_view name) {
-  return has(name, "wrong_image") || name.starts_with("other_picture") || name == "one_picture" ||
-         name == "pointing_chance" || name.ends_with(" by objects alone") || name.ends_with(" attainable");
+  return has(name, "wrong_image") || has(name, "other picture") || name.starts_with("other_picture") ||
+         name == "one_picture" || name == "pointing_chance" || name.ends_with(" by objects alone") ||
+         name.ends_with(" attainable");
 }
 
 std::string with_spaces(std::string_view name) {
