@@ -42,12 +42,29 @@ std::vector<double> numbers(const VilbertTaskBatch& batch) {
 
 // The loss of a step in f64, and its gradient.
 struct StepGradient {
-  double loss = 0;
+  double loss = 0, slope = 0;  // along the direction of Place
   std::map<std::string, std::vector<double>> gradient;
 };
+// Where: at the initial parameters, or so far from them along a direction that is drawn.
+struct Place {
+  double far = 0;
+  uint64_t seed = 0;
+  // The component of parameter `name` (its place in the arena) in the direction.
+  std::vector<double> direction(const ParameterSet::Slot& slot) const {
+    Random random(seed, slot.offset);
+    std::vector<double> out(static_cast<size_t>(slot.parameter.value().numel()));
+    for (double& value : out) value = random.normal();
+    return out;
+  }
+};
 template <class Model, class Batch, class LossOf>
-StepGradient step_gradient(Model& model, const std::vector<Batch>& step, const LossOf& losses_of) {
+StepGradient step_gradient(Model& model, const std::vector<Batch>& step, const Place& place, const LossOf& losses_of) {
   ParameterSet parameters(model, DType::f64);
+  for (const ParameterSet::Slot& slot : parameters.slots()) {
+    const std::vector<double> direction = place.direction(slot);
+    Tensor value = slot.parameter.value();
+    for (size_t i = 0; i < direction.size(); ++i) value.mutable_data<double>()[i] += place.far * direction[i];
+  }
   StepGradient out;
   for (const Batch& batch : step) {
     const Losses losses = losses_of(model, batch);
@@ -56,29 +73,32 @@ StepGradient step_gradient(Model& model, const std::vector<Batch>& step, const L
     losses.total.backward();
   }
   parameters.finish_gradients();
-  for (const ParameterSet::Slot& slot : parameters.slots())
+  for (const ParameterSet::Slot& slot : parameters.slots()) {
     out.gradient[slot.name] = slot.parameter.grad().template to_vector<double>();
+    const std::vector<double> direction = place.direction(slot);
+    for (size_t i = 0; i < direction.size(); ++i) out.slope += direction[i] * out.gradient[slot.name][i];
+  }
   return out;
 }
 StepGradient gradient_of(const UniterTaskOptions& options, const std::vector<UniterTaskBatch>& step,
-                         bool planted = false) {
+                         bool planted = false, const Place& place = {}) {
   std::vector<int64_t> divisors(3);
   for (const UniterTaskBatch& batch : step)
     for (size_t i = 0; i < 3; ++i) divisors[i] += uniter_divisors(batch)[i];
   UniterWithHeads model(options.model, options.mix.heads());
   model.visit("", drawing(options.drawn));
-  return step_gradient(model, step, [&](UniterWithHeads& of, const UniterTaskBatch& batch) {
+  return step_gradient(model, step, place, [&](UniterWithHeads& of, const UniterTaskBatch& batch) {
     return uniter_losses(of, batch, options.mix, planted ? uniter_divisors(batch) : divisors, {});
   });
 }
 StepGradient gradient_of(const VilbertTaskOptions& options, const std::vector<VilbertTaskBatch>& step,
-                         bool planted = false) {
+                         bool planted = false, const Place& place = {}) {
   std::vector<int64_t> divisors(3);
   for (const VilbertTaskBatch& batch : step)
     for (size_t i = 0; i < 3; ++i) divisors[i] += vilbert_divisors(batch)[i];
   VilbertPretraining model(options.model);
   model.visit("", drawing(options.drawn));
-  return step_gradient(model, step, [&](VilbertPretraining& of, const VilbertTaskBatch& batch) {
+  return step_gradient(model, step, place, [&](VilbertPretraining& of, const VilbertTaskBatch& batch) {
     return vilbert_task_losses(of, batch, options.weights, planted ? vilbert_divisors(batch) : divisors, {});
   });
 }
@@ -238,6 +258,29 @@ TEST_CASE("region tasks: micro-batches of a step give the gradient of the whole"
   const StepGradient expected = gradient_of(whole, task_of(scenes, whole).step(2));
   CHECK(worst_difference(expected, gradient_of(parts, task_of(scenes, parts).step(2))) < kOrderOfSums);
   CHECK(worst_difference(expected, gradient_of(parts, task_of(scenes, parts).step(2), true)) > 0.1);
+}
+
+TEST_CASE("region tasks: a step's gradient is the slope of its loss") {
+  // Central differences over 1e-5 in f64: rounding leaves 1e-16 · loss / 1e-5 = 1e-11; truncation is 2e-11 times the
+  // third derivative along a direction of some thousand components of size one, of which the slope, about 10, is the
+  // first: so 1e-5 of it. An error in one weight of the tied ones shows as far more.
+  const auto check_slope = [](const auto& options, const auto& step) {
+    for (const uint64_t seed : {1, 2}) {
+      const double slope = gradient_of(options, step, false, {0, seed}).slope;
+      const auto loss = [&](double far) { return gradient_of(options, step, false, {far, seed}).loss; };
+      CHECK((loss(1e-5) - loss(-1e-5)) / 2e-5 == doctest::Approx(slope).epsilon(1e-5));
+      CHECK((loss(1e-5) - loss(-1e-5)) / 2e-5 != doctest::Approx(1.001 * slope).epsilon(1e-5));
+    }
+  };
+  RegionScenes scenes;
+  UniterTaskOptions uniter = uniter_options();
+  uniter.mix.wra_weight = 0;  // its plan is a constant in backward (docs/design.md, 7)
+  for (size_t i = 0; i < kUniterObjectives.size(); ++i) {
+    CAPTURE(kUniterObjectives[i]);
+    check_slope(uniter, task_of(scenes, uniter).step(step_with(uniter, static_cast<UniterObjective>(i))));
+  }
+  const VilbertTaskOptions vilbert = vilbert_options();
+  check_slope(vilbert, task_of(scenes, vilbert).step(0));
 }
 
 TEST_CASE("region tasks: ranks share out a step") {

@@ -51,6 +51,8 @@ template <class Options>
 Options options_on_regions(const ConvertArguments& arguments) {
   check(arguments.weights.labels.empty() && arguments.weights.attention_heads == 0 && !arguments.weights.partial,
         "--labels, --attention-heads and --partial are for ViLT; ", shown(arguments.from), " is another model's");
+  check(arguments.names != "authors", "--names authors is for ViLT and CLIP; ", shown(arguments.from),
+        " is of a model whose published names are the only ones");
   Options options;
   options.config = arguments.weights.config;
   options.report = [](const std::string& line) { std::cout << "  " << line << '\n'; };
