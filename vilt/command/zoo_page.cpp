@@ -86,7 +86,8 @@ std::string giga(double count) { return short_number(count / 1e9, 4); }
 std::string mega(int64_t count) { return short_number(static_cast<double>(count) / 1e6, 4); }
 
 std::string table_section(const ZooResult& result) {
-  std::vector<std::string> head{"System", "Tokens, picture + text", "Million parameters", "paper", "GFLOPs", "paper"};
+  std::vector<std::string> head{"System", "Tokens, picture + text", "Million parameters",
+                                "paper",  "10⁹ multiply-adds",      "10⁹ FLOPs, paper"};
   for (const Column& column : columns_of(result)) head.push_back(text("ms, ", column.title()));
   head.emplace_back("ms, paper");
   std::string rows;
