@@ -48,7 +48,8 @@ struct AttentionResult {
 // bf16.
 //
 // On the CPU, heads narrower than 16 elements of f32 are computed in f64 and rounded once, forward and backward, as
-// small products are (tensor/gemm/exact_sums.h): models so small are there to be checked, and cost nothing either way.
+// small products are (tensor/gemm/exact_sums.h), in two to four times f32's time: models so small are there to be
+// checked.
 //
 // bf16: scores, softmax and all sums are f32, results are rounded when they are stored, and log_sum_exp is f32. Where
 // the instruction set multiplies pairs of bf16, P and dS are rounded to bf16 as factors of P V, Pᵀ dO, dS K and dSᵀ Q,
