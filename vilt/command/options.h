@@ -31,14 +31,14 @@ void add_align(CLI::App& app, Action& action);
 void add_embed(CLI::App& app, Action& action);
 void add_search(CLI::App& app, Action& action);
 void add_classify(CLI::App& app, Action& action);
-// options_zoo.cpp
-void add_zoo(CLI::App& app, Action& action);
 // options_serve.cpp
 void add_serve(CLI::App& app, Action& action);
 // options_model.cpp
 void add_convert(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_gradcheck(CLI::App& app, Action& action);
+// options_zoo.cpp
+void add_zoo(CLI::App& app, Action& action);
 
 // Stands before an argument that CLI11 must not look into (main.cpp); nobody types it.
 inline constexpr char kMark = '\x01';
