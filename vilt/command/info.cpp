@@ -9,7 +9,9 @@
 
 #include "data/text/wordpiece.h"
 #include "io/printable.h"
+#include "models/clip/load.h"
 #include "models/training/systems.h"
+#include "models/vse/load.h"
 #include "nn/parameter.h"
 #include "nn/precision.h"
 #include "tensor/error.h"
@@ -160,6 +162,15 @@ std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arg
   Weights weights = read_weights(place);
   progress.clear();
   print_tensors(weights, arguments.tensors);
+  if (fs::is_directory(place)) {
+    const bool vse = is_vse(place);
+    if (vse || is_clip(place)) {
+      std::cout << (vse ? "VSE++, for vilt eval --first-stage (docs/vse.md)"
+                        : "CLIP, for vilt embed, search and classify, and vilt eval --first-stage (docs/clip.md)")
+                << '\n';
+      return std::nullopt;
+    }
+  }
   LoadOptions options = load_options(arguments.weights);
   options.needs_vocabulary = false;
   options.report = [](const std::string& note) { std::cout << "  " << note << '\n'; };
