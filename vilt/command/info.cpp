@@ -19,6 +19,7 @@
 #include "train/progress_line.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
+#include "vilt/command/on_regions.h"
 #include "vilt/command/weights_options.h"
 #include "vilt/files/load_model.h"
 #include "vilt/files/weights.h"
@@ -157,6 +158,7 @@ void print_heads(const ModelConfig& config) {
 // Nothing where the file is no ViLT, or does not say enough of it; the tensors are printed in any case.
 std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arguments) {
   const fs::path place = find_weights(path);
+  if (info_on_regions(place, arguments)) return std::nullopt;
   const ProgressLine progress;
   progress.show(text("reading ", shown(place), " …"));
   Weights weights = read_weights(place);
