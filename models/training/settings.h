@@ -17,8 +17,6 @@
 
 namespace tessera {
 
-inline constexpr const char* kSystemKind = "system.kind";
-
 struct SystemSettings {
   std::string kind;
   DataSettings data;
