@@ -21,6 +21,11 @@ SystemRun run_of(const Path& config, const Overrides& overrides) {
 }
 
 template <class System>
+std::string toml_of(const Path& config) {
+  return SystemJob<System>::Settings::from_toml(config).to_toml();
+}
+
+template <class System>
 TaskSummary train_by(const Path& config, const Overrides& overrides, const TrainingOptions& options) {
   SystemJob<System> job(SystemJob<System>::Settings::from_toml(config, overrides), options);
   return Training<SystemJob<System>>(job, options).go();
@@ -29,12 +34,13 @@ TaskSummary train_by(const Path& config, const Overrides& overrides, const Train
 struct SystemEntry {
   const char* name;
   SystemRun (*run)(const Path& config, const Overrides& overrides);
+  std::string (*toml)(const Path& config);
   TaskSummary (*train)(const Path& config, const Overrides& overrides, const TrainingOptions& options);
 };
 
 template <class System>
 constexpr SystemEntry entry_of() {
-  return {System::kName, run_of<System>, train_by<System>};
+  return {System::kName, run_of<System>, toml_of<System>, train_by<System>};
 }
 
 const std::vector<SystemEntry>& systems() {
@@ -64,6 +70,8 @@ std::string system_named(const Path& config, const Overrides& overrides) {
 SystemRun system_run(const Path& config, const Overrides& overrides) {
   return system_of(config, overrides).run(config, overrides);
 }
+
+std::string system_toml(const Path& config) { return system_of(config, {}).toml(config); }
 
 TaskSummary train_system(const Path& config, const Overrides& overrides, const TrainingOptions& options) {
   return system_of(config, overrides).train(config, overrides, options);

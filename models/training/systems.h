@@ -20,6 +20,9 @@ struct SystemRun {
 };
 SystemRun system_run(const std::filesystem::path& config, const std::vector<std::string>& overrides);
 
+// All settings of a run as TOML, those that nobody has named with their defaults; checked.
+std::string system_toml(const std::filesystem::path& config);
+
 // Trains until train.steps; evaluates; writes summary.json.
 TaskSummary train_system(const std::filesystem::path& config, const std::vector<std::string>& overrides,
                          const TrainingOptions& options);

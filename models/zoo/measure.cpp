@@ -27,14 +27,13 @@ namespace {
 
 // Of each part, all runs.
 std::vector<std::vector<double>> times_of(const std::vector<Part>& parts, const MeasureOptions& options) {
-  std::vector<std::vector<double>> first, out(parts.size());
-  for (size_t i = 0; i < parts.size(); ++i) first.push_back({milliseconds_of(parts[i].run, options.processor_time)});
+  std::vector<double> first;
+  std::vector<std::vector<double>> out(parts.size());
+  for (const Part& part : parts) first.push_back(milliseconds_of(part.run, options.processor_time));
   for (int64_t round = 0; round < options.repeat; ++round)
     for (size_t i = 0; i < parts.size(); ++i)
-      if (first[i][0] <= options.long_milliseconds)
+      if (round == 0 || first[i] <= options.long_milliseconds)
         out[i].push_back(milliseconds_of(parts[i].run, options.processor_time));
-  for (size_t i = 0; i < parts.size(); ++i)
-    if (out[i].empty()) out[i] = first[i];
   return out;
 }
 

@@ -40,7 +40,8 @@ struct MeasureOptions {
   bool quick = false;
   // The processor's time, of all threads together: less at the mercy of what else the machine does.
   bool processor_time = false;
-  // A part whose first run takes longer is not run again: caches that are cold for a moment no longer matter then.
+  // A part whose first run takes longer is measured once: that much time varies little. (The first is never counted: it
+  // gets its memory from the system, and gigabytes take seconds.)
   double long_milliseconds = 4000;
   std::function<void(const std::string&)> progress = [](const std::string&) {};
 };

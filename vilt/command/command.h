@@ -171,17 +171,6 @@ struct RegionsArguments {
 };
 int run_regions_detect(const RegionsArguments& arguments);
 int run_regions_extract(const RegionsArguments& arguments);
-struct ZooArguments {
-  std::vector<std::string> systems;  // none: all
-  std::vector<std::string> runs;     // folders, for what they have learnt
-  std::vector<int64_t> batches{1, 8};
-  std::vector<std::string> precisions{"highest", "bf16"};
-  int64_t repeat = 3, threads = 0;  // 0: as many as the machine has
-  std::string size, json, html;
-  bool processor_time = false, quick = false, force = false;
-  std::string typed;  // the command, for the page
-};
-int run_zoo(const ZooArguments& arguments);
 
 struct ConvertArguments {
   std::string from, to, dtype = "f32", names = "huggingface";
@@ -211,5 +200,17 @@ struct GradcheckArguments {
   std::string device = "cpu";
 };
 int run_gradcheck(const GradcheckArguments& arguments);
+
+struct ZooArguments {
+  std::vector<std::string> systems;  // none: all
+  std::vector<std::string> runs;     // folders, for what they have learnt
+  std::vector<int64_t> batches{1, 8};
+  std::vector<std::string> precisions{"highest", "bf16"};
+  int64_t repeat = 3, threads = 0;  // 0: as many as the machine has
+  std::string size, json, html;
+  bool processor_time = false, quick = false, force = false;
+  std::string typed;  // the command, for the page
+};
+int run_zoo(const ZooArguments& arguments);
 
 }  // namespace tessera::command

@@ -9,6 +9,7 @@
 
 #include "data/text/wordpiece.h"
 #include "io/printable.h"
+#include "models/training/systems.h"
 #include "nn/parameter.h"
 #include "nn/precision.h"
 #include "tensor/error.h"
@@ -299,6 +300,12 @@ int run_info(const InfoArguments& arguments) {
   check(fs::exists(what), shown(what),
         ": no such file or directory; expected a model's folder, a file of weights or a TOML file");
   const bool is_settings = what.extension() == ".toml";
+  if (const std::string system = is_settings ? system_named(what, {}) : ""; !system.empty()) {
+    std::cout << shown(what) << ": a training of the system " << system
+              << ", all of whose settings these are; parameters and memory are told of ViLT alone\n\n"
+              << system_toml(what);
+    return 0;
+  }
   const std::optional<Subject> found = is_settings ? from_settings(what) : from_model(what, arguments);
   if (!found) return 0;
   Subject subject = *found;

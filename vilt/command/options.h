@@ -33,14 +33,14 @@ void add_search(CLI::App& app, Action& action);
 void add_classify(CLI::App& app, Action& action);
 // options_regions.cpp
 void add_regions(CLI::App& app, Action& action);
-// options_zoo.cpp
-void add_zoo(CLI::App& app, Action& action);
 // options_serve.cpp
 void add_serve(CLI::App& app, Action& action);
 // options_model.cpp
 void add_convert(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_gradcheck(CLI::App& app, Action& action);
+// options_zoo.cpp
+void add_zoo(CLI::App& app, Action& action);
 
 // Stands before an argument that CLI11 must not look into (main.cpp); nobody types it.
 inline constexpr char kMark = '\x01';

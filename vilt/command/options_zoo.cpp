@@ -44,7 +44,7 @@ void add_zoo(CLI::App& app, Action& action) {
                    "and detector run in f32")
       ->delimiter(',');
   add_count(command, "--repeat", arguments->repeat,
-            "Runs that are measured, after one that is not (default 3); parts of over 4 s run once");
+            "Runs that are measured, after one that is not (default 3); parts of over 4 s once");
   add_count(command, "--threads", arguments->threads, "Threads (default all cores)");
   command->add_option("--size", arguments->size,
                       "HEIGHTxWIDTH of the pictures (default each system's published size); CLIP's is fixed");

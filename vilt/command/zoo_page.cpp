@@ -174,7 +174,8 @@ std::string method_section(const ZooResult& result) {
       "<p>Weights are random, so no figure says anything of accuracy. Each part runs on what the parts before "
       "it have left: once uncounted, then ",
       result.options.repeat,
-      " times, of which the median is shown; what takes over four seconds runs once. Times are of a whole batch, "
+      " times, of which the median is shown; what takes over four seconds is measured once. Times are of a whole "
+      "batch, "
       "divided by its pairs.</p>\n<p>A multiply-add of a matrix product or a convolution counts as 1, padding "
       "included; norms, activations, softmax, pooling and boxes are not counted. Systems on regions share one "
       "detector, measured once. Convolutions, the GRU and the detector have no arithmetic of bf16 on a CPU; "
