@@ -145,6 +145,17 @@ UniterWithHeads::UniterWithHeads(const UniterConfig& config, const UniterHeads& 
   if (heads.rank) rank.emplace(d, 1);
 }
 
+UniterHeads UniterWithHeads::heads() const {
+  return {.words = words.has_value(),
+          .region_features = features.has_value(),
+          .region_classes = region_classes.has_value(),
+          .matching = matching.has_value(),
+          .answers = answers.has_value(),
+          .pair = statement.has_value() && !attention.has_value(),
+          .paired_attention = attention.has_value(),
+          .rank = rank.has_value()};
+}
+
 Variable UniterWithHeads::word_logits(const Variable& hidden, const Tensor& rows) const {
   const UniterWordHead& head = uniter_head(words, "head for masked words (cls.predictions)");
   return linear(head.transform(uniter.rows(hidden, rows)), uniter.embeddings.word_embeddings.weight, head.bias);

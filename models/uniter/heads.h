@@ -103,6 +103,8 @@ struct UniterWithHeads {
 
   // `pair` and `paired_attention` at once are an error: they share a name.
   UniterWithHeads(const UniterConfig& config, const UniterHeads& heads);
+  // Which there are.
+  UniterHeads heads() const;
   // `rows` i64 [n] of the states.
   Variable word_logits(const Variable& hidden, const Tensor& rows) const;      // [n, vocabulary]
   Variable region_features(const Variable& hidden, const Tensor& rows) const;  // [n, img_dim]

@@ -53,3 +53,24 @@ report $? "with both shapes"
 grep -qF "missing: vilt.encoder.layer.2.attention.attention.key.bias, expected [32]" stderr && [[ $(wc -l <stderr) -eq 13 ]]
 report $? "the pattern, and ten names"
 succeeds "--partial loads the rest" "not loaded: … and 7 more" convert wrong x --partial
+
+# The goldens' configuration lies in an object of theirs.
+sizes_of() {
+  sed -n '/^ "config": {/,/^ }/p' "$golden/$1/config.json" | sed '1s/.*/{/; $s/.*/}/'
+}
+sizes_of uniter_mlm >uniter.json
+sizes_of vilbert_vqa >vilbert.json
+succeeds "UNITER's weights become a folder" "uniter: UNITER, 47 parameters, f32" \
+  convert "$golden/uniter_mlm/model.safetensors" uniter --config uniter.json
+succeeds "which is read as it is" "again-uniter: UNITER, 47 parameters" convert uniter again-uniter
+cmp -s uniter/model.safetensors again-uniter/model.safetensors
+report $? "nothing was lost on the way"
+succeeds "what it holds is told" "heads: masked words" info uniter
+succeeds "ViLBERT's weights become a folder" "vilbert: ViLBERT, " \
+  convert "$golden/vilbert_vqa/model.safetensors" vilbert --config vilbert.json
+succeeds "what it holds is told" "heads: answers" info vilbert --tensors
+grep -qF "bert.encoder.c_layer.0.biattention.query1.weight f32 " stdout
+report $? "with its tensors by their published names"
+fails 2 "do not belong together" convert "$golden/uniter_mlm" x
+fails 2 "--names authors is for ViLT and CLIP" convert uniter y.safetensors --names authors
+fails 2 "--attention-heads and --partial are for ViLT" convert uniter x --partial

@@ -124,6 +124,19 @@ TEST_CASE("pixel-bert system: the network's weights from a file; what its user s
   CHECK(lacking(trained(folder.path() / "fourth", {"train.accumulate=2"}).log, {"train.accumulate shows"}) == "");
 }
 
+TEST_CASE("pixel-bert system: the recipe on scenes, and the published sizes") {
+  const auto recipe = Job::Settings::from_toml(fs::path(TESSERA_SOURCE_DIR) / "configs" / "scenes-pixelbert.toml");
+  const PixelBertConfig config = recipe.options.config(114);
+  // Cells of 16 x 16 pixels, for each of the three sizes of scenes.
+  for (const auto& [height, width] : {std::pair(64, 96), std::pair(96, 64), std::pair(80, 80)})
+    CHECK(config.grid({height, width}) == Size2d(height / 16, width / 16));
+  CHECK(Job::Settings::from_text(recipe.to_toml(), "written").to_toml() == recipe.to_toml());
+  // ResNet-50 and BERT's base, pictures of 800 pixels: a cell is 64 x 64.
+  const PixelBertConfig published = PixelBertSettings{}.config(30522);
+  CHECK(published.grid({800, 1333}) == Size2d(12, 21));
+  CHECK(published.to_json() == PixelBertConfig{}.to_json());
+}
+
 TEST_CASE("pixel-bert system: settings that cannot be") {
   const auto refusal = [](const std::string& assignment) {
     return error_of([&] { settings_of("run", {assignment}); });

@@ -4,10 +4,9 @@
 
 #include "io/printable.h"
 #include "models/clip/convert.h"
-#include "models/uniter/files.h"
-#include "models/vilbert/files.h"
 #include "tensor/error.h"
 #include "train/progress_line.h"
+#include "vilt/command/on_regions.h"
 #include "vilt/command/overwriting.h"
 #include "vilt/command/weights_options.h"
 #include "vilt/files/convert.h"
@@ -34,31 +33,6 @@ int convert_clip(const ConvertArguments& arguments, DType dtype, bool to_authors
   return 0;
 }
 
-// What UNITER and ViLBERT have in common: published names are the only ones.
-template <class Loaded>
-int write_on_regions(const ConvertArguments& arguments, DType dtype, const char* name, const Loaded& loaded,
-                     const std::string& config_json, const FileViews& views) {
-  const std::filesystem::path given = arguments.weights.vocabulary;
-  const std::filesystem::path vocabulary = given.empty() ? loaded.vocabulary : given;
-  write_region_model(arguments.to, config_json, *loaded.parameters, views, vocabulary, dtype, arguments.force);
-  std::cout << shown(arguments.to) << ": " << name << ", " << loaded.parameters->slots().size() << " parameters, "
-            << arguments.dtype << '\n';
-  if (vocabulary.empty()) std::cout << "  there is no vocabulary: give one with --vocab, or put vocab.txt there\n";
-  return 0;
-}
-
-template <class Options>
-Options options_on_regions(const ConvertArguments& arguments) {
-  check(arguments.weights.labels.empty() && arguments.weights.attention_heads == 0 && !arguments.weights.partial,
-        "--labels, --attention-heads and --partial are for ViLT; ", shown(arguments.from), " is another model's");
-  check(arguments.names != "authors", "--names authors is for ViLT and CLIP; ", shown(arguments.from),
-        " is of a model whose published names are the only ones");
-  Options options;
-  options.config = arguments.weights.config;
-  options.report = [](const std::string& line) { std::cout << "  " << line << '\n'; };
-  return options;
-}
-
 }  // namespace
 
 int run_convert(const ConvertArguments& arguments) {
@@ -73,17 +47,7 @@ int run_convert(const ConvertArguments& arguments) {
     std::cout << shown(arguments.from) << std::endl;
     return convert_clip(arguments, dtype, to_authors);
   }
-  const std::filesystem::path place = find_weights(arguments.from);  // of a run its newest checkpoint
-  if (is_uniter(place)) {
-    std::cout << shown(arguments.from) << std::endl;
-    const LoadedUniter uniter = load_uniter_files(place, options_on_regions<UniterLoadOptions>(arguments));
-    return write_on_regions(arguments, dtype, "UNITER", uniter, uniter.model->uniter.config.to_json(), split_qkv);
-  }
-  if (is_vilbert(place)) {
-    std::cout << shown(arguments.from) << std::endl;
-    const LoadedVilbert vilbert = load_vilbert_files(place, options_on_regions<VilbertLoadOptions>(arguments));
-    return write_on_regions(arguments, dtype, "ViLBERT", vilbert, vilbert.config.to_json(), vilbert_file_views);
-  }
+  if (const auto status = convert_on_regions(find_weights(arguments.from), arguments, dtype)) return *status;
   LoadOptions options = load_options(arguments.weights);
   options.needs_vocabulary = false;
   const ProgressLine progress;

@@ -9,7 +9,9 @@
 
 #include "data/text/wordpiece.h"
 #include "io/printable.h"
+#include "models/clip/load.h"
 #include "models/training/systems.h"
+#include "models/vse/load.h"
 #include "nn/parameter.h"
 #include "nn/precision.h"
 #include "tensor/error.h"
@@ -17,6 +19,7 @@
 #include "train/progress_line.h"
 #include "vilt/command/command.h"
 #include "vilt/command/figures.h"
+#include "vilt/command/on_regions.h"
 #include "vilt/command/weights_options.h"
 #include "vilt/files/load_model.h"
 #include "vilt/files/weights.h"
@@ -155,11 +158,21 @@ void print_heads(const ModelConfig& config) {
 // Nothing where the file is no ViLT, or does not say enough of it; the tensors are printed in any case.
 std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arguments) {
   const fs::path place = find_weights(path);
+  if (info_on_regions(place, arguments)) return std::nullopt;
   const ProgressLine progress;
   progress.show(text("reading ", shown(place), " …"));
   Weights weights = read_weights(place);
   progress.clear();
   print_tensors(weights, arguments.tensors);
+  if (fs::is_directory(place)) {
+    const bool vse = is_vse(place);
+    if (vse || is_clip(place)) {
+      std::cout << (vse ? "VSE++, for vilt eval --first-stage (docs/vse.md)"
+                        : "CLIP, for vilt embed, search and classify, and vilt eval --first-stage (docs/clip.md)")
+                << '\n';
+      return std::nullopt;
+    }
+  }
   LoadOptions options = load_options(arguments.weights);
   options.needs_vocabulary = false;
   options.report = [](const std::string& note) { std::cout << "  " << note << '\n'; };

@@ -32,18 +32,18 @@ void Settings::validate() const {
             objectives.mpp_weight != 0,
         "settings: every objective has weight 0; nothing would be trained");
   tessera::validate(optimizer);
-  tessera::validate(train, data);
-  check(train.epochs == 0 || train.task != "pretraining", "setting 'train.epochs' is ", train.epochs,
-        ", but pre-training counts steps ('train.steps')");
-  expect_between("downstream.least_answers", downstream.least_answers, 1, 1'000'000'000);
-  expect_between("downstream.false_texts", downstream.false_texts, 1, 10'000);
-  expect_share("downstream.sibling_negatives", downstream.sibling_negatives);
   const bool annotated = !data.annotations.empty();
   check(annotated || objectives.content_first == 0, "setting 'objectives.content_first' needs 'data.annotations'");
   check(annotated || objectives.sibling_negatives == 0,
         "setting 'objectives.sibling_negatives' needs 'data.annotations'");
   check(annotated || downstream.sibling_negatives == 0,
         "setting 'downstream.sibling_negatives' needs 'data.annotations'");
+  tessera::validate(train, data);
+  check(train.epochs == 0 || train.task != "pretraining", "setting 'train.epochs' is ", train.epochs,
+        ", but pre-training counts steps ('train.steps')");
+  expect_between("downstream.least_answers", downstream.least_answers, 1, 1'000'000'000);
+  expect_between("downstream.false_texts", downstream.false_texts, 1, 10'000);
+  expect_share("downstream.sibling_negatives", downstream.sibling_negatives);
   ModelConfig probe = model;
   probe.validate();
 }
