@@ -77,12 +77,14 @@ class Training {
     if (train_settings.threads > 0) set_thread_count(static_cast<int>(train_settings.threads));
     check_captions_are_there(job_.settings().data);
     const auto checkpoint = options_.fresh ? std::nullopt : newest_checkpoint(out_);
-    job_.begin(checkpoint);
-    const std::string toml = job_.settings().to_toml();
     // Without a checkpoint there is nothing to lose: the first try may have stopped at a wrong setting.
     const bool finished = !options_.fresh && fs::exists(out_ / "summary.json");
+    const bool begun = (checkpoint || finished) && fs::exists(out_ / "settings.toml");
+    if (begun) check_same_system(out_, job_.settings().to_toml());
+    job_.begin(checkpoint);
+    const std::string toml = job_.settings().to_toml();
     int64_t steps_before = train_settings.steps;
-    if ((checkpoint || finished) && fs::exists(out_ / "settings.toml")) {
+    if (begun) {
       // A setting that the stored file does not have, because the run was begun before there was such, had its default.
       auto earlier = Job::Settings::from_toml(out_ / "settings.toml");
       steps_before = earlier.train.steps;

@@ -3,30 +3,16 @@
 #include <algorithm>
 #include <optional>
 
+#include "models/parts/curriculum.h"
 #include "tensor/error.h"
 
 namespace tessera {
-namespace {
-
-std::vector<int64_t> curriculum_captions(const SampleSource& source, const PairDrawOptions& options) {
-  check(source.captions() > 0, "data: the training split has no captions");
-  if (options.curriculum_steps == 0) return {};
-  source.require(AnnotationField::group, "train.curriculum");
-  std::vector<int64_t> out;
-  for (int64_t s = 0; s < source.captions(); ++s)
-    if (source.group(s) == options.curriculum_group) out.push_back(s);
-  check(!out.empty(), "data: no sentence of the training split is in the group '", options.curriculum_group,
-        "' (train.curriculum_group)");
-  return out;
-}
-
-}  // namespace
 
 PairDraws::PairDraws(const SampleSource& source, const PairDrawOptions& options, Quarantine& quarantine, Share share)
     : source_(source),
       options_(options),
       quarantine_(quarantine),
-      sampler_(source.captions(), options, curriculum_captions(source, options), share) {
+      sampler_(source.captions(), options, curriculum_captions(source, options, options.curriculum_group), share) {
   check(options.batch_size > 1,
         "train.batch_size is 1: a step of a single pair has nothing to tell it from, its loss is always 0; expected 2 "
         "or more");

@@ -3,6 +3,8 @@
 #include <map>
 #include <optional>
 
+#include "models/parts/curriculum.h"
+
 namespace tessera {
 namespace {
 
@@ -35,18 +37,6 @@ class RegionCollator::StepRegions {
   std::map<int64_t, ReadableRegions> ready_;
 };
 
-std::vector<int64_t> curriculum_captions(const SampleSource& source, const RegionCollatorOptions& options) {
-  check(source.captions() > 0, "data: the training split has no captions");
-  if (options.curriculum_steps == 0) return {};
-  source.require(AnnotationField::group, "train.curriculum");
-  std::vector<int64_t> group;
-  for (int64_t s = 0; s < source.captions(); ++s)
-    if (source.group(s) == options.curriculum_group) group.push_back(s);
-  check(!group.empty(), "data: no sentence of the training split is in the group '", options.curriculum_group,
-        "' (train.curriculum_group)");
-  return group;
-}
-
 RegionCollator::RegionCollator(const SampleSource& source, RegionLookup lookup, int64_t channels, int64_t classes,
                                const RegionCollatorOptions& options, Quarantine& quarantine, Share share)
     : source_(source),
@@ -55,7 +45,7 @@ RegionCollator::RegionCollator(const SampleSource& source, RegionLookup lookup, 
       classes_(classes),
       options_(options),
       quarantine_(quarantine),
-      sampler_(source.captions(), options, curriculum_captions(source, options), share) {
+      sampler_(source.captions(), options, curriculum_captions(source, options, options.curriculum_group), share) {
   check(options.accumulate >= 1 && sampler_.slots() % options.accumulate == 0, "regions: a step of ", sampler_.slots(),
         " pairs is not to be cut into ", options.accumulate, " micro-batches");
   const std::pair<const char*, double> shares[] = {{"the share of masked words", options.masking.word_rate},

@@ -93,7 +93,4 @@ class RegionCollator {
   Sampler sampler_;
 };
 
-// The captions of a group; none where there are no steps of a curriculum. Without such a caption it is an error.
-std::vector<int64_t> curriculum_captions(const SampleSource& source, const RegionCollatorOptions& options);
-
 }  // namespace tessera

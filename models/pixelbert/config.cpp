@@ -115,6 +115,7 @@ void PixelBertConfig::validate() const {
 
 std::string PixelBertConfig::to_json() const {
   nlohmann::ordered_json out;
+  out["model_type"] = "pixelbert";
   out["architectures"] = {"PixelBertForPreTraining"};
   out["vocab_size"] = bert.vocab_size;
   out["hidden_size"] = bert.hidden_size;

@@ -5,6 +5,7 @@
 #include "io/printable.h"
 #include "io/safetensors.h"
 #include "io/weights/weight_file.h"
+#include "models/parts/resnet_file.h"
 #include "nn/state_differences.h"
 
 namespace tessera {
@@ -17,10 +18,6 @@ constexpr const char* kBackbone = "visual.backbone.";
 
 bool is_pixelbert_name(std::string_view name) {
   return name.starts_with("visual.") || name.starts_with("bert.") || name.starts_with("cls.");
-}
-
-bool is_resnet_name(std::string_view name) {
-  return name.starts_with("conv1.") || name.starts_with("bn1.") || name.starts_with("layer") || name.starts_with("fc.");
 }
 
 void check_same(const NamedTensors& expected, const NamedTensors& file, const std::string& source) {
@@ -78,21 +75,14 @@ LoadedPixelBert load_pixelbert(const fs::path& folder, DType dtype, Device devic
 }
 
 std::vector<std::string> load_backbone(const fs::path& path, ParameterSet& parameters) {
-  WeightFile file = read_weight_file(path, is_resnet_name);
-  std::vector<std::string> notes = file.notes;
-  const size_t all = file.tensors.size();
-  const size_t counters =
-      std::erase_if(file.tensors, [](const auto& entry) { return entry.first.ends_with(".num_batches_tracked"); });
-  const size_t classifier =
-      std::erase_if(file.tensors, [](const auto& entry) { return entry.first.starts_with("fc."); });
-  if (counters > 0) notes.push_back(text("ignored: num_batches_tracked of ", counters, " batch norms"));
-  if (classifier > 0) notes.push_back(text("ignored: the classifier, ", classifier, " tensors"));
+  const WeightFile file = read_resnet_file(path);
   NamedTensors views;
   for (const auto& [name, view] : parameters.state())
     if (name.starts_with(kBackbone)) views.emplace(name.substr(std::string_view(kBackbone).size()), view);
   check_same(views, file.tensors, file.source);
   copy_all(std::move(views), file.tensors);
-  notes.push_back(text("network from ", shown(path), ": ", all - counters - classifier, " tensors"));
+  std::vector<std::string> notes = file.notes;
+  notes.push_back(text("network from ", shown(path), ": ", file.tensors.size(), " tensors"));
   return notes;
 }
 

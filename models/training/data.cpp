@@ -1,6 +1,8 @@
 #include "models/training/data.h"
 
 #include "data/text/vocabulary.h"
+#include "io/printable.h"
+#include "tensor/error.h"
 #include "train/sources/training_data.h"
 
 namespace tessera {
@@ -19,7 +21,10 @@ Wordpiece made_of(const Dataset& captions) {
 Wordpiece words_of(const SystemSettings& settings, const std::optional<std::filesystem::path>& checkpoint,
                    const Dataset& train) {
   const std::filesystem::path given = vocabulary_path(settings.data);
-  if (!settings.data.vocabulary.empty() || std::filesystem::exists(given)) return Wordpiece::from_file(given);
+  const bool there = std::filesystem::exists(given);
+  check(there || settings.data.vocabulary.empty(), shown(given),
+        ": no such file (setting 'data.vocabulary'); `vilt vocab` learns one from captions");
+  if (there) return Wordpiece::from_file(given);
   if (checkpoint) return Wordpiece::from_file(*checkpoint / "vocab.txt");
   return made_of(train);
 }

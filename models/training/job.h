@@ -85,7 +85,14 @@ class SystemJob {
     return text(splits_->train().captions(), " captions of ", splits_->train().images(), " images");
   }
   int64_t vocabulary_size() const { return static_cast<int64_t>(splits_->vocabulary().size()); }
-  std::vector<std::string> begun(const Task& task) const { return task.beginnings(); }
+  std::vector<std::string> begun(const Task& task) const {
+    std::vector<std::string> lines = task.beginnings();
+    const int64_t batch = settings_.train.batch_size, captions = splits_->train().captions();
+    if (batch > captions)
+      lines.push_back(text("note: a batch of ", batch, " (train.batch_size) is more than the ", captions,
+                           " captions: a step has some of them more than once"));
+    return lines;
+  }
   std::map<std::string, std::string> fingerprint() const {
     return tessera::fingerprint(splits_->train().dataset(), settings_.data.images);
   }

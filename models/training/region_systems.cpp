@@ -1,6 +1,5 @@
 #include "models/training/region_systems.h"
 
-#include <cmath>
 #include <memory>
 
 namespace tessera {
@@ -50,15 +49,8 @@ void RegionSettings::validate() const {
 RegionCollatorOptions region_collator_options(const SystemSettings& settings, const RegionSettings& own,
                                               const SampleSource& train) {
   RegionCollatorOptions options;
-  options.batch_size = settings.train.batch_size;
-  options.seed = static_cast<uint64_t>(settings.train.seed);
-  options.curriculum_steps = std::llround(settings.train.curriculum * static_cast<double>(settings.train.steps));
+  static_cast<SamplerOptions&>(options) = sampler_options(settings, train);
   options.curriculum_group = settings.train.curriculum_group;
-  const auto& sets = settings.data.sets;
-  if (!sets.empty() && sets[0].weight > 0) {
-    options.parts = train.parts();
-    for (size_t i = 0; i < sets.size(); ++i) options.parts.at(i).weight = sets[i].weight;
-  }
   options.accumulate = settings.train.accumulate;
   options.sibling_negatives = own.sibling_negatives;
   options.masking.word_rate = own.mask_rate;

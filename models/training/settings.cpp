@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "data/shards/sources.h"
+#include "models/parts/curriculum.h"
 #include "tensor/error.h"
 
 namespace tessera {
@@ -43,7 +44,7 @@ SampleOptions sample_options(const SystemSettings& settings, int64_t patch, int6
   return options;
 }
 
-Sampler system_sampler(const SystemSettings& settings, const SampleSource& train) {
+SamplerOptions sampler_options(const SystemSettings& settings, const SampleSource& train) {
   SamplerOptions options;
   options.batch_size = settings.train.batch_size;
   options.seed = static_cast<uint64_t>(settings.train.seed);
@@ -53,15 +54,12 @@ Sampler system_sampler(const SystemSettings& settings, const SampleSource& train
     options.parts = train.parts();
     for (size_t i = 0; i < sets.size(); ++i) options.parts.at(i).weight = sets[i].weight;
   }
-  std::vector<int64_t> curriculum;
-  if (options.curriculum_steps > 0) {
-    train.require(AnnotationField::group, "train.curriculum");
-    for (int64_t s = 0; s < train.captions(); ++s)
-      if (train.group(s) == settings.train.curriculum_group) curriculum.push_back(s);
-    check(!curriculum.empty(), "no caption of the training data is in the group '", settings.train.curriculum_group,
-          "' (train.curriculum_group)");
-  }
-  return Sampler(train.captions(), options, std::move(curriculum));
+  return options;
+}
+
+Sampler system_sampler(const SystemSettings& settings, const SampleSource& train) {
+  const SamplerOptions options = sampler_options(settings, train);
+  return Sampler(train.captions(), options, curriculum_captions(train, options, settings.train.curriculum_group));
 }
 
 }  // namespace tessera

@@ -17,8 +17,6 @@
 
 namespace tessera {
 
-inline constexpr const char* kSystemKind = "system.kind";
-
 struct SystemSettings {
   std::string kind;
   DataSettings data;
@@ -36,6 +34,8 @@ void validate(const SystemSettings& settings, int64_t patch);
 // How pictures and texts are prepared. `patch`: what sides of pictures are multiples of, in pixels; `max_length`:
 // tokens of a text, as WordPiece counts them.
 SampleOptions sample_options(const SystemSettings& settings, int64_t patch, int64_t max_length);
+// How many captions a step has, and from where: with the curriculum's length and the weights of data.sets.
+SamplerOptions sampler_options(const SystemSettings& settings, const SampleSource& train);
 // Which captions a step has: of `train`, with the curriculum and the weights of data.sets.
 Sampler system_sampler(const SystemSettings& settings, const SampleSource& train);
 

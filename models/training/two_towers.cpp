@@ -1,21 +1,12 @@
 #include "models/training/two_towers.h"
 
-#include <cmath>
-
 namespace tessera {
 
 PairDrawOptions pair_draw_options(const SystemSettings& settings, const SampleSource& train) {
   PairDrawOptions options;
-  options.batch_size = settings.train.batch_size;
+  static_cast<SamplerOptions&>(options) = sampler_options(settings, train);
   options.accumulate = settings.train.accumulate;
-  options.seed = static_cast<uint64_t>(settings.train.seed);
-  options.curriculum_steps = std::llround(settings.train.curriculum * static_cast<double>(settings.train.steps));
   options.curriculum_group = settings.train.curriculum_group;
-  const auto& sets = settings.data.sets;
-  if (!sets.empty() && sets[0].weight > 0) {
-    options.parts = train.parts();
-    for (size_t i = 0; i < sets.size(); ++i) options.parts.at(i).weight = sets[i].weight;
-  }
   return options;
 }
 

@@ -7,7 +7,7 @@
 #include "io/files.h"
 #include "io/printable.h"
 #include "io/safetensors.h"
-#include "io/weights/weight_file.h"
+#include "models/parts/resnet_file.h"
 #include "models/parts/whole_pictures.h"
 #include "models/vse/pictures.h"
 #include "nn/init.h"
@@ -41,16 +41,8 @@ void initialise(Vse& model, uint64_t seed) {
   });
 }
 
-// The last layer of a published network classifies, and is not used; num_batches_tracked is for other momenta.
-bool is_resnet_name(std::string_view name) {
-  return name.starts_with("conv1.") || name.starts_with("bn1.") || name.starts_with("layer") || name.starts_with("fc.");
-}
-
 void load_resnet(Vse& model, const fs::path& path) {
-  WeightFile file = read_weight_file(path, is_resnet_name);
-  std::erase_if(file.tensors, [](const auto& item) {
-    return item.first.starts_with("fc.") || item.first.ends_with("num_batches_tracked");
-  });
+  const WeightFile file = read_resnet_file(path);
   std::map<std::string, Tensor> expected;
   model.cnn->visit("", [&](const std::string& name, Variable& parameter) { expected[name] = parameter.value(); });
   const std::string differences = compare_state(expected, file.tensors);

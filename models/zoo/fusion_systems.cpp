@@ -22,7 +22,7 @@ BertConfig tiny_bert() {
           .max_position_embeddings = 16};
 }
 
-Variable in_type(const Variable& x, DType dtype) { return x.dtype() == dtype ? x : cast(x, dtype); }
+Variable zoo_input(const Variable& x, DType dtype) { return x.dtype() == dtype ? x : cast(x, dtype); }
 
 int64_t of_blocks(const std::vector<TransformerBlock>& blocks, int64_t tokens) {
   int64_t sum = 0;
@@ -76,7 +76,7 @@ std::vector<Part> uniter_rest(int64_t published_regions, const Work& work) {
            [=] { *text = model->embeddings(batch.ids, batch.positions, batch.text_types, context); }},
           {"transformer", Role::fusion, parameters, sum, [=] {
              const Variable rows = model->region_embeddings(batch, model->embeddings.token_type_embeddings, context);
-             const Variable x = in_type(gather_rows({*text, rows}, batch.order), work.activations);
+             const Variable x = zoo_input(gather_rows({*text, rows}, batch.order), work.activations);
              model->pooled(run_blocks(model->blocks, x, batch.cu_seqlens, context), batch);
            }}};
 }
@@ -122,7 +122,7 @@ std::vector<Part> vilbert_rest(const Work& work) {
            }},
           {"two streams", Role::fusion, parameters, sum, [=] {
              const Variable rows = model->region_embeddings(packed_pictures, context);
-             model->encode({in_type(rows, work.activations), in_type(streams->text, work.activations),
+             model->encode({zoo_input(rows, work.activations), zoo_input(streams->text, work.activations),
                             packed_pictures.cu_seqlens, packed_texts.cu_seqlens},
                            context);
            }}};
@@ -181,7 +181,7 @@ std::vector<Part> pixelbert_rest(const Work& work) {
            [=] { *text = model->embeddings(id_rows, position_rows, types, context); }},
           {"transformer", Role::fusion, parameters_of_blocks(model->blocks) + parameters_of_layer(model->pooler),
            of_blocks(model->blocks, words + cells) + multiply_adds(model->pooler, 1), [=] {
-             const Variable x = in_type(gather_rows({*text, grid}, rows), work.activations);
+             const Variable x = zoo_input(gather_rows({*text, grid}, rows), work.activations);
              const Variable states = run_blocks(model->blocks, x, cu_seqlens, context);
              tanh(model->pooler(gather_rows({states}, columns(cu_seqlens, work.batch))));
            }}};

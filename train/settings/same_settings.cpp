@@ -5,8 +5,10 @@
 #include <string_view>
 #include <vector>
 
+#include "io/files.h"
 #include "io/printable.h"
 #include "tensor/error.h"
+#include "train/settings/setting_slots.h"
 
 namespace tessera {
 namespace {
@@ -88,6 +90,18 @@ std::string only_in(const std::vector<Line>& lines, const std::vector<Line>& oth
 }
 
 }  // namespace
+
+void check_same_system(const fs::path& run, const std::string& now) {
+  const fs::path path = run / "settings.toml";
+  const std::vector<uint8_t> bytes = read_file(path);
+  const std::string before({bytes.begin(), bytes.end()});
+  const auto system = [](const std::string& settings, const std::string& origin) {
+    return named_setting(settings, origin, {}, kSystemKind, "vilt");
+  };
+  const std::string of_run = system(before, shown(path)), wanted = system(now, "settings");
+  check(of_run == wanted, shown(run), ": holds a run of the system '", of_run, "', not of '", wanted,
+        "'; use --fresh to start over or train.out=FOLDER for another place");
+}
 
 void check_same_settings(const fs::path& run, const std::string& before, const std::string& now) {
   const auto lines_before = binding_lines(before), lines_now = binding_lines(now);

@@ -28,6 +28,9 @@ SettingSlots slots_of(TrainSettings& train);
 SettingSlots without(SettingSlots slots, std::initializer_list<std::string_view> keys);
 void append(SettingSlots& slots, SettingSlots more);
 
+// Which system settings are of, where they are not ViLT's.
+inline constexpr const char* kSystemKind = "system.kind";
+
 // One text among the settings of a TOML source and of assignments after it, as far as it is there and a text: what
 // decides which settings there are. What is wrong with it is told by the functions below.
 std::string named_setting(const std::string& source, const std::string& origin,

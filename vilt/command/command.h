@@ -62,6 +62,8 @@ struct TrainArguments {
   std::string precision, device;  // empty: as the settings say
 };
 int run_train(const TrainArguments& arguments);
+// As it has to be typed into a shell to train the same again.
+std::string training_command(const TrainArguments& arguments);
 // Of settings that name a system (system.kind).
 int run_train_system(const TrainArguments& arguments);
 // The page of such a run; `command` is what makes it again.

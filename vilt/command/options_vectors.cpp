@@ -8,7 +8,7 @@ namespace {
 void add_two_towers(CLI::App* command, VectorArguments& arguments) {
   command
       ->add_option("--model", arguments.model,
-                   "CLIP: a Hugging Face directory, or a file of weights with its names or OpenAI's")
+                   "CLIP: a run, a Hugging Face directory, or a file of weights with its names or OpenAI's")
       ->required();
   command->add_option("--config", arguments.config, "config.json, for weights without one beside them");
   command->add_option(

@@ -49,8 +49,9 @@ void add_zoo(CLI::App& app, Action& action) {
   command->add_option("--size", arguments->size,
                       "HEIGHTxWIDTH of the pictures (default each system's published size); CLIP's is fixed");
   command
-      ->add_option("--runs", arguments->runs,
-                   "Finished runs of small models: what they have learnt, beside the time of their training")
+      ->add_option(
+          "--runs", arguments->runs,
+          "Finished runs, with spaces between them: what they have learnt and in what time, in a table besides")
       ->expected(1, -1);
   command->add_option("--json", arguments->json, "File for all figures");
   command->add_option("--html", arguments->html, "File for a page with charts and tables");

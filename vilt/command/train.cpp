@@ -44,7 +44,9 @@ std::string shell_word(const std::string& word) {
   return text("'", escaped, "'");
 }
 
-std::string command_line(const TrainArguments& arguments) {
+}  // namespace
+
+std::string training_command(const TrainArguments& arguments) {
   std::string overrides;
   for (const std::string& setting : arguments.overrides) overrides.append(1, ' ').append(shell_word(setting));
   if (!arguments.precision.empty()) overrides.append(" --precision ").append(arguments.precision);
@@ -52,6 +54,8 @@ std::string command_line(const TrainArguments& arguments) {
   if (arguments.cuda_graph) overrides.append(" --cuda-graph");
   return text("vilt train ", shell_word(arguments.config), overrides);
 }
+
+namespace {
 
 fs::path report_of(const fs::path& run) { return run / "report.html"; }
 
@@ -147,7 +151,7 @@ int run_train(const TrainArguments& arguments) {
   check_available(device);
   if (device.kind == Device::cpu) refuse_memory_that_is_not_there();
   const fs::path run = settings.train.out;
-  const std::string command = command_line(arguments);
+  const std::string command = training_command(arguments);
   TrainOptions options;
   options.fresh = arguments.fresh;
   options.keep_signals = true;

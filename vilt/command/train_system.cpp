@@ -35,7 +35,7 @@ int run_train_system(const TrainArguments& arguments) {
   static_cast<TaskSummary&>(summary) = train_system(arguments.config, overrides, options);
   std::cout << '\n';
   print_summary(std::cout, summary);
-  write_system_report(run.out, "vilt train " + arguments.config);
+  write_system_report(run.out, training_command(arguments));
   std::cout << "report: " << shown(run.out / "report.html") << '\n';
   return 0;
 }

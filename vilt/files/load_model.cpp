@@ -70,6 +70,21 @@ ModelConfig read_config(const LoadedModel& model, const LoadOptions& options, We
   return config;
 }
 
+// Folders of other systems (models/) look alike. What is missing in them to be a ViLT's says less than whose they are.
+void check_no_other_system(const fs::path& folder) {
+  for (const char* name : {"config.json", "regions.json"}) {
+    const fs::path path = folder / name;
+    if (!fs::exists(path)) continue;
+    const std::vector<uint8_t> bytes = read_file(path);
+    const nlohmann::json root = nlohmann::json::parse(bytes.begin(), bytes.end(), nullptr, false);
+    if (!root.is_object()) continue;  // what is wrong with it is told by its reader
+    const auto type = root.find("model_type");
+    if (type == root.end() || !type->is_string()) continue;
+    check(*type == "vilt", shown(path), ": field 'model_type' is ", quoted_text(type->get<std::string>()),
+          ", expected \"vilt\": a model of another system, which this command does not take");
+  }
+}
+
 // Roughly how many parameters a model of this configuration has, at most.
 double parameters_of(const ModelConfig& config) {
   const auto hidden = static_cast<double>(config.hidden_size), side = static_cast<double>(config.table_side());
@@ -198,6 +213,7 @@ LoadedModel load_model(Weights weights, const fs::path& place, const LoadOptions
   out.directory = fs::is_directory(place) ? place : fs::absolute(place).parent_path();
   out.source = weights.source;
   out.format = weights.format;
+  if (options.strictness == Strictness::whole && options.config.empty()) check_no_other_system(out.directory);
   out.config = read_config(out, options, weights);
   read_vocabulary(out, options);
   read_preparation(out, weights);

@@ -171,6 +171,9 @@ std::string compared_figures_html(const std::vector<TaskRuns>& tasks) {
       out += block_html(task, name, tasks.size() > 1 ? " (" + escape_html(task.task) + ")" : "", seeds);
   }
   if (out.empty()) return "<p>No run is finished, so there are no final figures yet.</p>\n";
+  size_t runs = 0;
+  for (const TaskRuns& task : tasks) runs += task.runs.size();
+  if (runs < 2) return out;
   return "<p class=\"note\">★ and bold type mark the best of a row, by the digits that are shown, where higher or "
          "lower "
          "is better and the runs do not all say the same. Runs that are the same but for their seed have their mean "

@@ -97,7 +97,7 @@ tr.chosen th, tr.chosen td { font-weight: 700; }
   border-left: 4px solid var(--wrong); border-radius: 8px; }
 .remarks li { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
-table.compared thead th { white-space: normal; overflow-wrap: anywhere; min-width: 5.4em; }
+table.compared thead th { white-space: normal; overflow-wrap: break-word; min-width: 5.4em; max-width: 14em; }
 table.compared th:first-child { position: sticky; left: 0; background: var(--ground); }
 table.wrapped tbody th { white-space: nowrap; }
 table.wrapped td { white-space: normal; overflow-wrap: anywhere; min-width: 7.5em; }

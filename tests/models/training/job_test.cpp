@@ -106,11 +106,25 @@ TEST_CASE("system job: settings") {
                 {"no caption", "'none'"}) == "");
 }
 
+TEST_CASE("system job: a step of more than all captions is noted, a vocabulary that is not there named") {
+  const TemporaryDirectory folder;
+  CHECK(lacking(trained(folder.path() / "run", {"train.batch_size=64", "train.steps=1"}).log,
+                {"note: a batch of 64", "40 captions"}) == "");
+  CHECK(lacking(error_of([&] { trained(folder.path() / "other", {"data.vocabulary=none.txt"}); }),
+                {"none.txt: no such file (setting 'data.vocabulary')", "vilt vocab"}) == "");
+}
+
 TEST_CASE("system job: another run in the folder is not written over") {
   const TemporaryDirectory folder;
   trained(folder.path() / "run");
   CHECK(lacking(error_of([&] { trained(folder.path() / "run", {"model.scale=3"}); }),
                 {"other settings", "scale = 3.0", "scale = 1.0"}) == "");
+  const fs::path settings = folder.path() / "run" / "settings.toml";
+  write_file_atomically(settings, "[system]\nkind = \"clip\"\n[model]\ntext_size = 64\n");
+  CHECK(lacking(error_of([&] { trained(folder.path() / "run"); }),
+                {"run: holds a run of the system 'clip', not of 'toy'", "--fresh"}) == "");
+  write_file_atomically(settings, "[model]\nhidden_size = 64\n");
+  CHECK(lacking(error_of([&] { trained(folder.path() / "run"); }), {"of the system 'vilt', not of 'toy'"}) == "");
 }
 
 }  // namespace tessera::job_test
