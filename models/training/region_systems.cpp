@@ -73,6 +73,9 @@ DrawnValues drawn_values(const SystemSettings& settings, const RegionSettings& o
 }
 
 OpenedRegions open_regions(const SystemSettings& settings, const RegionSettings& own) {
+  const bool is_pattern = own.files.find_first_of("*?[{") != std::string::npos;
+  check(is_pattern || std::filesystem::exists(own.files), shown(own.files),
+        ": no such file or folder (setting 'regions.files'); `vilt regions extract` writes a detector's regions");
   const auto files = std::make_shared<const RegionFiles>(own.files);
   std::vector<std::string> folders;
   for (const DataSetSettings& set : settings.data.sets) folders.push_back(set.images);

@@ -43,7 +43,7 @@ void UniterMix::validate() const {
           ", expected 0 or more");
     sum += shares[i];
   }
-  check(sum > 0, "uniter: no task has a share in the mix");
+  check(sum > 0, "uniter: no task has a share in the mix (objectives.*_share)");
   check(wra_weight >= 0, "uniter: wra_weight is ", wra_weight, ", expected 0 or more");
   check(ipot_beta > 0, "uniter: ipot_beta is ", ipot_beta, ", expected more than 0");
   check(ipot_iterations >= 1, "uniter: ipot_iterations is ", ipot_iterations, ", expected at least 1");

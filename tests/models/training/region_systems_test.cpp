@@ -113,6 +113,9 @@ TEST_CASE("region systems: pictures without regions in the files") {
   const std::string error =
       error_of([&] { trained("scenes-uniter", overrides(directory.path() / "regions", directory.path() / "run")); });
   CHECK(lacking(error, {"val/"}) == "");
+  const std::string none =
+      error_of([&] { trained("scenes-uniter", overrides(directory.path() / "none", directory.path() / "run")); });
+  CHECK(lacking(none, {"none: no such file or folder (setting 'regions.files')", "vilt regions extract"}) == "");
 }
 
 TEST_CASE("region systems: published defaults, the schedule of co-attention, and settings that cannot be") {
