@@ -1,5 +1,7 @@
 #include "models/pixelbert/files.h"
 
+#include <nlohmann/json.hpp>
+
 #include "data/text/vocabulary.h"
 #include "io/files.h"
 #include "io/printable.h"
@@ -55,6 +57,14 @@ std::function<void()> open_pixelbert_folder(const fs::path& folder, ParameterSet
   const auto tensors = std::make_shared<const NamedTensors>(load_safetensors(path).tensors);
   check_same(split_qkv(parameters.state()), *tensors, path);
   return [tensors, &parameters] { copy_all(split_qkv(parameters.state()), *tensors); };
+}
+
+bool is_pixelbert(const fs::path& folder) {
+  const fs::path path = folder / "config.json";
+  if (!fs::is_regular_file(path)) return false;
+  const std::vector<uint8_t> bytes = read_file(path, kLargestConfig);
+  const nlohmann::json root = nlohmann::json::parse(bytes.begin(), bytes.end(), nullptr, false);
+  return root.is_object() && root.value("model_type", nlohmann::json()) == "pixelbert";
 }
 
 LoadedPixelBert load_pixelbert(const fs::path& folder, DType dtype, Device device) {

@@ -25,6 +25,9 @@ void save_pixelbert_folder(const std::filesystem::path& folder, const PixelBertC
 // unexpected or of another shape; else returns what copies them into `parameters`, which must live until then.
 std::function<void()> open_pixelbert_folder(const std::filesystem::path& folder, ParameterSet& parameters);
 
+// Whether a folder's config.json says that it is one.
+bool is_pixelbert(const std::filesystem::path& folder);
+
 struct LoadedPixelBert {
   std::string source;  // the file of weights
   std::unique_ptr<PixelBert> model;

@@ -9,6 +9,7 @@ detector=("$root/configs/scenes-regions.toml" data.captions=data/dataset.json da
 succeeds "a detector is trained" "ap50" train "${detector[@]}" train.out=run
 grep -q '"ap50"' run/summary.json && grep -q '"ap50/ring"' run/summary.json && grep -q '"untrained"' run/summary.json
 report $? "summary.json has its average precision, and that of an untrained one"
+succeeds "vilt info tells what it is for" "a detector, for vilt regions detect" info run
 call train "${detector[@]}" train.out=stopped train.steps=6
 succeeds "a run goes on" "continuing from step 6 of 12" train "${detector[@]}" train.out=stopped
 fails 2 "'regions.preset' is 'huge'" train "${detector[@]}" train.out=other regions.preset=huge

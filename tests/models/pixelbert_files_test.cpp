@@ -49,7 +49,9 @@ TEST_CASE("pixel-bert: a folder gives the model again, bit for bit, and a traini
   trained(whole, 0, 6, of_whole);
   trained(first, 0, 3, of_first);
   const Wordpiece& vocabulary = tests::tiny_scenes().vocabulary();
+  CHECK_FALSE(is_pixelbert(directory.path()));
   save_pixelbert_folder(directory.path(), first.options().model, vocabulary, first.parameters());
+  CHECK(is_pixelbert(directory.path()));
   const std::map<std::string, Tensor> moments = of_first.optimizer().state();
 
   PixelBertOptions other = tiny_pixelbert();

@@ -10,6 +10,7 @@
 #include "data/text/wordpiece.h"
 #include "io/printable.h"
 #include "models/clip/load.h"
+#include "models/pixelbert/files.h"
 #include "models/training/systems.h"
 #include "models/vse/load.h"
 #include "nn/parameter.h"
@@ -156,6 +157,17 @@ void print_heads(const ModelConfig& config) {
 }
 
 // Nothing where the file is no ViLT, or does not say enough of it; the tensors are printed in any case.
+// What a folder of a system beside ViLT is for; empty: it is none.
+std::string other_system(const fs::path& place) {
+  if (!fs::is_directory(place)) return "";
+  if (fs::exists(place / "regions.json")) return "a detector, for vilt regions detect and extract (docs/regions.md)";
+  if (is_vse(place)) return "VSE++, for vilt eval --first-stage (docs/vse.md)";
+  if (is_clip(place)) return "CLIP, for vilt embed, search and classify, and vilt eval --first-stage (docs/clip.md)";
+  if (is_pixelbert(place))
+    return "Pixel-BERT, which no command asks; its run's report says what it has learnt (docs/pixelbert.md)";
+  return "";
+}
+
 std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arguments) {
   const fs::path place = find_weights(path);
   if (info_on_regions(place, arguments)) return std::nullopt;
@@ -164,14 +176,9 @@ std::optional<Subject> from_model(const fs::path& path, const InfoArguments& arg
   Weights weights = read_weights(place);
   progress.clear();
   print_tensors(weights, arguments.tensors);
-  if (fs::is_directory(place)) {
-    const bool vse = is_vse(place);
-    if (vse || is_clip(place)) {
-      std::cout << (vse ? "VSE++, for vilt eval --first-stage (docs/vse.md)"
-                        : "CLIP, for vilt embed, search and classify, and vilt eval --first-stage (docs/clip.md)")
-                << '\n';
-      return std::nullopt;
-    }
+  if (const std::string other = other_system(place); !other.empty()) {
+    std::cout << other << '\n';
+    return std::nullopt;
   }
   LoadOptions options = load_options(arguments.weights);
   options.needs_vocabulary = false;
