@@ -114,7 +114,7 @@ TEST_CASE("region systems: pictures without regions in the files") {
       error_of([&] { trained("scenes-uniter", overrides(directory.path() / "regions", directory.path() / "run")); });
   CHECK(lacking(error, {"val/"}) == "");
   const std::string none =
-      error_of([&] { trained("scenes-uniter", overrides(directory.path() / "none", directory.path() / "run")); });
+      error_of([&] { trained("scenes-uniter", overrides(directory.path() / "none", directory.path() / "other")); });
   CHECK(lacking(none, {"none: no such file or folder (setting 'regions.files')", "vilt regions extract"}) == "");
 }
 
