@@ -32,6 +32,7 @@ cp -r coco f30k
 mv f30k/dataset_coco.json f30k/dataset_flickr30k.json
 call eval --model vilt-b32-mlm-itm --task retrieval --captions coco/dataset_coco.json --images coco --scores clip.safetensors
 [[ $status -eq 0 ]] || exit 1
+mkdir clip-vit-base-patch32 && "$(dirname "$vilt")/tests/write_tiny_clip" clip-vit-base-patch32 || exit 1
 mkdir pictures
 echo image,question,answer >questions.csv
 for i in {0..23}; do
