@@ -23,8 +23,9 @@ report $? "... and folds"
 call scenes --kind scenes --out many --train 300 --val 4 --test 4 --test-unseen 4 && [[ $status -eq 0 ]] || exit 1
 many=(eval --model runs/begun --task retrieval --captions many/dataset.json --images many/images --split train)
 ended_by() {
+  rm -f stdout  # of the command before: its words must not pass for those that are waited for
   "$vilt" "${many[@]}" --scores part >"$work/stdout" 2>"$work/stderr" &
-  until [[ -s part ]] && grep -q "pairs: about" stdout; do sleep 0.02; done
+  until [[ -s part ]] && grep -qs "pairs: about" stdout; do sleep 0.02; done
   kill "$1" $!
   wait $!
   status=$?

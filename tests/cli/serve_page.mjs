@@ -274,12 +274,23 @@ async function troubles(tasks) {
   verdict(trouble.length > 0, 'a planted error is found');
 }
 
+// On a busy machine a first connection may break; what breaks three times is broken.
+async function fetched(address) {
+  for (let attempt = 1; ; ++attempt)
+    try {
+      return await fetch(address);
+    } catch (error) {
+      if (attempt === 3) throw new Error(`${error.message}: ${error.cause}`);
+      await sleep(500);
+    }
+}
+
 try {
   const { targetInfos } = await call('Target.getTargets');
   const { sessionId } = await call('Target.attachToTarget', { targetId: targetInfos.find(one => one.type === 'page').targetId, flatten: true });
   session = sessionId;
   for (const domain of ['Page', 'Runtime', 'Log', 'DOM']) await call(domain + '.enable');
-  const { tasks } = await (await fetch(url + 'api/abilities')).json();
+  const { tasks } = await (await fetched(url + 'api/abilities')).json();
   await window_of(1280, 900, 'light', false);
   await open();
   const tabs = await value('[...document.querySelectorAll("[role=tab]")].map(tab => tab.id.slice(4))');
