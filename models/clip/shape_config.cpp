@@ -1,17 +1,9 @@
 #include "models/clip/shape_config.h"
 
+#include "models/parts/told_sizes.h"
+
 namespace tessera {
 namespace {
-
-// The size of one dimension of a tensor, or an error that says what is missing.
-int64_t size_of(const NamedTensors& tensors, const std::string& source, const std::string& name, int dim,
-                int dimension) {
-  const auto found = tensors.find(name);
-  check(found != tensors.end(), source, ": no configuration can be derived: there is no ", name);
-  check(found->second.dim() == dim && found->second.numel() > 0, source, ": no configuration can be derived: ", name,
-        " is ", found->second.shape());
-  return found->second.size(dimension);
-}
 
 int64_t side_of(int64_t places, const std::string& source) {
   int64_t side = 1;
@@ -24,11 +16,10 @@ ClipTower tower_of(const NamedTensors& tensors, const std::string& source, const
   constexpr int64_t kHeadSize = 64;
   ClipTower out;
   out.hidden_size = width;
-  out.num_hidden_layers = 0;
   const std::string layers = tower + ".encoder.layers.";
-  while (tensors.contains(text(layers, out.num_hidden_layers, ".mlp.fc1.weight"))) ++out.num_hidden_layers;
+  out.num_hidden_layers = told_layers(tensors, layers, ".mlp.fc1.weight");
   check(out.num_hidden_layers > 0, source, ": no configuration can be derived: there are no blocks of ", tower);
-  out.intermediate_size = size_of(tensors, source, layers + "0.mlp.fc1.weight", 2, 0);
+  out.intermediate_size = told_size(tensors, source, layers + "0.mlp.fc1.weight", 2, 0);
   check(width % kHeadSize == 0, source, ": ", tower, " is ", width, " wide, which is no multiple of ", kHeadSize,
         ", the channels of a head in all models that come without a configuration; give its config.json");
   out.num_attention_heads = width / kHeadSize;
@@ -37,23 +28,21 @@ ClipTower tower_of(const NamedTensors& tensors, const std::string& source, const
 
 void read_vision(ClipConfig& config, const NamedTensors& tensors, const std::string& source) {
   const std::string patches = "vision_model.embeddings.patch_embedding.weight";
-  config.vision = tower_of(tensors, source, "vision_model", size_of(tensors, source, patches, 4, 0));
-  config.patch_size = size_of(tensors, source, patches, 4, 3);
-  const int64_t places = size_of(tensors, source, "vision_model.embeddings.position_embedding.weight", 2, 0) - 1;
+  config.vision = tower_of(tensors, source, "vision_model", told_size(tensors, source, patches, 4, 0));
+  config.patch_size = told_size(tensors, source, patches, 4, 3);
+  const int64_t places = told_size(tensors, source, "vision_model.embeddings.position_embedding.weight", 2, 0) - 1;
   config.image_size = side_of(places, source) * config.patch_size;
 }
 
 ModifiedResNetOptions resnet_of(const NamedTensors& tensors, const std::string& source) {
   ModifiedResNetOptions out;
-  out.width = size_of(tensors, source, "visual.layer1.0.conv1.weight", 4, 0);
+  out.width = told_size(tensors, source, "visual.layer1.0.conv1.weight", 4, 0);
   for (size_t stage = 0; stage < out.layers.size(); ++stage) {
-    out.layers[stage] = 0;
-    while (tensors.contains(text("visual.layer", stage + 1, '.', out.layers[stage], ".conv1.weight")))
-      ++out.layers[stage];
+    out.layers[stage] = told_layers(tensors, text("visual.layer", stage + 1, '.'), ".conv1.weight");
   }
   out.heads = out.width / 2;  // 64 channels each
-  out.output_dim = size_of(tensors, source, "visual.attnpool.c_proj.weight", 2, 0);
-  const int64_t cells = size_of(tensors, source, "visual.attnpool.positional_embedding", 2, 0) - 1;
+  out.output_dim = told_size(tensors, source, "visual.attnpool.c_proj.weight", 2, 0);
+  const int64_t cells = told_size(tensors, source, "visual.attnpool.positional_embedding", 2, 0) - 1;
   out.image_size = 32 * side_of(cells, source);
   return out;
 }
@@ -74,7 +63,7 @@ double parameters_of(const ModifiedResNetOptions& options) {
 
 ClipConfig clip_config_of(const NamedTensors& tensors, const std::string& source) {
   const auto size = [&](const std::string& name, int dim, int dimension) {
-    return size_of(tensors, source, name, dim, dimension);
+    return told_size(tensors, source, name, dim, dimension);
   };
   ClipConfig config;
   if (has_resnet(tensors)) {

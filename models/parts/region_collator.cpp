@@ -133,4 +133,21 @@ std::vector<RegionPair> RegionCollator::step(int64_t step, Wanted wanted) const 
   return pairs;
 }
 
+std::vector<int64_t> rows_of_places(std::span<const RegionQuestion> questions, const std::vector<int64_t>& marks) {
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < questions.size(); ++i)
+    for (const int64_t place : questions[i].places) rows.push_back(marks[i] + place);
+  return rows;
+}
+
+void append_by_question(std::span<const RegionQuestion> questions, const std::vector<int64_t>& ids,
+                        std::vector<std::vector<int64_t>>& out) {
+  auto next = ids.begin();
+  for (const RegionQuestion& question : questions) {
+    const auto count = static_cast<std::ptrdiff_t>(question.places.size());
+    out.emplace_back(next, next + count);
+    next += count;
+  }
+}
+
 }  // namespace tessera

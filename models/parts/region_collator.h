@@ -3,6 +3,7 @@
 // micro-batches sees the same ones.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,20 @@ struct RegionQuestion {
   int64_t image = 0;
   std::vector<int64_t> places = {};  // of the ids that are to be told
 };
+
+// The rows of all places in texts that lie packed, text i from marks[i] on.
+std::vector<int64_t> rows_of_places(std::span<const RegionQuestion> questions, const std::vector<int64_t>& marks);
+// Adds to `out` for each question as many of `ids` as it has places, in order.
+void append_by_question(std::span<const RegionQuestion> questions, const std::vector<int64_t>& ids,
+                        std::vector<std::vector<int64_t>>& out);
+// "sentences 3, 17": the pairs of micro-batches with `sample_ids`.
+template <class Batch>
+std::string named_sentences(std::span<const Batch> step) {
+  std::string out;
+  for (const Batch& batch : step)
+    for (const int64_t id : batch.sample_ids) out += (out.empty() ? "sentences " : ", ") + std::to_string(id);
+  return out;
+}
 
 class RegionCollator {
  public:

@@ -43,11 +43,4 @@ void check_described_size(double needed, const NamedTensors& file, const std::st
 // Parameters of BERT's embeddings and blocks, or of blocks alike.
 double bert_parameters(int64_t rows, int64_t width, int64_t inner, int64_t layers);
 
-// The size of a dimension of a tensor that must be there, `dim`-dimensional; the error says that no configuration can
-// be derived without.
-int64_t told_size(const NamedTensors& tensors, const std::string& source, const std::string& name, int dim,
-                  int dimension);
-// How many of `before`0`after`, `before`1`after`, … there are.
-int64_t told_layers(const NamedTensors& tensors, const std::string& before, const std::string& after);
-
 }  // namespace tessera

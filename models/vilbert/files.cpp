@@ -6,6 +6,7 @@
 #include "io/printable.h"
 #include "io/strict_json.h"
 #include "io/weights/weight_file.h"
+#include "models/parts/told_sizes.h"
 
 namespace tessera {
 namespace {

@@ -55,12 +55,7 @@ Losses VilbertTask::losses(const Batch& batch, std::span<const int64_t> divisors
   return vilbert_task_losses(model_, batch, options_.weights, divisors, training);
 }
 
-std::string VilbertTask::samples(std::span<const Batch> step) const {
-  std::string out;
-  for (const Batch& batch : step)
-    for (const int64_t id : batch.sample_ids) out += (out.empty() ? "sentences " : ", ") + std::to_string(id);
-  return out;
-}
+std::string VilbertTask::samples(std::span<const Batch> step) const { return named_sentences(step); }
 
 template <class Use>
 void VilbertTask::in_slices(const SampleSource& source, std::span<const RegionQuestion> questions,
@@ -96,20 +91,13 @@ std::vector<std::vector<int64_t>> VilbertTask::told_words(const SampleSource& so
                                                           std::span<const RegionQuestion> questions) const {
   std::vector<std::vector<int64_t>> out;
   in_slices(source, questions, [&](auto slice, const VilbertTexts& texts, const Vilbert::Output& states) {
-    const std::vector<int64_t> marks = texts.cu_seqlens.to_vector<int64_t>();
-    std::vector<int64_t> rows, ids;
-    for (size_t i = 0; i < slice.size(); ++i)
-      for (const int64_t place : slice[i].places) rows.push_back(marks[i] + place);
+    const std::vector<int64_t> rows = rows_of_places(slice, texts.cu_seqlens.to_vector<int64_t>());
+    std::vector<int64_t> ids;
     if (!rows.empty())
       ids = ops::argmax(model_.word_scores(states.streams.text, Tensor::from(rows)).value(), 1, false)
                 .to(Device{})
                 .template to_vector<int64_t>();
-    auto next = ids.begin();
-    for (const RegionQuestion& question : slice) {
-      const auto count = static_cast<std::ptrdiff_t>(question.places.size());
-      out.emplace_back(next, next + count);
-      next += count;
-    }
+    append_by_question(slice, ids, out);
   });
   return out;
 }
